@@ -1,0 +1,105 @@
+"""The answer of `route`, as it is printed, recorded and replayed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from smista_mcp.core.task import IntentReading
+from smista_mcp.core.values import Effort, Grant, Layer, Locality, Status, Value
+from smista_mcp.errors import Code
+
+PriceKind = Literal["list", "plan", "local"]
+
+
+class MatchedRule(Value):
+    name: str
+    layer: Layer
+
+
+class Rejected(Value):
+    """A candidate that may not serve, with the first reason found."""
+
+    model: str
+    code: Code
+    detail: str
+
+
+class ContextEntry(Value):
+    path: str
+    kind: str
+    tokens: int | None
+    reason: str
+
+
+def context_entry(path: str, kind: str, tokens: int | None, reason: str) -> ContextEntry:
+    """An entry whose names can be printed: bytes of a file name that are not UTF-8 are shown escaped."""
+    if not (path.isascii() and reason.isascii()):
+        path, reason = (text.encode("utf-8", "backslashreplace").decode() for text in (path, reason))
+    return ContextEntry.model_construct(path=path, kind=kind, tokens=tokens, reason=reason)
+
+
+class ContextReport(Value):
+    included: tuple[ContextEntry, ...] = ()
+    excluded: tuple[ContextEntry, ...] = ()
+
+
+class CostRange(Value):
+    """What the phase will cost: USD as decimal strings.
+
+    Attributes:
+        kind: `list` price, `plan` (a subscription pays: marginal 0) or `local` (0). An unknown price has no range.
+        source: where the price comes from, with its version.
+    """
+
+    min: str
+    max: str
+    currency: Literal["USD"] = "USD"
+    kind: PriceKind
+    source: str
+
+
+class Handoff(Value):
+    """What the host does itself. `step` is None where this host cannot switch models."""
+
+    prompt: str
+    capability_class: str = Field(serialization_alias="class", validation_alias="class")
+    intent: str
+    effort: Effort
+    context: tuple[str, ...]
+    step: str | None
+    detail: str
+
+
+class Decision(Value):
+    """The whole answer for one phase, refusal included. Field names are stable; see the tool reference.
+
+    `tokens` is the estimated input; `cost` is None where the price is unknown; `inputs` holds one hash for each input
+    of the decision, and `decision_id` is the SHA-256 over them.
+    """
+
+    decision_id: str
+    revision: str
+    phase: int
+    depends_on: tuple[int, ...]
+    intent: IntentReading
+    capability_class: str = Field(serialization_alias="class", validation_alias="class")
+    status: Status
+    code: Code | None
+    model: str | None
+    resolved_model: str | None
+    effort: Effort
+    locality: Locality | None
+    matched_rule: MatchedRule | None
+    reason: str
+    fallbacks: tuple[str, ...]
+    rejected: tuple[Rejected, ...]
+    context: ContextReport
+    tokens: int
+    cost: CostRange | None
+    permissions: dict[str, Grant]
+    host: str
+    fallback_used: bool
+    override_used: bool
+    recorded: bool
+    inputs: dict[str, str]
+    handoff: Handoff | None = None

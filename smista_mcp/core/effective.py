@@ -1,0 +1,110 @@
+"""The policy in force: all layers joined into one value, each part with the layer, file and line that it comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from smista_mcp.core.policy import (
+    Budget,
+    CatalogEntry,
+    ClassDefinition,
+    ClassificationRule,
+    DefaultRoute,
+    PolicyTest,
+    Rule,
+)
+from smista_mcp.core.values import Grant, Layer, Locality
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value stands: `file` as shown to people (None for a value of the call or a built-in one), line from 1."""
+
+    layer: Layer
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRule:
+    """A routing rule with its place. `order` counts rules over all layers, in file order within a layer."""
+
+    rule: Rule
+    origin: Origin
+    order: int
+    overridable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedTest:
+    test: PolicyTest
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """A provider as the policy declares it, or as it is built in.
+
+    Attributes:
+        kind: the wire protocol's word: `anthropic`, `openai`, `gemini`, `ollama`, `llamacpp`, `openai-compat`.
+        base_url: None for `llamacpp`, whose server we start.
+        locality: where the request ends up, as far as the declaration can know it.
+        key_variable: the environment variable or secret that holds its key; None where it needs none.
+    """
+
+    name: str
+    kind: str
+    base_url: str | None
+    locality: Locality
+    key_variable: str | None = None
+    key_required: bool = False
+    models_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchLimits:
+    deadline_s: float = 600.0
+    first_byte_s: float = 60.0
+    idle_s: float = 60.0
+    max_retries: int = 1
+    on_uncertain: str = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Every effective value.
+
+    Attributes:
+        revision: SHA-256 (hex) of all documents, layers and trust that made it.
+        rules: rules that may win, in no particular order.
+        bindings: rules with `local_only` or `only_models`, untrusted layers included: these bind, whoever wins.
+        allowed: one tuple per layer that states `[models] allowed`; a model must match each of them.
+        restricted: patterns of `restricted_paths` after `free_paths`, each with its origin.
+        blocked: patterns of `privacy.remote.blocked_paths`.
+        notices: what a person should know: files that wait for trust, keys that were skipped.
+        provenance: dotted key -> origin, for `policy show`.
+    """
+
+    revision: str
+    rules: tuple[PlacedRule, ...]
+    bindings: tuple[PlacedRule, ...]
+    default: DefaultRoute | None
+    default_origin: Origin | None
+    classification_rules: tuple[ClassificationRule, ...]
+    overrides: str
+    handoff: str
+    classes: Mapping[str, ClassDefinition]
+    allowed: tuple[tuple[str, ...], ...]
+    denied: tuple[str, ...]
+    restricted: tuple[tuple[str, Origin], ...]
+    blocked: tuple[tuple[str, Origin], ...]
+    remote_mode: Grant
+    host_answers: str
+    permissions: Mapping[str, Grant]
+    budgets: tuple[Budget, ...]
+    dispatch: DispatchLimits
+    providers: Mapping[str, ProviderSpec]
+    host_localities: Mapping[str, Locality]
+    catalog: Mapping[str, CatalogEntry]
+    tests: tuple[PlacedTest, ...]
+    notices: tuple[str, ...]
+    provenance: Mapping[str, Origin]

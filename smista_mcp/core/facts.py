@@ -1,0 +1,125 @@
+"""What the shell has found out and hands to the pure core: context by label, servers by fact. No content, no secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from smista_mcp.core.values import ContextKind, Locality
+
+ItemKind = Literal["file", "git_diff", "instructions", "attachment", "skill", "answer"]
+PathSource = Literal["call", "attachment", "diff", "named", "inferred"]
+
+
+@dataclass(frozen=True, slots=True)
+class PathFact:
+    """A path of a phase, relative to the workspace root; a directory ends with `/`.
+
+    Attributes:
+        forms: every form that policy has to judge (as given, normalised, each link step, real, NFC), `path` included.
+        evidence: the words that it was inferred from, else how it was named.
+        required: false for a path that the words only mention in passing or forbid to touch.
+    """
+
+    path: str
+    source: PathSource
+    evidence: str = ""
+    forms: tuple[str, ...] = ()
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ContextItem:
+    """A piece of context by label: what the Decision and every receipt name.
+
+    Attributes:
+        path: relative path, or a name such as `git diff`.
+        forms: as in `PathFact`; for a diff, those of all names in it.
+        tokens: counted with factor 1.
+        digest: SHA-256 of the content that was read, in hex.
+        restricted: the pattern that restricts it; None where it is free.
+        derived: true where it is an earlier answer that carries a label.
+    """
+
+    path: str
+    kind: ItemKind
+    tokens: int
+    required: bool
+    digest: str
+    forms: tuple[str, ...] = ()
+    restricted: str | None = None
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that was not read at all, and why: `restricted by .env`, `ignored by git`, `binary`, `too large`."""
+
+    path: str
+    kind: ItemKind
+    reason: str
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseContext:
+    """All that is known about one phase besides its words."""
+
+    paths: tuple[PathFact, ...] = ()
+    kinds: frozenset[ContextKind] = frozenset()
+    items: tuple[ContextItem, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveModel:
+    """A model as a local server describes it.
+
+    Attributes:
+        context_window: what the server says it will take; None where it does not say.
+        capabilities: None where the server does not say.
+        forwards: true where the server only passes the request on to another machine.
+    """
+
+    name: str
+    context_window: int | None = None
+    capabilities: frozenset[str] | None = None
+    forwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """What is known of a provider right now.
+
+    Attributes:
+        reachable: None where nobody asked (remote providers are never asked by a decision).
+        credentials: whether the key that it needs is present, or it needs none.
+        models: what it has, by name; None where it has no list or was not asked.
+        detail: why it is not reachable, in plain words.
+    """
+
+    locality: Locality
+    reachable: bool | None = None
+    credentials: bool = True
+    cooldown: bool = False
+    models: Mapping[str, LiveModel] | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLeft:
+    """A budget and what is left of it, in USD as decimal strings."""
+
+    scope: str
+    period: str
+    limit: str
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The host that calls, as far as a decision may know it."""
+
+    name: str = "unknown"
+    locality: Locality = Locality.REMOTE
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    switch_step: str | None = None

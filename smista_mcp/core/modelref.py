@@ -1,0 +1,54 @@
+"""Names of models as written: `provider/model`, `class:NAME`, `host/MODEL`."""
+
+from dataclasses import dataclass
+
+BUILTIN_PROVIDERS = ("anthropic", "openai", "gemini", "ollama", "llamacpp")
+"""Providers that need no declaration."""
+DECLARED_KINDS = ("openai-compat",)
+"""Kinds of provider that a policy declares as `kind:name`."""
+HOST = "host"
+CURRENT = "current"
+"""`host/current` stands for the model that the host runs on anyway."""
+LOCAL_CLASS = "local"
+"""`class:local` stands for every model that the reachable local servers have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model of a provider, or of the host where `provider` is `host`."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRef:
+    name: str
+
+    def __str__(self) -> str:
+        return f"class:{self.name}"
+
+
+def parse_target(text: str) -> ModelRef | ClassRef:
+    """Reads a target of a rule, a class or a call.
+
+    Raises:
+        ValueError: says what to write instead.
+    """
+    if text != text.strip() or any(c.isspace() for c in text):
+        raise ValueError(f"`{text}` holds white space; write `provider/model`")
+    if text.startswith("class:"):
+        name = text.removeprefix("class:")
+        if not name:
+            raise ValueError("`class:` names no class; write for example `class:coding`")
+        return ClassRef(name)
+    provider, slash, model = text.partition("/")
+    if not slash or not provider or not model:
+        raise ValueError(
+            f"`{text}` is not a model; write `provider/model` (for example `anthropic/claude-sonnet`), "
+            "`class:NAME` or `host/MODEL`"
+        )
+    return ModelRef(provider, model)

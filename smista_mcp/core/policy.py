@@ -1,0 +1,337 @@
+"""The policy file as a value: one `PolicyDocument` per TOML file, its shape and its own words for what is wrong.
+
+Field names are the TOML keys. Nothing here reads a file or knows a second layer: `layering` joins documents.
+Errors of our own carry the code of a finding (`invalid_glob`, `invalid_priority`, ...) as pydantic's error type.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
+
+from smista_mcp.core.addresses import HiddenCredential, parse_address
+from smista_mcp.core.globs import refusal
+from smista_mcp.core.modelref import HOST, ClassRef, parse_target
+from smista_mcp.core.values import ContextKind, Effort, Grant, Intent, Locality, Value
+
+DEFAULT_PRIORITY = 1000
+MAX_PRIORITY = 1_000_000
+MAX_SECONDS = 86_400
+_MONEY = re.compile(r"\d{1,12}(\.\d{1,12})?\Z", re.ASCII)
+_SECRET = re.compile(r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z", re.ASCII)
+_VARIABLE = re.compile(r"\$.*|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z", re.ASCII | re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """The dotted key of a path, as findings write it: `routing.rules[2].priority`, `catalog."ollama/x".same_as`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+            continue
+        name = part if _BARE_KEY.match(part) else json.dumps(part, ensure_ascii=False)
+        text += f".{name}" if text else name
+    return text
+
+
+def _many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _priority(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_PRIORITY:
+        raise PydanticCustomError(
+            "invalid_priority", "is not a whole number from 0 to 1000000; lower wins, for example `priority = 30`"
+        )
+    return value
+
+
+def _money(value: object) -> Decimal:
+    if isinstance(value, str) and _MONEY.match(value):
+        return Decimal(value)
+    raise PydanticCustomError(
+        "invalid_cost_limit", 'is not an amount in USD; write a decimal string of at least 0, for example "0.50"'
+    )
+
+
+def _seconds(value: object) -> float:
+    if type(value) in (int, float) and isinstance(value, int | float) and 0 < value <= MAX_SECONDS:
+        return float(value)
+    raise PydanticCustomError("invalid_type", "is not a time in seconds above 0 and up to 86400; write for example 60")
+
+
+def _glob(value: str) -> str:
+    wrong = refusal(value)
+    if wrong:
+        raise PydanticCustomError("invalid_glob", "{wrong}", {"wrong": wrong})
+    return value
+
+
+def _target(value: str) -> str:
+    try:
+        parse_target(value)
+    except ValueError as error:
+        raise PydanticCustomError("invalid_model_ref", "{wrong}", {"wrong": str(error)}) from None
+    return value
+
+
+def _model(value: str) -> str:
+    target = parse_target(_target(value))
+    if isinstance(target, ClassRef) or target.provider == HOST:
+        raise PydanticCustomError("invalid_model_ref", "is not the model of a provider; write `provider/model`")
+    return value
+
+
+def _scope(value: str) -> str:
+    kind, colon, name = value.partition(":")
+    if kind == "intent" and colon and name not in set(Intent):
+        raise PydanticCustomError("unknown_intent", "names no intent; write for example `intent:edit`")
+    named = bool(colon and name.strip()) and kind in ("intent", "model", "token")
+    if not named and value not in ("all", "project"):
+        raise PydanticCustomError(
+            "invalid_enum", "is not a scope; write `all`, `project`, `intent:NAME`, `model:GLOB` or `token:NAME`"
+        )
+    return value
+
+
+def _secret(value: str) -> str:
+    if _SECRET.match(value):
+        return value
+    if _VARIABLE.match(value):
+        raise PydanticCustomError(
+            "invalid_secret_ref", "is not a reference to a secret; write `${secret:NAME}` with the variable's name"
+        )
+    raise PydanticCustomError(
+        "inline_secret", "is the key itself; put it into a variable NAME and write `${secret:NAME}`"
+    )
+
+
+def _address(value: str) -> str:
+    try:
+        parse_address(value)
+    except HiddenCredential as error:
+        raise PydanticCustomError("inline_secret", "{wrong}", {"wrong": str(error)}) from None
+    except ValueError as error:
+        raise PydanticCustomError("invalid_type", "{wrong}", {"wrong": str(error)}) from None
+    return value.rstrip("/")
+
+
+def _class_name(value: str) -> str:
+    if not _NAME.match(value):
+        raise PydanticCustomError("invalid_model_ref", "is not a name; use letters, digits, `_`, `-` and `.`")
+    return value
+
+
+Priority = Annotated[int, BeforeValidator(_priority)]
+Money = Annotated[Decimal, BeforeValidator(_money)]
+Glob = Annotated[StrictStr, Field(min_length=1, max_length=4096), AfterValidator(_glob)]
+Target = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_target)]
+"""`provider/model`, `class:NAME` or `host/MODEL`."""
+SecretRef = Annotated[StrictStr, AfterValidator(_secret)]
+Model = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_model)]
+"""`provider/model` alone."""
+Address = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_address)]
+Text = Annotated[StrictStr, Field(min_length=1, max_length=400, pattern=_ONE_LINE)]
+"""One line that says something."""
+Prose = Annotated[StrictStr, Field(min_length=1, max_length=20_000)]
+Pattern = Text
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
+Globs = Annotated[tuple[Glob, ...], Field(max_length=10_000)]
+Intents = Annotated[tuple[Intent, ...], BeforeValidator(_many), Field(min_length=1)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(_many), Field(min_length=1)]
+
+PERMISSIONS = ("file_read", "git", "file_write", "shell", "network")
+Capability = Literal["tools", "vision", "reasoning", "json"]
+
+
+class Permissions(Value):
+    """What the delegate may do. `shell` and `network` are denied whatever stands here."""
+
+    file_read: Grant | None = None
+    git: Grant | None = None
+    file_write: Grant | None = None
+    shell: Grant | None = None
+    network: Grant | None = None
+
+
+class ToolsSection(Value):
+    permissions: Permissions = Permissions()
+
+
+class ClassificationRule(Value):
+    """Tried before the built-in reader: every condition given must hold, any value of a list suffices."""
+
+    intent: Intent
+    priority: Priority = DEFAULT_PRIORITY
+    keywords: Annotated[tuple[Text, ...], BeforeValidator(_many)] = ()
+    requires_any_context: tuple[ContextKind, ...] = ()
+
+
+class ClassificationSection(Value):
+    rules: tuple[ClassificationRule, ...] = ()
+
+
+class Rule(Value):
+    """One routing rule: conditions (all must hold) and the route that they lead to."""
+
+    name: Text
+    priority: Priority = DEFAULT_PRIORITY
+    # conditions
+    intent: Intents | None = None
+    skill: Names | None = None
+    paths: Annotated[Globs, Field(min_length=1)] | None = None
+    languages: Names | None = None
+    min_paths: Annotated[Count, Field(ge=1)] | None = None
+    min_context_tokens: Annotated[Count, Field(ge=1)] | None = None
+    # what binds every phase that the conditions match, whether or not the rule wins
+    local_only: StrictBool = False
+    only_models: Annotated[tuple[Target, ...], Field(min_length=1)] | None = None
+    # the route
+    model: Target
+    fallbacks: tuple[Target, ...] = ()
+    effort: Effort | None = None
+    requires_capabilities: dict[Capability, StrictBool] = {}
+    required_permissions: ToolsSection = ToolsSection()
+    cost_limit: Money | None = None
+    deadline_s: Seconds | None = None
+
+
+class DefaultRoute(Value):
+    model: Target
+    fallbacks: tuple[Target, ...] = ()
+    effort: Effort | None = None
+
+
+class RoutingSection(Value):
+    rules: tuple[Rule, ...] = ()
+    default: DefaultRoute | None = None
+    overrides: Literal["allow", "within_route", "deny"] | None = None
+    handoff: Literal["when_unavailable", "never"] | None = None
+
+
+class ClassDefinition(Value):
+    models: Annotated[tuple[Target, ...], Field(min_length=1)]
+    order: Literal["listed", "cheapest"] = "listed"
+
+
+class ModelsSection(Value):
+    """Patterns on model names: `*` crosses `/`, case does not count."""
+
+    allowed: tuple[Pattern, ...] | None = None
+    denied: tuple[Pattern, ...] = ()
+
+
+class RemoteSection(Value):
+    mode: Grant | None = None
+    blocked_paths: Globs = ()
+
+
+class PrivacySection(Value):
+    restricted_paths: Globs | None = None
+    free_paths: Globs = ()
+    host_answers: Literal["file", "ask", "return"] | None = None
+    remote: RemoteSection = RemoteSection()
+
+
+class Budget(Value):
+    scope: Annotated[StrictStr, Field(max_length=400), AfterValidator(_scope)]
+    period: Literal["task", "day", "month"]
+    limit: Money
+
+
+class DispatchSection(Value):
+    deadline_s: Seconds | None = None
+    first_byte_s: Seconds | None = None
+    idle_s: Seconds | None = None
+    max_retries: Annotated[StrictInt, Field(ge=0, le=5)] | None = None
+    on_uncertain: Literal["continue", "stop"] | None = None
+
+
+class ProviderDocument(Value):
+    """`[providers.NAME]`; NAME is a built-in one or `openai-compat:ANYTHING`."""
+
+    base_url: Address | None = None
+    locality: Locality | None = None
+    api_key: SecretRef | None = None
+    allow_plain_lan: StrictBool = False
+    models_dir: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = None
+
+
+class HostDocument(Value):
+    locality: Locality
+
+
+class CatalogEntry(Value):
+    """`[catalog."provider/model"]`: facts that replace what the built-in catalog says. Prices: USD a million tokens."""
+
+    same_as: Model | None = None
+    context_window: Annotated[StrictInt, Field(ge=256, le=100_000_000)] | None = None
+    max_output_tokens: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
+    input_price: Money | None = None
+    cached_input_price: Money | None = None
+    output_price: Money | None = None
+    price_kind: Literal["list", "plan"] | None = None
+    capabilities: dict[Capability, StrictBool] = {}
+
+
+class TestTask(Value):
+    """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace."""
+
+    __test__ = False
+
+    text: Prose
+    intent: Intent | None = None
+    skill: Text | None = None
+    paths: tuple[Text, ...] = ()
+    model: Text | None = None
+    effort: Effort | None = None
+    context: tuple[ContextKind, ...] = ()
+
+
+class Expectation(Value):
+    """What must come out. `phase` is which phase is asked, from 0; `rule = "default"` means the default route."""
+
+    phase: Annotated[StrictInt, Field(ge=0)] = 0
+    intent: Intent | None = None
+    rule: Text | None = None
+    model: Text | None = None
+    resolved_model: Text | None = None
+    locality: Locality | None = None
+    effort: Effort | None = None
+    status: Literal["routed", "refused", "approval_required", "handoff"] | None = None
+    code: Text | None = None
+    excluded: tuple[Text, ...] | None = None
+
+
+class PolicyTest(Value):
+    __test__ = False
+
+    name: Text
+    task: TestTask
+    expect: Expectation
+
+
+class PolicyDocument(Value):
+    """One policy file."""
+
+    preset: Text | None = None
+    classification: ClassificationSection = ClassificationSection()
+    routing: RoutingSection = RoutingSection()
+    classes: dict[Annotated[str, AfterValidator(_class_name)], ClassDefinition] = {}
+    models: ModelsSection = ModelsSection()
+    privacy: PrivacySection = PrivacySection()
+    tools: ToolsSection = ToolsSection()
+    budgets: tuple[Budget, ...] = ()
+    dispatch: DispatchSection = DispatchSection()
+    providers: dict[str, ProviderDocument] = {}
+    hosts: dict[str, HostDocument] = {}
+    catalog: dict[Model, CatalogEntry] = {}
+    test: tuple[PolicyTest, ...] = ()

@@ -1,0 +1,157 @@
+"""Every way in which smista-mcp says no, as stable codes and one small tree of exceptions.
+
+    SmistaError                 has a `code`, says what to write instead
+    ├── InvalidTask             the call itself is wrong
+    ├── PolicyInvalid           a policy file is wrong: file, key, line
+    │   └── OrgPolicyInvalid    the organisation's file cannot be applied: everything is refused
+    ├── UnknownModel            a model name that nothing stands behind
+    ├── NotFound                no such job, trace or decision
+    ├── ProviderError           one attempt at a provider failed
+    └── StateUnavailable        our own folder cannot be written
+
+A refusal of a task by policy is not an exception: it is a `Decision` with a code.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+
+class Code(StrEnum):
+    """Stable codes of tool errors, refusals and failed attempts. Texts may change, codes do not."""
+
+    INVALID_TASK = "invalid_task"
+    POLICY_INVALID = "policy_invalid"
+    ORG_POLICY_INVALID = "org_policy_invalid"
+    NO_ROUTE = "no_route"
+    OVERRIDE_NOT_ALLOWED = "override_not_allowed"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
+    UNKNOWN_MODEL = "unknown_model"
+    UNKNOWN_SKILL = "unknown_skill"
+    MISSING_CAPABILITY = "missing_capability"
+    CONTEXT_WINDOW_EXCEEDED = "context_window_exceeded"
+    MISSING_PROVIDER_CREDENTIALS = "missing_provider_credentials"
+    RESTRICTED_CONTENT = "restricted_content"
+    SECRET_DETECTED = "secret_detected"  # noqa: S105  a code
+    ANSWER_WITHHELD = "answer_withheld"
+    PATH_OUTSIDE_WORKSPACE = "path_outside_workspace"
+    APPROVAL_REQUIRED = "approval_required"
+    COST_LIMIT_EXCEEDED = "cost_limit_exceeded"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    PRICE_UNKNOWN = "price_unknown"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    PROVIDER_TIMEOUT = "provider_timeout"
+    PROVIDER_RATE_LIMITED = "provider_rate_limited"
+    PROVIDER_AUTH = "provider_auth"
+    PROVIDER_INVALID_REQUEST = "provider_invalid_request"
+    PROVIDER_PROTOCOL = "provider_protocol"
+    PROVIDER_COOLDOWN = "provider_cooldown"
+    CONTEXT_TRUNCATED = "context_truncated"
+    EMPTY_COMPLETION = "empty_completion"
+    PATCH_DOES_NOT_APPLY = "patch_does_not_apply"
+    FALLBACK_EXHAUSTED = "fallback_exhausted"
+    JOB_NOT_FOUND = "job_not_found"
+    TRACE_NOT_FOUND = "trace_not_found"
+    CANCELLED = "cancelled"
+
+
+class SmistaError(Exception):
+    """An expected failure.
+
+    Attributes:
+        code: the stable code.
+        message: what was wrong and where.
+        fix: what to write or do instead; empty where nothing can be done.
+    """
+
+    code: Code
+
+    def __init__(self, message: str, *, fix: str = "", code: Code | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        text = f"{self.code.value}: {self.message}"
+        return f"{text} ({self.fix})" if self.fix else text
+
+
+class InvalidTask(SmistaError):
+    code = Code.INVALID_TASK
+
+
+class Problem(Protocol):
+    """One thing that is wrong in a policy, as far as an error text needs it: the shape of a finding."""
+
+    @property
+    def message(self) -> str: ...
+    @property
+    def fix(self) -> str: ...
+    @property
+    def file(self) -> str | None: ...
+    @property
+    def line(self) -> int | None: ...
+
+
+class PolicyInvalid(SmistaError):
+    """A policy cannot be applied. `problems` holds every finding; the text shows the first and counts the others."""
+
+    code = Code.POLICY_INVALID
+
+    def __init__(
+        self, message: str, *, fix: str = "", code: Code | None = None, problems: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(message, fix=fix, code=code)
+        self.problems = tuple(problems)
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> "PolicyInvalid":
+        """The error for one or more problems, with `file:line` of the first."""
+        first, others = problems[0], len(problems) - 1
+        line = f":{first.line}" if first.line else ""
+        place = f"{first.file}{line}: " if first.file else ""
+        more = f" (and {others} more, see `smista-mcp policy check`)" if others else ""
+        return cls(f"{place}{first.message}{more}", fix=first.fix, problems=problems)
+
+
+class OrgPolicyInvalid(PolicyInvalid):
+    code = Code.ORG_POLICY_INVALID
+
+
+class UnknownModel(SmistaError):
+    code = Code.UNKNOWN_MODEL
+
+
+class NotFound(SmistaError):
+    code = Code.TRACE_NOT_FOUND
+
+
+class ProviderError(SmistaError):
+    """One attempt failed.
+
+    `code` says how; `retry_after_s` is what the provider asked for, if it did; `sent` is true once the
+    request may have reached a model, so that it may have been charged.
+    """
+
+    code = Code.PROVIDER_PROTOCOL
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code,
+        fix: str = "",
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        sent: bool = False,
+    ) -> None:
+        super().__init__(message, fix=fix, code=code)
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.sent = sent
+
+
+class StateUnavailable(SmistaError):
+    code = Code.PROVIDER_UNAVAILABLE

@@ -1,0 +1,172 @@
+"""Patterns: git is the oracle."""
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smista_mcp.core.globs import GlobSet, compile_glob, literal_segment, name_matches, refusal
+
+_PIECES = [
+    "a",
+    "b",
+    ".",
+    "*",
+    "**",
+    "/",
+    "?",
+    "[ab]",
+    "[!a]",
+    "\\*",
+    "**/",
+    "/**",
+    "[a-c]",
+    "c*",
+    "ab",
+    "[[:alpha:]]",
+    "-",
+    "]",
+    "[",
+]
+_NAMES = [
+    "a",
+    "b",
+    "ab",
+    ".",
+    "c",
+    "*",
+    "-",
+    "a.b",
+    "]",
+    "A",
+]  # ASCII: where git counts bytes for `?`, we count characters
+
+
+def _pattern(rng: random.Random) -> str | None:
+    text = "".join(rng.choice(_PIECES) for _ in range(rng.randint(1, 6)))
+    # git 2.x compares pointers of two strings where `**` follows a name (`a**/b`), so its answer there is chance
+    odd = any(text[i] not in "/*" and text[i + 1 : i + 3] == "**" for i in range(len(text) - 2))
+    if text.startswith(("!", "/", "#")) or not text.strip("/") or odd or ("[" in text and "**" in text):
+        return None
+    return text
+
+
+def _paths(rng: random.Random) -> list[str]:
+    made = {
+        "/".join("".join(rng.choice(_NAMES) for _ in range(rng.randint(1, 2))) for _ in range(rng.randint(1, 5)))
+        for _ in range(40)
+    }
+    return sorted(path for path in made if not {".", ".."} & set(path.split("/")))
+
+
+def _git(repository: Path, pattern: str, paths: list[str]) -> dict[str, bool]:
+    (repository / ".gitignore").write_text(pattern + "\n", encoding="utf-8")
+    command = ["git", "-C", str(repository), "check-ignore", "--no-index", "-z", "-v", "-n", "--stdin"]
+    done = subprocess.run(command, input="\0".join(paths).encode(), capture_output=True, check=False)
+    fields = done.stdout.decode().split("\0")
+    return {fields[i + 3]: bool(fields[i + 2]) for i in range(0, len(fields) - 1, 4)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_patterns_match_what_git_ignores(tmp_path: Path, seed: int) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    rng = random.Random(seed)  # noqa: S311
+    asked = 0
+    for pattern in filter(None, (_pattern(rng) for _ in range(120))):
+        regex = compile_glob(pattern)
+        for path, ignored in _git(tmp_path, pattern, _paths(rng)).items():
+            asked += 1
+            assert (regex.fullmatch(path) is not None) is ignored, (pattern, path)
+    assert asked > 1000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("src/**", "src/a/b.rs", True),
+        ("src/**", "src/", True),
+        ("src/auth/**", "src/auth/", True),
+        ("src/auth/**", "src/authors/a.rs", False),
+        ("*.pem", "deep/down/key.pem", True),
+        (".env", "apps/web/.env", True),
+        (".env", "apps/.env/x", True),
+        ("src/*.rs", "src/a/b.rs", False),
+        ("secrets/", "secrets", False),
+        ("secrets/", "secrets/a", True),
+        ("a/**/b", "a/b", True),
+        ("a/**/b", "a/x/y/b", True),
+        ("a/?/c", "a/b/c", True),
+        ("a/?/c", "a//c", False),
+    ],
+)
+def test_a_pattern_means_what_gitignore_says(pattern: str, path: str, *, matches: bool) -> None:
+    assert (compile_glob(pattern).fullmatch(path) is not None) is matches
+
+
+@pytest.mark.parametrize("pattern", ["", "!a", "/etc/**", "../a", "a/../b", "C:\\x", "~/a", "src/{a,b}/**", "a\0b"])
+def test_a_pattern_that_can_not_be_meant_is_refused(pattern: str) -> None:
+    assert refusal(pattern)
+
+
+def test_braces_are_refused_with_the_patterns_to_write() -> None:
+    said = refusal("src/{a,b}/**")
+    assert said is not None
+    assert "`src/a/**`, `src/b/**`" in said
+
+
+@pytest.mark.parametrize("pattern", ["src/**", "*.pem", ".env", "\\!a", "a\\{b", "[!a]"])
+def test_a_sound_pattern_is_accepted(pattern: str) -> None:
+    assert refusal(pattern) is None
+
+
+@given(st.text(max_size=40), st.text(max_size=60))
+def test_any_text_is_a_pattern_or_is_refused_and_never_raises(pattern: str, path: str) -> None:
+    if refusal(pattern) is None:
+        compile_glob(pattern).fullmatch(path)
+
+
+_SEGMENT = st.sampled_from(["a", "b", "env", "x.pem", "y.PEM", "\u017f", "\u0130", "\u212a", "k"])
+_PATH = st.lists(_SEGMENT, min_size=1, max_size=4).map("/".join)
+_GLOB = st.sampled_from(
+    ["a/**", "*.pem", "k", "i", "s/**", "env/", "**/b", "a/*/b", "*", "?", "x.*", "[ab]", "a/b/x.pem", "**/k/*"]
+)
+
+
+@given(st.lists(_GLOB, max_size=14), _PATH, st.booleans())
+def test_the_index_of_a_set_changes_no_answer(globs: list[str], path: str, fold: bool) -> None:
+    each = [p for p in dict.fromkeys(globs) if compile_glob(p, ignore_case=fold).fullmatch(path)]
+    found = GlobSet(globs, ignore_case=fold)
+    assert found.hits(path) is bool(each)
+    assert found.first(path) == (each[0] if each else None)
+
+
+@given(_GLOB, _PATH)
+def test_a_literal_segment_stands_in_every_match(pattern: str, path: str) -> None:
+    literal = literal_segment(pattern)
+    if literal is not None and compile_glob(pattern).fullmatch(path):
+        assert literal in path.split("/")
+
+
+def test_hostile_patterns_take_time_linear_in_the_path() -> None:
+    # an exponential or quadratic matcher would not end within the test's time-out
+    compile_glob("**/a/" * 30 + "b").fullmatch("a/" * 4000 + "c")
+    compile_glob("*a" * 200 + "b").fullmatch("a" * 4000)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("anthropic/*", "anthropic/claude-opus-5", True),
+        ("*GPT-4*", "openai/gpt-4o", True),
+        ("openai/gpt-5", "openai/gpt-5.1", False),
+        ("*", "x/y", True),
+        ("a*b*c", "a/b/c", True),
+        ("a*b*c", "acb", False),
+        ("*b", "ab/bb", True),
+    ],
+)
+def test_model_patterns_cross_slashes_and_ignore_case(pattern: str, name: str, *, matches: bool) -> None:
+    assert name_matches(pattern, name) is matches
