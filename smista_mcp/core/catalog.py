@@ -1,0 +1,281 @@
+"""Facts about models: what a name stands for, its window, capabilities and price, each from a dated source or unknown.
+
+Three sources, the later first: the policy's own `[catalog]` entries, our small table of families, and the extract of
+genai-prices. Prices are those of one day, so that a decision is a function of its inputs.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal, cast
+
+from smista_mcp.core.modelref import ModelRef, parse_target
+from smista_mcp.core.names import Names, Resolved, Row, read_rows
+from smista_mcp.core.policy import CatalogEntry
+from smista_mcp.core.prices import Price, Rate, price_on
+from smista_mcp.core.values import Locality
+
+PriceKind = Literal["list", "plan", "local", "unknown"]
+
+EXTRACT_IDS = {"anthropic": "anthropic", "openai": "openai", "gemini": "google"}
+"""The extract's provider for each kind of ours that always means the same one."""
+LOCAL_KINDS = ("ollama", "llamacpp")
+"""Kinds whose models run on this machine and cost nothing, unless their name or locality says otherwise."""
+_CLOUD_MARKS = (":cloud", "-cloud")
+_COMPAT = "openai-compat"
+_POLICY = "policy"
+_FREE = Price(Rate(Decimal(0)), Rate(Decimal(0)))
+_NO_ENTRY = CatalogEntry()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model. Absent means unknown.
+
+    Attributes:
+        ref: as resolved: its `model` goes to the wire.
+        known: false where it stands in no catalog and is used as written.
+        context_window: tokens, input and output together where the provider counts so.
+        price: what it costs on the catalog's day; 0 for a local one.
+        source: where the price comes from; where there is none, where one was looked for.
+        nearest: up to three ids of that provider that look like an unknown name.
+        token_factor: tokens of this model for one token of `count_tokens`.
+        row: the catalog's id whose facts these are; it differs from `ref` for dated names and the provider's aliases.
+    """
+
+    ref: ModelRef
+    known: bool
+    context_window: int | None
+    max_output_tokens: int | None
+    capabilities: Mapping[str, bool]
+    price: Price | None
+    price_kind: PriceKind
+    source: str
+    nearest: tuple[str, ...]
+    token_factor: float
+    row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What the rows of families.json that match a model say together; a later row wins."""
+
+    capabilities: Mapping[str, bool]
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    token_factor: float = 1.0
+    writes_cache_unasked: bool = False
+
+
+class Catalog:
+    """Everything that is known about models on one day. Answers are remembered; nothing else changes."""
+
+    def __init__(
+        self,
+        extract: Mapping[str, object],
+        families: Sequence[Mapping[str, object]],
+        entries: Mapping[str, CatalogEntry],
+        as_of: str,
+    ) -> None:
+        """Takes the parsed data files of the package and the policy's entries.
+
+        Args:
+            extract: catalog.json, as scripts/extract_catalog.py describes it.
+            families: the rows of families.json.
+            entries: `[catalog]` of the policy, by `provider/model`.
+            as_of: the day whose prices count, ISO date in UTC.
+        """
+        self._providers = cast("Mapping[str, Mapping[str, object]]", extract["providers"])
+        self._families = families
+        self._entries = entries
+        self._as_of = as_of
+        self._source = f"{extract['package']} {extract['version']}"
+        self._names: dict[str, Names] = {}
+        self._known: dict[tuple[ModelRef, str, Locality | None], ModelFacts] = {}
+        self.digest = _digest(extract, families, entries, as_of)
+
+    def facts(self, ref: ModelRef, kind: str, locality: Locality | None = None) -> ModelFacts:
+        """What is known of a model.
+
+        Args:
+            ref: as written.
+            kind: the provider's kind, such as `anthropic` or `openai-compat`.
+            locality: where it runs, if that is known better than by its kind: a local model costs nothing.
+        """
+        key = (ref, kind, locality)
+        facts = self._known.get(key)
+        if facts is None:
+            facts = self._known[key] = self._facts(ref, kind, locality, frozenset())
+        return facts
+
+    def _facts(self, ref: ModelRef, kind: str, locality: Locality | None, seen: frozenset[ModelRef]) -> ModelFacts:
+        entry = self._entries.get(str(ref), _NO_ENTRY)
+        same = _synonym(entry, seen | {ref})
+        if same is None:
+            return self._own_facts(ref, kind, locality)
+        if same.provider == ref.provider:
+            return _overlaid(self._facts(same, kind, locality, seen | {ref}), entry)
+        # The same model at another provider: its facts, but neither its address nor that it costs nothing there.
+        facts = self._facts(same, same.provider.partition(":")[0], Locality.REMOTE, seen | {ref})
+        facts = replace(facts, ref=ref, known=True, nearest=())
+        return _overlaid(_priced_locally(facts, kind, locality), entry)
+
+    def _own_facts(self, ref: ModelRef, kind: str, locality: Locality | None) -> ModelFacts:
+        found = self._resolve(ref, kind)
+        row = found.row if found else None
+        wire = ModelRef(ref.provider, found.wire if found else ref.model)
+        has_table = self._tables(ref, kind) != ()
+        # A name that its own provider's list does not know belongs to no family: nothing is guessed about it.
+        family = self._family(kind, row.id if row else ref.model) if row or not has_table else _Family({})
+        price = self._price(row, family)
+        facts = ModelFacts(
+            ref=wire,
+            known=row is not None,
+            context_window=(row.context_window if row else None) or family.context_window,
+            max_output_tokens=family.max_output_tokens,
+            capabilities=MappingProxyType(dict(family.capabilities)),
+            price=price,
+            price_kind="list" if price else "unknown",
+            source=self._source,
+            nearest=() if row else self._nearest(ref, kind),
+            token_factor=family.token_factor,
+            row=row.id if row else None,
+        )
+        facts = _priced_locally(facts, kind, locality)
+        for name in dict.fromkeys((str(wire), str(ref))):
+            facts = _overlaid(facts, self._entries.get(name, _NO_ENTRY))
+        return facts
+
+    def _tables(self, ref: ModelRef, kind: str) -> tuple[str, ...]:
+        """The extract's providers that may know a model, the nearest first."""
+        name = ref.provider.partition(":")[2] if kind == _COMPAT else EXTRACT_IDS.get(kind, "")
+        provider = self._providers.get(name)
+        if provider is None:
+            return ()
+        return (name, *cast("Sequence[str]", provider.get("fallback", ())))
+
+    def _names_of(self, provider: str) -> Names:
+        names = self._names.get(provider)
+        if names is None:
+            models = cast("Sequence[object]", self._providers[provider]["models"])
+            names = self._names[provider] = Names(read_rows(models))
+        return names
+
+    def _resolve(self, ref: ModelRef, kind: str) -> Resolved | None:
+        for provider in self._tables(ref, kind):
+            found = self._names_of(provider).resolve(ref.model)
+            if found is not None:
+                return found
+        return None
+
+    def _nearest(self, ref: ModelRef, kind: str) -> tuple[str, ...]:
+        tables = self._tables(ref, kind)
+        return self._names_of(tables[0]).nearest(ref.model) if tables else ()
+
+    def _price(self, row: Row | None, family: _Family) -> Price | None:
+        if row is None:
+            return None
+        return price_on(row.variants, self._as_of, writes_unasked=family.writes_cache_unasked)
+
+    def _family(self, kind: str, model: str) -> _Family:
+        """Joins the rows for that kind of which a pattern fits the name's last segment."""
+        name = model.lower().rpartition("/")[2].replace(".", "-")
+        said: dict[str, object] = {}
+        capabilities: dict[str, bool] = {}
+        for row in self._families:
+            kinds = cast("Sequence[str]", row.get("kinds", (kind,)))
+            if kind in kinds and any(_matches(pattern, name) for pattern in cast("Sequence[str]", row["match"])):
+                said.update(row)
+                capabilities.update(cast("Mapping[str, bool]", row.get("capabilities", {})))
+        return _Family(
+            capabilities,
+            cast("int | None", said.get("context_window")),
+            cast("int | None", said.get("max_output_tokens")),
+            cast("float", said.get("token_factor", 1.0)),
+            bool(said.get("writes_cache_unasked")),
+        )
+
+
+def _digest(
+    extract: Mapping[str, object],
+    families: Sequence[Mapping[str, object]],
+    entries: Mapping[str, CatalogEntry],
+    as_of: str,
+) -> str:
+    parts = [
+        [extract["package"], extract["version"], extract["sha256"]],
+        families,
+        {name: entries[name].model_dump(mode="json") for name in sorted(entries)},
+        as_of,
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _synonym(entry: CatalogEntry, seen: frozenset[ModelRef]) -> ModelRef | None:
+    """What `same_as` names; None for a class, and for a name on a circle."""
+    if entry.same_as is None:
+        return None
+    target = parse_target(entry.same_as)
+    return target if isinstance(target, ModelRef) and target not in seen else None
+
+
+def _matches(pattern: str, name: str) -> bool:
+    wanted = pattern.replace(".", "-")
+    if wanted.endswith("*"):
+        return name.startswith(wanted[:-1])
+    return name.endswith(wanted[1:]) if wanted.startswith("*") else name == wanted
+
+
+def _priced_locally(facts: ModelFacts, kind: str, locality: Locality | None) -> ModelFacts:
+    local = locality is Locality.LOCAL or (locality is None and kind in LOCAL_KINDS)
+    if not local or facts.ref.model.endswith(_CLOUD_MARKS):
+        return facts
+    return replace(facts, price=_FREE, price_kind="local", source="local")
+
+
+def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
+    """The facts with what a policy entry states in their place."""
+    if entry is _NO_ENTRY:
+        return facts
+    price, price_kind, source = _stated_price(facts, entry)
+    return replace(
+        facts,
+        known=True,
+        nearest=(),
+        context_window=entry.context_window or facts.context_window,
+        max_output_tokens=entry.max_output_tokens or facts.max_output_tokens,
+        capabilities=MappingProxyType({**facts.capabilities, **entry.capabilities}),
+        price=price,
+        price_kind=price_kind,
+        source=source,
+    )
+
+
+def _stated_price(facts: ModelFacts, entry: CatalogEntry) -> tuple[Price | None, PriceKind, str]:
+    old = facts.price
+    stated = any(price is not None for price in (entry.input_price, entry.output_price, entry.cached_input_price))
+    if entry.price_kind == "plan":
+        return _merged_price(old, entry), "plan", _POLICY
+    if not stated:
+        return old, facts.price_kind, facts.source
+    price = _merged_price(old, entry)
+    return price, "list" if price else "unknown", _POLICY
+
+
+def _merged_price(old: Price | None, entry: CatalogEntry) -> Price | None:
+    """A price needs both input and output; a stated input price replaces whatever the list says of the cache."""
+    given = Rate(entry.input_price) if entry.input_price is not None else old and old.input
+    output = Rate(entry.output_price) if entry.output_price is not None else old and old.output
+    if given is None or output is None:
+        return None
+    price = replace(old, input=given, output=output) if old else Price(given, output)
+    if entry.input_price is not None:
+        price = replace(price, cached_input=None, cache_write=None, writes_unasked=False)
+    if entry.output_price is not None:
+        price = replace(price, reasoning=None)
+    if entry.cached_input_price is not None:
+        price = replace(price, cached_input=Rate(entry.cached_input_price))
+    return price

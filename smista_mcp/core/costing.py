@@ -1,0 +1,121 @@
+"""What a phase will cost and what an attempt has cost. USD, Decimal, never float; an unknown price is None, never 0."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from smista_mcp.core.catalog import ModelFacts
+from smista_mcp.core.decision import CostRange
+from smista_mcp.core.values import Effort, Intent
+
+_STEP = Decimal("0.000001")
+_MILLION = 6
+
+ESTIMATES_AS_OF = "2026-11-20"
+"""The day of the two tables below."""
+
+VISIBLE_OUTPUT: dict[Intent, int] = {
+    Intent.CHAT: 2_000,
+    Intent.ANALYZE: 3_000,
+    Intent.PLAN: 4_000,
+    Intent.EDIT: 8_000,
+    Intent.REFACTOR: 10_000,
+    Intent.TEST: 8_000,
+    Intent.DOCUMENT: 4_000,
+    Intent.FORMAT: 8_000,
+    Intent.REVIEW: 4_000,
+    Intent.SUMMARIZE: 1_000,
+    Intent.COMMIT: 400,
+    Intent.PROMPT: 2_000,
+    Intent.SKILL: 4_000,
+}
+"""Tokens of the written answer that 95 of 100 tasks stay under. An assumption, not a measurement: a page is about 700
+tokens, a patch of 300 changed lines with its context about 8,000. Observed usage may replace it."""
+
+THINKING_OUTPUT: dict[Effort, int] = {
+    Effort.LOW: 1_024,
+    Effort.MEDIUM: 8_192,
+    Effort.HIGH: 24_576,
+    Effort.XHIGH: 32_768,
+}
+"""Hidden tokens, billed as output. Low to high are the thinking budgets that Google documents for these words
+(ai.google.dev/gemini-api/docs/openai); xhigh is the largest budget of Gemini 2.5 Pro. Others publish no figure."""
+
+
+def expected_output_tokens(intent: Intent, effort: Effort) -> int:
+    """The output, hidden part included, that a phase is expected to stay under in 95 of 100 cases."""
+    return VISIBLE_OUTPUT[intent] + THINKING_OUTPUT[effort]
+
+
+def usd(amount: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
+    """An amount as text: at most six decimals, no exponent, no zeros at the end."""
+    text = format(amount.quantize(_STEP, rounding), "f")
+    return text.rstrip("0").rstrip(".")
+
+
+def price_range(facts: ModelFacts, *, input_tokens: int, expected_output: int, attempts: int) -> CostRange | None:
+    """What a phase will cost at least and at most, rounded outwards to a millionth of a dollar.
+
+    At least: the input once, none of it cached, and no output. At most: the input at its dearest (where the provider
+    writes its cache unasked, that costs more) for every attempt, and once the expected output, but no more than the
+    model can write.
+
+    Args:
+        facts: of the model.
+        input_tokens: in tokens of this model.
+        expected_output: as `expected_output_tokens` gives it.
+        attempts: requests that may be sent in all, retries and tool rounds included.
+
+    Returns:
+        None where the price is unknown.
+    """
+    if facts.price_kind in ("local", "plan"):
+        return CostRange(min="0", max="0", kind=facts.price_kind, source=facts.source)
+    price = facts.price
+    if price is None or facts.price_kind != "list":
+        return None
+    output = expected_output if facts.max_output_tokens is None else min(expected_output, facts.max_output_tokens)
+    least = price.input.at(input_tokens) * input_tokens
+    most = price.dearest_input(input_tokens) * input_tokens * attempts + price.output.at(input_tokens) * output
+    return CostRange(
+        min=usd(least.scaleb(-_MILLION) + price.request, ROUND_FLOOR),
+        max=usd(most.scaleb(-_MILLION) + price.request * attempts, ROUND_CEILING),
+        kind="list",
+        source=facts.source,
+    )
+
+
+def actual_cost(
+    facts: ModelFacts,
+    *,
+    input_tokens: int,
+    cached_input_tokens: int,
+    output_tokens: int,
+    reasoning_tokens: int,
+    cache_write_tokens: int = 0,
+) -> Decimal | None:
+    """What one attempt has cost, exactly.
+
+    Args:
+        facts: of the model.
+        input_tokens: all input, what was read from or written to the provider's cache included.
+        cached_input_tokens: the part of the input that was read from the cache.
+        output_tokens: all output, hidden reasoning included.
+        reasoning_tokens: the hidden part of the output.
+        cache_write_tokens: the part of the input that was written to the cache.
+
+    Returns:
+        None where the price is unknown; 0 where a plan pays or the model is local.
+    """
+    if facts.price_kind in ("local", "plan"):
+        return Decimal(0)
+    price = facts.price
+    if price is None or facts.price_kind != "list":
+        return None
+    at = input_tokens
+    parts = (
+        (price.input, max(0, input_tokens - cached_input_tokens - cache_write_tokens)),
+        (price.cached_input or price.input, cached_input_tokens),
+        (price.cache_write or price.input, cache_write_tokens),
+        (price.output, max(0, output_tokens - reasoning_tokens)),
+        (price.reasoning or price.output, reasoning_tokens),
+    )
+    return sum((rate.at(at) * tokens for rate, tokens in parts), Decimal(0)).scaleb(-_MILLION) + price.request

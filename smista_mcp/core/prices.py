@@ -1,0 +1,115 @@
+"""Prices of tokens as values: rates with tiers, and which price is in force on a day. USD, Decimal, never float."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+_PER_THOUSAND = Decimal("0.001")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """USD a million tokens. A step (start, rate) counts for all tokens of a request with more input than start."""
+
+    base: Decimal
+    steps: tuple[tuple[int, Decimal], ...] = ()
+
+    def at(self, input_tokens: int) -> Decimal:
+        """The rate of a request with that much input in all."""
+        for start, rate in reversed(self.steps):
+            if input_tokens > start:
+                return rate
+        return self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs.
+
+    Attributes:
+        cached_input: input read from the provider's cache; None where it costs what other input costs.
+        cache_write: input that the provider writes to its cache; None where it costs what other input costs.
+        reasoning: hidden output; None where it costs what other output costs.
+        request: USD for one request, whatever its size.
+        writes_unasked: true where the provider writes its cache unasked, so that input may cost `cache_write`.
+    """
+
+    input: Rate
+    output: Rate
+    cached_input: Rate | None = None
+    cache_write: Rate | None = None
+    reasoning: Rate | None = None
+    request: Decimal = Decimal(0)
+    writes_unasked: bool = False
+
+    def dearest_input(self, input_tokens: int) -> Decimal:
+        """The most that a million tokens of input can cost in a request of that size."""
+        rate = self.input.at(input_tokens)
+        if self.writes_unasked and self.cache_write is not None:
+            return max(rate, self.cache_write.at(input_tokens))
+        return rate
+
+
+def _rate(value: object) -> Rate | None:
+    if isinstance(value, str):
+        return Rate(Decimal(value))
+    if isinstance(value, list):
+        base, *steps = cast("list[int | str]", value)
+        return Rate(
+            Decimal(base),
+            tuple((int(start), Decimal(rate)) for start, rate in zip(steps[::2], steps[1::2], strict=True)),
+        )
+    return None
+
+
+def _holds(when: str, day: str, time: str | None) -> bool | None:
+    """Whether a variant is in force; None where that depends on the hour and no hour is given."""
+    if not when:
+        return True
+    if ":" not in when:
+        return day >= when
+    if time is None:
+        return None
+    start, _, end = when.partition("-")
+    return (time >= start or time < end) if end < start else start <= time < end
+
+
+def _price(variant: Sequence[object], *, writes_unasked: bool) -> Price | None:
+    rates = [_rate(value) for value in variant[1:]]
+    rates += [None] * (6 - len(rates))
+    given, output, cached, write, reasoning, request = rates
+    if given is None or output is None:
+        return None
+    per_request = request.base * _PER_THOUSAND if request else Decimal(0)
+    return Price(given, output, cached, write, reasoning, per_request, writes_unasked)
+
+
+def price_on(
+    variants: Sequence[Sequence[object]], day: str, time: str | None = None, *, writes_unasked: bool = False
+) -> Price | None:
+    """The price in force, from the variants of catalog.json.
+
+    Args:
+        variants: as scripts/extract_catalog.py describes them.
+        day: ISO date, UTC.
+        time: "HH:MM:SS", UTC. Without it the dearest price of that day is given where prices change with the hour.
+        writes_unasked: as in `Price`.
+
+    Returns:
+        None where input or output has no price: what is not priced is unknown, never 0.
+    """
+    possible: list[Sequence[object]] = []
+    for variant in reversed(variants):
+        holds = _holds(str(variant[0]), day, time)
+        if holds is not False:
+            possible.append(variant)
+        if holds:
+            break
+    else:
+        possible.extend(variants[:1])
+    prices = [_price(variant, writes_unasked=writes_unasked) for variant in possible]
+    known = [price for price in prices if price is not None]
+    if not known or len(known) < len(prices):
+        return None
+    return max(known, key=lambda price: (price.output.base, price.input.base))

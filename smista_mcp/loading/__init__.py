@@ -1,0 +1,1 @@
+"""Reads policy files, the catalog and the environment into values of the core."""
