@@ -1,0 +1,88 @@
+"""How rows are found and read back as values."""
+
+import re
+import sqlite3
+from typing import Final
+
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.errors import NotFound
+from smista_mcp.ledger.records import StoredAttempt, StoredDecision, StoredTrace, TokenCounts
+
+_ID: Final = re.compile(r"[0-9a-f]{8,64}")
+_PAST_HEX: Final = "g"
+"""Sorts behind every hexadecimal digit: all ids that begin with `x` lie between `x` and `x` + this."""
+
+_DECISIONS: Final = "SELECT sequence, call_id, decision_id, phase, at, host, workspace, text_digest, facts, body FROM decision"
+
+TraceRow = tuple[str, str, int | None, str]
+"""Id, id of the decision, its sequence number where it was recorded, time."""
+
+
+def read_decisions(db: sqlite3.Connection, clause: str, value: str | int) -> tuple[StoredDecision, ...]:
+    """Decisions, by the end of a query with one place for a value."""
+    return tuple(StoredDecision(*row) for row in db.execute(f"{_DECISIONS} {clause}", (value,)))
+
+
+def find_decision(db: sqlite3.Connection, given: str) -> StoredDecision:
+    """The newest recording of the decision that an id, or the beginning of one, stands for.
+
+    Raises:
+        NotFound: none, or several.
+    """
+    found: list[tuple[str]] = db.execute(
+        "SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ? LIMIT 2", _range(given)
+    ).fetchall()
+    _expect_one("decision", given, len(found))
+    return read_decisions(db, "WHERE decision_id = ? ORDER BY sequence DESC LIMIT 1", found[0][0])[0]
+
+
+def find_trace(db: sqlite3.Connection, given: str) -> TraceRow:
+    """The trace that an id, or the beginning of one, stands for.
+
+    Raises:
+        NotFound: none, or several.
+    """
+    found: list[TraceRow] = db.execute(
+        "SELECT trace_id, decision_id, decision, at FROM trace WHERE trace_id >= ? AND trace_id < ? LIMIT 2",
+        _range(given),
+    ).fetchall()
+    _expect_one("trace", given, len(found))
+    return found[0]
+
+
+def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
+    """A trace with its decision and its attempts."""
+    trace_id, decision_id, sequence, at = row
+    decision = None if sequence is None else read_decisions(db, "WHERE sequence = ?", sequence)[0]
+    rows = db.execute(
+        "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
+        " started_at, ended_at, status, code, reserved, cost, cost_kind,"
+        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, receipt"
+        " FROM attempt WHERE trace_id = ? ORDER BY sequence",
+        (trace_id,),
+    )
+    attempts = tuple(
+        StoredAttempt(*row[:17], usage=TokenCounts(*row[17:21]), receipt=Receipt.model_validate_json(row[21]))
+        for row in rows
+    )
+    return StoredTrace(trace_id, decision_id, at, decision, attempts)
+
+
+def _range(given: str) -> tuple[str, str]:
+    """The bounds between which ids that begin so lie.
+
+    Raises:
+        NotFound: it cannot be the beginning of an id.
+    """
+    start = given.strip().lower()
+    if not _ID.fullmatch(start):
+        fix = "write the id as it was shown, or at least its first 8 characters"
+        raise NotFound(f"`{given[:80]}` is no id: ids are written in 0-9 and a-f", fix=fix)
+    return start, start + _PAST_HEX
+
+
+def _expect_one(kind: str, given: str, found: int) -> None:
+    if found == 0:
+        raise NotFound(f"there is no {kind} `{given}`", fix="look whether it was recorded under another SMISTA_HOME")
+    if found > 1:
+        raise NotFound(f"`{given}` stands for more than one {kind}", fix="write more of its characters")

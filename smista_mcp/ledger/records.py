@@ -1,0 +1,209 @@
+"""What the ledger takes and what it gives back. Times are aware `datetime`s; amounts are USD as `Decimal`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import ValidationError
+
+from smista_mcp.core.decision import Decision
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.core.values import Intent, Locality, Value
+from smista_mcp.errors import Code, SmistaError, StateUnavailable
+
+AttemptStatus = Literal["running", "completed", "failed", "uncertain", "cancelled"]
+"""`uncertain`: it may have been charged, and nobody knows how much (a time-out, a cut stream, a dead server)."""
+
+CostKind = Literal["list", "plan", "local", "unknown"]
+"""Who pays: by the list price, a subscription (marginal 0), nobody (local), or a price that nobody knows."""
+
+
+class BudgetExceeded(SmistaError):
+    """An attempt that could cost more than a budget has left; nothing was reserved.
+
+    Attributes:
+        scope: the budget's scope, as written.
+    """
+
+    code = Code.BUDGET_EXCEEDED
+
+    def __init__(self, message: str, *, scope: str, fix: str = "", code: Code | None = None) -> None:
+        super().__init__(message, fix=fix, code=code)
+        self.scope = scope
+
+
+class PhaseFacts(Value):
+    """What a phase brought to the conditions of rules, so that `explain` can judge them again. Labels, no text.
+
+    Attributes:
+        paths: as matched, relative to the workspace.
+        tokens: of the words and the required context.
+    """
+
+    skill: str | None = None
+    paths: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRecord:
+    """The answer of one call of `route`: all its decisions.
+
+    Attributes:
+        text_digest: keyed hash of the task's text, in hex; the text itself is never recorded.
+        workspace: keyed hash of the workspace root, in hex; None where there is no root.
+        facts: one for each decision, or none at all.
+    """
+
+    decisions: tuple[Decision, ...]
+    at: datetime
+    text_digest: str
+    workspace: str | None = None
+    facts: tuple[PhaseFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """One recording of a decision.
+
+    Attributes:
+        sequence: position in the ledger; grows with time, whatever the clock does.
+        call_id: the same for all decisions that were recorded together.
+        at: UTC, ISO 8601.
+        body: the Decision as JSON, without the prompt of a handoff.
+    """
+
+    sequence: int
+    call_id: str
+    decision_id: str
+    phase: int
+    at: str
+    host: str
+    workspace: str | None
+    text_digest: str
+    facts_body: str
+    body: str
+
+    @property
+    def facts(self) -> PhaseFacts:
+        """What the phase brought to the conditions of rules."""
+        return PhaseFacts.model_validate_json(self.facts_body)
+
+    @property
+    def decision(self) -> Decision:
+        """The decision itself.
+
+        Raises:
+            StateUnavailable: it was recorded by a version whose decisions this one cannot read; `body` still holds it.
+        """
+        try:
+            return Decision.model_validate_json(self.body)
+        except ValidationError as error:
+            message = f"decision `{self.decision_id}` was recorded by another version, with fields that differ"
+            raise StateUnavailable(message, fix="read it with that version, or with --json") from error
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Tokens as the provider counted them; None where it did not say."""
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStart:
+    """One try at a provider, as it is known before the request leaves.
+
+    Attributes:
+        model: the name as the decision writes it; `resolved_model` is the one it stands for.
+        reserved: the most that it can cost; 0 where nobody pays, None where the price is unknown.
+        workspace: keyed hash of the root, as in `RouteRecord`.
+        token: name of the access token that the call came with; None over stdio.
+    """
+
+    phase: int
+    intent: Intent
+    model: str
+    provider: str
+    locality: Locality
+    started_at: datetime
+    receipt: Receipt
+    resolved_model: str | None = None
+    cost_kind: CostKind = "unknown"
+    reserved: Decimal | None = None
+    workspace: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an attempt ended.
+
+    Attributes:
+        cost: what it cost; None where that is not known.
+        resolved_model: the name that the server says it used, where it said one.
+    """
+
+    status: Literal["completed", "failed", "uncertain", "cancelled"]
+    ended_at: datetime
+    code: Code | None = None
+    usage: TokenCounts = TokenCounts()
+    cost: Decimal | None = None
+    resolved_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingLimit:
+    """A budget that applies to an attempt: what may be spent in `scope` since the start of its period.
+
+    Attributes:
+        scope: `all`, `project`, `intent:NAME`, `model:GLOB` or `token:NAME`.
+    """
+
+    scope: str
+    since: datetime
+    limit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """An attempt as recorded. Times are UTC, ISO 8601; amounts are decimal strings."""
+
+    attempt_id: str
+    trace_id: str
+    phase: int
+    intent: str
+    model: str
+    resolved_model: str | None
+    provider: str
+    locality: str
+    workspace: str | None
+    token: str | None
+    started_at: str
+    ended_at: str | None
+    status: AttemptStatus
+    code: str | None
+    reserved: str | None
+    cost: str | None
+    cost_kind: CostKind
+    usage: TokenCounts
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """The record of one decision and its attempts, oldest first.
+
+    Attributes:
+        decision: None where the decision itself could not be recorded.
+    """
+
+    trace_id: str
+    decision_id: str
+    at: str
+    decision: StoredDecision | None
+    attempts: tuple[StoredAttempt, ...]
