@@ -1,0 +1,146 @@
+"""The seam between dispatch and the wire: one request, a stream of events, one kind of failure.
+
+A protocol is a pure pair: `encode` makes the HTTP request of a `CompletionRequest`, a `Decoder` turns the bytes of the
+answer into events. It never opens a socket; the one sender does. A new protocol is one file with these two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from smista_mcp.core.values import Effort
+from smista_mcp.errors import ProviderError
+
+StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One question to one model.
+
+    Attributes:
+        context_window: tokens that the model takes in all; sent where the protocol can (Ollama's `num_ctx`).
+        prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    effort: Effort
+    max_output_tokens: int | None = None
+    context_window: int | None = None
+    prompt_tokens: int | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the provider reported them; None where it did not.
+
+    `input_tokens` includes the cached ones, `output_tokens` the reasoning ones.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The provider's own end of the answer; a stream without it was cut.
+
+    Attributes:
+        stop_reason: `content_filter` also stands for a refusal that the provider marks as one.
+        model: the name that the server says it used.
+        truncated: true where the server took less of the prompt than was sent.
+    """
+
+    stop_reason: StopReason
+    usage: Usage
+    model: str | None = None
+    request_id: str | None = None
+    truncated: bool = False
+
+
+Event = TextDelta | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """An HTTP request, complete but for address and key."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+    method: Literal["POST", "GET"] = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a request goes, and the key that opens it: no text of ours ever shows the key."""
+
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+
+
+class Decoder(Protocol):
+    """Turns one streamed answer into events. One instance for one answer."""
+
+    def feed(self, line: bytes) -> tuple[Event, ...]:
+        """Takes one line without its line break.
+
+        Raises:
+            ProviderError: an error inside the stream, or a line that is not of the protocol.
+        """
+        ...
+
+    def end(self) -> tuple[Event, ...]:
+        """Called once at the end of the body, unless `Finished` came before it.
+
+        Raises:
+            ProviderError: `provider_protocol` where the protocol's terminal event is missing.
+        """
+        ...
+
+
+class WireProtocol(Protocol):
+    """One wire protocol."""
+
+    def encode(self, request: CompletionRequest) -> WireRequest: ...
+
+    def decoder(self, request: CompletionRequest) -> Decoder: ...
+
+    def authorization(self, key: str) -> Mapping[str, str]:
+        """The headers that carry the key."""
+        ...
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> ProviderError:
+        """The error of an answer whose status is not 2xx.
+
+        Args:
+            status: the HTTP status.
+            headers: names in lower case.
+            body: the beginning of the body.
+            now: seconds since the epoch, for a `Retry-After` that is a date.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, from the written request to the first byte of the answer's body, between two bytes."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 60.0
+    idle_s: float = 60.0

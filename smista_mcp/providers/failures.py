@@ -1,0 +1,160 @@
+"""What a provider's refusal means: statuses, error objects and waiting times, as our codes.
+
+The same table serves an HTTP status and an error object inside a stream that began well.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from smista_mcp.core.redaction import redacted
+from smista_mcp.errors import Code, ProviderError
+
+MAX_QUOTE = 300
+"""Characters of a provider's own words that an error may repeat."""
+
+_STATUS_OF_WORD = {
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "timeout": 504,
+    "timeout_error": 504,
+    "request_too_large": 413,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "tokens": 429,
+    "requests": 429,
+    "invalid_request_error": 400,
+    "badrequesterror": 400,
+    "overloaded_error": 529,
+    "server_error": 500,
+    "internal_server_error": 500,
+    "api_error": 500,
+    "service_unavailable": 503,
+    "unavailable_error": 503,
+}
+_CONTEXT_WORDS = {"exceed_context_size_error", "context_length_exceeded", "string_above_max_length"}
+_CONTEXT_TEXT = re.compile(
+    r"context (?:length|window|size)|maximum context|prompt is too long|input (?:is too long|length exceeds)"
+    r"|exceeds? the (?:available|maximum|model'?s?) (?:context|input)",
+    re.IGNORECASE,
+)
+_MODEL_WORDS = {"model_not_found", "invalid_model", "model_not_supported"}
+_MODEL_TEXT = re.compile(
+    r"\bmodel\b.{0,200}(?:not found|not exist|does ?n.t exist|no such|unknown|not available)"
+    r"|(?:no such|unknown|unable to find|not find|no) model\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[a-z0-9+/=._~-]{8,}", re.IGNORECASE)
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorObject:
+    """What a provider says of a failure; empty where it says nothing.
+
+    Attributes:
+        words: its machine-readable names (`code`, `type`), in lower case.
+        status: the HTTP status that it names, if it names one.
+    """
+
+    message: str = ""
+    words: frozenset[str] = frozenset()
+    status: int | None = None
+
+
+def quoted(text: str) -> str:
+    """A provider's words on one line, capped, without control characters and whatever looks like a key."""
+    line = redacted(_UNSEEN.sub(" ", text[: MAX_QUOTE * 8]))
+    line = _CREDENTIAL.sub(r"\1 [secret]", line).strip()
+    return line if len(line) <= MAX_QUOTE else f"{line[: MAX_QUOTE - 1]}…"
+
+
+def status_error(status: int, headers: Mapping[str, str], error: ErrorObject, *, now: float) -> ProviderError:
+    """The error of an answer that began with `status`. `sent` is true for a time-out behind the server alone."""
+    code = _code(status, error)
+    said = quoted(error.message)
+    return ProviderError(
+        f"the provider answered {status}{f': {said}' if said else ''}",
+        code=code,
+        fix=_FIXES.get(code, "") if status >= 400 else "redirects are not followed: write the final address",
+        status=status,
+        retry_after_s=retry_after_s(headers, now=now),
+        sent=code is Code.PROVIDER_TIMEOUT,
+    )
+
+
+def stream_error(error: ErrorObject) -> ProviderError:
+    """The error of an object inside an answer that began well; the request counts as sent."""
+    statuses = [error.status, *(_STATUS_OF_WORD.get(word) for word in sorted(error.words))]
+    status = next((status for status in statuses if status is not None and 400 <= status < 600), 500)
+    said = quoted(error.message)
+    code = _code(status, error)
+    return ProviderError(
+        f"the provider broke off its answer{f': {said}' if said else ''}",
+        code=code,
+        fix=_FIXES.get(code, ""),
+        status=error.status,
+        sent=True,
+    )
+
+
+def not_of_protocol(what: str) -> ProviderError:
+    """`provider_protocol` for an answer that cannot be read, or that ends before its end."""
+    return ProviderError(f"the provider's answer {what}", code=Code.PROVIDER_PROTOCOL, sent=True)
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds that the provider asks to wait (`retry-after-ms`, `retry-after`); None where it says nothing usable."""
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _is_figure(milliseconds):
+        return float(milliseconds) / 1000
+    wait = headers.get("retry-after", "").strip()
+    if _is_figure(wait):
+        return float(wait)
+    try:
+        return max(0.0, parsedate_to_datetime(wait).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_figure(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", text) is not None
+
+
+def _code(status: int, error: ErrorObject) -> Code:
+    for known, code in _BEFORE_WORDS:
+        if status in known:
+            return code
+    if _CONTEXT_WORDS & error.words or _CONTEXT_TEXT.search(error.message):
+        return Code.CONTEXT_WINDOW_EXCEEDED
+    if _MODEL_WORDS & error.words or (status == 404 and _MODEL_TEXT.search(error.message)):
+        return Code.UNKNOWN_MODEL
+    return next(code for known, code in _AFTER_WORDS if status in known)
+
+
+_BEFORE_WORDS = (
+    ((401, 403), Code.PROVIDER_AUTH),
+    ((402, 429), Code.PROVIDER_RATE_LIMITED),  # 402: the account is empty
+    ((413,), Code.CONTEXT_WINDOW_EXCEEDED),
+)
+"""Statuses that need no words beside them."""
+_AFTER_WORDS = (
+    ((408, 504, 524), Code.PROVIDER_TIMEOUT),
+    (range(500, 1000), Code.PROVIDER_UNAVAILABLE),
+    (range(400, 500), Code.PROVIDER_INVALID_REQUEST),
+    (range(1000), Code.PROVIDER_PROTOCOL),
+)
+"""What a status means where the words say nothing more."""
+_FIXES = {
+    Code.PROVIDER_AUTH: "check the provider's key and what it may use",
+    Code.PROVIDER_RATE_LIMITED: "wait, or raise the quota at the provider",
+    Code.CONTEXT_WINDOW_EXCEEDED: "send less context, or choose a model with a larger window",
+    Code.UNKNOWN_MODEL: "name a model that the provider has; `smista-mcp models` lists them",
+    Code.PROVIDER_INVALID_REQUEST: "check `base_url` and what this server can do",
+}

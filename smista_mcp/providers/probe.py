@@ -1,0 +1,217 @@
+"""A quick look at local model servers, for a decision: what is there, how large its window is, whether it forwards.
+
+Written on plain sockets, because a decision must not pay for an HTTP client. Only loopback addresses are ever asked.
+"""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from smista_mcp.core.addresses import Address
+from smista_mcp.core.facts import LiveModel, ProviderFacts
+from smista_mcp.core.values import Locality
+from smista_mcp.errors import ProviderError
+from smista_mcp.providers import livefacts, wirejson
+from smista_mcp.providers.loopback import host_header, is_sendable, loopback_hosts, parse_loopback
+
+DEADLINE_S = 0.3
+_CAP = 1024 * 1024
+_MAX_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """A server to look at.
+
+    Attributes:
+        kind: the protocol's word: `ollama` is asked in its own way, everything else for `/models`.
+        wanted: names of models whose window and capabilities a decision needs; only Ollama is asked for each.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    locality: Locality
+    key: str | None = field(default=None, repr=False)
+    wanted: tuple[str, ...] = ()
+
+
+def probe_all(targets: Sequence[ProbeTarget], *, deadline_s: float = DEADLINE_S) -> dict[str, ProviderFacts]:
+    """Looks at all servers at once; returns at the deadline with whatever is known by then."""
+    end = time.monotonic() + deadline_s
+    found: dict[str, ProviderFacts] = {}
+    threads = [
+        threading.Thread(target=_note, args=(found, target, end), name=f"probe {target.name}", daemon=True)
+        for target in targets
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end + 0.05 - time.monotonic()))
+    known = dict(found)
+    late = "did not answer in time"
+    return {
+        target.name: known.get(target.name) or ProviderFacts(target.locality, reachable=False, detail=late)
+        for target in targets
+    }
+
+
+def probe(target: ProbeTarget, *, end: float) -> ProviderFacts:
+    """Looks at one server until `end`, a time of the monotonic clock. Never raises for what it finds."""
+    try:
+        address = parse_loopback(target.base_url)
+    except ProviderError:
+        return ProviderFacts(target.locality, detail="not asked: it is not on this machine")
+    caller = _Caller(address, target.key, end)
+    try:
+        models = _ollama(caller, target.wanted) if target.kind == "ollama" else _served(caller)
+    except _Declined as refusal:
+        return ProviderFacts(
+            target.locality,
+            reachable=True,
+            credentials=refusal.status not in (401, 403),
+            detail=f"answers {refusal.status} when asked for its models",
+        )
+    except ConnectionRefusedError:
+        detail = f"nothing listens at {host_header(address)}"
+    except (TimeoutError, OSError, ProviderError) as error:
+        detail = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+    except ValueError:
+        detail = f"what answers at {host_header(address)} is no such server"
+    else:
+        return ProviderFacts(target.locality, reachable=True, models=models)
+    return ProviderFacts(target.locality, reachable=False, detail=detail)
+
+
+class _Declined(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """One server, asked one question after the other, all before `end`."""
+
+    address: Address
+    key: str | None
+    end: float
+
+    def ask(self, path: str, question: Mapping[str, str] | None = None) -> dict[str, object]:
+        """The JSON object at a path. Raises OSError, ValueError, or `_Declined` for a status that is not 200."""
+        body = b"" if question is None else json.dumps(question).encode()
+        lines = [
+            f"{'GET' if question is None else 'POST'} {self.address.path}{path} HTTP/1.0",
+            f"Host: {host_header(self.address)}",
+            "Accept: application/json",
+            "Connection: close",
+            *([f"Authorization: Bearer {self.key}"] if self.key and is_sendable(self.key) else []),
+            *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
+        ]
+        status, answer = parse_answer(self._exchange("\r\n".join([*lines, "", ""]).encode("latin-1") + body))
+        if status != 200:
+            raise _Declined(status)
+        return wirejson.parse_object(answer)
+
+    def _exchange(self, request: bytes) -> bytes:
+        answer = b""
+        with self._connected() as connection:
+            connection.sendall(request)
+            while not is_complete(answer):
+                connection.settimeout(self._left())
+                chunk = connection.recv(65536)
+                if not chunk:
+                    return answer
+                answer += chunk
+                if len(answer) > _CAP:
+                    raise ValueError("too long an answer")
+        return answer
+
+    def _connected(self) -> socket.socket:
+        *others, last = loopback_hosts(self.address)
+        for host in others:
+            try:
+                return socket.create_connection((host, self.address.port), timeout=self._left())
+            except ConnectionRefusedError:  # a server may listen on one of the name's addresses only
+                continue
+        return socket.create_connection((last, self.address.port), timeout=self._left())
+
+    def _left(self) -> float:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def is_complete(answer: bytes) -> bool:
+    """Whether an HTTP answer has all the bytes that its length promises. False where it states none."""
+    head, found, body = answer.partition(b"\r\n\r\n")
+    length = _headers(head).get("content-length", "")
+    return bool(found) and length.isascii() and length.isdigit() and len(body) >= int(length)
+
+
+def parse_answer(answer: bytes) -> tuple[int, bytes]:
+    """Status and body of an HTTP answer that was read to its end.
+
+    Raises:
+        ValueError: not HTTP, or cut short.
+    """
+    head, found, body = answer.partition(b"\r\n\r\n")
+    version, _, rest = head.split(b"\r\n")[0].partition(b" ")
+    status = rest[:3]
+    if not found or not version.startswith(b"HTTP/1.") or not status.isdigit():
+        raise ValueError("not HTTP")
+    headers = _headers(head)
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return int(status), _unchunked(body)
+    if "content-length" in headers and not is_complete(answer):
+        raise ValueError("cut short")
+    return int(status), body
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    pairs = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _unchunked(body: bytes) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        size, found, body = body.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        if not found or length < 0 or len(body) < length:
+            raise ValueError("cut short")
+        if length == 0:
+            return b"".join(parts)
+        parts.append(body[:length])
+        body = body[length + 2 :]
+
+
+def _ollama(caller: _Caller, wanted: Sequence[str]) -> dict[str, LiveModel]:
+    models = livefacts.ollama_models(caller.ask("/api/tags"))
+    asked = [name for name in models if name in wanted or name.rpartition(":")[0] in wanted]
+    for name in asked[:_MAX_SHOWN]:
+        try:
+            models[name] = livefacts.shown_model(models[name], caller.ask("/api/show", {"model": name}))
+        except (_Declined, OSError, ValueError):  # what the list said still holds
+            continue
+    return models
+
+
+def _served(caller: _Caller) -> dict[str, LiveModel]:
+    listing = caller.ask("/models")
+    models = livefacts.served_models(listing)
+    if not livefacts.is_llamacpp(listing):
+        return models
+    root = replace(caller, address=replace(caller.address, path=caller.address.path.removesuffix("/v1")))
+    try:
+        return livefacts.with_props(models, root.ask("/props"))
+    except (_Declined, OSError, ValueError):
+        return models
+
+
+def _note(found: dict[str, ProviderFacts], target: ProbeTarget, end: float) -> None:
+    found[target.name] = probe(target, end=end)

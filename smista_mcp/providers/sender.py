@@ -1,0 +1,269 @@
+"""The one way out: the only module that knows an HTTP client, and the last that sees a request before the socket.
+
+It works on httpx's transport, below its client: no redirect is followed, no cookie kept, no proxy or credential taken
+from the environment. Until privacy gates stand before it, it opens sockets to this machine's loopback interface only.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from smista_mcp.core.addresses import Address
+from smista_mcp.errors import Code, ProviderError
+from smista_mcp.providers.base import Decoder, Event, Finished, Timeouts, WireProtocol, WireRequest
+from smista_mcp.providers.failures import not_of_protocol, quoted
+from smista_mcp.providers.lines import LineSplitter
+from smista_mcp.providers.loopback import host_header, is_sendable, loopback_hosts, parse_loopback
+
+_MAX_ERROR_BODY = 64 * 1024
+_CLOSING_S = 1.0
+"""Seconds that the closing of a connection may take."""
+_REST_S = 0.2
+"""Seconds that a server may take to end the body behind the end of the answer; then its connection is not kept."""
+
+
+class Sender:
+    """Sends requests and gives each answer's events while they arrive. One instance for many requests at once.
+
+    Use as `async with Sender(now) as sender:`; leaving it closes every connection.
+
+    Args:
+        now: tells the seconds since the epoch, for waiting times that a provider gives as a date.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            with anyio.move_on_after(_CLOSING_S, shield=True):
+                await transport.aclose()
+
+    async def stream(
+        self,
+        wire: WireRequest,
+        decoder: Decoder,
+        *,
+        base_url: str,
+        key: str | None,
+        timeouts: Timeouts,
+        protocol: WireProtocol,
+    ) -> AsyncGenerator[Event, None]:
+        """Sends one request and yields the events of its answer, `Finished` last.
+
+        Close the generator (`contextlib.aclosing`) where the loop over it may be left early; closing or cancelling it
+        ends the request.
+
+        Raises:
+            ProviderError: the attempt failed; nothing of the answer is complete then, whatever was yielded before.
+                `sent` says whether a model may have worked on it. The key stands in no text of it.
+        """
+        flight = _Flight(timeouts)
+        try:
+            with flight.translated():
+                response = await self._open(wire, _authorization(protocol, key), base_url, flight)
+                try:
+                    await self._check(response, protocol, flight)
+                    splitter = LineSplitter()
+                    while (chunk := await flight.next_chunk()) is not None:
+                        for line in splitter.feed(chunk):
+                            for event in decoder.feed(line):
+                                flight.note(event)
+                                yield event
+                    for event in () if flight.finished else _last_events(decoder, splitter.rest()):
+                        yield event
+                finally:
+                    with anyio.move_on_after(_CLOSING_S, shield=True):
+                        await response.aclose()
+        except ProviderError as error:
+            raise _without_key(error, key) from None
+
+    async def _open(
+        self, wire: WireRequest, authorization: Mapping[str, str], base_url: str, flight: "_Flight"
+    ) -> httpx.Response:
+        address = parse_loopback(base_url)
+        *others, last = await flight.hosts(address)
+        for host in others:
+            try:
+                return await self._send(_request(wire, authorization, address, host), flight)
+            except httpx.ConnectError:  # a server may listen on one of the name's addresses only
+                continue
+        return await self._send(_request(wire, authorization, address, last), flight)
+
+    async def _send(self, request: httpx.Request, flight: "_Flight") -> httpx.Response:
+        scheme = request.url.scheme
+        transport = self._transports.get(scheme)
+        if transport is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
+            transport = httpx.AsyncHTTPTransport(verify=scheme == "https", trust_env=False, limits=limits)
+            self._transports[scheme] = transport
+        request.extensions = {**request.extensions, **flight.extensions()}
+        return await flight.take_off(transport, request)
+
+    async def _check(self, response: httpx.Response, protocol: WireProtocol, flight: "_Flight") -> None:
+        if not 200 <= response.status_code < 300:
+            body = b""
+            while len(body) < _MAX_ERROR_BODY and (chunk := await flight.next_chunk()) is not None:
+                body += chunk
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            raise protocol.failure(response.status_code, headers, body[:_MAX_ERROR_BODY], now=self._now())
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise not_of_protocol("is compressed although that was declined")
+
+
+class _Flight:
+    """One request under way: how far it came, and how long it may still take.
+
+    Attributes:
+        sent: the request may have reached a model.
+        finished: the answer's own end was read.
+    """
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        # The transport has one limit for every read. Where that cannot be the idle time, because the first byte may
+        # take longer, each chunk gets a scope of its own, which costs as much as reading it.
+        self._scope_each_chunk = timeouts.idle_s < timeouts.first_byte_s
+        self._deadline: float | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+        self.sent = False
+        self.finished = False
+
+    async def hosts(self, address: Address) -> tuple[str, ...]:
+        if address.host != "localhost":
+            return loopback_hosts(address)
+        with anyio.fail_after(self._timeouts.connect_s):
+            return await anyio.to_thread.run_sync(loopback_hosts, address, abandon_on_cancel=True)
+
+    def extensions(self) -> dict[str, object]:
+        """What the transport must know."""
+        connect, write = self._timeouts.connect_s, self._timeouts.first_byte_s
+        read = None if self._scope_each_chunk else self._timeouts.idle_s
+        return {"timeout": {"connect": connect, "read": read, "write": write, "pool": None}, "trace": self._trace}
+
+    async def take_off(self, transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        """Sends the request and reads the answer's headers."""
+        with anyio.fail_after(self._timeouts.connect_s + self._timeouts.first_byte_s) as self._scope:
+            response = await transport.handle_async_request(request)
+        self._chunks = aiter(response.stream) if isinstance(response.stream, httpx.AsyncByteStream) else None
+        return response
+
+    async def _trace(self, event: str, info: object) -> None:
+        """Told by the transport how far it is."""
+        del info
+        if event == "http11.send_request_body.started":
+            self.sent = True
+        elif event == "http11.send_request_body.complete" and self._scope is not None:
+            self._deadline = anyio.current_time() + self._timeouts.first_byte_s
+            self._scope.deadline = self._deadline
+
+    def note(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self.finished = True
+            self._deadline = anyio.current_time() + _REST_S
+
+    async def next_chunk(self) -> bytes | None:
+        """The next bytes of the body; None at its end. Behind the answer's own end nothing counts as a failure."""
+        if self._chunks is None:
+            return None
+        if self._deadline is None and not self._scope_each_chunk:
+            return await anext(self._chunks, None)
+        left = self._timeouts.idle_s if self._deadline is None else self._deadline - anyio.current_time()
+        try:
+            with anyio.fail_after(left):
+                chunk = await anext(self._chunks, None)
+        except (TimeoutError, httpx.TransportError):
+            if self.finished:
+                return None
+            raise
+        if not self.finished:
+            self._deadline = None
+        return chunk
+
+    @contextmanager
+    def translated(self) -> Generator[None]:
+        """Turns the transport's failures into ours."""
+        try:
+            yield
+        except httpx.ConnectTimeout:
+            raise _timeout("the provider did not take the connection", sent=False) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise _timeout("the provider did not answer", sent=self.sent) from None
+        except httpx.ConnectError as error:
+            raise ProviderError(
+                f"nothing answers at the provider's address ({_reason(error)})",
+                code=Code.PROVIDER_UNAVAILABLE,
+                fix="start the server, or check `base_url`",
+            ) from None
+        except httpx.TransportError as error:
+            if not self.sent:
+                raise ProviderError(
+                    f"the provider broke off the connection ({_reason(error)})", code=Code.PROVIDER_UNAVAILABLE
+                ) from None
+            raise not_of_protocol(f"was cut ({_reason(error)})") from None
+
+
+def _request(wire: WireRequest, authorization: Mapping[str, str], address: Address, host: str) -> httpx.Request:
+    own = {"host": host_header(address), "accept-encoding": "identity", "user-agent": "smista-mcp"}
+    return httpx.Request(
+        wire.method,
+        httpx.URL(
+            scheme=address.scheme,
+            host=host,
+            port=address.port,
+            raw_path=f"{address.path}{wire.path}".encode("ascii"),
+        ),
+        headers={**wire.headers, **authorization, **own},
+        content=wire.body,
+        extensions={"sni_hostname": address.host},
+    )
+
+
+def _authorization(protocol: WireProtocol, key: str | None) -> Mapping[str, str]:
+    if key and not is_sendable(key):
+        raise ProviderError(
+            "the provider's key holds characters that no header can carry",
+            code=Code.PROVIDER_AUTH,
+            fix="set it anew, without line breaks",
+        )
+    return protocol.authorization(key) if key else {}
+
+
+def _reason(error: httpx.TransportError) -> str:
+    return quoted(str(error)) or "the connection broke"
+
+
+def _last_events(decoder: Decoder, rest: bytes) -> Iterator[Event]:
+    if rest:
+        yield from decoder.feed(rest)
+    yield from decoder.end()
+
+
+def _timeout(what: str, *, sent: bool) -> ProviderError:
+    return ProviderError(what, code=Code.PROVIDER_TIMEOUT, fix="allow it more time, or choose another", sent=sent)
+
+
+def _without_key(error: ProviderError, key: str | None) -> ProviderError:
+    if not key or key not in f"{error.message}{error.fix}":
+        return error
+    return ProviderError(
+        error.message.replace(key, "***"),
+        code=error.code,
+        fix=error.fix.replace(key, "***"),
+        status=error.status,
+        retry_after_s=error.retry_after_s,
+        sent=error.sent,
+    )

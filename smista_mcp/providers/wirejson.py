@@ -1,0 +1,48 @@
+"""Reading JSON that a server wrote: every access says what it expects and takes nothing else."""
+
+import json
+from typing import cast
+
+
+def parse_object(text: bytes) -> dict[str, object]:
+    """The JSON object in a text.
+
+    Raises:
+        ValueError: not UTF-8, not JSON, nested beyond reason, or not an object.
+    """
+    try:
+        value: object = json.loads(str(text, "utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - the text is wrong, not its type
+    return cast("dict[str, object]", value)
+
+
+def member(value: object, key: str) -> object:
+    """A member of an object; None where `value` is no object or has none of that name."""
+    return cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
+
+
+def items(value: object) -> list[object]:
+    """The elements of an array; none where `value` is no array."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def pairs(value: object) -> list[tuple[str, object]]:
+    """Keys and members of an object; none where `value` is no object."""
+    return list(cast("dict[str, object]", value).items()) if isinstance(value, dict) else []
+
+
+def text(value: object) -> str | None:
+    """A string that any encoder can write: unpaired surrogates are replaced. None where `value` is no string."""
+    if not isinstance(value, str):
+        return None
+    if value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def count(value: object) -> int | None:
+    """A token count or size: an integer from 0. None for everything else, true and 1e3 included."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,97 @@
+"""A loopback HTTP server that says exactly what a test tells it to, byte for byte, and notes what it heard."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Step(Enum):
+    RESET = "reset"  # the connection breaks
+    STALL = "stall"  # silence until the client goes
+
+
+@dataclass
+class ScriptedServer:
+    """What the server heard. Every request gets the whole script on a connection of its own."""
+
+    port: int = 0
+    requests: list[bytes] = field(default_factory=list[bytes])
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def answer(*pieces: bytes, status: str = "200 OK", headers: Iterable[str] = ()) -> list[bytes]:
+    """A chunked HTTP answer: each piece is a chunk and a write of its own."""
+    head = [f"HTTP/1.1 {status}", "Transfer-Encoding: chunked", "Connection: close", *headers, "", ""]
+    return ["\r\n".join(head).encode(), *(f"{len(p):x}\r\n".encode() + p + b"\r\n" for p in pieces if p), b"0\r\n\r\n"]
+
+
+@contextlib.asynccontextmanager
+async def scripted(
+    *script: bytes | Step, routes: Mapping[str, Sequence[bytes | Step]] | None = None
+) -> AsyncGenerator[ScriptedServer, None]:
+    """Serves the script until the block ends; a path of `routes` has a script of its own."""
+    server = ScriptedServer()
+    talks: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            server.requests.append(await _request(reader))
+            path = server.requests[-1].split(b" ")[1].decode() if routes else ""
+            for step in (routes or {}).get(path, script):
+                if step is Step.STALL:
+                    await reader.read()
+                    break
+                if step is Step.RESET:
+                    _break(writer)
+                    break
+                assert isinstance(step, bytes)
+                writer.write(step)
+                await writer.drain()
+                await asyncio.sleep(0)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            server.gone.set()
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(talk(reader, writer))
+        talks.add(task)
+        task.add_done_callback(talks.discard)
+
+    listening = await asyncio.start_server(met, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        for task in list(talks):
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await listening.wait_closed()
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    first = await reader.readexactly(1)
+    if first == b"\x16":  # a TLS greeting
+        return first
+    head = first + await reader.readuntil(b"\r\n\r\n")
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    return head + await reader.readexactly(int(lengths[0]) if lengths else 0)
+
+
+def _break(writer: asyncio.StreamWriter) -> None:
+    """Closes with a reset instead of an orderly end."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
