@@ -33,7 +33,9 @@ class _Ollama(BaseHTTPRequestHandler):
             return
         said = sum(len(message["content"]) for message in asked["messages"])
         parts = ["read ", str(said), " characters"]
-        lines = [{"model": asked["model"], "message": {"role": "assistant", "content": p}, "done": False} for p in parts]
+        lines = [
+            {"model": asked["model"], "message": {"role": "assistant", "content": p}, "done": False} for p in parts
+        ]
         end = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
         lines.append({"model": asked["model"], **end, "prompt_eval_count": said // 3, "eval_count": len(parts)})
         self._send_bytes("".join(json.dumps(line) + "\n" for line in lines).encode(), "application/x-ndjson")
@@ -48,7 +50,7 @@ class _Ollama(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
         """Says nothing."""
 
 

@@ -1,13 +1,17 @@
 """The answer of `route`, as it is printed, recorded and replayed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from smista_mcp.core.task import IntentReading
 from smista_mcp.core.values import Effort, Grant, Layer, Locality, Status, Value
 from smista_mcp.errors import Code
 
+ClassName = Annotated[
+    str, Field(serialization_alias="class", validation_alias=AliasChoices("class", "capability_class"))
+]
+"""A capability class; `class` in JSON, where Python has a keyword."""
 PriceKind = Literal["list", "plan", "local"]
 
 
@@ -62,7 +66,7 @@ class Handoff(Value):
     """What the host does itself. `step` is None where this host cannot switch models."""
 
     prompt: str
-    capability_class: str = Field(serialization_alias="class", validation_alias="class")
+    capability_class: ClassName
     intent: str
     effort: Effort
     context: tuple[str, ...]
@@ -82,7 +86,7 @@ class Decision(Value):
     phase: int
     depends_on: tuple[int, ...]
     intent: IntentReading
-    capability_class: str = Field(serialization_alias="class", validation_alias="class")
+    capability_class: ClassName
     status: Status
     code: Code | None
     model: str | None

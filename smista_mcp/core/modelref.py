@@ -38,7 +38,7 @@ def parse_target(text: str) -> ModelRef | ClassRef:
     Raises:
         ValueError: says what to write instead.
     """
-    if text != text.strip() or any(c.isspace() for c in text):
+    if text.split() != [text]:
         raise ValueError(f"`{text}` holds white space; write `provider/model`")
     if text.startswith("class:"):
         name = text.removeprefix("class:")

@@ -1,0 +1,331 @@
+"""Collects the context of every phase of a call: what there is, labelled, with its text for whoever may send it.
+
+Labels say what policy has to know: required or only helpful, restricted or free, how many tokens, which bytes.
+Nothing here decides where anything goes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from smista_mcp.context.diff import FileDiff
+from smista_mcp.context.paths import Place
+from smista_mcp.context.phasepaths import (
+    GIT_DIFF,
+    HELPFUL,
+    REQUIRED,
+    UNWANTED,
+    Call,
+    PhasePaths,
+    covers,
+    forms_of,
+    paths_of,
+    read_call,
+)
+from smista_mcp.context.reading import Unread, too_large
+from smista_mcp.context.spelling import printable
+from smista_mcp.context.survey import Caps, Survey
+from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
+from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.task import Phase, Task
+from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import ContextKind
+
+UNJUDGED = "(cannot be judged)"
+"""Stands in place of a pattern where a part of a diff was not understood: what cannot be judged is restricted."""
+
+_TOGETHER = "too large together with the files before it"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectRequest:
+    """What a collection works on.
+
+    Attributes:
+        root: the real path of the workspace (`find_root`), or None: then no file is read.
+        restricted: patterns on paths that must not go to a remote model, compiled without case.
+        environ: the environment; git gets of it what it needs to find itself and the user's settings.
+    """
+
+    task: Task
+    phases: tuple[Phase, ...]
+    root: Path | None
+    restricted: GlobSet
+    environ: Mapping[str, str]
+    caps: Caps = field(default_factory=Caps)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An item with its text: exactly the text that `item.digest` is of."""
+
+    item: ContextItem
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The context of one phase; `contents` has the text of each of its items, in the same order."""
+
+    context: PhaseContext
+    contents: tuple[Content, ...]
+
+
+def collect(request: CollectRequest) -> tuple[Collected, ...]:
+    """Collects the context of all phases, one result for each, in their order.
+
+    Reads files and runs git, so call it off the event loop. The order of items: files in order of naming, the diff,
+    attachments, instructions.
+
+    Raises:
+        SmistaError: `path_outside_workspace` for a path of the call that leads out of the workspace.
+        InvalidTask: a path of the call that can be no file.
+    """
+    survey = Survey(request.root, request.restricted, request.caps, request.environ)
+    call = read_call(request.task, request.phases, survey)
+    return tuple(_phase(phase, call, request.task, survey) for phase in request.phases)
+
+
+def _phase(phase: Phase, call: Call, task: Task, survey: Survey) -> Collected:
+    paths = paths_of(phase, call, survey)
+    basket = _Basket(survey, paths)
+    for place in paths.read:
+        basket.add_place(place)
+    if paths.diff is not None:
+        basket.add_required_diff(paths.diff)
+    elif paths.changes != UNWANTED:
+        basket.add_changes(paths.changes)
+    for attachment, place in zip(task.attachments, call.attachments, strict=True):
+        restricted = survey.restriction(place.forms)
+        basket.add(attachment.content, _Label(place.path, "attachment", place.forms, restricted))
+    basket.add_instructions()
+    basket.name_restricted()
+    context = PhaseContext(
+        paths.facts,
+        _kinds(phase, task, paths, basket.contents),
+        tuple(content.item for content in basket.contents),
+        tuple(basket.left_out),
+    )
+    return Collected(context, tuple(basket.contents))
+
+
+def _kinds(phase: Phase, task: Task, paths: PhasePaths, contents: Sequence[Content]) -> frozenset[ContextKind]:
+    kinds = set(task.context)
+    if any(content.item.kind == "git_diff" for content in contents):
+        kinds.add(ContextKind.GIT_DIFF)
+    if any(fact.required for fact in paths.facts):
+        kinds.add(ContextKind.PATHS)
+    if phase.skill or task.skill:
+        kinds.add(ContextKind.SKILL)
+    if task.attachments:
+        kinds.add(ContextKind.ATTACHMENT)
+    return frozenset(kinds)
+
+
+class _Label(NamedTuple):
+    path: str
+    kind: ItemKind
+    forms: tuple[str, ...]
+    restricted: str | None
+    required: bool = True
+
+
+def _lines_of(place: Place, text: str) -> tuple[str, str]:
+    """The text and the name of what was asked for: a range of lines or all."""
+    if place.lines is None:
+        return text, place.path
+    return place.lines.cut(text), f"{place.path}:{place.lines.first}-{place.lines.last}"
+
+
+class _Basket:
+    """The items of one phase while they are gathered."""
+
+    def __init__(self, survey: Survey, paths: PhasePaths) -> None:
+        self.contents: list[Content] = []
+        self.left_out: dict[LeftOut, None] = dict.fromkeys(paths.left_out)
+        self._survey = survey
+        self._caps = survey.caps
+        self._paths = paths
+        self._spent = 0
+        self._taken: set[tuple[tuple[str, ...], object]] = set()
+
+    def add(self, text: str, label: _Label) -> None:
+        item = ContextItem(
+            path=label.path,
+            kind=label.kind,
+            tokens=count_tokens(text),
+            required=label.required,
+            digest=hashlib.sha256(text.encode()).hexdigest(),
+            forms=label.forms,
+            restricted=label.restricted,
+        )
+        self.contents.append(Content(item, text))
+
+    def leave(self, path: str, kind: ItemKind, reason: str) -> None:
+        self.left_out[LeftOut(path, kind, reason)] = None
+
+    def leave_all(self, entries: Sequence[tuple[str, str]], kind: ItemKind) -> None:
+        """Names what is left out, the first few; then how many more there are."""
+        for path, reason in entries[: self._caps.listed]:
+            self.leave(path, kind, reason)
+        more = len(entries) - self._caps.listed
+        if more > 0:
+            self.leave(f"{more} more", kind, "left out like those above")
+
+    def add_place(self, place: Place) -> None:
+        if place.kind == "directory":
+            self._add_directory(place)
+            return
+        reason = self._add_file(place)
+        if reason:
+            self.leave(place.path, "file", reason)
+
+    def _add_file(self, place: Place, *, required: bool = True, most: int | None = None) -> str | None:
+        """Reads and adds a file; returns why not. A restricted one is added only if it is required."""
+        if (place.parts, place.lines) in self._taken or (place.parts, None) in self._taken:
+            return None
+        restricted = self._survey.restriction(place.forms)
+        reading = None if restricted and not required else self._survey.read(place)
+        if isinstance(reading, Unread):
+            return reading.reason
+        if reading is not None:
+            restricted = restricted or self._survey.restriction_by_other_name(reading)
+        if reading is None or (restricted and not required):
+            return f"restricted by `{restricted}`"
+        text, path = _lines_of(place, reading.text)
+        if reading.text and not text:
+            return "has no such lines"
+        if self._spent + reading.size > (self._caps.total_bytes if most is None else most):
+            return _TOGETHER
+        self._spent += reading.size
+        self._taken.add((place.parts, place.lines))
+        self.add(text, _Label(path, "file", place.forms, restricted, required))
+        return None
+
+    def _add_directory(self, place: Place) -> None:
+        restricted = self._survey.restriction(place.forms)
+        if restricted:
+            self.leave(place.path, "file", f"restricted by `{restricted}`")
+            return
+        listing = self._survey.listing(place)
+        if not listing.files:
+            self.leave(place.path, "file", listing.failure or "has no file that may be read")
+        if self._survey.ignores_unread:
+            self.leave(".gitignore", "file", "not applied: there is no git repository to ask")
+        most = min(self._spent + self._caps.directory_bytes, self._caps.total_bytes)
+        withheld: list[tuple[str, str]] = []
+        taken = 0
+        full = ""
+        for position, name in enumerate(listing.files):
+            if full and len(withheld) >= self._caps.listed:
+                withheld.extend((rest, full) for rest in listing.files[position:])  # only their number will be said
+                break
+            inner = self._inner(place, name)
+            reason = self._wrong_inside(inner) or full or self._add_file(inner, most=most)
+            if reason:
+                withheld.append((inner.path, reason))
+            taken += reason is None
+            if taken == self._caps.directory_files:
+                full = f"over {taken} files"
+            elif reason == _TOGETHER:
+                full = reason
+        self.leave_all(withheld, "file")
+        self.leave_all([(self._inner(place, name).path, "ignored by git") for name in listing.ignored], "file")
+
+    def _inner(self, directory: Place, name: str) -> Place:
+        """A file of a directory, also under the names that the directory has through links."""
+        place = self._survey.tree.locate(name)
+        rest = printable(name[len("/".join(directory.parts)) :].lstrip("/"))
+        names = ["" if form == "./" else form for form in directory.forms]
+        forms = dict.fromkeys((*(f"{form}{rest}" for form in names), *place.forms))
+        return place._replace(path=f"{names[0]}{rest}", forms=tuple(forms))
+
+    def _wrong_inside(self, place: Place) -> str | None:
+        if covers(self._paths.avoided, place):
+            return "the words say not to touch it"
+        restricted = self._survey.restriction(place.forms)
+        if restricted:
+            return f"restricted by `{restricted}`"
+        if place.kind == "missing":
+            return "deleted in the working tree"
+        return None if place.kind == "file" else place.why or "not a regular file"
+
+    def add_required_diff(self, parts: Iterable[FileDiff]) -> None:
+        """Adds a whole diff; one restricted part restricts it."""
+        text: list[str] = []
+        forms: dict[str, None] = {}
+        restricted: str | None = None
+        for part in parts:
+            judged = forms_of(part, self._survey)
+            forms.update(dict.fromkeys(judged))
+            restricted = restricted or self._part_restriction(part, judged)
+            text.append(part.text)
+        if text:
+            self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), restricted))
+
+    def _part_restriction(self, part: FileDiff, forms: Iterable[str]) -> str | None:
+        return UNJUDGED if part.names is None else self._survey.restriction(forms)
+
+    def add_changes(self, want: str) -> None:
+        """Adds the working tree's difference: whole where the phase is about it, else without what is restricted."""
+        if self._survey.repository is None and want == HELPFUL:
+            return
+        changes = self._survey.changes
+        if isinstance(changes, str):
+            self.leave(GIT_DIFF, "git_diff", changes)
+        elif want == REQUIRED:
+            self.add_required_diff(changes)
+            if not changes:
+                self.leave(GIT_DIFF, "git_diff", "the working tree has no changes")
+        else:
+            self._add_helpful_diff(changes)
+
+    def _add_helpful_diff(self, parts: Iterable[FileDiff]) -> None:
+        text: list[str] = []
+        forms: dict[str, None] = {}
+        withheld: list[tuple[str, str]] = []
+        size = 0
+        free = False
+        for part in parts:
+            judged = forms_of(part, self._survey)
+            pattern = self._part_restriction(part, judged)
+            reason = f"restricted by `{pattern}`" if pattern else None
+            if reason is None and size + len(part.text) > self._caps.file_bytes:
+                reason = too_large(self._caps.file_bytes).reason
+            if reason:
+                name = printable(part.names[-1]) if part.names else GIT_DIFF
+                withheld.append((name, reason))
+                text.append("[the changes of one file are left out here]\n")
+                continue
+            free = True
+            size += len(part.text)
+            forms.update(dict.fromkeys(judged))
+            text.append(part.text)
+        if free:
+            self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), None, required=False))
+        self.leave_all(withheld, "git_diff")
+
+    def add_instructions(self) -> None:
+        """Adds the project's instructions, unless the phase is about them."""
+        for place, ignored in self._survey.instructions:
+            if covers(self._paths.read, place) or covers(self._paths.avoided, place):
+                continue
+            reason = "ignored by git" if ignored else self._instructions(place)
+            if reason:
+                self.leave(place.path, "instructions", reason)
+
+    def _instructions(self, place: Place) -> str | None:
+        count = len(self.contents)
+        reason = self._add_file(place, required=False)
+        if len(self.contents) > count:
+            content = self.contents[-1]
+            self.contents[-1] = replace(content, item=replace(content.item, kind="instructions"))
+        return reason
+
+    def name_restricted(self) -> None:
+        """Names restricted files that exist and are no part of the phase. None of them is opened."""
+        known = {fact.path for fact in self._paths.facts} | {gone.path for gone in self.left_out}
+        found = [(p, f"restricted by `{why}`") for p, why in self._survey.existing_restricted if p not in known]
+        self.leave_all(found, "file")

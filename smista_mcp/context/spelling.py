@@ -1,0 +1,88 @@
+"""How a path may be written: as it is, as `@path`, as a `file://` address, with a range of lines at its end."""
+
+import re
+import unicodedata
+from typing import NamedTuple
+from urllib.parse import unquote
+
+_RANGE = re.compile(
+    r"(?::(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9})|:[0-9]{1,9})?"
+    r"|#L(?P<from>[0-9]{1,9})(?:C[0-9]{1,9})?(?:-L?(?P<to>[0-9]{1,9})(?:C[0-9]{1,9})?)?)\Z"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PLAIN_FILE = re.compile(
+    r"(?:authors|brewfile|build|changelog|containerfile|copying|dockerfile|gemfile|jenkinsfile|justfile|license"
+    r"|makefile|notice|owners|pipfile|procfile|rakefile|readme|vagrantfile|version|workspace)\Z",
+    re.IGNORECASE,
+)
+
+
+class Lines(NamedTuple):
+    """A range of lines, both ends counted, from 1."""
+
+    first: int
+    last: int
+
+    def cut(self, text: str) -> str:
+        """These lines of a text; empty where it has none of them."""
+        lines = text.split("\n")
+        return "\n".join(lines[self.first - 1 : self.last]) + ("\n" if self.last < len(lines) else "")
+
+
+class Spelling(NamedTuple):
+    """One way to understand what was written.
+
+    Attributes:
+        foreign: the address of a file on another machine.
+    """
+
+    text: str
+    lines: Lines | None = None
+    foreign: bool = False
+
+
+def spellings(written: str) -> tuple[Spelling, ...]:
+    """All ways to understand a written path, the most literal first, so that a file that is really called so wins."""
+    found = [Spelling(written)]
+    text = written
+    lines: Lines | None = None
+    if text[:7].casefold() == "file://":
+        text, lines = _without_range(text[7:])
+        host, slash, rest = text.partition("/")
+        found.append(Spelling(slash + unquote(rest), lines, foreign=host.casefold() not in ("", "localhost")))
+        return tuple(found)
+    if text.startswith("@") and len(text) > 1:
+        text = text[1:]
+        found.append(Spelling(text))
+    text, lines = _without_range(text)
+    if lines is not None:
+        found.append(Spelling(text, lines))
+    return tuple(found)
+
+
+def _without_range(text: str) -> tuple[str, Lines | None]:
+    match = _RANGE.search(text)
+    if not match or not match.start():
+        return text, None
+    first = int(match["first"] or match["from"])
+    last = int(match["last"] or match["to"] or first)
+    first, last = min(first, last), max(first, last)
+    return text[: match.start()], Lines(max(first, 1), max(last, 1))
+
+
+def printable(name: str) -> str:
+    """A name of the file system as text that any channel takes: a byte that is no UTF-8 becomes U+FFFD, one for one."""
+    return name if name.isascii() else _SURROGATE.sub("\ufffd", name)
+
+
+def composed(name: str) -> str:
+    """The NFC form: one name may be stored in several ways that look and mean the same."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def looks_like_a_directory(path: str) -> bool:
+    """Whether a path that does not exist is taken for a directory: one that ends with `/` or has no extension."""
+    if path.endswith("/"):
+        return True
+    name = path.rpartition("/")[2]
+    return bool(name) and "." not in name and not _PLAIN_FILE.match(name)

@@ -1,0 +1,165 @@
+"""Decisions for people: the golden view, every rule with why it did or did not win, and what would have to change."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from smista_mcp.core.decision import ContextEntry, CostRange, Decision
+from smista_mcp.core.effective import PlacedRule
+from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
+from smista_mcp.core.policy import Rule
+from smista_mcp.core.snapshot import Rulebook
+from smista_mcp.core.values import Grant, Intent, Layer, Status, Value
+from smista_mcp.errors import Code
+
+Outcome = Literal["won", "outranked", "no_match"]
+
+
+class RuleVerdict(Value):
+    """One rule and what became of it for one phase. `binds` is true where its local_only or only_models applies."""
+
+    name: str
+    layer: Layer
+    line: int | None
+    outcome: Outcome
+    reason: str
+    binds: bool = False
+
+
+def judge_rules(
+    book: Rulebook, intent: Intent, skill: str | None, paths: Sequence[str], tokens: int
+) -> tuple[RuleVerdict, ...]:
+    """Every rule that may win, best first, with why it did or did not. Linear in the number of rules."""
+    request = request_for(intent, skill, paths, tokens)
+    holding = list(dict.fromkeys(book.index.matches(request)))
+    verdicts: list[RuleVerdict] = []
+    for rank, position in enumerate(holding):
+        placed = book.rules[position]
+        reason = "the first that matches" if rank == 0 else _behind(placed.rule, book.rules[holding[0]].rule)
+        verdicts.append(_verdict(placed, "won" if rank == 0 else "outranked", reason))
+    held = set(holding)
+    for position, placed in enumerate(book.rules):
+        if position in held:
+            continue
+        reason = "; ".join(_unmet(placed.rule, request))
+        verdicts.append(_verdict(placed, "no_match", reason))
+    return tuple(verdicts)
+
+
+def _verdict(placed: PlacedRule, outcome: Outcome, reason: str) -> RuleVerdict:
+    rule = placed.rule
+    binds = outcome != "no_match" and (rule.local_only or rule.only_models is not None)
+    return RuleVerdict(
+        name=rule.name,
+        layer=placed.origin.layer,
+        line=placed.origin.line,
+        outcome=outcome,
+        reason=reason,
+        binds=binds,
+    )
+
+
+def _behind(rule: Rule, winner: Rule) -> str:
+    if rule.priority != winner.priority:
+        return f"matches, but priority {rule.priority} stands behind {winner.priority} of `{winner.name}`"
+    return f"matches with the same priority, but `{winner.name}` is more specific or stands before it"
+
+
+def _unmet(rule: Rule, request: MatchRequest) -> Iterator[str]:
+    paths, tokens = request.paths, request.context_tokens
+    if rule.intent is not None and not {request.intent, request.family} & set(rule.intent):
+        yield f"intent is {request.intent}, not {' or '.join(rule.intent)}"
+    if rule.skill is not None and request.skill not in rule.skill:
+        yield f"skill is {request.skill or 'none'}, not {' or '.join(rule.skill)}"
+    if rule.paths is not None and not any(map(GlobSet(rule.paths).hits, paths)):
+        yield f"no path of the phase matches {', '.join(f'`{glob}`' for glob in rule.paths)}"
+    if not all(condition(request) for condition in further_conditions(rule)):
+        if rule.min_paths is not None and len(paths) < rule.min_paths:
+            yield f"{len(paths)} paths, fewer than {rule.min_paths}"
+        if rule.min_context_tokens is not None and tokens < rule.min_context_tokens:
+            yield f"{tokens} tokens, fewer than {rule.min_context_tokens}"
+        if rule.languages is not None:
+            yield f"no path is in {' or '.join(rule.languages)}"
+
+
+_CHANGES: dict[Code, str] = {
+    Code.MISSING_PROVIDER_CREDENTIALS: "set the provider's key in the environment of smista-mcp",
+    Code.PROVIDER_UNAVAILABLE: "start the model server, or check its address under `[providers]`",
+    Code.UNKNOWN_MODEL: "fetch the model, or name one that the provider has",
+    Code.RESTRICTED_CONTENT: "name a local model in the route, or leave the restricted file out of the task",
+    Code.MODEL_NOT_ALLOWED: "choose a model that the policy allows, or change the policy",
+    Code.MISSING_CAPABILITY: "name a model with that capability, or state the capability under `[catalog]`",
+    Code.CONTEXT_WINDOW_EXCEEDED: "name fewer files or a line range, or a model with a larger window",
+    Code.COST_LIMIT_EXCEEDED: "raise the rule's `cost_limit`, or name a cheaper model",
+    Code.BUDGET_EXCEEDED: "wait for the next period, or raise the budget",
+    Code.PRICE_UNKNOWN: "write the model's prices under `[catalog]`",
+    Code.NO_ROUTE: "add a rule, or a `[routing.default]`",
+    Code.OVERRIDE_NOT_ALLOWED: "leave `model` out of the call",
+    Code.APPROVAL_REQUIRED: 'approve it, or write `[privacy.remote] mode = "allow"` in your own policy',
+    Code.PROVIDER_COOLDOWN: "try again in half a minute",
+}
+
+
+def changes(decision: Decision) -> tuple[str, ...]:
+    """What would have to change for a decision that did not route, or for its rejected candidates to serve."""
+    codes = [decision.code, *(rejected.code for rejected in decision.rejected)]
+    return tuple(dict.fromkeys(_CHANGES[code] for code in codes if code is not None and code in _CHANGES))
+
+
+def golden_view(decision: Decision) -> str:
+    """One decision for a terminal."""
+    intent = decision.intent
+    words = f" ({', '.join(intent.evidence)})" if intent.evidence else ""
+    lines = [
+        ("detected task", f"{intent.name} [{intent.source}, {intent.confidence} confidence]{words}"),
+        ("status", f"{decision.status}" + (f" ({decision.code})" if decision.code else "")),
+        ("selected model", _model_line(decision)),
+        ("matched rule", _rule_line(decision)),
+        ("why", decision.reason),
+        ("effort", str(decision.effort)),
+        ("fallbacks", ", ".join(decision.fallbacks) or "none"),
+    ]
+    lines += [("rejected", f"{r.model}: {r.code}, {r.detail}") for r in decision.rejected]
+    lines += [("included context", _entry_line(entry)) for entry in decision.context.included] or [
+        ("included context", "none")
+    ]
+    lines += [("excluded context", _entry_line(entry)) for entry in decision.context.excluded] or [
+        ("excluded context", "none")
+    ]
+    lines += [
+        ("estimated cost", _cost_line(decision.cost, decision.tokens)),
+        ("permissions", ", ".join(_permission(name, grant) for name, grant in decision.permissions.items())),
+        ("decision", decision.decision_id[:16] + ("" if decision.recorded else " (not recorded)")),
+    ]
+    if decision.status is Status.HANDOFF and decision.handoff is not None:
+        lines.append(("host does it", decision.handoff.detail))
+    width = max(len(label) for label, _ in lines) + 2
+    return "\n".join(f"{label + ':':<{width}}{text}" for label, text in lines)
+
+
+def _model_line(decision: Decision) -> str:
+    if decision.model is None:
+        return "none"
+    resolved = f" = {decision.resolved_model}" if decision.resolved_model != decision.model else ""
+    return f"{decision.model}{resolved} [{decision.locality}]"
+
+
+def _rule_line(decision: Decision) -> str:
+    rule = decision.matched_rule
+    return f"{rule.name} [{rule.layer}]" if rule else "none (default route)"
+
+
+def _entry_line(entry: ContextEntry) -> str:
+    size = f", {entry.tokens} tokens" if entry.tokens is not None else ""
+    return f"{entry.path} [{entry.kind}{size}]: {entry.reason}"
+
+
+def _cost_line(cost: CostRange | None, tokens: int) -> str:
+    size = f"{tokens} tokens in"
+    if cost is None:
+        return f"unknown price, {size}"
+    return f"{cost.min} to {cost.max} {cost.currency} [{cost.kind}, {cost.source}], {size}"
+
+
+def _permission(name: str, grant: Grant) -> str:
+    return f"{name} {'to be approved' if grant is Grant.ASK else grant}"

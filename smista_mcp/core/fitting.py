@@ -1,0 +1,55 @@
+"""What of the context goes to one model: all that is required, and of the rest what may go and fits."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from smista_mcp.core.decision import ContextEntry, ContextReport, context_entry
+from smista_mcp.core.facts import PhaseContext
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The context for one target.
+
+    Attributes:
+        included: places in the phase's list of items.
+        tokens: words and included items, with the model's own factor.
+        fits: false where the required part alone is over the room.
+    """
+
+    included: tuple[int, ...]
+    tokens: int
+    fits: bool
+    report: ContextReport
+
+
+_NOTHING = ContextReport()
+
+
+def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, factor: float, room: int) -> Fitted:
+    """Chooses the items for a target. `withheld` are those that it must not get, with the reason."""
+    if not context.items and not context.left_out:
+        tokens = math.ceil(text_tokens * factor)
+        return Fitted((), tokens, tokens <= room, _NOTHING)
+    needed = text_tokens + sum(i.tokens for p, i in enumerate(context.items) if i.required and p not in withheld)
+    included: list[int] = []
+    entries: list[ContextEntry] = []
+    excluded: list[ContextEntry] = []
+    for place, item in enumerate(context.items):
+        reason = withheld.get(place)
+        if reason is None and not item.required:
+            if math.ceil((needed + item.tokens) * factor) <= room:
+                needed += item.tokens
+            else:
+                reason = "does not fit the model's window"
+        if reason is not None:
+            excluded.append(context_entry(item.path, item.kind, item.tokens, reason))
+            continue
+        included.append(place)
+        why = "required" if item.required else "helpful"
+        entries.append(context_entry(item.path, item.kind, item.tokens, why))
+    excluded.extend(context_entry(gone.path, gone.kind, gone.tokens, gone.reason) for gone in context.left_out)
+    tokens = math.ceil(needed * factor)
+    report = ContextReport(included=tuple(entries), excluded=tuple(excluded))
+    return Fitted(tuple(included), tokens, tokens <= room, report)

@@ -1,0 +1,161 @@
+"""The least privacy that every attempt must satisfy. It joins only upward: nothing here ever loosens."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from smista_mcp.core.effective import PlacedRule
+from smista_mcp.core.facts import ContextItem, PhaseContext
+from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.matching import RuleIndex, request_for
+from smista_mcp.core.task import Phase
+from smista_mcp.core.values import Confidence, Grant, Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The parts of a policy that make a floor, compiled.
+
+    Attributes:
+        unsendable: both of these, for whoever only needs to know that a path must not leave.
+        bindings: rules with `local_only` or `only_models`; `index` finds those that hold, paths without case.
+    """
+
+    restricted: GlobSet
+    blocked: GlobSet
+    unsendable: GlobSet
+    remote_mode: Grant
+    bindings: Sequence[PlacedRule]
+    index: RuleIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What every candidate of a phase must satisfy.
+
+    Attributes:
+        local: only a local model may serve.
+        remote_denied: no remote model may serve whatever the content, because the policy says `mode = "deny"`.
+        restricted: the content is restricted, so the answer is too and never goes to a remote host as it is.
+        only_models: each entry is a list of targets of which the model must be one.
+        reasons: why, in plain words, in the order found.
+        withheld: per context item that a remote model must not get, by its place: the reason.
+        bound: a local_only rule binds the whole phase.
+        kept: those of the withheld items that a rule keeps local, and nothing else: what is made from them may be shown.
+    """
+
+    local: bool
+    remote_denied: bool
+    restricted: bool
+    only_models: tuple[tuple[str, ...], ...]
+    reasons: tuple[str, ...]
+    withheld: dict[int, str]
+    bound: bool = False
+    kept: frozenset[int] = frozenset()
+
+
+_OPEN = Floor(local=False, remote_denied=False, restricted=False, only_models=(), reasons=(), withheld={})
+
+
+def floor(guard: Guard, phase: Phase, context: PhaseContext, context_tokens: int) -> Floor:
+    """Joins what policy, paths, content and binding rules demand of one phase."""
+    reasons: list[str] = []
+    withheld: dict[int, str] = {}
+    restricted = False
+    for path in context.paths:
+        if path.required and (why := judge(guard, path.forms or (path.path,))):
+            reasons.append(f"`{path.path}` is {why}")
+            restricted = True
+    for place, item in enumerate(context.items):
+        why = f"restricted by `{item.restricted}`" if item.restricted else judge(guard, item.forms)
+        if why and item.required:
+            restricted = True
+            reasons.append(f"`{item.path}` is {why}")
+        if why:
+            withheld[place] = why
+    local_rules: tuple[str, ...] = ()
+    only: tuple[tuple[str, ...], ...] = ()
+    kept: dict[int, str] = {}
+    if guard.bindings:
+        local_rules, only = _bind(guard, phase, context, context_tokens)
+        reasons.extend(f"rule `{name}` is local_only" for name in local_rules)
+        kept = _withheld_by_rules(guard, phase, context, context_tokens, withheld)
+        withheld.update(kept)
+    denied = guard.remote_mode is Grant.DENY
+    if denied:
+        reasons.append('the policy says `[privacy.remote] mode = "deny"`')
+    if not reasons and not withheld and not only:
+        return _OPEN
+    return Floor(
+        local=restricted or bool(local_rules) or denied,
+        remote_denied=denied,
+        restricted=restricted,
+        only_models=only,
+        reasons=tuple(dict.fromkeys(reasons)),
+        withheld=withheld,
+        bound=bool(local_rules),
+        kept=frozenset(kept),
+    )
+
+
+def judge(guard: Guard, forms: Sequence[str]) -> str | None:
+    """Why a path in any of its forms may not leave the machine; None where it may."""
+    for form in forms:
+        if guard.restricted.hits(form):
+            return f"restricted by `{guard.restricted.first(form)}`"
+        if guard.blocked.hits(form):
+            return f"blocked for remote models by `{guard.blocked.first(form)}`"
+    return None
+
+
+def _intents(phase: Phase) -> list[Intent]:
+    """The intents that hold for binding: a guess never opens a door, so an unsure reading counts twice."""
+    reading = phase.intent
+    if reading.confidence is Confidence.HIGH or reading.runner_up is None:
+        return [reading.name]
+    return [reading.name, reading.runner_up]
+
+
+def _holding(guard: Guard, phase: Phase, paths: Sequence[str], tokens: int) -> Iterator[PlacedRule]:
+    seen: set[int] = set()
+    for name in _intents(phase):
+        request = request_for(name, phase.skill, paths, tokens)
+        for position in guard.index.matches(request):
+            if position not in seen:
+                seen.add(position)
+                yield guard.bindings[position]
+
+
+def _bind(
+    guard: Guard, phase: Phase, context: PhaseContext, tokens: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Names of local_only rules and lists of only_models that bind the whole phase."""
+    forms = [form for path in context.paths if path.required for form in path.forms or (path.path,)]
+    forms += [form for item in context.items if item.required for form in item.forms]
+    local: list[str] = []
+    only: list[tuple[str, ...]] = []
+    for placed in _holding(guard, phase, forms, tokens):
+        if placed.rule.local_only:
+            local.append(placed.rule.name)
+        if placed.rule.only_models is not None:
+            only.append(placed.rule.only_models)
+    return tuple(local), tuple(only)
+
+
+def _withheld_by_rules(
+    guard: Guard, phase: Phase, context: PhaseContext, tokens: int, known: dict[int, str]
+) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for place, item in enumerate(context.items):
+        if item.required or place in known or not item.forms:
+            continue
+        rule = _dropping(guard, phase, item, tokens)
+        if rule:
+            found[place] = f"kept local by rule `{rule}`"
+    return found
+
+
+def _dropping(guard: Guard, phase: Phase, item: ContextItem, tokens: int) -> str | None:
+    for placed in _holding(guard, phase, item.forms, tokens):
+        if placed.rule.paths is not None:
+            return placed.rule.name
+    return None

@@ -1,0 +1,316 @@
+"""The decision: match, floor, select, for each phase. Pure; the same inputs give the same bytes everywhere."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
+from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.floor import Floor, floor
+from smista_mcp.core.matching import request_for
+from smista_mcp.core.modelref import CURRENT, HOST
+from smista_mcp.core.policy import PERMISSIONS, Rule
+from smista_mcp.core.selection import Ask, Candidate, Selection, select
+from smista_mcp.core.snapshot import Snapshot
+from smista_mcp.core.task import Phase, Task
+from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import CAPABILITY_CLASS, Effort, Grant, Layer, Locality, Status
+from smista_mcp.errors import Code
+
+_STRICTNESS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A decision with what dispatch needs to act on it and nobody prints."""
+
+    decision: Decision
+    phase: Phase
+    rule: Rule | None
+    floor: Floor
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where one phase is led: by a rule, the default route, or the call."""
+
+    placed: PlacedRule | None
+    written: tuple[str, ...]
+    effort: Effort
+    override: bool
+    refusal: tuple[Code, str] | None = None
+
+
+def route(
+    task: Task, phases: Sequence[Phase], contexts: Sequence[PhaseContext], world: Snapshot, *, recorded: bool = False
+) -> tuple[Routed, ...]:
+    """Decides every phase of a task.
+
+    Args:
+        task: what the host delegates.
+        phases: how it was read.
+        contexts: one for each phase, by place.
+        world: policy, catalog and availability.
+        recorded: whether the caller's ledger will keep the decision.
+    """
+    task_hash = _keyed(world.key, task.model_dump_json().encode())
+    return tuple(
+        _decide(task, phase, context, world, task_hash, recorded=recorded)
+        for phase, context in zip(phases, contexts, strict=True)
+    )
+
+
+def _decide(
+    task: Task, phase: Phase, context: PhaseContext, world: Snapshot, task_hash: str, *, recorded: bool
+) -> Routed:
+    book, policy = world.rulebook, world.rulebook.policy
+    words = count_tokens(phase.text)
+    needed = words + required_tokens(context)
+    least = floor(book.guard, phase, context, needed)
+    led = _led(task, phase, context, world, needed)
+    rule = led.placed.rule if led.placed else None
+    ask = Ask(
+        intent=phase.intent.name,
+        effort=led.effort,
+        written=led.written,
+        capabilities=rule.requires_capabilities if rule else {},
+        text_tokens=words,
+        context=context,
+        floor=least,
+        cost_limit=rule.cost_limit if rule else None,
+        budgets=world.budgets,
+    )
+    selection = select(ask, world.market) if led.refusal is None else Selection((), ())
+    verdict = _verdict(led, least, selection, ask, world)
+    inputs = {
+        **world.digests,
+        "context": _keyed(world.key, _canonical(context)),
+        "phase": _keyed(world.key, phase.model_dump_json().encode()),
+        "task": task_hash,
+    }
+    chosen = verdict.chosen
+    decision = Decision(
+        decision_id=hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest(),
+        revision=policy.revision,
+        phase=phase.index,
+        depends_on=phase.depends_on,
+        intent=phase.intent,
+        capability_class=CAPABILITY_CLASS[phase.intent.name],
+        status=verdict.status,
+        code=verdict.code,
+        model=chosen.written if chosen else None,
+        resolved_model=chosen.resolved if chosen else None,
+        effort=led.effort,
+        locality=chosen.locality if chosen else None,
+        matched_rule=MatchedRule(name=led.placed.rule.name, layer=led.placed.origin.layer) if led.placed else None,
+        reason=verdict.reason,
+        fallbacks=tuple(c.written for c in selection.accepted[1:]),
+        rejected=selection.rejected,
+        context=chosen.context if chosen else _unsent(context),
+        tokens=chosen.tokens if chosen else needed,
+        cost=chosen.cost if chosen else None,
+        permissions=permissions(policy, rule),
+        host=world.market.host.name,
+        fallback_used=chosen is not None and selection.fell_back,
+        override_used=led.override,
+        recorded=recorded,
+        inputs=inputs,
+        handoff=_handoff(phase, context, led, verdict, world) if verdict.status is Status.HANDOFF else None,
+    )
+    return Routed(decision, phase, rule, least, selection.accepted)
+
+
+def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:
+    """The rule that wins, the default route, or the model that the call names where it may."""
+    book, policy = world.rulebook, world.rulebook.policy
+    paths = matched_paths(context)
+    position = book.index.first(request_for(phase.intent.name, phase.skill, paths, tokens))
+    placed = None if position is None else book.rules[position]
+    route_of = placed.rule if placed else policy.default
+    effort = task.effort or (route_of.effort if route_of else None) or Effort.MEDIUM
+    if task.model is not None:
+        return _override(task.model, placed, policy, effort)
+    if route_of is None:
+        return _Route(None, (), effort, override=False, refusal=(Code.NO_ROUTE, _NO_ROUTE))
+    return _Route(placed, (route_of.model, *route_of.fallbacks), effort, override=False)
+
+
+_NO_ROUTE = "no rule matches and there is no `[routing.default]`"
+
+
+def _override(model: str, placed: PlacedRule | None, policy: Policy, effort: Effort) -> _Route:
+    refused: str | None = None
+    route_of = placed.rule if placed else policy.default
+    within = (route_of.model, *route_of.fallbacks) if route_of else ()
+    named = {m for target in within for m in _spread(target, policy)} | set(within)
+    if policy.overrides == "deny":
+        refused = 'the policy says `[routing] overrides = "deny"`; leave `model` out'
+    elif policy.overrides == "within_route" and model not in named:
+        refused = (
+            f"the policy lets a call choose only within the route: {', '.join(f'`{name}`' for name in sorted(named))}"
+        )
+    elif placed is not None and placed.origin.layer is Layer.ORGANISATION and not placed.overridable:
+        refused = f"the organisation's rule `{placed.rule.name}` is not overridable; leave `model` out"
+    refusal = (Code.OVERRIDE_NOT_ALLOWED, refused) if refused else None
+    return _Route(placed, (model,), effort, override=refused is None, refusal=refusal)
+
+
+def _spread(target: str, policy: Policy) -> tuple[str, ...]:
+    definition = policy.classes.get(target.removeprefix("class:")) if target.startswith("class:") else None
+    return definition.models if definition else ()
+
+
+def matched_paths(context: PhaseContext) -> list[str]:
+    """The paths that conditions of rules see: those that a phase really works on."""
+    return [path.path for path in context.paths if path.required]
+
+
+def required_tokens(context: PhaseContext) -> int:
+    """Tokens of the context that must go along, with factor 1."""
+    return sum(item.tokens for item in context.items if item.required)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    status: Status
+    code: Code | None
+    reason: str
+    chosen: Candidate | None = None
+
+
+def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: Snapshot) -> _Verdict:
+    if led.refusal is not None:
+        return _without_route(led, least, world)
+    if selection.accepted:
+        return _accepted(led, selection.accepted[0], least)
+    rejected = selection.rejected
+    first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
+    if selection.over_limit:
+        cheapest = min(selection.over_limit, key=lambda c: Decimal(c.cost.max) if c.cost else Decimal(0))
+        reason = f"every candidate is over the limit; the cheapest, `{cheapest.written}`, {_detail(rejected, cheapest)}"
+        return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, cheapest)
+    budget = next((r for r in rejected if r.code is Code.BUDGET_EXCEEDED), None)
+    if budget is not None:
+        return _Verdict(
+            Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}; {_affordable(ask, world)}"
+        )
+    if _may_hand_over(least, world):
+        return _Verdict(
+            Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
+        )
+    return _Verdict(Status.REFUSED, first.code, f"`{first.model}` is not possible: {first.detail}")
+
+
+def _without_route(led: _Route, least: Floor, world: Snapshot) -> _Verdict:
+    code, text = led.refusal or (Code.NO_ROUTE, _NO_ROUTE)
+    if code is Code.NO_ROUTE and _may_hand_over(least, world):
+        return _Verdict(Status.HANDOFF, code, f"{text}, so the host does it")
+    return _Verdict(Status.REFUSED, code, text)
+
+
+def _accepted(led: _Route, chosen: Candidate, least: Floor) -> _Verdict:
+    why = (
+        "named by the call" if led.override else f"rule `{led.placed.rule.name}`" if led.placed else "the default route"
+    )
+    if chosen.provider == HOST:
+        return _Verdict(Status.HANDOFF, None, f"{why} gives it to the host", chosen)
+    if not chosen.facts.known and chosen.facts.nearest and chosen.locality is Locality.REMOTE:
+        near = ", ".join(f"`{name}`" for name in chosen.facts.nearest)
+        why += f"; `{chosen.written}` is in no catalog and used as written (nearest: {near})"
+    if least.reasons:
+        why += f"; must stay on this machine: {'; '.join(least.reasons[:3])}"
+    if chosen.needs_approval:
+        return _Verdict(
+            Status.APPROVAL_REQUIRED,
+            Code.APPROVAL_REQUIRED,
+            f'{why}; the policy asks before anything goes to a remote one; `[privacy.remote] mode = "allow"` would not',
+            chosen,
+        )
+    return _Verdict(Status.ROUTED, None, why, chosen)
+
+
+def _detail(rejected: Sequence[Rejected], candidate: Candidate) -> str:
+    return next((r.detail for r in rejected if r.model == candidate.written), "")
+
+
+def _affordable(ask: Ask, world: Snapshot) -> str:
+    """Names the cheapest model of the route's own classes and of all classes that would fit the budgets."""
+    targets = sorted({m for definition in world.rulebook.policy.classes.values() for m in definition.models})
+    wider = select(replace(ask, written=tuple(t for t in targets if not t.startswith("class:"))), world.market)
+    fitting = sorted((Decimal(c.cost.max), c.written) for c in wider.accepted if c.cost is not None)
+    if not fitting:
+        return "no model of the policy's classes would fit; a local one costs nothing"
+    most, written = fitting[0]
+    return f"`{written}` would fit ({most} USD at most)"
+
+
+def _may_hand_over(least: Floor, world: Snapshot) -> bool:
+    return world.rulebook.policy.handoff == "when_unavailable" and (
+        not least.local or world.market.host.locality is Locality.LOCAL
+    )
+
+
+def _unsent(context: PhaseContext) -> ContextReport:
+    """The report where nobody is chosen: everything stays."""
+    stays = [context_entry(i.path, i.kind, i.tokens, "no model was chosen") for i in context.items]
+    gone = [context_entry(g.path, g.kind, g.tokens, g.reason) for g in context.left_out]
+    return ContextReport(excluded=(*stays, *gone))
+
+
+def permissions(policy: Policy, rule: Rule | None) -> dict[str, Grant]:
+    """What the delegate and the host may do for this phase: the policy's grants, narrowed by the rule."""
+    found: dict[str, Grant] = {}
+    wanted = rule.required_permissions.permissions if rule else None
+    for name in PERMISSIONS:
+        grants = [policy.permissions[name]]
+        asked: Grant | None = getattr(wanted, name) if wanted else None
+        if asked is not None:
+            grants.append(asked)
+        found[name] = max(grants, key=_STRICTNESS.index)
+    return found
+
+
+def _handoff(phase: Phase, context: PhaseContext, led: _Route, verdict: _Verdict, world: Snapshot) -> Handoff:
+    host = world.market.host
+    capability = CAPABILITY_CLASS[phase.intent.name]
+    model = verdict.chosen.facts.ref.model if verdict.chosen else host.models.get(capability, CURRENT)
+    step = host.switch_step.replace("{model}", model) if host.switch_step and model != CURRENT else None
+    return Handoff.model_construct(
+        prompt=phase.text if len(phase.text) <= 1000 else phase.text[:1000] + " …",
+        capability_class=capability,
+        intent=str(phase.intent.name),
+        effort=led.effort,
+        context=tuple(item.path for item in context.items if item.required and item.restricted is None)[:50],
+        step=step,
+        detail=step or _UNSWITCHED[bool(host.switch_step)],
+    )
+
+
+_UNSWITCHED = {
+    True: "do it yourself, with the model that you run on",
+    False: "this host cannot switch models; do it yourself, with the model that you run on",
+}
+
+
+def _keyed(key: bytes, data: bytes) -> str:
+    return hmac.digest(key or b"\0", data, "sha256").hex()[:32]
+
+
+def _canonical(context: PhaseContext) -> bytes:
+    if context == _EMPTY:
+        return b"[]"
+    plain = [
+        [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
+        sorted(context.kinds),
+        [(i.path, i.kind, i.tokens, i.required, i.digest, i.forms, i.restricted, i.derived) for i in context.items],
+        [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
+    ]
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+_EMPTY = PhaseContext()

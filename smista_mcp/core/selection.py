@@ -1,0 +1,359 @@
+"""From a route to candidates: each model considered is accepted, or rejected with a code and a reason."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from smista_mcp.core.catalog import Catalog, ModelFacts
+from smista_mcp.core.costing import expected_output_tokens, price_range
+from smista_mcp.core.decision import ContextReport, CostRange, Rejected, context_entry
+from smista_mcp.core.effective import Policy
+from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
+from smista_mcp.core.fitting import Fitted, fit
+from smista_mcp.core.floor import Floor
+from smista_mcp.core.globs import name_matches
+from smista_mcp.core.livemodels import LiveAnswer, live_model
+from smista_mcp.core.modelref import CURRENT, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
+from smista_mcp.core.policy import Capability
+from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
+from smista_mcp.errors import Code
+
+CAUTIOUS_WINDOW = 8192
+"""Tokens assumed to fit where nobody says how large a model's window is."""
+OUTPUT_ROOM = 256
+"""Tokens that must be left for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one phase asks of a candidate.
+
+    Attributes:
+        written: targets in order, as the rule, the default route or the call names them.
+        text_tokens: tokens of the words themselves, counted with factor 1.
+        cost_limit: USD; None where the rule sets none.
+    """
+
+    intent: Intent
+    effort: Effort
+    written: tuple[str, ...]
+    capabilities: Mapping[Capability, bool]
+    text_tokens: int
+    context: PhaseContext
+    floor: Floor
+    cost_limit: Decimal | None
+    budgets: tuple[BudgetLeft, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What there is to choose from."""
+
+    policy: Policy
+    catalog: Catalog
+    providers: Mapping[str, ProviderFacts]
+    host: HostFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An accepted model."""
+
+    written: str
+    resolved: str
+    provider: str
+    locality: Locality
+    facts: ModelFacts
+    window: int
+    cost: CostRange | None
+    tokens: int
+    context: ContextReport
+    included: tuple[int, ...]
+    needs_approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """All verdicts.
+
+    Attributes:
+        over_limit: candidates that only the rule's cost limit stands against.
+        fell_back: whether a target before the first accepted one was rejected.
+    """
+
+    accepted: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+    over_limit: tuple[Candidate, ...] = ()
+    fell_back: bool = False
+
+
+class _No(Exception):
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def select(ask: Ask, market: Market) -> Selection:
+    """Judges every target in order. Pure; the first reason found is the one told."""
+    accepted: list[Candidate] = []
+    rejected: list[Rejected] = []
+    over_limit: list[Candidate] = []
+    fell_back = False
+    seen: set[str] = set()
+    for written in _expanded(ask, market, rejected):
+        if written in seen:
+            continue
+        seen.add(written)
+        try:
+            candidate = _judged(written, ask, market)
+        except _No as no:
+            rejected.append(Rejected(model=written, code=no.code, detail=no.detail))
+            continue
+        refused = _money_refusal(candidate, ask)
+        if refused is None:
+            fell_back = fell_back or (not accepted and bool(rejected))
+            accepted.append(candidate)
+            continue
+        rejected.append(refused)
+        if refused.code is Code.COST_LIMIT_EXCEEDED:
+            over_limit.append(candidate)
+    return Selection(tuple(accepted), tuple(rejected), tuple(over_limit), fell_back)
+
+
+def _expanded(ask: Ask, market: Market, rejected: list[Rejected]) -> Iterator[str]:
+    """The targets with every class replaced by its models, in its order."""
+    for written in ask.written:
+        target = parse_target(written)
+        if isinstance(target, ModelRef):
+            yield written
+            continue
+        definition = market.policy.classes.get(target.name)
+        if definition is not None:
+            yield from definition.models if definition.order == "listed" else _cheapest(definition.models, ask, market)
+        elif target.name == LOCAL_CLASS:
+            yield from _local_models(ask, market, rejected)
+        else:
+            rejected.append(
+                Rejected(model=written, code=Code.UNKNOWN_MODEL, detail=f"no layer defines `[classes.{target.name}]`")
+            )
+
+
+def _local_models(ask: Ask, market: Market, rejected: list[Rejected]) -> Iterator[str]:
+    found = False
+    for name, provider in sorted(market.providers.items()):
+        if provider.locality is Locality.LOCAL and provider.reachable and name != "llamacpp":
+            for model, facts in sorted((provider.models or {}).items()):
+                if not facts.forwards:
+                    found = True
+                    yield f"{name}/{model}"
+    if not found:
+        rejected.append(
+            Rejected(
+                model=f"class:{LOCAL_CLASS}",
+                code=Code.PROVIDER_UNAVAILABLE,
+                detail="no local model server answers on this machine",
+            )
+        )
+
+
+def _cheapest(models: Sequence[str], ask: Ask, market: Market) -> list[str]:
+    """By the upper end of the price range; unknown prices last, ties as listed."""
+
+    def price(written: str) -> tuple[bool, Decimal]:
+        target = parse_target(written)
+        if isinstance(target, ClassRef) or target.provider == HOST or target.provider not in market.policy.providers:
+            return True, Decimal(0)
+        spec = market.policy.providers[target.provider]
+        facts = market.catalog.facts(target, spec.kind, spec.locality)
+        cost = _cost(facts, ask, _needed(ask.text_tokens, facts))
+        return cost is None, Decimal(cost.max) if cost else Decimal(0)
+
+    return sorted(models, key=price)
+
+
+def _needed(tokens: int, facts: ModelFacts) -> int:
+    return math.ceil(tokens * facts.token_factor)
+
+
+def _cost(facts: ModelFacts, ask: Ask, tokens: int, attempts: int = 1) -> CostRange | None:
+    return price_range(
+        facts,
+        input_tokens=tokens,
+        expected_output=expected_output_tokens(ask.intent, ask.effort),
+        attempts=attempts,
+    )
+
+
+def _judged(written: str, ask: Ask, market: Market) -> Candidate:
+    target = parse_target(written)
+    if isinstance(target, ClassRef):
+        raise _No(Code.UNKNOWN_MODEL, "a class cannot stand inside a class; name its models")
+    if target.provider == HOST:
+        return _host_candidate(written, target, ask, market)
+    spec = market.policy.providers.get(target.provider)
+    if spec is None:
+        raise _No(
+            Code.UNKNOWN_MODEL,
+            f"no provider `{target.provider}` is declared; add `[providers.{_key(target.provider)}]`",
+        )
+    provider = market.providers.get(target.provider) or ProviderFacts(locality=spec.locality)
+    live = live_model(target, spec.kind, provider)
+    locality = Locality.REMOTE if live.model is not None and live.model.forwards else provider.locality
+    facts = market.catalog.facts(ModelRef(target.provider, live.name), spec.kind, locality)
+    _check_names(written, facts, ask, market)
+    _check_floor(locality, ask)
+    if live.refusal is not None:
+        raise _No(Code.UNKNOWN_MODEL, live.refusal)
+    _check_capabilities(facts, live, ask)
+    window = (live.model and live.model.context_window) or facts.context_window or CAUTIOUS_WINDOW
+    fitted = _fitted(ask, locality, facts, window)
+    _check_provider(provider, spec.key_variable, target.provider)
+    return Candidate(
+        written=written,
+        resolved=str(facts.ref),
+        provider=target.provider,
+        locality=locality,
+        facts=facts,
+        window=window,
+        cost=_cost(facts, ask, fitted.tokens, 1 + market.policy.dispatch.max_retries),
+        tokens=fitted.tokens,
+        context=fitted.report,
+        included=fitted.included,
+        needs_approval=locality is Locality.REMOTE and market.policy.remote_mode is Grant.ASK,
+    )
+
+
+def _key(provider: str) -> str:
+    return f'"{provider}"' if ":" in provider else provider
+
+
+def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market) -> Candidate:
+    """`host/MODEL`: the host does it itself; we send nothing and know no price."""
+    facts = ModelFacts(
+        ref=target,
+        known=False,
+        context_window=None,
+        max_output_tokens=None,
+        capabilities={},
+        price=None,
+        price_kind="unknown",
+        source="the host",
+        nearest=(),
+        token_factor=1.0,
+    )
+    _check_names(written, facts, ask, market)
+    _check_floor(market.host.locality, ask)
+    offered = set(market.host.models.values())
+    if offered and target.model not in offered | {CURRENT}:
+        known = ", ".join(f"`host/{name}`" for name in sorted(offered | {CURRENT}))
+        raise _No(Code.UNKNOWN_MODEL, f"{market.host.name} has no model `{target.model}`; it has {known}")
+    context = ContextReport(
+        included=tuple(
+            context_entry(i.path, i.kind, i.tokens, "the host reads it itself")
+            for i in ask.context.items
+            if i.restricted is None
+        )
+    )
+    return Candidate(
+        written, written, HOST, market.host.locality, facts, 0, None, ask.text_tokens, context, (), needs_approval=False
+    )
+
+
+def _check_names(written: str, facts: ModelFacts, ask: Ask, market: Market) -> None:
+    """`[models]` and `only_models`, on the name as written, as resolved and upstream."""
+    names = tuple(dict.fromkeys((written, str(facts.ref))))
+    upstream = tuple(name for name in (facts.ref.model, facts.row) if name)
+    for pattern in market.policy.denied:
+        if any(name_matches(pattern, name) for name in (*names, *upstream)):
+            raise _No(Code.MODEL_NOT_ALLOWED, f"`[models] denied` has `{pattern}`")
+    for allowed in market.policy.allowed:
+        if not any(name_matches(pattern, name) for pattern in allowed for name in names):
+            raise _No(Code.MODEL_NOT_ALLOWED, "`[models] allowed` does not name it")
+    for targets in ask.floor.only_models:
+        if not any(name in set(_names_of(targets, market)) for name in names):
+            raise _No(Code.MODEL_NOT_ALLOWED, f"a binding rule allows only {', '.join(f'`{t}`' for t in targets)}")
+
+
+def _names_of(targets: Sequence[str], market: Market) -> Iterator[str]:
+    """All names, written and resolved, that a list of targets stands for."""
+    for written in targets:
+        target = parse_target(written)
+        if isinstance(target, ClassRef):
+            definition = market.policy.classes.get(target.name)
+            if definition is not None:
+                yield from _names_of([m for m in definition.models if not m.startswith("class:")], market)
+            continue
+        yield written
+        spec = market.policy.providers.get(target.provider)
+        if spec is not None:
+            yield str(market.catalog.facts(target, spec.kind).ref)
+
+
+def _check_floor(locality: Locality, ask: Ask) -> None:
+    if locality is Locality.LOCAL or not ask.floor.local:
+        return
+    code = Code.MODEL_NOT_ALLOWED if ask.floor.remote_denied and not ask.floor.restricted else Code.RESTRICTED_CONTENT
+    raise _No(code, f"not local, and this phase must stay on this machine: {'; '.join(ask.floor.reasons[:3])}")
+
+
+def _check_capabilities(facts: ModelFacts, live: LiveAnswer, ask: Ask) -> None:
+    for name, wanted in ask.capabilities.items():
+        has = facts.capabilities.get(name)
+        if live.model is not None and live.model.capabilities is not None:
+            has = name in live.model.capabilities
+        if wanted and not has:
+            said = "does not have" if has is False else "is not known to have"
+            entry = f'`capabilities = {{ {name} = true }}` under `[catalog."{facts.ref}"]`'
+            raise _No(Code.MISSING_CAPABILITY, f"{said} `{name}`; if it does, write {entry}")
+
+
+def _fitted(ask: Ask, locality: Locality, facts: ModelFacts, window: int) -> Fitted:
+    withheld = ask.floor.withheld if locality is Locality.REMOTE else {}
+    fitted = fit(ask.context, withheld, ask.text_tokens, facts.token_factor, window - OUTPUT_ROOM)
+    if not fitted.fits:
+        raise _No(
+            Code.CONTEXT_WINDOW_EXCEEDED,
+            f"needs {fitted.tokens} tokens and {OUTPUT_ROOM} for the answer; its window is {window}",
+        )
+    return fitted
+
+
+def _check_provider(provider: ProviderFacts, variable: str | None, name: str) -> None:
+    if not provider.credentials:
+        where = f"set the variable {variable}" if variable else f"declare `api_key` under `[providers.{_key(name)}]`"
+        raise _No(Code.MISSING_PROVIDER_CREDENTIALS, f"no key for `{name}`; {where}")
+    if provider.cooldown:
+        raise _No(Code.PROVIDER_COOLDOWN, f"`{name}` failed repeatedly and is left alone for a moment")
+    if provider.reachable is False:
+        raise _No(Code.PROVIDER_UNAVAILABLE, provider.detail or f"`{name}` does not answer")
+
+
+def _money_refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
+    budgets = [b for b in ask.budgets if in_scope(b.scope, candidate, ask.intent)]
+    if candidate.provider == HOST or (ask.cost_limit is None and not budgets):
+        return None
+    if candidate.cost is None:
+        detail = f'price unknown, and a limit applies; write its prices under `[catalog."{candidate.resolved}"]`'
+        return Rejected(model=candidate.written, code=Code.PRICE_UNKNOWN, detail=detail)
+    most = Decimal(candidate.cost.max)
+    if ask.cost_limit is not None and most > ask.cost_limit:
+        detail = f"may cost {candidate.cost.max} USD; the rule's limit is {ask.cost_limit}"
+        return Rejected(model=candidate.written, code=Code.COST_LIMIT_EXCEEDED, detail=detail)
+    for budget in budgets:
+        if most > Decimal(budget.left):
+            of = f"{budget.limit} a {budget.period} for {budget.scope}"
+            detail = f"may cost {candidate.cost.max} USD; {budget.left} is left of {of}"
+            return Rejected(model=candidate.written, code=Code.BUDGET_EXCEEDED, detail=detail)
+    return None
+
+
+def in_scope(scope: str, candidate: Candidate, intent: Intent) -> bool:
+    """Whether a budget of that scope counts what this candidate costs. Tokens have no budget over stdio."""
+    kind, _, name = scope.partition(":")
+    if kind == "intent":
+        return name in (intent, FAMILY[intent])
+    if kind == "model":
+        return name_matches(name, candidate.written) or name_matches(name, candidate.resolved)
+    return kind in ("all", "project")

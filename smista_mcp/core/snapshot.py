@@ -1,0 +1,97 @@
+"""Everything that a decision depends on besides the task: compiled once, used for many calls."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.classification import Reader
+from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
+from smista_mcp.core.floor import Guard
+from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.matching import RuleIndex, index_of
+from smista_mcp.core.selection import Market
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """A policy, compiled. `rules` are in the order of `index`."""
+
+    policy: Policy
+    rules: Sequence[PlacedRule]
+    index: RuleIndex
+    guard: Guard
+    reader: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What changes between calls while policy and catalog stay: servers, host, money left."""
+
+    providers: Mapping[str, ProviderFacts]
+    host: HostFacts = field(default_factory=HostFacts)
+    budgets: tuple[BudgetLeft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of the world that a decision sees.
+
+    Attributes:
+        key: secret of this installation; task text enters a decision's id only through a hash keyed with it.
+        digests: name of an input -> hash, for the inputs that do not depend on the call.
+    """
+
+    rulebook: Rulebook
+    market: Market
+    budgets: tuple[BudgetLeft, ...]
+    key: bytes
+    digests: Mapping[str, str]
+
+
+def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
+    """Compiles a policy. `skills` are those found on disk; those that rules name are added."""
+    rules = sorted(policy.rules, key=lambda placed: placed.order)
+    bindings = sorted(policy.bindings, key=lambda placed: placed.order)
+    named = frozenset(name for placed in (*rules, *bindings) for name in placed.rule.skill or ())
+    return Rulebook(
+        policy=policy,
+        rules=rules,
+        index=index_of(rules),
+        guard=Guard(
+            restricted=GlobSet((pattern for pattern, _ in policy.restricted), ignore_case=True),
+            blocked=GlobSet((pattern for pattern, _ in policy.blocked), ignore_case=True),
+            unsendable=GlobSet((pattern for pattern, _ in (*policy.restricted, *policy.blocked)), ignore_case=True),
+            remote_mode=policy.remote_mode,
+            bindings=bindings,
+            index=index_of(bindings, ignore_case=True),
+        ),
+        reader=Reader(rules=policy.classification_rules, skills=skills | named),
+    )
+
+
+def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes = b"", version: str = "") -> Snapshot:
+    """Joins what is known into one value and hashes each part."""
+    digests = {
+        "availability": digest({name: asdict(facts) for name, facts in now.providers.items()}),
+        "budgets": digest([asdict(budget) for budget in now.budgets]),
+        "catalog": catalog.digest[:32],
+        "host": digest(asdict(now.host)),
+        "policy": book.policy.revision[:32],
+        "version": digest(version),
+    }
+    return Snapshot(book, Market(book.policy, catalog, now.providers, now.host), now.budgets, key, digests)
+
+
+def digest(value: object) -> str:
+    """128 bits of SHA-256 over canonical JSON, in hex; sets count as sorted lists."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset | set):
+        return sorted(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+    return str(value)
