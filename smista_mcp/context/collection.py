@@ -16,6 +16,7 @@ from smista_mcp.context.phasepaths import (
     GIT_DIFF,
     HELPFUL,
     REQUIRED,
+    SELF_CONTAINED,
     UNWANTED,
     Call,
     PhasePaths,
@@ -31,7 +32,7 @@ from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import ContextKind
+from smista_mcp.core.values import ContextKind, Intent
 
 UNJUDGED = "(cannot be judged)"
 """Stands in place of a pattern where a part of a diff was not understood: what cannot be judged is restricted."""
@@ -100,7 +101,7 @@ def _phase(phase: Phase, call: Call, task: Task, survey: Survey) -> Collected:
     for attachment, place in zip(task.attachments, call.attachments, strict=True):
         restricted = survey.restriction(place.forms)
         basket.add(attachment.content, _Label(place.path, "attachment", place.forms, restricted))
-    basket.add_instructions()
+    basket.add_instructions(phase.intent.name)
     basket.name_restricted()
     context = PhaseContext(
         paths.facts,
@@ -307,10 +308,13 @@ class _Basket:
             self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), None, required=False))
         self.leave_all(withheld, "git_diff")
 
-    def add_instructions(self) -> None:
+    def add_instructions(self, intent: Intent) -> None:
         """Adds the project's instructions, unless the phase is about them."""
         for place, ignored in self._survey.instructions:
             if covers(self._paths.read, place) or covers(self._paths.avoided, place):
+                continue
+            if intent in SELF_CONTAINED:
+                self.leave(place.path, "instructions", f"not needed for `{intent}`")
                 continue
             reason = "ignored by git" if ignored else self._instructions(place)
             if reason:

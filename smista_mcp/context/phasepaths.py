@@ -21,7 +21,8 @@ REQUIRED: Literal["required"] = "required"
 HELPFUL: Literal["helpful"] = "helpful"
 UNWANTED: Literal["unwanted"] = "unwanted"
 _NEEDS_CHANGES = frozenset({Intent.REVIEW, Intent.SUMMARIZE, Intent.COMMIT})
-_NEEDS_NONE = frozenset({Intent.CHAT, Intent.PROMPT})
+SELF_CONTAINED = frozenset({Intent.CHAT, Intent.PROMPT, Intent.SUMMARIZE})
+"""Intents that work on what their words name: more context only misleads, and a small model most of all."""
 _SPEAKS_OF_A_DIFF = re.compile(r"\b(?:diff|patch|changes?)\b", re.IGNORECASE)
 _NO_ROOT = "no workspace, so no file is read"
 
@@ -110,9 +111,12 @@ def paths_of(phase: Phase, call: Call, survey: Survey) -> PhasePaths:
 
 def _changes(phase: Phase, *, given: bool, bare: bool) -> Changes:
     """What the working tree's difference is to a phase: nothing beside a given one, all where there is nothing else."""
-    if given or (bare and phase.intent.name in _NEEDS_NONE):
+    if given:
         return UNWANTED
-    return REQUIRED if bare and phase.intent.name in _NEEDS_CHANGES else HELPFUL
+    if bare and phase.intent.name in _NEEDS_CHANGES:
+        return REQUIRED
+    wanted = phase.intent.name not in SELF_CONTAINED or _SPEAKS_OF_A_DIFF.search(phase.text)
+    return HELPFUL if wanted else UNWANTED
 
 
 def covers(places: Iterable[Place], place: Place) -> bool:

@@ -354,7 +354,9 @@ def test_a_renamed_file_is_judged_by_both_names(in_git: Bench, git: Git) -> None
 def test_a_plain_question_takes_no_difference_along(in_git: Bench) -> None:
     write(in_git, "README.md", "x\n")
     assert items(in_git.one(a_phase("what is a monad?", Intent.CHAT))) == []
-    assert items(in_git.one(a_phase("what is this?", Intent.CHAT), paths=["README.md"])) == ["README.md", "git diff"]
+    assert items(in_git.one(a_phase("what is this?", Intent.CHAT), paths=["README.md"])) == ["README.md"]
+    words = "what does this diff do to the file?"
+    assert items(in_git.one(a_phase(words, Intent.CHAT), paths=["README.md"])) == ["README.md", "git diff"]
 
 
 def test_a_clean_working_tree_is_said_to_be_clean(in_git: Bench) -> None:
