@@ -1,0 +1,266 @@
+"""The first checker: what is wrong in a policy and needs no comparison of conditions to be seen.
+
+`faults` make a policy unusable; `check` adds what is allowed and can hardly be meant.
+"""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from smista_mcp.core.addresses import parse_address
+from smista_mcp.core.effective import Policy
+from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
+from smista_mcp.core.modelref import BUILTIN_PROVIDERS, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
+from smista_mcp.core.policy import Rule, dotted
+from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of
+from smista_mcp.core.rights import overreach
+from smista_mcp.core.sources import LayerDocument
+from smista_mcp.core.values import Locality
+
+__all__ = ["Finding", "FindingCode", "Severity", "check", "faults"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A target as some key of a document names it."""
+
+    path: Path
+    text: str
+    rule: str | None = None
+
+
+def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
+    """What makes a policy unusable: names that nothing stands behind, names used twice, unsafe addresses.
+
+    Args:
+        layers: the documents; what an untrusted one wants is not in force and cannot be at fault.
+        policy: the same documents, merged.
+    """
+    return tuple(fault for source in layers if source.trusted for fault in _faults(source, policy))
+
+
+def check(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
+    """All findings of this checker, of untrusted layers too, by layer and line."""
+    found = [*_repeated_over_layers(layers), *_missing_default(policy)]
+    for source in layers:
+        found += [*_faults(source, policy), *_leaving(source, policy), *_unreachable(source)]
+    found += overreach(layers)
+    order = [source.layer for source in layers]
+    return tuple(sorted(found, key=lambda f: (order.index(f.layer) if f.layer else -1, f.line or 0, f.at, f.code)))
+
+
+def _faults(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+    yield from _repeated(source)
+    yield from _unresolved(source, policy)
+    if source.owner:
+        yield from _provider_faults(source, policy)
+
+
+def _repeated(source: LayerDocument) -> Iterator[Finding]:
+    """Rules of one layer whose names are the same, or differ only in case."""
+    exact: set[str] = set()
+    folded: dict[str, str] = {}
+    for index, rule in enumerate(source.document.routing.rules):
+        other = folded.get(rule.name.casefold())
+        if rule.name in exact:
+            words = f"a second rule is called `{rule.name}`", "give each rule a name of its own"
+            yield finding_in(source, _rule(index, "name"), FindingCode.DUPLICATE_NAME, words, rules=(rule.name,))
+        elif other is not None:
+            words = f"`{rule.name}` differs from `{other}` only in case", "give one of them another name"
+            yield finding_in(
+                source,
+                _rule(index, "name"),
+                FindingCode.DUPLICATE_NAME,
+                words,
+                severity=Severity.WARNING,
+                rules=(other, rule.name),
+            )
+        exact.add(rule.name)
+        folded.setdefault(rule.name.casefold(), rule.name)
+
+
+def _repeated_over_layers(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
+    """Rules of different layers with one name: both hold, and answers tell them apart by their layer only."""
+    first: dict[str, LayerDocument] = {}
+    for source in layers:
+        names = dict.fromkeys(rule.name for rule in source.document.routing.rules)
+        for name in names:
+            other = first.setdefault(name, source)
+            if other is not source:
+                index = [rule.name for rule in source.document.routing.rules].index(name)
+                words = f"the {other.layer} layer has a rule `{name}` too, and both apply", "give one another name"
+                path = _rule(index, "name")
+                yield finding_in(
+                    source, path, FindingCode.DUPLICATE_NAME, words, severity=Severity.WARNING, rules=(name,)
+                )
+
+
+def _rule(index: int, *rest: str | int) -> Path:
+    return ("routing", "rules", index, *rest)
+
+
+def _unresolved(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+    """Targets whose provider or class nothing stands behind."""
+    judged: dict[str, tuple[FindingCode, str, str] | None] = {}
+    for named in _targets(source):
+        if named.text not in judged:
+            judged[named.text] = _unknown(named.text, policy)
+        verdict = judged[named.text]
+        if verdict is not None:
+            code, message, fix = verdict
+            yield finding_in(source, named.path, code, (message, fix), rules=(named.rule,) if named.rule else ())
+    for name, definition in source.document.classes.items():
+        for index, written in enumerate(definition.models):
+            if isinstance(parse_target(written), ClassRef):
+                words = f"`classes.{name}` names a class, and classes hold models only", "name its models"
+                yield finding_in(source, ("classes", name, "models", index), FindingCode.INVALID_MODEL_REF, words)
+
+
+def _targets(source: LayerDocument) -> Iterator[_Named]:
+    """Every target of a document that must lead somewhere; those of classes are models."""
+    document = source.document
+    for index, rule in enumerate(document.routing.rules):
+        yield _Named(_rule(index, "model"), rule.model, rule.name)
+        for key, targets in (("fallbacks", rule.fallbacks), ("only_models", rule.only_models or ())):
+            for number, written in enumerate(targets):
+                yield _Named(_rule(index, key, number), written, rule.name)
+    if document.routing.default is not None:
+        yield _Named(("routing", "default", "model"), document.routing.default.model)
+        for number, written in enumerate(document.routing.default.fallbacks):
+            yield _Named(("routing", "default", "fallbacks", number), written)
+    for name, definition in document.classes.items():
+        for number, written in enumerate(definition.models):
+            if isinstance(parse_target(written), ModelRef):
+                yield _Named(("classes", name, "models", number), written)
+
+
+def _unknown(text: str, policy: Policy) -> tuple[FindingCode, str, str] | None:
+    target = parse_target(text)
+    if isinstance(target, ClassRef):
+        if target.name in policy.classes or target.name == LOCAL_CLASS:
+            return None
+        fix = _nearest(target.name, [*policy.classes, LOCAL_CLASS], "class:") or f"define `[classes.{target.name}]`"
+        return FindingCode.INVALID_MODEL_REF, f"no layer defines the class of `{text}`", fix
+    if target.provider == HOST or target.provider in policy.providers:
+        return None
+    if target.provider.startswith("cli:"):
+        return FindingCode.UNKNOWN_PROVIDER, f"`{text}`: this version has no `cli:` providers", "name another provider"
+    declare = f"declare `[providers.{dotted([target.provider])}]` with its `base_url` in your own policy file"
+    fix = _nearest(target.provider, [*policy.providers, HOST], "") or declare
+    return FindingCode.UNKNOWN_PROVIDER, f"`{text}` names the provider `{target.provider}`, which is not declared", fix
+
+
+def _nearest(name: str, known: Sequence[str], prefix: str) -> str:
+    folded = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.7)
+    return f"did you mean `{prefix}{folded[close[0]]}`?" if close else ""
+
+
+def _provider_faults(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+    for name, document in source.document.providers.items():
+        path: Path = ("providers", name)
+        kind = kind_of(name)
+        spec = policy.providers.get(name)
+        address = parse_address(document.base_url) if document.base_url else None
+        if kind is None:
+            known = ", ".join(f"`{provider}`" for provider in BUILTIN_PROVIDERS)
+            close = _nearest(name, BUILTIN_PROVIDERS, "")
+            fix = close or f"built in are {known}; call any other `openai-compat:NAME`"
+            yield finding_in(source, path, FindingCode.UNKNOWN_PROVIDER, (f"`{name}` is no provider", fix))
+        elif kind == "llamacpp" and document.base_url:
+            words = "`llamacpp` has no `base_url`; its server is started here", "declare an `openai-compat:NAME`"
+            yield finding_in(source, (*path, "base_url"), FindingCode.UNKNOWN_KEY, words)
+        elif spec is None:
+            words = (
+                f"`{name}` has no `base_url`, which it needs",
+                'add for example `base_url = "http://127.0.0.1:8000/v1"`',
+            )
+            yield finding_in(source, path, FindingCode.INVALID_TYPE, words)
+        elif claims_vendor_is_local(document, address or parse_address(spec.base_url or "")):
+            words = f"`{name}` is at its vendor's public address, which is not local", "leave `locality` out"
+            yield finding_in(source, (*path, "locality"), FindingCode.INVALID_ENUM, words)
+        elif crosses_in_the_clear(spec):
+            words = (
+                f"`{name}` would be asked over plain http on another machine",
+                ('write an https address; on your own network add `locality = "local"` and `allow_plain_lan = true`'),
+            )
+            yield finding_in(source, (*path, "base_url"), FindingCode.INSECURE_BASE_URL, words)
+
+
+def _missing_default(policy: Policy) -> Iterator[Finding]:
+    if policy.default is not None:
+        return
+    catching = [placed for placed in policy.rules if not _conditional(placed.rule)]
+    severity = Severity.WARNING if catching else Severity.ERROR
+    rules = tuple(placed.rule.name for placed in catching)
+    yield Finding(
+        code=FindingCode.DEFAULT_MISSING,
+        severity=severity,
+        rules=rules,
+        at="routing.default",
+        message="no layer has a default route, for tasks that no rule matches",
+        fix='add `[routing.default]` with `model = "..."`',
+    )
+
+
+def _conditional(rule: Rule) -> bool:
+    conditions = (rule.intent, rule.skill, rule.paths, rule.languages, rule.min_paths, rule.min_context_tokens)
+    return any(condition is not None for condition in conditions)
+
+
+def _leaving(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+    """Remote candidates of rules that keep everything they match on this machine."""
+    for index, rule in enumerate(source.document.routing.rules):
+        if not rule.local_only:
+            continue
+        fix = "name a local model, or take `local_only` away"
+        if _remote(rule.model, policy):
+            words = f"`{rule.name}` is `local_only`, and `{rule.model}` is remote", fix
+            code = FindingCode.REMOTE_MODEL_OF_LOCAL_ONLY
+            yield finding_in(source, _rule(index, "model"), code, words, rules=(rule.name,))
+        for number, written in enumerate(rule.fallbacks):
+            if _remote(written, policy):
+                words = f"`{rule.name}` is `local_only`, and its fallback `{written}` is remote", fix
+                code = FindingCode.REMOTE_FALLBACK_OF_LOCAL_ONLY
+                yield finding_in(source, _rule(index, "fallbacks", number), code, words, rules=(rule.name,))
+
+
+def _remote(text: str, policy: Policy) -> bool:
+    """Whether a target is remote for certain; a class is where all its models are."""
+    target = parse_target(text)
+    if isinstance(target, ClassRef):
+        definition = policy.classes.get(target.name)
+        models = [model for model in definition.models if not model.startswith("class:")] if definition else []
+        return bool(models) and all(_remote(model, policy) for model in models)
+    if target.provider == HOST:
+        return Locality.LOCAL not in policy.host_localities.values()
+    spec = policy.providers.get(target.provider)
+    if spec is None:
+        return False
+    forwards = spec.kind == "ollama" and target.model.casefold().endswith((":cloud", "-cloud"))
+    return forwards or spec.locality is Locality.REMOTE
+
+
+def _unreachable(source: LayerDocument) -> Iterator[Finding]:
+    """Targets that stand twice in one list: the second is never reached."""
+    chains: dict[Path, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    document = source.document
+    for index, rule in enumerate(document.routing.rules):
+        if rule.fallbacks:
+            chains[_rule(index, "fallbacks")] = ((rule.model,), rule.fallbacks)
+    if document.routing.default is not None:
+        chains["routing", "default", "fallbacks"] = (
+            (document.routing.default.model,),
+            document.routing.default.fallbacks,
+        )
+    for name, definition in document.classes.items():
+        chains["classes", name, "models"] = ((), definition.models)
+    for path, (before, targets) in chains.items():
+        seen = set(before)
+        for number, written in enumerate(targets):
+            if written in seen:
+                rules = (document.routing.rules[int(path[2])].name,) if path[:2] == ("routing", "rules") else ()
+                words = f"`{written}` stands earlier in the same list", "remove it"
+                code, severity = FindingCode.UNREACHABLE_FALLBACK, Severity.WARNING
+                yield finding_in(source, (*path, number), code, words, severity=severity, rules=rules)
+            seen.add(written)

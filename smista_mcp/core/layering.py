@@ -1,0 +1,109 @@
+"""Joins policy documents into the policy in force: values by precedence, prohibitions by authority."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from smista_mcp.core.effective import Origin, Policy
+from smista_mcp.core.notices import notices
+from smista_mcp.core.policy import dotted
+from smista_mcp.core.preferences import Preferences, prefer
+from smista_mcp.core.restrictions import Restrictions, restrict
+from smista_mcp.core.sources import LayerDocument, Stated, by_precedence
+from smista_mcp.core.values import Layer
+from smista_mcp.errors import OrgPolicyInvalid
+
+__all__ = ["LayerDocument", "merge"]
+
+T = TypeVar("T")
+
+
+def merge(layers: Sequence[LayerDocument]) -> Policy:
+    """The policy that the layers make together, whatever order they are given in.
+
+    A layer that is not trusted narrows and does nothing else; what it asks for besides is named in `notices`.
+
+    Raises:
+        OrgPolicyInvalid: an organisation's layer is among them, which this version cannot apply.
+    """
+    if any(layer.layer is Layer.ORGANISATION for layer in layers):
+        raise OrgPolicyInvalid("this version cannot apply an organisation's policy")
+    sources = by_precedence(layers)
+    wanted, forbidden = prefer(sources), restrict(sources)
+    return Policy(
+        revision=_revision(sources),
+        rules=wanted.rules,
+        bindings=wanted.bindings,
+        default=wanted.default.value if wanted.default else None,
+        default_origin=wanted.default.origin if wanted.default else None,
+        classification_rules=_each(wanted.classification_rules),
+        overrides=forbidden.overrides.value,
+        handoff=wanted.handoff.value,
+        classes=_values(wanted.classes),
+        allowed=_each(forbidden.allowed),
+        denied=_each(forbidden.denied),
+        restricted=tuple((word.value, word.origin) for word in forbidden.restricted),
+        blocked=tuple((word.value, word.origin) for word in forbidden.blocked),
+        remote_mode=forbidden.remote_mode.value,
+        host_answers=forbidden.host_answers.value,
+        permissions=_values(forbidden.permissions),
+        budgets=_each(forbidden.budgets),
+        dispatch=wanted.dispatch,
+        providers=_values(wanted.providers),
+        host_localities=_values(forbidden.host_localities),
+        catalog=_values(wanted.catalog),
+        tests=wanted.tests,
+        notices=notices(sources),
+        provenance=dict(_provenance(wanted, forbidden)),
+    )
+
+
+def _each(stated: Sequence[Stated[T]]) -> tuple[T, ...]:
+    return tuple(word.value for word in stated)
+
+
+def _values(stated: Mapping[str, Stated[T]]) -> dict[str, T]:
+    return {name: word.value for name, word in stated.items()}
+
+
+def _revision(sources: Sequence[LayerDocument]) -> str:
+    """SHA-256 of layers, trust and contents; neither paths nor times enter."""
+    parts = sorted([source.layer.value, source.trusted, source.digest] for source in sources)
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _provenance(wanted: Preferences, forbidden: Restrictions) -> Iterator[tuple[str, Origin]]:
+    """Where each effective value stands. Members of joined lists are numbered as they are in force."""
+    yield "routing.overrides", forbidden.overrides.origin
+    yield "routing.handoff", wanted.handoff.origin
+    yield "privacy.remote.mode", forbidden.remote_mode.origin
+    yield "privacy.host_answers", forbidden.host_answers.origin
+    if wanted.default:
+        yield "routing.default", wanted.default.origin
+    for placed in wanted.rules:
+        yield f"routing.rules[{placed.order}]", placed.origin
+    for name, origin in wanted.dispatch_origins.items():
+        yield f"dispatch.{name}", origin
+    tables = {
+        "tools.permissions": forbidden.permissions,
+        "classes": wanted.classes,
+        "providers": wanted.providers,
+        "hosts": forbidden.host_localities,
+        "catalog": wanted.catalog,
+    }
+    for table, words in tables.items():
+        for name, word in words.items():
+            yield f"{table}.{dotted([name])}", word.origin
+    lists = {
+        "classification.rules": wanted.classification_rules,
+        "models.allowed": forbidden.allowed,
+        "models.denied": forbidden.denied,
+        "privacy.restricted_paths": forbidden.restricted,
+        "privacy.remote.blocked_paths": forbidden.blocked,
+        "budgets": forbidden.budgets,
+    }
+    for key, members in lists.items():
+        for index, member in enumerate(members):
+            yield f"{key}[{index}]", member.origin

@@ -1,0 +1,71 @@
+"""What a person should know about the files that a policy comes from: what waits, and what was left out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from smista_mcp.core.restrictions import idle_free_paths
+from smista_mcp.core.sources import LayerDocument
+from smista_mcp.core.values import Locality
+
+_SHOWN = 12
+
+
+def notices(sources: Sequence[LayerDocument]) -> tuple[str, ...]:
+    """One sentence each, in the order of the layers. Names that a file is free to choose are counted, not repeated."""
+    return tuple(sentence for source in sources for sentence in _of(source, sources))
+
+
+def _of(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[str]:
+    waiting = tuple(waits(source)) if not source.trusted else ()
+    if waiting:
+        yield f"{source.name} waits for `smista-mcp trust` and only narrows until then; not applied: {_list(waiting)}"
+    foreign = tuple(owner_keys(source)) if not source.owner else ()
+    if foreign:
+        yield f"{source.name} cannot set {_list(foreign)}: only your own policy file can"
+    if source.skipped:
+        yield f"{source.name}: skipped {_list(source.skipped)}, which means nothing here"
+    idle = idle_free_paths(sources) if source.owner else ()
+    if idle:
+        yield f"{source.name}: {_list(idle)} in `free_paths` frees nothing; no pattern is written so"
+
+
+def waits(source: LayerDocument) -> Iterator[str]:
+    """The keys of a layer that do more than narrow, as far as trust could let them."""
+    document = source.document
+    counted = {
+        "classification.rules": len(document.classification.rules),
+        "routing.rules": len(document.routing.rules),
+        "classes": len(document.classes),
+    }
+    if document.preset is not None:
+        yield "`preset`"
+    yield from _counted(counted)
+    if document.routing.default is not None:
+        yield "`routing.default`"
+    if document.routing.handoff == "when_unavailable":
+        yield "`routing.handoff`"
+    if document.dispatch.model_fields_set:
+        yield "`dispatch`"
+
+
+def owner_keys(source: LayerDocument) -> Iterator[str]:
+    """The keys of a layer that belong to the user's own file, whether or not the layer is trusted."""
+    document = source.document
+    local_hosts = [name for name, host in document.hosts.items() if host.locality is Locality.LOCAL]
+    counted = {
+        "providers": len(document.providers),
+        "catalog": len(document.catalog),
+        "hosts": len(local_hosts),
+        "privacy.free_paths": len(document.privacy.free_paths),
+    }
+    yield from _counted(counted)
+
+
+def _counted(counts: Mapping[str, int]) -> Iterator[str]:
+    for key, count in counts.items():
+        if count:
+            yield f"`{key}` ({count})"
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,144 @@
+"""What is preferred: rules of all trusted layers side by side, every other value from the layer that comes last."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+from smista_mcp.core.effective import DispatchLimits, Origin, PlacedRule, PlacedTest, ProviderSpec
+from smista_mcp.core.modelref import ClassRef, parse_target
+from smista_mcp.core.policy import (
+    CatalogEntry,
+    ClassDefinition,
+    ClassificationRule,
+    DefaultRoute,
+    PolicyDocument,
+    Rule,
+)
+from smista_mcp.core.provider_specs import provider_specs
+from smista_mcp.core.sources import BUILTIN, PRECEDENCE, LayerDocument, Stated
+
+T = TypeVar("T")
+_NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """All that leads somewhere, each part with its place."""
+
+    rules: tuple[PlacedRule, ...]
+    bindings: tuple[PlacedRule, ...]
+    classification_rules: tuple[Stated[ClassificationRule], ...]
+    default: Stated[DefaultRoute] | None
+    handoff: Stated[str]
+    classes: Mapping[str, Stated[ClassDefinition]]
+    dispatch: DispatchLimits
+    dispatch_origins: Mapping[str, Origin]
+    providers: Mapping[str, Stated[ProviderSpec]]
+    catalog: Mapping[str, Stated[CatalogEntry]]
+    tests: tuple[PlacedTest, ...]
+
+
+def prefer(sources: Sequence[LayerDocument]) -> Preferences:
+    """Joins what the layers want; `sources` by precedence. Of a layer that is not trusted only what narrows counts."""
+    trusted = [source for source in sources if source.trusted]
+    owners = [source for source in sources if source.owner]
+    placed = _placed(sources)
+    dispatch, dispatch_origins = _limits(trusted)
+    return Preferences(
+        rules=tuple(rule for source, rule in placed if source.trusted),
+        bindings=tuple(_binding(source, rule) for source, rule in placed if _binds(rule.rule)),
+        classification_rules=_classification_rules(trusted),
+        default=_last(trusted, ("routing", "default"), lambda document: document.routing.default),
+        handoff=_handoff(sources, trusted),
+        classes=_by_name(trusted, "classes", lambda document: document.classes),
+        dispatch=dispatch,
+        dispatch_origins=dispatch_origins,
+        providers=provider_specs(sources),
+        catalog=_by_name(owners, "catalog", lambda document: document.catalog),
+        tests=tuple(
+            PlacedTest(test, source.origin("test", index))
+            for source in sources
+            for index, test in enumerate(source.document.test)
+        ),
+    )
+
+
+def _placed(sources: Sequence[LayerDocument]) -> list[tuple[LayerDocument, PlacedRule]]:
+    placed: list[tuple[LayerDocument, PlacedRule]] = []
+    for source in sources:
+        for index, rule in enumerate(source.document.routing.rules):
+            origin = source.origin("routing", "rules", index)
+            placed.append((source, PlacedRule(rule, origin, len(placed))))
+    return placed
+
+
+def _binds(rule: Rule) -> bool:
+    return rule.local_only or rule.only_models is not None
+
+
+def _binding(source: LayerDocument, placed: PlacedRule) -> PlacedRule:
+    """The rule as it binds; classes that wait with their file are spelled out, for they are known nowhere else."""
+    if source.trusted or placed.rule.only_models is None:
+        return placed
+    own = source.document.classes
+    spelled: list[str] = []
+    for written in placed.rule.only_models:
+        target = parse_target(written)
+        waiting = own.get(target.name) if isinstance(target, ClassRef) else None
+        spelled += waiting.models if waiting else [written]
+    rule = placed.rule.model_copy(update={"only_models": tuple(dict.fromkeys(spelled))})
+    return PlacedRule(rule, placed.origin, placed.order)
+
+
+def _classification_rules(trusted: Sequence[LayerDocument]) -> tuple[Stated[ClassificationRule], ...]:
+    """In the order in which they are tried: priority, then the layer that comes last, then the file."""
+    stated = [
+        (
+            (rule.priority, -PRECEDENCE.index(source.layer), index),
+            Stated(rule, source.origin("classification", "rules", index)),
+        )
+        for source in trusted
+        for index, rule in enumerate(source.document.classification.rules)
+    ]
+    return tuple(rule for _, rule in sorted(stated, key=lambda pair: pair[0]))
+
+
+def _handoff(sources: Sequence[LayerDocument], trusted: Sequence[LayerDocument]) -> Stated[str]:
+    """Whether a phase may go back to the host; to say never narrows, and any layer may say it."""
+    refusing = [source for source in sources if not source.trusted and source.document.routing.handoff == _NEVER]
+    if refusing:
+        return Stated(_NEVER, refusing[0].origin("routing", "handoff"))
+    stated = _last(trusted, ("routing", "handoff"), lambda document: document.routing.handoff)
+    return stated or Stated(_NEVER, BUILTIN)
+
+
+def _limits(trusted: Sequence[LayerDocument]) -> tuple[DispatchLimits, dict[str, Origin]]:
+    limits = DispatchLimits()
+    origins = {field.name: BUILTIN for field in fields(DispatchLimits)}
+    for source in trusted:
+        for name in origins:
+            value = getattr(source.document.dispatch, name)
+            if value is not None:
+                limits = replace(limits, **{name: value})
+                origins[name] = source.origin("dispatch", name)
+    return limits, origins
+
+
+def _last(
+    sources: Sequence[LayerDocument], path: tuple[str, ...], read: Callable[[PolicyDocument], T | None]
+) -> Stated[T] | None:
+    for source in reversed(sources):
+        value = read(source.document)
+        if value is not None:
+            return Stated(value, source.origin(*path))
+    return None
+
+
+def _by_name(
+    sources: Sequence[LayerDocument], key: str, read: Callable[[PolicyDocument], Mapping[str, T]]
+) -> dict[str, Stated[T]]:
+    return {
+        name: Stated(value, source.origin(key, name))
+        for source in sources
+        for name, value in read(source.document).items()
+    }

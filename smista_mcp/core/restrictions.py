@@ -1,0 +1,190 @@
+"""What narrows: prohibitions of all layers joined so that no layer lifts what a higher authority forbids.
+
+A preset, and below it what is built in, holds only where the user says nothing about a value; lists are united.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from smista_mcp.core.effective import Origin
+from smista_mcp.core.policy import PERMISSIONS, Budget, PolicyDocument
+from smista_mcp.core.sources import BUILTIN, LayerDocument, Stated, by_authority
+from smista_mcp.core.values import Grant, Locality
+
+DEFAULT_RESTRICTED = (".env", ".env.*", "*.pem", "*.key", "secrets/**")
+"""`restricted_paths` where the user states none."""
+_NEVER_GRANTED = ("shell", "network")
+_GRANTS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A value that restricts.
+
+    Attributes:
+        path: its key.
+        values: from the loosest to the strictest.
+        default: what holds where no layer states it.
+    """
+
+    path: tuple[str, ...]
+    read: Callable[[PolicyDocument], str | None]
+    values: tuple[str, ...]
+    default: str
+
+
+def _permission(name: str) -> Scale:
+    default = Grant.DENY if name in _NEVER_GRANTED else Grant.ASK if name == "file_write" else Grant.ALLOW
+    values = (Grant.DENY,) if name in _NEVER_GRANTED else _GRANTS
+
+    def read(document: PolicyDocument) -> Grant | None:
+        grant: Grant | None = getattr(document.tools.permissions, name)
+        return grant if grant in values else None
+
+    return Scale(("tools", "permissions", name), read, values, default)
+
+
+REMOTE_MODE = Scale(("privacy", "remote", "mode"), lambda d: d.privacy.remote.mode, _GRANTS, Grant.ASK)
+HOST_ANSWERS = Scale(
+    ("privacy", "host_answers"), lambda d: d.privacy.host_answers, ("return", "ask", "file"), default="file"
+)
+OVERRIDES = Scale(
+    ("routing", "overrides"), lambda d: d.routing.overrides, ("allow", "within_route", "deny"), default="allow"
+)
+PERMISSION_SCALES: Mapping[str, Scale] = {name: _permission(name) for name in PERMISSIONS}
+SCALES = (REMOTE_MODE, HOST_ANSWERS, OVERRIDES, *PERMISSION_SCALES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """All that narrows, each part with its place."""
+
+    overrides: Stated[str]
+    remote_mode: Stated[Grant]
+    host_answers: Stated[str]
+    permissions: Mapping[str, Stated[Grant]]
+    restricted: tuple[Stated[str], ...]
+    blocked: tuple[Stated[str], ...]
+    allowed: tuple[Stated[tuple[str, ...]], ...]
+    denied: tuple[Stated[str], ...]
+    budgets: tuple[Stated[Budget], ...]
+    host_localities: Mapping[str, Stated[Locality]]
+
+
+def restrict(sources: Sequence[LayerDocument]) -> Restrictions:
+    """Joins what all layers forbid."""
+    return Restrictions(
+        overrides=strictest(sources, OVERRIDES),
+        remote_mode=_grant(strictest(sources, REMOTE_MODE)),
+        host_answers=strictest(sources, HOST_ANSWERS),
+        permissions={name: _grant(strictest(sources, scale)) for name, scale in PERMISSION_SCALES.items()},
+        restricted=restricted_paths(sources),
+        blocked=blocked_paths(sources),
+        allowed=allowed_models(sources),
+        denied=denied_models(sources),
+        budgets=budgets(sources),
+        host_localities=host_localities(sources),
+    )
+
+
+def _grant(word: Stated[str]) -> Stated[Grant]:
+    return Stated(Grant(word.value), word.origin)
+
+
+def strictest(sources: Sequence[LayerDocument], scale: Scale) -> Stated[str]:
+    """The strictest value that a layer states. The user's word stands in place of a preset's and of the default."""
+    stated = [
+        (source, Stated(value, source.origin(*scale.path)))
+        for source in by_authority(sources)
+        if (value := scale.read(source.document)) is not None
+    ]
+    base = [word for source, word in stated if source.owner]
+    base = base or [word for source, word in stated if source.defaults]
+    base = base or [Stated(scale.default, BUILTIN)]
+    others = [word for source, word in stated if not source.owner and not source.defaults]
+    return max([*base, *others], key=lambda word: scale.values.index(word.value))
+
+
+def restricted_paths(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
+    """All patterns that keep a path from remote models but for a release, without those that the user frees."""
+    return _unlifted(_restricted(sources), sources)
+
+
+def blocked_paths(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
+    """All patterns of paths that never go to a remote model, without those that the user frees."""
+    return _unlifted(_blocked(sources), sources)
+
+
+def idle_free_paths(sources: Sequence[LayerDocument]) -> tuple[str, ...]:
+    """Patterns of `free_paths` that free nothing, because no restriction is written so."""
+    return tuple(sorted(_freed(sources) - _restricted(sources).keys() - _blocked(sources).keys()))
+
+
+def _restricted(sources: Sequence[LayerDocument]) -> dict[str, Origin]:
+    found: dict[str, Origin] = {}
+    for source in by_authority(sources):
+        for index, pattern in enumerate(source.document.privacy.restricted_paths or ()):
+            found.setdefault(pattern, source.origin("privacy", "restricted_paths", index))
+    if not any(source.owner and source.document.privacy.restricted_paths is not None for source in sources):
+        for pattern in DEFAULT_RESTRICTED:
+            found.setdefault(pattern, BUILTIN)
+    return found
+
+
+def _blocked(sources: Sequence[LayerDocument]) -> dict[str, Origin]:
+    found: dict[str, Origin] = {}
+    for source in by_authority(sources):
+        for index, pattern in enumerate(source.document.privacy.remote.blocked_paths):
+            found.setdefault(pattern, source.origin("privacy", "remote", "blocked_paths", index))
+    return found
+
+
+def _freed(sources: Sequence[LayerDocument]) -> frozenset[str]:
+    """What the user frees: every layer of this version is of equal or lower authority."""
+    return frozenset(p for source in sources if source.owner for p in source.document.privacy.free_paths)
+
+
+def _unlifted(found: Mapping[str, Origin], sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
+    freed = _freed(sources)
+    return tuple(Stated(pattern, origin) for pattern, origin in found.items() if pattern not in freed)
+
+
+def allowed_models(sources: Sequence[LayerDocument]) -> tuple[Stated[tuple[str, ...]], ...]:
+    """One list for each layer that states one; the user's stands in place of a preset's."""
+    stated = [(source, source.document.models.allowed) for source in by_authority(sources)]
+    replaced = any(source.owner and allowed is not None for source, allowed in stated)
+    return tuple(
+        Stated(allowed, source.origin("models", "allowed"))
+        for source, allowed in stated
+        if allowed is not None and not (replaced and source.defaults)
+    )
+
+
+def denied_models(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
+    """All patterns of models that may not serve."""
+    found: dict[str, Origin] = {}
+    for source in by_authority(sources):
+        for index, pattern in enumerate(source.document.models.denied):
+            found.setdefault(pattern, source.origin("models", "denied", index))
+    return tuple(Stated(pattern, origin) for pattern, origin in found.items())
+
+
+def budgets(sources: Sequence[LayerDocument]) -> tuple[Stated[Budget], ...]:
+    """All budgets; one of a preset gives way to one of the user's for the same scope and period."""
+    own = {(b.scope, b.period) for source in sources if source.owner for b in source.document.budgets}
+    return tuple(
+        Stated(budget, source.origin("budgets", index))
+        for source in by_authority(sources)
+        for index, budget in enumerate(source.document.budgets)
+        if not (source.defaults and (budget.scope, budget.period) in own)
+    )
+
+
+def host_localities(sources: Sequence[LayerDocument]) -> dict[str, Stated[Locality]]:
+    """Hosts by name: local where the user says so and no other layer says the contrary."""
+    found: dict[str, Stated[Locality]] = {}
+    for source in by_authority(sources):
+        for name, host in source.document.hosts.items():
+            if host.locality is Locality.REMOTE or (source.owner and name not in found):
+                found[name] = Stated(host.locality, source.origin("hosts", name))
+    return found

@@ -1,0 +1,75 @@
+"""Policy documents with their place: which layer, which file, believed or not; and the two orders of layers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from smista_mcp.core.effective import Origin
+from smista_mcp.core.policy import PolicyDocument, dotted
+from smista_mcp.core.values import Layer
+
+T = TypeVar("T")
+
+PRECEDENCE = (Layer.PRESET, Layer.USER, Layer.WORKSPACE, Layer.LOCAL, Layer.CALL)
+"""Whose values win, from low to high."""
+AUTHORITY = (Layer.USER, Layer.LOCAL, Layer.WORKSPACE, Layer.CALL)
+"""Whose prohibitions stand, from high to low. A preset has none: it only says what holds where nobody else speaks."""
+BUILTIN = Origin(Layer.BUILTIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated(Generic[T]):
+    """A value and the place that states it."""
+
+    value: T
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDocument:
+    """One policy file in its layer.
+
+    Attributes:
+        file: as shown to people; None where there is none.
+        lines: dotted key to line, from 1; may know only some.
+        trusted: false for a file that came with a repository and that nobody has confirmed: it may only narrow.
+        digest: SHA-256 of the file's bytes, in hex.
+        skipped: tables of another program that were left out.
+    """
+
+    layer: Layer
+    document: PolicyDocument
+    file: str | None = None
+    lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
+    trusted: bool = True
+    digest: str = ""
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> bool:
+        """Whether it is the user's own word: it may replace defaults, lift patterns, and say where providers are."""
+        return self.trusted and self.layer is Layer.USER
+
+    @property
+    def defaults(self) -> bool:
+        return self.trusted and self.layer is Layer.PRESET
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"`{self.file}`" if self.file else f"the {self.layer} layer"
+
+    def origin(self, *path: str | int) -> Origin:
+        """Where a key of it stands."""
+        return Origin(self.layer, self.file, self.lines.get(dotted(path)))
+
+
+def by_precedence(layers: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:
+    """Layers from low to high, the same document once, whatever order they come in."""
+    once = {(source.layer, source.trusted, source.digest, source.file or ""): source for source in layers}
+    return tuple(once[key] for key in sorted(once, key=lambda key: (PRECEDENCE.index(key[0]), key[1], key[2], key[3])))
+
+
+def by_authority(sources: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:
+    """Layers from the highest authority to the lowest; presets last."""
+    return tuple(sorted(sources, key=lambda source: (*AUTHORITY, Layer.PRESET).index(source.layer)))

@@ -1,0 +1,232 @@
+"""One policy file: from bytes to a `PolicyDocument`, with every problem found in one pass.
+
+`tomllib` reads and pydantic checks; nothing else happens to a file that is in order.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from pydantic import ValidationError
+
+from smista_mcp.core.findings import Finding, FindingCode, Severity
+from smista_mcp.core.policy import PolicyDocument, dotted
+from smista_mcp.core.redaction import SECRET, may_hold_secret, redacted
+from smista_mcp.core.values import Layer
+from smista_mcp.loading.files import Unreadable
+from smista_mcp.loading.misfits import Misfit, Path, TomlValue, misfits
+from smista_mcp.loading.positions import KeyLines
+
+MAX_FINDINGS = 1000
+"""Findings told of one file; who has more has another problem."""
+
+_FOREIGN: tuple[tuple[str, ...], ...] = (("router",), ("privacy", "local"), ("local_preferences",))
+"""Tables of smista.ai's file that mean nothing here."""
+
+_LONG_KEY = re.compile(
+    r"""(?:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*\.[ \t]*){32}""", re.MULTILINE
+)
+"""No key of a policy has 32 parts; tomllib's time grows with the square of their number."""
+_MANY_DOTS = re.compile(r"(?:\.[^.\n]*+){32}")
+_ODD_ESCAPE = re.compile(r"[\x80-\x9f]|\\[bfnrteuUx]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_AT_LINE = re.compile(r"\(at line (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What became of one file.
+
+    Attributes:
+        document: None where a finding is an error.
+        lines: dotted key to line.
+        skipped: tables that were left out, because they are another program's.
+        digest: SHA-256 of the bytes, in hex.
+    """
+
+    document: PolicyDocument | None
+    findings: tuple[Finding, ...]
+    digest: str
+    lines: Mapping[str, int] = field(default_factory=dict[str, int])
+    skipped: tuple[str, ...] = ()
+
+
+def parse(data: bytes | Unreadable, layer: Layer, file: str) -> Parsed:
+    """Reads one policy file. Never raises; `file` is its name as shown to people."""
+    if isinstance(data, Unreadable):
+        whole = Finding(
+            code=FindingCode.PARSE_ERROR, layer=layer, file=file, message=f"`{file}` {data.message}", fix=data.fix
+        )
+        return Parsed(None, (whole,), digest="")
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        text = _text(data)
+        raw = _tables(text)
+    except _Broken as broken:
+        return Parsed(None, (broken.finding(layer, file),), digest)
+    return _checked(text, raw, _Place(layer, file, KeyLines(text)), digest)
+
+
+def _checked(text: str, raw: dict[str, TomlValue], place: "_Place", digest: str) -> Parsed:
+    skipped = _without_foreign(raw)
+    document: PolicyDocument | None = None
+    shape: Iterator[Misfit] = iter(())
+    try:
+        document = PolicyDocument.model_validate(raw)
+    except ValidationError as error:
+        shape = misfits(error, raw)
+    wrong = dict.fromkeys(islice(chain(_odd_texts(text, raw), _secrets(text, raw), shape), MAX_FINDINGS))
+    findings = sorted((_finding(misfit, raw, place) for misfit in wrong), key=lambda finding: finding.line or 0)
+    if skipped:
+        findings.append(_skipped_finding(skipped, place))
+    return Parsed(None if wrong else document, tuple(findings), digest, place.lines, skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    layer: Layer
+    file: str
+    lines: KeyLines
+
+
+class _Broken(Exception):
+    """Bytes that are no TOML text."""
+
+    def __init__(self, message: str, fix: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.message, self.fix, self.line = message, fix, line
+
+    def finding(self, layer: Layer, file: str) -> Finding:
+        return Finding(
+            code=FindingCode.PARSE_ERROR,
+            layer=layer,
+            file=file,
+            line=self.line,
+            message=f"the file {self.message}",
+            fix=self.fix,
+        )
+
+
+def _text(data: bytes) -> str:
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _Broken(f"is not UTF-8 at byte {error.start}", "save the file as UTF-8", line) from None
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise _Broken(f"holds a NUL at byte {nul}", "remove it", data.count(b"\n", 0, nul) + 1)
+    return text
+
+
+def _tables(text: str) -> dict[str, TomlValue]:
+    long_key = _LONG_KEY.search(text) if _MANY_DOTS.search(text) else None
+    if long_key:
+        line = text.count("\n", 0, long_key.start()) + 1
+        raise _Broken("holds a key of more than 32 parts", "write the keys that the documentation names", line)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _Broken("is nested too deeply", "write the keys that the documentation names") from None
+    except tomllib.TOMLDecodeError as error:
+        found = _AT_LINE.search(str(error))
+        line = int(found[1]) if found else text.rstrip("\n").count("\n") + 1
+        fix = "mend the line, or look whether the one above ends"
+        raise _Broken(f"is not TOML: {_shown(str(error))}", fix, line) from None
+    except ValueError:  # Python's own, where a number has thousands of digits
+        raise _Broken("holds a number that is too long", "write the number in a few digits") from None
+
+
+def _without_foreign(raw: dict[str, TomlValue]) -> tuple[str, ...]:
+    """Takes smista.ai's own tables out of a freshly read document; their dotted keys."""
+    found: list[str] = []
+    for *above, name in _FOREIGN:
+        table: TomlValue = raw
+        for step in above:
+            table = table.get(step, "") if isinstance(table, dict) else ""
+        if isinstance(table, dict) and name in table:
+            del table[name]
+            found.append(dotted((*above, name)))
+    return tuple(found)
+
+
+def _odd_texts(text: str, raw: Mapping[str, TomlValue]) -> Iterator[Misfit]:
+    """Control characters, which TOML lets in through escapes: they forge lines and colours where a name is shown."""
+    if (text.isascii() and "\\" not in text) or not _ODD_ESCAPE.search(text):
+        return
+    for path, value in _texts(raw):
+        if _CONTROL.search(value) or any(_CONTROL_OR_BREAK.search(key) for key in path if isinstance(key, str)):
+            yield Misfit(FindingCode.INVALID_TYPE, path, "holds a control character", "write it without")
+
+
+def _secrets(text: str, raw: Mapping[str, TomlValue]) -> Iterator[Misfit]:
+    """Keys and passwords by their look, wherever they stand; the task of a `[[test]]` may hold a made-up one."""
+    if not may_hold_secret(text):
+        return
+    for path, value in _texts(raw):
+        if path[0] != "test" and path[-1] not in ("api_key", "base_url") and SECRET.search(value):
+            fix = "remove it, have it revoked, and name a variable with `${secret:NAME}` where a key belongs"
+            yield Misfit(FindingCode.INLINE_SECRET, path, "holds what looks like a key or a password", fix)
+
+
+def _texts(raw: Mapping[str, TomlValue]) -> Iterator[tuple[Path, str]]:
+    """Every string of a document with its path; a loop of its own, because nesting may be deep."""
+    waiting: list[tuple[Path, TomlValue]] = [((), dict(raw))]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            yield path, value
+        elif len(path) > 32:
+            continue
+        elif isinstance(value, dict):
+            waiting += [((*path, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, index), inner) for index, inner in enumerate(value)]
+
+
+def _finding(misfit: Misfit, raw: Mapping[str, TomlValue], place: _Place) -> Finding:
+    at = _shown(dotted(misfit.path))
+    colon = ":" if misfit.message.startswith("`") else ""
+    return Finding(
+        code=misfit.code,
+        rules=_rule_names(misfit.path, raw),
+        at=at,
+        layer=place.layer,
+        file=place.file,
+        line=place.lines.nearest(misfit.path),
+        message=_shown(f"`{at}`{colon} {misfit.message}"),
+        fix=_shown(misfit.fix),
+    )
+
+
+def _shown(text: str) -> str:
+    """A text that may quote the file, without keys and without what a terminal would obey."""
+    return _CONTROL.sub("?", redacted(text))
+
+
+def _rule_names(path: Path, raw: Mapping[str, TomlValue]) -> tuple[str, ...]:
+    match path, raw.get("routing"):
+        case ("routing", "rules", int(index), *_), {"rules": list(rules)}:
+            rule = rules[index]
+            name = rule.get("name") if isinstance(rule, dict) else None
+            return (_shown(name),) if isinstance(name, str) and name else ()
+        case _:
+            return ()
+
+
+def _skipped_finding(skipped: Sequence[str], place: _Place) -> Finding:
+    return Finding(
+        code=FindingCode.UNKNOWN_KEY,
+        severity=Severity.WARNING,
+        at=skipped[0],
+        layer=place.layer,
+        file=place.file,
+        line=place.lines.get(skipped[0]),
+        message=f"{', '.join(f'`[{key}]`' for key in skipped)} of smista.ai means nothing here and is skipped",
+        fix="remove it where only smista-mcp reads the file",
+    )

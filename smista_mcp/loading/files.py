@@ -1,0 +1,133 @@
+"""Policy files on disk: read once, without waiting, without following a link out of the workspace."""
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BYTES = 4_000_000
+"""A policy of ten thousand rules has 1.5 MB."""
+
+Stamp = tuple[str, str] | tuple[str, int, int, int, int]
+"""Path with modification and change time in nanoseconds, size and inode; or with the reason why there is none."""
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_MEND = "mend the link or remove it"
+_KINDS = (
+    (stat.S_ISDIR, "is a folder"),
+    (stat.S_ISFIFO, "is a named pipe"),
+    (stat.S_ISSOCK, "is a socket"),
+    (stat.S_ISCHR, "is a device"),
+    (stat.S_ISBLK, "is a device"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that is there, and cannot be read as a policy."""
+
+    message: str
+    fix: str
+
+
+def read_file(path: Path, root: Path | None = None) -> bytes | Unreadable | None:
+    """The bytes of a regular file of at most `MAX_BYTES`; None where nothing is there.
+
+    Args:
+        path: the file.
+        root: where given, nothing outside this folder is opened, whatever links say.
+    """
+    try:
+        if not os.path.lexists(path):
+            gone = path.parent.is_symlink() and not path.parent.exists()
+            return Unreadable("lies in a folder that is a link to nothing", _MEND) if gone else None
+        wrong = _irregular(path.stat().st_mode)
+        if wrong:
+            return wrong
+        descriptor = os.open(path, _FLAGS | _BINARY) if root is None else _open_below(root, path)
+    except FileNotFoundError:
+        return Unreadable("is a link to nothing", _MEND)
+    except (OSError, ValueError) as error:
+        return _failed(error)
+    if isinstance(descriptor, Unreadable):
+        return descriptor
+    return _read(descriptor)
+
+
+def stamps(paths: Iterable[Path]) -> tuple[Stamp, ...]:
+    """What tells a changed file from an unchanged one, without opening it."""
+    return tuple(map(_stamp, paths))
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder, by its name or by where its links lead, however either is spelled."""
+    try:
+        top = folder.stat()
+    except (OSError, ValueError):
+        return False
+    for form in (path.absolute(), Path(os.path.realpath(path))):
+        for above in form.parents:
+            try:
+                if os.path.samestat(above.stat(), top):
+                    return True
+            except (OSError, ValueError):
+                continue
+    return False
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (str(path), "dangling" if path.is_symlink() else "absent")
+    except (OSError, ValueError) as error:
+        return (str(path), type(error).__name__)
+    return (str(path), found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
+def _irregular(mode: int) -> Unreadable | None:
+    if stat.S_ISREG(mode):
+        return None
+    kind = next((text for test, text in _KINDS if test(mode)), "is no regular file")
+    return Unreadable(kind, "put a TOML file there")
+
+
+def _failed(error: Exception) -> Unreadable:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is not valid"
+    return Unreadable(f"cannot be read: {reason}", "make it readable, or remove it")
+
+
+def _open_below(root: Path, path: Path) -> int | Unreadable:
+    """Opens where the links of `path` lead now, segment by segment, so that no link can be swapped in meanwhile."""
+    top, real = Path(os.path.realpath(root)), Path(os.path.realpath(path))
+    if not real.is_relative_to(top):
+        return Unreadable("is a link that leads out of the workspace", "put the file itself there")
+    if os.open not in os.supports_dir_fd:
+        return os.open(real, _FLAGS | _BINARY)
+    folder = os.open(top, _FLAGS | os.O_DIRECTORY)
+    try:
+        *steps, name = real.relative_to(top).parts
+        for step in steps:
+            inner = os.open(step, _FLAGS | os.O_DIRECTORY | _NO_FOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(name, _FLAGS | _NO_FOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _read(descriptor: int) -> bytes | Unreadable:
+    try:
+        with open(descriptor, "rb") as file:
+            wrong = _irregular(os.fstat(descriptor).st_mode)
+            data = b"" if wrong else file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return _failed(error)
+    if wrong:
+        return wrong
+    if len(data) > MAX_BYTES:
+        return Unreadable(f"is larger than {MAX_BYTES // 1_000_000} MB", "keep only what routes tasks in it")
+    return data
