@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from smista_mcp.core.decision import ContextEntry, CostRange, Decision
+from smista_mcp.core.decision import ContextEntry, Decision
 from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
 from smista_mcp.core.policy import Rule
 from smista_mcp.core.snapshot import Rulebook
-from smista_mcp.core.values import Grant, Intent, Layer, Status, Value
+from smista_mcp.core.values import FAMILY, Grant, Intent, Layer, Status, Value
 from smista_mcp.errors import Code
 
 Outcome = Literal["won", "outranked", "no_match"]
@@ -127,8 +127,8 @@ def golden_view(decision: Decision) -> str:
         ("excluded context", "none")
     ]
     lines += [
-        ("estimated cost", _cost_line(decision.cost, decision.tokens)),
-        ("permissions", ", ".join(_permission(name, grant) for name, grant in decision.permissions.items())),
+        ("estimated cost", _cost_line(decision)),
+        ("permissions", ", ".join(_permission(name, grant, decision) for name, grant in decision.permissions.items())),
         ("decision", decision.decision_id[:16] + ("" if decision.recorded else " (not recorded)")),
     ]
     if decision.status is Status.HANDOFF and decision.handoff is not None:
@@ -154,12 +154,16 @@ def _entry_line(entry: ContextEntry) -> str:
     return f"{entry.path} [{entry.kind}{size}]: {entry.reason}"
 
 
-def _cost_line(cost: CostRange | None, tokens: int) -> str:
-    size = f"{tokens} tokens in"
+def _cost_line(decision: Decision) -> str:
+    cost, size = decision.cost, f"{decision.tokens} tokens in"
+    if decision.model is None:
+        return f"none, no model is chosen, {size}"
     if cost is None:
         return f"unknown price, {size}"
     return f"{cost.min} to {cost.max} {cost.currency} [{cost.kind}, {cost.source}], {size}"
 
 
-def _permission(name: str, grant: Grant) -> str:
+def _permission(name: str, grant: Grant, decision: Decision) -> str:
+    if name == "file_write" and grant is not Grant.DENY and FAMILY[decision.intent.name] is not Intent.EDIT:
+        return f"{name} not needed"
     return f"{name} {'to be approved' if grant is Grant.ASK else grant}"

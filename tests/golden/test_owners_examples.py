@@ -1,7 +1,6 @@
 """The examples that the product was ordered with: loaded as written, routed as said."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,12 +94,12 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app(tmp_path: Path, workspace: Path, ollama: str) -> Iterator[App]:
+def app(tmp_path: Path, workspace: Path, ollama: str) -> App:
     home = tmp_path / "home"
     home.mkdir()
     (home / "config.toml").write_text(POLICY.replace("{ollama}", ollama), encoding="utf-8")
     variables = {"SMISTA_HOME": str(home), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **KEYS}
-    yield open_app(Settings(environment=Environment.read(variables), workspace=workspace))
+    return open_app(Settings(environment=Environment.read(variables), workspace=workspace))
 
 
 def included(decision: Decision) -> set[str]:
