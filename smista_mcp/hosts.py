@@ -6,15 +6,14 @@ then says the cautious thing. A host is what it says it is; nothing here grants 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from smista_mcp.core.facts import HostFacts
 from smista_mcp.core.values import Locality
 
 
-@dataclass(frozen=True, slots=True)
-class HostSpec:
+class HostSpec(NamedTuple):
     """One host.
 
     Attributes:
@@ -44,7 +43,7 @@ class HostSpec:
     elicitation: bool = False
     result_cap: int | None = None
     switch_step: str | None = None
-    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    models: Mapping[str, str] = MappingProxyType({})
     further_models: tuple[str, ...] = ()
 
     @property

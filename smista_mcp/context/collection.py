@@ -6,7 +6,6 @@ Nothing here decides where anything goes.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +39,7 @@ UNJUDGED = "(cannot be judged)"
 _TOGETHER = "too large together with the files before it"
 
 
-@dataclass(frozen=True, slots=True)
-class CollectRequest:
+class CollectRequest(NamedTuple):
     """What a collection works on.
 
     Attributes:
@@ -55,19 +53,17 @@ class CollectRequest:
     root: Path | None
     restricted: GlobSet
     environ: Mapping[str, str]
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = Caps()
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """An item with its text: exactly the text that `item.digest` is of."""
 
     item: ContextItem
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(NamedTuple):
     """The context of one phase; `contents` has the text of each of its items, in the same order."""
 
     context: PhaseContext
@@ -325,7 +321,7 @@ class _Basket:
         reason = self._add_file(place, required=False)
         if len(self.contents) > count:
             content = self.contents[-1]
-            self.contents[-1] = replace(content, item=replace(content.item, kind="instructions"))
+            self.contents[-1] = content._replace(item=content.item._replace(kind="instructions"))
         return reason
 
     def name_restricted(self) -> None:

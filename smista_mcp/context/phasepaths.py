@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from smista_mcp.context.diff import FileDiff, split
@@ -155,7 +154,7 @@ class _Facts:
         if known is None:
             self.facts[place.path] = PathFact(place.path, source, evidence, place.forms)
         elif not set(place.forms) <= set(known.forms):
-            self.facts[place.path] = replace(known, forms=tuple(dict.fromkeys((*known.forms, *place.forms))))
+            self.facts[place.path] = known._replace(forms=tuple(dict.fromkeys((*known.forms, *place.forms))))
 
     def take(self, place: Place, source: PathSource, evidence: str) -> None:
         """Notes a path whose content belongs to the phase, or why it cannot be read."""

@@ -5,7 +5,7 @@ name, an IPv4 address or a bracketed IPv6 address in plain ASCII, a port, a path
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)(:(?P<port>[0-9]{1,5}))?"
@@ -20,8 +20,7 @@ class HiddenCredential(ValueError):
     """An address that carries a password or a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """An accepted address; `host` in lower case and without brackets."""
 
     scheme: str

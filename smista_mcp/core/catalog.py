@@ -7,10 +7,9 @@ genai-prices. Prices are those of one day, so that a decision is a function of i
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from smista_mcp.core.modelref import ModelRef, parse_target
 from smista_mcp.core.names import Names, Resolved, Row, read_rows
@@ -31,8 +30,7 @@ _FREE = Price(Rate(Decimal(0)), Rate(Decimal(0)))
 _NO_ENTRY = CatalogEntry()
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
+class ModelFacts(NamedTuple):
     """What is known of a model. Absent means unknown.
 
     Attributes:
@@ -59,8 +57,7 @@ class ModelFacts:
     row: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
+class _Family(NamedTuple):
     """What the rows of families.json that match a model say together; a later row wins."""
 
     capabilities: Mapping[str, bool]
@@ -120,7 +117,7 @@ class Catalog:
             return _overlaid(self._facts(same, kind, locality, seen | {ref}), entry)
         # The same model at another provider: its facts, but neither its address nor that it costs nothing there.
         facts = self._facts(same, same.provider.partition(":")[0], Locality.REMOTE, seen | {ref})
-        facts = replace(facts, ref=ref, known=True, nearest=())
+        facts = facts._replace(ref=ref, known=True, nearest=())
         return _overlaid(_priced_locally(facts, kind, locality), entry)
 
     def _own_facts(self, ref: ModelRef, kind: str, locality: Locality | None) -> ModelFacts:
@@ -233,7 +230,7 @@ def _priced_locally(facts: ModelFacts, kind: str, locality: Locality | None) -> 
     local = locality is Locality.LOCAL or (locality is None and kind in LOCAL_KINDS)
     if not local or facts.ref.model.endswith(_CLOUD_MARKS):
         return facts
-    return replace(facts, price=_FREE, price_kind="local", source="local")
+    return facts._replace(price=_FREE, price_kind="local", source="local")
 
 
 def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
@@ -241,9 +238,7 @@ def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
     if entry is _NO_ENTRY:
         return facts
     price, price_kind, source = _stated_price(facts, entry)
-    return replace(
-        facts,
-        known=True,
+    return facts._replace(known=True,
         nearest=(),
         context_window=entry.context_window or facts.context_window,
         max_output_tokens=entry.max_output_tokens or facts.max_output_tokens,
@@ -271,11 +266,11 @@ def _merged_price(old: Price | None, entry: CatalogEntry) -> Price | None:
     output = Rate(entry.output_price) if entry.output_price is not None else old and old.output
     if given is None or output is None:
         return None
-    price = replace(old, input=given, output=output) if old else Price(given, output)
+    price = old._replace(input=given, output=output) if old else Price(given, output)
     if entry.input_price is not None:
-        price = replace(price, cached_input=None, cache_write=None, writes_unasked=False)
+        price = price._replace(cached_input=None, cache_write=None, writes_unasked=False)
     if entry.output_price is not None:
-        price = replace(price, reasoning=None)
+        price = price._replace(reasoning=None)
     if entry.cached_input_price is not None:
-        price = replace(price, cached_input=Rate(entry.cached_input_price))
+        price = price._replace(cached_input=Rate(entry.cached_input_price))
     return price

@@ -5,7 +5,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.effective import Policy
@@ -20,8 +20,7 @@ from smista_mcp.core.values import Locality
 __all__ = ["Finding", "FindingCode", "Severity", "check", "faults"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(NamedTuple):
     """A target as some key of a document names it."""
 
     path: Path

@@ -1,7 +1,7 @@
 """The policy in force: all layers joined into one value, each part with the layer, file and line that it comes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.policy import (
     Budget,
@@ -15,8 +15,7 @@ from smista_mcp.core.policy import (
 from smista_mcp.core.values import Grant, Layer, Locality
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value stands: `file` as shown to people (None for a value of the call or a built-in one), line from 1."""
 
     layer: Layer
@@ -24,8 +23,7 @@ class Origin:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedRule:
+class PlacedRule(NamedTuple):
     """A routing rule with its place. `order` counts rules over all layers, in file order within a layer."""
 
     rule: Rule
@@ -34,14 +32,12 @@ class PlacedRule:
     overridable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedTest:
+class PlacedTest(NamedTuple):
     test: PolicyTest
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSpec:
+class ProviderSpec(NamedTuple):
     """A provider as the policy declares it, or as it is built in.
 
     Attributes:
@@ -60,8 +56,7 @@ class ProviderSpec:
     models_dir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DispatchLimits:
+class DispatchLimits(NamedTuple):
     deadline_s: float = 600.0
     first_byte_s: float = 60.0
     idle_s: float = 60.0
@@ -69,8 +64,7 @@ class DispatchLimits:
     on_uncertain: str = "continue"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """Every effective value.
 
     Attributes:

@@ -1,8 +1,8 @@
 """What the shell has found out and hands to the pure core: context by label, servers by fact. No content, no secret."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from smista_mcp.core.values import ContextKind, Locality
 
@@ -10,8 +10,7 @@ ItemKind = Literal["file", "git_diff", "instructions", "attachment", "skill", "a
 PathSource = Literal["call", "attachment", "diff", "named", "inferred"]
 
 
-@dataclass(frozen=True, slots=True)
-class PathFact:
+class PathFact(NamedTuple):
     """A path of a phase, relative to the workspace root; a directory ends with `/`.
 
     Attributes:
@@ -27,8 +26,7 @@ class PathFact:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ContextItem:
+class ContextItem(NamedTuple):
     """A piece of context by label: what the Decision and every receipt name.
 
     Attributes:
@@ -50,8 +48,7 @@ class ContextItem:
     derived: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """Something that was not read at all, and why: `restricted by .env`, `ignored by git`, `binary`, `too large`."""
 
     path: str
@@ -60,8 +57,7 @@ class LeftOut:
     tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseContext:
+class PhaseContext(NamedTuple):
     """All that is known about one phase besides its words."""
 
     paths: tuple[PathFact, ...] = ()
@@ -70,8 +66,7 @@ class PhaseContext:
     left_out: tuple[LeftOut, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LiveModel:
+class LiveModel(NamedTuple):
     """A model as a local server describes it.
 
     Attributes:
@@ -86,8 +81,7 @@ class LiveModel:
     forwards: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderFacts:
+class ProviderFacts(NamedTuple):
     """What is known of a provider right now.
 
     Attributes:
@@ -105,8 +99,7 @@ class ProviderFacts:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetLeft:
+class BudgetLeft(NamedTuple):
     """A budget and what is left of it, in USD as decimal strings."""
 
     scope: str
@@ -115,11 +108,10 @@ class BudgetLeft:
     left: str
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
+class HostFacts(NamedTuple):
     """The host that calls, as far as a decision may know it."""
 
     name: str = "unknown"
     locality: Locality = Locality.REMOTE
-    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    models: Mapping[str, str] = MappingProxyType({})
     switch_step: str | None = None

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.decision import ContextEntry, ContextReport, context_entry
 from smista_mcp.core.facts import PhaseContext
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(NamedTuple):
     """The context for one target.
 
     Attributes:

@@ -1,13 +1,12 @@
 """Which model of a local server a name means."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.facts import LiveModel, ProviderFacts
 from smista_mcp.core.modelref import ModelRef
 
 
-@dataclass(frozen=True, slots=True)
-class LiveAnswer:
+class LiveAnswer(NamedTuple):
     """The model behind a name.
 
     Attributes:

@@ -7,9 +7,9 @@ its specificity depends on which one a phase meets.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
+from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.globs import literal_segment, translate
@@ -33,8 +33,7 @@ _FEW = 64
 """Candidates up to here are sorted at once; more are merged lazily."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatchRequest:
+class MatchRequest(NamedTuple):
     """What a phase brings to the conditions. Paths are relative; a directory ends with `/`."""
 
     intent: str
@@ -47,8 +46,7 @@ class MatchRequest:
 Condition = Callable[[MatchRequest], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """The conditions of one rule, as the index needs them."""
 
     intents: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Names of models as written: `provider/model`, `class:NAME`, `host/MODEL`."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BUILTIN_PROVIDERS = ("anthropic", "openai", "gemini", "ollama", "llamacpp")
 """Providers that need no declaration."""
@@ -13,8 +13,7 @@ LOCAL_CLASS = "local"
 """`class:local` stands for every model that the reachable local servers have."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRef:
+class ModelRef(NamedTuple):
     """A model of a provider, or of the host where `provider` is `host`."""
 
     provider: str
@@ -24,8 +23,7 @@ class ModelRef:
         return f"{self.provider}/{self.model}"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRef:
+class ClassRef(NamedTuple):
     name: str
 
     def __str__(self) -> str:

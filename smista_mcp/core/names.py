@@ -9,8 +9,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 Clause = str | Sequence[object]
 
@@ -23,8 +22,7 @@ _LATEST = "-latest"
 _STAMP_DIGITS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A name taken apart.
 
     Attributes:
@@ -94,8 +92,7 @@ def _literals(clause: Clause) -> Iterator[str]:
             yield from _literals(part)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One model of a provider's catalog. `variants` are its prices, as in catalog.json."""
 
     id: str
@@ -119,8 +116,7 @@ class Row:
         return take_apart(name).words <= self.parts.words.union(*(take_apart(text).words for text in texts))
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A row, and the name that goes to the wire for it."""
 
     row: Row

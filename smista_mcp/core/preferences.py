@@ -1,8 +1,7 @@
 """What is preferred: rules of all trusted layers side by side, every other value from the layer that comes last."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from smista_mcp.core.effective import DispatchLimits, Origin, PlacedRule, PlacedTest, ProviderSpec
 from smista_mcp.core.modelref import ClassRef, parse_target
@@ -21,8 +20,7 @@ T = TypeVar("T")
 _NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(NamedTuple):
     """All that leads somewhere, each part with its place."""
 
     rules: tuple[PlacedRule, ...]
@@ -114,12 +112,12 @@ def _handoff(sources: Sequence[LayerDocument], trusted: Sequence[LayerDocument])
 
 def _limits(trusted: Sequence[LayerDocument]) -> tuple[DispatchLimits, dict[str, Origin]]:
     limits = DispatchLimits()
-    origins = {field.name: BUILTIN for field in fields(DispatchLimits)}
+    origins = {name: BUILTIN for name in DispatchLimits._fields}
     for source in trusted:
         for name in origins:
             value = getattr(source.document.dispatch, name)
             if value is not None:
-                limits = replace(limits, **{name: value})
+                limits = limits._replace(**{name: value})
                 origins[name] = source.origin("dispatch", name)
     return limits, origins
 

@@ -1,15 +1,13 @@
 """Prices of tokens as values: rates with tiers, and which price is in force on a day. USD, Decimal, never float."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import NamedTuple, cast
 
 _PER_THOUSAND = Decimal("0.001")
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """USD a million tokens. A step (start, rate) counts for all tokens of a request with more input than start."""
 
     base: Decimal
@@ -23,8 +21,7 @@ class Rate:
         return self.base
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """What a model costs.
 
     Attributes:

@@ -5,6 +5,7 @@ A preset, and below it what is built in, holds only where the user says nothing 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.effective import Origin
 from smista_mcp.core.policy import PERMISSIONS, Budget, PolicyDocument
@@ -55,8 +56,7 @@ PERMISSION_SCALES: Mapping[str, Scale] = {name: _permission(name) for name in PE
 SCALES = (REMOTE_MODE, HOST_ANSWERS, OVERRIDES, *PERMISSION_SCALES.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Restrictions:
+class Restrictions(NamedTuple):
     """All that narrows, each part with its place."""
 
     overrides: Stated[str]

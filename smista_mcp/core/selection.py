@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from smista_mcp.core.catalog import Catalog, ModelFacts
 from smista_mcp.core.costing import expected_output_tokens, price_range
@@ -25,8 +25,7 @@ OUTPUT_ROOM = 256
 """Tokens that must be left for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What one phase asks of a candidate.
 
     Attributes:
@@ -46,8 +45,7 @@ class Ask:
     budgets: tuple[BudgetLeft, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(NamedTuple):
     """What there is to choose from."""
 
     policy: Policy
@@ -56,8 +54,7 @@ class Market:
     host: HostFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An accepted model."""
 
     written: str
@@ -73,8 +70,7 @@ class Candidate:
     needs_approval: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """All verdicts.
 
     Attributes:

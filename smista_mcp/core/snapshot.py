@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.classification import Reader
@@ -26,17 +27,15 @@ class Rulebook:
     reader: Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What changes between calls while policy and catalog stay: servers, host, money left."""
 
     providers: Mapping[str, ProviderFacts]
-    host: HostFacts = field(default_factory=HostFacts)
+    host: HostFacts = HostFacts()
     budgets: tuple[BudgetLeft, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The state of the world that a decision sees.
 
     Attributes:
@@ -75,10 +74,10 @@ def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
 def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes = b"", version: str = "") -> Snapshot:
     """Joins what is known into one value and hashes each part."""
     digests = {
-        "availability": digest({name: asdict(facts) for name, facts in now.providers.items()}),
-        "budgets": digest([asdict(budget) for budget in now.budgets]),
+        "availability": digest(now.providers),
+        "budgets": digest(now.budgets),
         "catalog": catalog.digest[:32],
-        "host": digest(asdict(now.host)),
+        "host": digest(now.host),
         "policy": book.policy.revision[:32],
         "version": digest(version),
     }
@@ -94,4 +93,6 @@ def digest(value: object) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, frozenset | set):
         return sorted(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, Mapping):
+        return {str(key): one for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return str(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from smista_mcp.core.effective import Origin
 from smista_mcp.core.policy import PolicyDocument, dotted
@@ -17,8 +17,7 @@ AUTHORITY = (Layer.USER, Layer.LOCAL, Layer.WORKSPACE, Layer.CALL)
 BUILTIN = Origin(Layer.BUILTIN)
 
 
-@dataclass(frozen=True, slots=True)
-class Stated(Generic[T]):
+class Stated(NamedTuple, Generic[T]):
     """A value and the place that states it."""
 
     value: T

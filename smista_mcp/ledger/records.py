@@ -1,9 +1,8 @@
 """What the ledger takes and what it gives back. Times are aware `datetime`s; amounts are USD as `Decimal`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -46,8 +45,7 @@ class PhaseFacts(Value):
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRecord:
+class RouteRecord(NamedTuple):
     """The answer of one call of `route`: all its decisions.
 
     Attributes:
@@ -63,8 +61,7 @@ class RouteRecord:
     facts: tuple[PhaseFacts, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDecision:
+class StoredDecision(NamedTuple):
     """One recording of a decision.
 
     Attributes:
@@ -104,8 +101,7 @@ class StoredDecision:
             raise StateUnavailable(message, fix="read it with that version, or with --json") from error
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCounts:
+class TokenCounts(NamedTuple):
     """Tokens as the provider counted them; None where it did not say."""
 
     input_tokens: int | None = None
@@ -114,8 +110,7 @@ class TokenCounts:
     reasoning_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStart:
+class AttemptStart(NamedTuple):
     """One try at a provider, as it is known before the request leaves.
 
     Attributes:
@@ -139,8 +134,7 @@ class AttemptStart:
     token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """How an attempt ended.
 
     Attributes:
@@ -156,8 +150,7 @@ class Settlement:
     resolved_model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SpendingLimit:
+class SpendingLimit(NamedTuple):
     """A budget that applies to an attempt: what may be spent in `scope` since the start of its period.
 
     Attributes:
@@ -169,8 +162,7 @@ class SpendingLimit:
     limit: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAttempt:
+class StoredAttempt(NamedTuple):
     """An attempt as recorded. Times are UTC, ISO 8601; amounts are decimal strings."""
 
     attempt_id: str
@@ -194,8 +186,7 @@ class StoredAttempt:
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTrace:
+class StoredTrace(NamedTuple):
     """The record of one decision and its attempts, oldest first.
 
     Attributes:

@@ -7,8 +7,9 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -37,8 +38,7 @@ _CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _AT_LINE = re.compile(r"\(at line (\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What became of one file.
 
     Attributes:
@@ -51,7 +51,7 @@ class Parsed:
     document: PolicyDocument | None
     findings: tuple[Finding, ...]
     digest: str
-    lines: Mapping[str, int] = field(default_factory=dict[str, int])
+    lines: Mapping[str, int] = MappingProxyType({})
     skipped: tuple[str, ...] = ()
 
 
@@ -86,8 +86,7 @@ def _checked(text: str, raw: dict[str, TomlValue], place: "_Place", digest: str)
     return Parsed(None if wrong else document, tuple(findings), digest, place.lines, skipped)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     layer: Layer
     file: str
     lines: KeyLines

@@ -3,8 +3,8 @@
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_BYTES = 4_000_000
 """A policy of ten thousand rules has 1.5 MB."""
@@ -25,8 +25,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A file that is there, and cannot be read as a policy."""
 
     message: str

@@ -1,8 +1,9 @@
 """Which policy files apply, and the policy that they make: read at once, joined, and refused where it is not usable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from smista_mcp.core.checking import check, faults
 from smista_mcp.core.effective import Policy
@@ -49,8 +50,7 @@ class Settings:
         return self.policy_file or self.environment.config_file
 
 
-@dataclass(frozen=True, slots=True)
-class LayerFile:
+class LayerFile(NamedTuple):
     """A file that is one layer.
 
     Attributes:
@@ -70,8 +70,7 @@ class LayerFile:
         return self.path.relative_to(self.root).as_posix() if self.root else str(self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Files as they were found. `documents` lacks those that `findings` has an error about."""
 
     documents: tuple[LayerDocument, ...]
@@ -82,8 +81,7 @@ class Reading:
         return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A policy that can be used.
 
     Attributes:
@@ -124,7 +122,7 @@ def load(settings: Settings) -> Loaded:
     if errors:
         raise PolicyInvalid.of(errors)
     if is_first_run(settings, reading):
-        policy = replace(policy, notices=(_FIRST_RUN_NOTICE, *policy.notices))
+        policy = policy._replace(notices=(_FIRST_RUN_NOTICE, *policy.notices))
     return Loaded(policy, reading.documents, before, reading.findings)
 
 

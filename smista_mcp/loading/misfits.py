@@ -2,8 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -47,8 +46,7 @@ _BY_KEY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(NamedTuple):
     """One thing that is wrong, before it has a line. `message` goes on after the key."""
 
     code: FindingCode

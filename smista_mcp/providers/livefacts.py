@@ -1,7 +1,6 @@
 """What local servers say of themselves, read into facts; and facts as JSON, for a file. Pure: no socket, no file."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import cast
 
 from smista_mcp.core.facts import LiveModel, ProviderFacts
@@ -40,9 +39,7 @@ def shown_model(model: LiveModel, show: Mapping[str, object]) -> LiveModel:
     ]
     words = wirejson.items(show.get("capabilities"))
     known = {_CAPABILITIES[word] for word in words if isinstance(word, str) and word in _CAPABILITIES}
-    return replace(
-        model,
-        context_window=next((window for window in windows if window), None),
+    return model._replace(context_window=next((window for window in windows if window), None),
         capabilities=frozenset(known | {"json"}) if words else None,
         forwards=model.forwards or _forwards(model.name, show),
     )
@@ -74,7 +71,7 @@ def is_llamacpp(listing: Mapping[str, object]) -> bool:
 def with_props(models: Mapping[str, LiveModel], props: Mapping[str, object]) -> dict[str, LiveModel]:
     """Adds what llama.cpp's `/props` says: the window of one request."""
     window = wirejson.count(member(props.get("default_generation_settings"), "n_ctx"))
-    return {name: replace(model, context_window=window or model.context_window) for name, model in models.items()}
+    return {name: model._replace(context_window=window or model.context_window) for name, model in models.items()}
 
 
 def to_json(facts: Mapping[str, ProviderFacts]) -> dict[str, object]:

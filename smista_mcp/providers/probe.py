@@ -206,7 +206,7 @@ def _served(caller: _Caller) -> dict[str, LiveModel]:
     models = livefacts.served_models(listing)
     if not livefacts.is_llamacpp(listing):
         return models
-    root = replace(caller, address=replace(caller.address, path=caller.address.path.removesuffix("/v1")))
+    root = replace(caller, address=caller.address._replace(path=caller.address.path.removesuffix("/v1")))
     try:
         return livefacts.with_props(models, root.ask("/props"))
     except (_Declined, OSError, ValueError):

@@ -1,5 +1,4 @@
 import time
-from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -45,7 +44,7 @@ def test_the_range_is_the_input_once_and_the_input_of_all_attempts_with_the_expe
 
 def test_the_expected_output_is_never_more_than_the_model_can_write() -> None:
     assert ends(FACTS, expected_output=10**9)[1] == "0.64"
-    assert ends(replace(FACTS, max_output_tokens=None), expected_output=100_000)[1] == "1"
+    assert ends(FACTS._replace(max_output_tokens=None), expected_output=100_000)[1] == "1"
 
 
 def test_a_larger_input_pays_the_rate_of_its_tier_for_every_token() -> None:
@@ -54,23 +53,23 @@ def test_a_larger_input_pays_the_rate_of_its_tier_for_every_token() -> None:
 
 
 def test_a_cache_written_unasked_makes_the_upper_end_dearer() -> None:
-    unasked = replace(FACTS, price=replace(PRICE, writes_unasked=True))
+    unasked = FACTS._replace(price=PRICE._replace(writes_unasked=True))
     assert ends(unasked, input_tokens=10_000) == ("0.02", "0.025")
 
 
 def test_a_fee_for_each_request_is_paid_for_each_attempt() -> None:
-    fee = replace(FACTS, price=replace(PRICE, request=Decimal("0.005")))
+    fee = FACTS._replace(price=PRICE._replace(request=Decimal("0.005")))
     assert ends(fee, attempts=2) == ("0.005", "0.01")
 
 
 def test_both_ends_are_rounded_outwards() -> None:
-    tiny = replace(FACTS, price=Price(rate("0.05"), rate("0.4")))
+    tiny = FACTS._replace(price=Price(rate("0.05"), rate("0.4")))
     assert ends(tiny, input_tokens=30, expected_output=1) == ("0.000001", "0.000002")
 
 
 @pytest.mark.parametrize("kind", ["local", "plan"])
 def test_what_runs_here_or_is_paid_by_a_plan_costs_nothing(kind: str) -> None:
-    free = replace(FACTS, price_kind=kind, source="policy")
+    free = FACTS._replace(price_kind=kind, source="policy")
     cost = price_range(free, input_tokens=10**6, expected_output=10**6, attempts=9)
     assert cost is not None
     assert (cost.min, cost.max, cost.kind, cost.source) == ("0", "0", kind, "policy")
@@ -78,15 +77,15 @@ def test_what_runs_here_or_is_paid_by_a_plan_costs_nothing(kind: str) -> None:
 
 
 def test_an_unknown_price_is_no_range_and_no_cost() -> None:
-    unknown = replace(FACTS, price=None, price_kind="unknown")
+    unknown = FACTS._replace(price=None, price_kind="unknown")
     assert price_range(unknown, input_tokens=1, expected_output=1, attempts=1) is None
     assert actual_cost(unknown, input_tokens=1, cached_input_tokens=0, output_tokens=1, reasoning_tokens=0) is None
 
 
 def test_a_cost_is_the_sum_of_what_each_kind_of_token_costs() -> None:
-    price = replace(PRICE, reasoning=rate("12"), request=Decimal("0.001"))
+    price = PRICE._replace(reasoning=rate("12"), request=Decimal("0.001"))
     cost = actual_cost(
-        replace(FACTS, price=price),
+        FACTS._replace(price=price),
         input_tokens=1_000,
         cached_input_tokens=400,
         cache_write_tokens=100,
@@ -98,7 +97,7 @@ def test_a_cost_is_the_sum_of_what_each_kind_of_token_costs() -> None:
 
 
 def test_tokens_without_a_price_of_their_own_cost_what_the_others_cost() -> None:
-    plain = replace(FACTS, price=Price(rate("2"), rate("10")))
+    plain = FACTS._replace(price=Price(rate("2"), rate("10")))
     whole = actual_cost(plain, input_tokens=1_000, cached_input_tokens=0, output_tokens=500, reasoning_tokens=0)
     parts = actual_cost(plain, input_tokens=1_000, cached_input_tokens=900, output_tokens=500, reasoning_tokens=500)
     assert whole == parts == Decimal("0.007")
