@@ -1,0 +1,210 @@
+"""Clauses of a prompt: where one thing asked for ends and the next begins.
+
+Sentence ends, list marks and line breaks always part; "and", commas and "then" part only where a new verb, or a new
+subject with its verb, follows, so that "docs and tests" stays one object.
+"""
+
+from typing import Final, NamedTuple
+
+from smista_mcp.core.reading.vocabulary import (
+    AND,
+    AUX,
+    AUXNEG,
+    BREAK,
+    BUT,
+    CLOSING,
+    COMMA,
+    COND,
+    DEIXIS,
+    DET,
+    LAST_BOUNDARY,
+    LET,
+    ME,
+    MODAL,
+    NEG,
+    NUM,
+    OF,
+    OPENER,
+    OPENING,
+    ORDER,
+    PAST,
+    PLEASE,
+    PREP,
+    STOP,
+    SUBJECT,
+    THEN,
+    TO,
+    UNKNOWN,
+    VERB,
+    WANT,
+    WE,
+    WH,
+    WHEN,
+    WITH,
+    YOU,
+    Word,
+)
+
+_FINAL: Final = frozenset(("build", "fix"))
+_BRACKETS: Final = frozenset((OPENING, CLOSING))
+_NEAR: Final = 10
+_SKIPPED: Final = frozenset((OPENER, PLEASE, ORDER, THEN, AND, BUT, NUM, COMMA, BREAK))
+_FINITE: Final = frozenset((AUX, AUXNEG, MODAL))
+_SPEAKERS: Final = frozenset((ME, WE, YOU))
+_MODIFIERS: Final = frozenset(("test", "commit", "prompt", "plan"))
+_CONDITIONS: Final = frozenset((COND, WHEN))
+
+
+class Clause(NamedTuple):
+    """Tokens `start` to `end` (exclusive).
+
+    `join` is the role of what parts it from the clause before: STOP for a sentence or list item of its own; AND, COMMA,
+    BUT or THEN within a sentence. `sign` is the index of the token that ends it, or `end`.
+    """
+
+    start: int
+    end: int
+    join: int
+    sign: int
+
+
+def acts(words: list[Word], i: int) -> bool:
+    """Whether the base form at `i` is meant as a verb where a clause may begin ("test the parser", "test plan")."""
+    word = words[i]
+    if not word.noun:
+        following = words[i + 1].role if i + 1 < len(words) else STOP
+        return following not in _FINITE
+    if i + 1 >= len(words):
+        return True
+    following = words[i + 1]
+    role = following.role
+    if role in _FINITE or role == OF:
+        return False
+    if role in (UNKNOWN, PAST):
+        return i + 2 >= len(words) or words[i + 2].role not in _FINITE
+    if following.noun and role != VERB:
+        return word.noun not in _MODIFIERS
+    return not (role == VERB and not following.noun)
+
+
+def _content(words: list[Word], i: int, end: int) -> int:
+    """Index of the first word at or after `i` that says something; `end` where none is near."""
+    near = min(i + _NEAR, end)
+    while i < near and words[i].role in _SKIPPED:
+        i += 1
+    return i if i < near else end
+
+
+def opens(words: list[Word], i: int, end: int) -> bool:
+    """Whether a new request, or a new sentence without a sign, begins at `i`."""
+    i = _content(words, i, end)
+    if i >= end:
+        return False
+    role = words[i].role
+    if role == VERB:
+        return acts(words, i)
+    following = words[i + 1].role if i + 1 < end else STOP
+    if role in (LET, WANT):
+        return True
+    if role == MODAL:
+        return following in _SPEAKERS
+    if role in _SPEAKERS:
+        return following not in (AND, OF, WITH, PREP)
+    if role == WH:
+        return following in _FINITE
+    if role == NEG:
+        return following in (VERB, TO)
+    return role == AUX and following == NEG
+
+
+def _parts(words: list[Word], i: int, start: int, end: int) -> bool:
+    """Whether the boundary word at `i` ends the clause that began at `start`."""
+    role = words[i].role
+    if role in (THEN, BUT):
+        return i > start
+    first = words[start].role
+    if role == COMMA:
+        return first in _CONDITIONS or opens(words, i + 1, end) or _clausal(words, i + 1, end)
+    if role == AND:
+        return opens(words, i + 1, end) and not _parallel(words, i, start)
+    if role == BREAK:
+        return True
+    k = i - 1
+    while k > max(start, i - _NEAR) and words[k].role in _SKIPPED:
+        k -= 1
+    before = words[k].role
+    if (k <= start and before in _SKIPPED) or before in _SPEAKERS or before == MODAL or before in _CONDITIONS:
+        return False
+    if role in (PLEASE, LET):
+        return opens(words, i, end)
+    if role == MODAL:
+        return before not in (WH, PREP, TO, OF) and i + 1 < end and words[i + 1].role == YOU
+    return False
+
+
+def _parallel(words: list[Word], i: int, start: int) -> bool:
+    """Whether the verb after "and" at `i` goes on with a subordinate one ("jobs that build and test")."""
+    for k in range(i - 1, start, -1):
+        if words[k].role == VERB and not words[k].noun:
+            marker = words[k - 1].role
+            if marker == TO:
+                if words[i + 1].verb in _FINAL and (i + 2 >= len(words) or words[i + 2].role <= BREAK):
+                    return False  # "…, and implement."
+                return any(words[n].role == VERB for n in range(start, k - 1))
+            return marker in (DEIXIS, WH) or (marker == MODAL and k - 2 >= start and words[k - 2].role not in _SPEAKERS)
+    return False
+
+
+def _clausal(words: list[Word], i: int, end: int) -> bool:
+    """Whether a subject and its verb follow: "…, it should", "…, the table is"."""
+    i = _content(words, i, end)
+    if i + 1 >= end:
+        return False
+    role = words[i].role
+    if role in (SUBJECT, COND, WHEN):
+        return True
+    return role in (DEIXIS, DET) and any(words[k].role in _FINITE for k in range(i + 1, min(i + 4, end)))
+
+
+def _soft(words: list[Word], raw: list[str], i: int, end: int) -> bool:
+    """Whether a line break is only where the line was full."""
+    if i == 0 or i + 1 >= end or raw[i].strip(" \n") or raw[i].count("\n") > 1:
+        return False
+    following = raw[i + 1]
+    return following[:1].islower() and words[i - 1].role > LAST_BOUNDARY and not opens(words, i + 1, end)
+
+
+def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
+    """The clauses of a text, in order, none of them empty."""
+    found: list[Clause] = []
+    end, start, join, inside = len(words), 0, STOP, False
+    for i, word in enumerate(words):
+        role = word.role
+        if role > LAST_BOUNDARY:
+            continue
+        if role <= BREAK:
+            if role == BREAK and _soft(words, raw, i, end):
+                continue
+            inside = False
+        elif role in _BRACKETS:
+            inside = role == OPENING
+            continue
+        elif i == start and role <= THEN:
+            start, join = i + 1, _closer(join, role)
+            continue
+        elif inside or i < start or not _parts(words, i, start, end):
+            continue
+        if i > start:
+            found.append(Clause(start, i, join, i))
+        join = STOP if role == BREAK else role
+        start = i if role > THEN else i + 1
+    if start < end:
+        found.append(Clause(start, end, join, end))
+    return found
+
+
+def _closer(join: int, role: int) -> int:
+    """How a clause is joined where two boundaries meet (", and then"): "then" always shows."""
+    if THEN in (join, role):
+        return THEN
+    return join if join == STOP else role

@@ -1,0 +1,262 @@
+"""From readings of clauses to phases: which clauses count, in which order, and which words belong to which phase."""
+
+from typing import Final, NamedTuple
+
+from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.acts import GO_ON, Act, Reading
+from smista_mcp.core.reading.clauses import Clause, clauses
+from smista_mcp.core.reading.objects import RUNNERS_UP
+from smista_mcp.core.reading.prompt import Prompt
+from smista_mcp.core.reading.sentences import read
+from smista_mcp.core.reading.spelling import corrected
+from smista_mcp.core.reading.vocabulary import UNKNOWN, UNKNOWN_WORD, WORDS
+from smista_mcp.core.values import Confidence, Intent
+
+MOST: Final = 20
+"""Phases of one task; what comes after is added to an earlier phase of the same intent."""
+
+MOST_EVIDENCE: Final = 6
+"""Words that are enough to show why; further ones are not collected."""
+
+
+class Draft(NamedTuple):
+    """A phase before it has its words.
+
+    Attributes:
+        own: the clauses that ask for it, ascending.
+        evidence: indexes of the tokens that decided.
+        verb: the class of the head verb; empty where a noun alone asks.
+        ordered: whether a word of order ("then") sets it after the one before.
+        deictic: whether it speaks of what the phase before named ("it").
+    """
+
+    intent: Intent
+    confidence: Confidence
+    own: tuple[int, ...]
+    source: str = "reader"
+    evidence: tuple[int, ...] = ()
+    runner_up: Intent | None = None
+    verb: str = ""
+    implied: bool = False
+    ordered: bool = False
+    deictic: bool = False
+
+
+class Outline(NamedTuple):
+    """A prompt with its clauses, their readings and the phases they ask for, in order."""
+
+    clauses: list[Clause]
+    readings: list[Reading]
+    drafts: list[Draft]
+
+
+_CHANGING: Final = frozenset((Intent.EDIT, Intent.REFACTOR, Intent.TEST, Intent.DOCUMENT, Intent.FORMAT))
+_FOUNDING: Final = frozenset(
+    ("build", "create", "make", "develop", "code", "write", "scaffold", "implement", "program")
+)
+_WHOLE: Final = frozenset(("scratch", "full", "complete", "entire", "whole", "full-stack", "fullstack"))
+_WEAK: Final = frozenset(("read", "use", "ensure", "aside", "idiom", GO_ON))
+_DETAILING: Final = frozenset(("make", "use", "reshape", "leave", "begin"))
+_SPECIFIC: Final = frozenset((Intent.DOCUMENT, Intent.TEST, Intent.PLAN, Intent.PROMPT, Intent.FORMAT, Intent.REFACTOR))
+
+
+def outline(prompt: Prompt) -> Outline:
+    """The phases that the built-in reader sees; one of chat with low confidence where it sees none."""
+    found = _outline(prompt)
+    if found.drafts:
+        return found
+    respelled = _respelled(prompt)
+    if respelled is not None:
+        found = _outline(respelled)
+        if found.drafts:
+            return found
+    last = max(len(found.clauses) - 1, 0)
+    return found._replace(drafts=[Draft(Intent.CHAT, Confidence.LOW, (last,), "default", (), Intent.EDIT)])
+
+
+def _respelled(prompt: Prompt) -> Prompt | None:
+    words, changed = prompt.words, False
+    for i, word in enumerate(words):
+        if word is UNKNOWN_WORD and prompt.lows[i].isascii() and prompt.lows[i].isalpha():
+            meant = corrected(prompt.lows[i])
+            if meant is not None:
+                words = words if changed else list(words)
+                words[i], changed = WORDS[meant], True
+    return prompt._replace(words=words) if changed else None
+
+
+def _outline(prompt: Prompt) -> Outline:
+    parts = clauses(prompt.words, prompt.raw)
+    readings: list[Reading] = []
+    before: Reading | None = None
+    for part in parts:
+        before = read(part, prompt.words, prompt.lows, before)
+        readings.append(before)
+    found = _merged(_drafts(prompt, parts, readings, _chosen(parts, readings)))
+    return Outline(parts, readings, _planned(prompt, parts, _arranged(prompt, parts, found)))
+
+
+def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
+    """The clauses that ask for something: requests, else questions, else symptoms, else bare nouns."""
+    requests = [i for i, r in enumerate(readings) if r.act <= Act.DESIRE and r.intent is not None]
+    if requests:
+        last = requests[-1]
+        questions = [i for i, r in enumerate(readings) if r.act == Act.QUESTION]
+        if questions and questions[-1] > requests[-1] and all(readings[i].act == Act.DESIRE for i in requests):
+            return _best(questions, readings, Act.QUESTION)
+        strong = [i for i in requests if readings[i].verb not in _WEAK and not (readings[i].passing and i < last)]
+        if not strong:
+            return _weak(readings, requests)
+        looking = [i for i in requests if readings[i].verb == "read"]
+        if looking and all(readings[i].intent is Intent.CHAT for i in strong):
+            return looking  # "look at this and tell me what you see"
+        asked = [readings[i].intent for i in strong if readings[i].act == Act.REQUEST]
+        if asked and not _CHANGING.issuperset(asked):
+            strong = [i for i in strong if readings[i].act == Act.REQUEST or readings[i].intent in asked]
+        fragments = [i for i, r in enumerate(readings) if r.act == Act.FRAGMENT and parts[i].join != v.STOP]
+        return sorted({*strong, *(i for i in fragments if i > strong[0])})
+    for act in (Act.QUESTION, Act.SYMPTOM, Act.FRAGMENT, Act.PERMISSION, Act.CONDITION, Act.PREFERENCE):
+        found = [i for i, r in enumerate(readings) if r.act == act and r.intent is not None]
+        if found:
+            return _best(found, readings, act)
+    return [i for i, r in enumerate(readings) if r.act == Act.NEGATION][-1:]
+
+
+def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
+    """Of requests that only lead on ("look at this", "continue"), the last; a question or a symptom says more."""
+    last = requests[-1]
+    if readings[last].verb in ("read", GO_ON):
+        for act in (Act.QUESTION, Act.SYMPTOM):
+            found = [i for i, r in enumerate(readings) if r.act == act]
+            if found:
+                return _best(found, readings, act)
+    return [last]
+
+
+def _absorbed(r: Reading, join: int, last: Intent) -> bool:
+    """Whether a clause only says more about the phase before it: "…, and put it there", "… and tell me"."""
+    if r.intent is Intent.EDIT and r.verb in _DETAILING:
+        return last in _SPECIFIC and (r.deictic or join == v.COMMA)
+    if r.verb == "reshape" and r.intent is Intent.REFACTOR:
+        return last is Intent.EDIT
+    if r.intent in (Intent.CHAT, Intent.SUMMARIZE) and last in (Intent.DOCUMENT, Intent.PLAN):
+        return join in (v.COMMA, v.AND)
+    if r.intent is Intent.ANALYZE and r.deictic and r.verb == "analyze":
+        return last in _CHANGING
+    if r.intent is Intent.ANALYZE and last is Intent.REVIEW:
+        return join in (v.COMMA, v.AND)
+    return r.intent is Intent.CHAT and last in (Intent.ANALYZE, Intent.REVIEW, Intent.TEST)
+
+
+def _best(found: list[int], readings: list[Reading], act: int) -> list[int]:
+    if act == Act.QUESTION:
+        causes = [i for i in found if readings[i].intent is Intent.ANALYZE]
+        return causes[:1] or found[:1]
+    return found[-1:] if act != Act.FRAGMENT else found
+
+
+def _drafts(prompt: Prompt, parts: list[Clause], readings: list[Reading], chosen: list[int]) -> list[Draft]:
+    found: list[Draft] = []
+    for i in chosen:
+        r = readings[i]
+        intent = r.intent or Intent.EDIT
+        other = r.runner_up if r.runner_up not in (None, intent) else RUNNERS_UP[intent]
+        ordered = parts[i].join == v.THEN or _says_next(prompt, parts[i])
+        if found and _absorbed(r, parts[i].join, found[-1].intent):
+            found[-1] = found[-1]._replace(own=(*found[-1].own, i))
+            continue
+        found.append(
+            Draft(
+                intent,
+                r.confidence,
+                (i,),
+                "reader",
+                r.evidence,
+                other,
+                r.verb,
+                ordered=ordered,
+                deictic=r.deictic,
+            )
+        )
+        for besides, at in r.further:
+            found.append(Draft(besides, Confidence.HIGH, (i,), "reader", (at,), RUNNERS_UP[besides], deictic=True))
+    return found
+
+
+def _merged(found: list[Draft]) -> list[Draft]:
+    """One phase of each intent, unless a word of order sets a later one apart."""
+    phases: list[Draft] = []
+    for draft in found:
+        same = next((k for k in range(len(phases) - 1, -1, -1) if phases[k].intent is draft.intent), -1)
+        if same >= 0 and (same == len(phases) - 1 or not draft.ordered or len(phases) >= MOST):
+            phases[same] = united(phases[same], draft)
+        else:
+            phases.append(draft)
+    return phases
+
+
+def _arranged(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Draft]:
+    """In order of execution: as written, but what is asked for "first" leads, and a commit comes last.
+
+    A word of order after the commit ("then") keeps it where it stands.
+    """
+    if len(found) < 2:
+        return found
+    leading = [d for d in found[1:] if not d.ordered and _says_first(prompt, parts[d.own[0]])]
+    if leading:
+        found = leading + [d for d in found if d not in leading]
+    last = next((k for k, d in enumerate(found) if d.intent is Intent.COMMIT), len(found))
+    if not any(d.ordered or d.intent is Intent.PLAN for d in found[last + 1 :]):
+        found = [*found[:last], *found[last + 1 :], *found[last : last + 1]]
+    return found
+
+
+def _says_next(prompt: Prompt, part: Clause) -> bool:
+    return prompt.words[part.start].role == v.ORDER and not prompt.lows[part.start].startswith("first")
+
+
+def _says_first(prompt: Prompt, part: Clause) -> bool:
+    lows = prompt.lows
+    return lows[part.end - 1] == "first" or "first" in lows[part.start : min(part.start + 2, part.end)]
+
+
+def _planned(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Draft]:
+    """With a plan set before the making of a whole program, which nobody asked for and the work needs."""
+    if not found or found[0].intent is not Intent.EDIT or not found[0].evidence:
+        return found
+    words, lows = prompt.words, prompt.lows
+    verb = found[0].evidence[0]
+    end = parts[found[0].own[0]].end
+    if lows[verb] not in _FOUNDING or any(d.intent is Intent.PLAN for d in found):
+        return found
+    new = False
+    for i in range(verb + 1, min(verb + 12, end)):
+        role, noun = words[i].role, words[i].noun
+        new = new or lows[i] in ("a", "an")
+        if noun == "app" and new and (i + 1 >= end or words[i + 1].role not in (UNKNOWN, v.NOUN, v.BEARER)):
+            large = (
+                len(found) > 1 or (i + 1 < end and words[i + 1].role == v.WITH) or not _WHOLE.isdisjoint(lows[verb:end])
+            )
+            if not large:
+                return found
+            own, seen = found[0].own[:1], (verb, i)
+            plan = Draft(Intent.PLAN, Confidence.MEDIUM, own, "implied", seen, Intent.EDIT, "build", implied=True)
+            return [plan, *found]
+        if role not in (v.DET, v.OPENER, v.ME, v.WE, UNKNOWN, v.NOUN, v.BEARER):
+            return found
+    return found
+
+
+def united(one: Draft, other: Draft) -> Draft:
+    """One phase of two, with what makes the surer of them sure."""
+    ranks = _rank(one), _rank(other)
+    better = one if ranks[0] >= ranks[1] else other
+    evidence = better.evidence
+    if ranks[0] == ranks[1] and len(evidence) < MOST_EVIDENCE:
+        evidence = tuple(dict.fromkeys(one.evidence + other.evidence))
+    own = one.own + other.own if one.own[-1] < other.own[0] else tuple(sorted({*one.own, *other.own}))
+    return better._replace(own=own, evidence=evidence, ordered=one.ordered, deictic=one.deictic)
+
+
+def _rank(draft: Draft) -> int:
+    return (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH).index(draft.confidence)

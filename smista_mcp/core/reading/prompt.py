@@ -1,0 +1,110 @@
+"""A prompt taken apart: its tokens, what each is, and the paths among them."""
+
+import re
+from itertools import repeat
+from typing import Final, NamedTuple
+
+from smista_mcp.core.reading.masking import paths, plain, token, tokens, without_output
+from smista_mcp.core.reading.vocabulary import UNKNOWN_WORD, WORDS, Word
+
+LONGEST_READ: Final = 8_000
+"""Characters of a prompt that are read as language. Of a longer one the first and the last half of that are: what is
+asked stands at an end, and what lies between is material. Paths are noted in all of it."""
+_COMMAND: Final = re.compile(r"\s*+[/$]([a-z][A-Za-z0-9_.:-]{0,100})(?=\s|\Z)")
+_FOLDERS: Final = frozenset(
+    f"/{name}" for name in "bin boot dev etc home lib media mnt opt proc root sbin srv sys tmp usr var".split()
+)
+_FENCE: Final = "```"
+
+
+class Prompt(NamedTuple):
+    """A text with its tokens.
+
+    Attributes:
+        raw: the tokens as typed; `lows` are the same in lower case, `words` say what each is.
+        paths: index of a token to the path that it names, ascending.
+        gap: index of the first token after the part that was not read, and where that part ends; (0, 0) without one.
+        passed: paths in the part that was not read.
+    """
+
+    text: str
+    raw: list[str]
+    lows: list[str]
+    words: list[Word]
+    paths: dict[int, str]
+    gap: tuple[int, int] = (0, 0)
+    passed: tuple[str, ...] = ()
+
+    def offsets(self, count: int) -> list[int]:
+        """Where each of the first `count` tokens begins in the text."""
+        text, found, at = self.text, list[int](), 0
+        for i in range(count):
+            if i == self.gap[0]:
+                at = max(at, self.gap[1])
+            at = text.find(self.raw[i], at)
+            found.append(at)
+            at += len(self.raw[i])
+        return found
+
+
+def command(text: str) -> str:
+    """The name of the command that a text begins with (`/name`, `$name`); empty without one."""
+    found = _COMMAND.match(text)
+    if found is None or found.group(0).strip() in _FOLDERS:
+        return ""
+    return found.group(1).rstrip(".:")
+
+
+def parsed(text: str) -> Prompt:
+    """The tokens of a text."""
+    if len(text) > LONGEST_READ:
+        return _ends(text)
+    return _prompt(text, tokens(without_output(plain(text))))
+
+
+def _prompt(text: str, raw: list[str], gap: tuple[int, int] = (0, 0), passed: tuple[str, ...] = ()) -> Prompt:
+    lows = list(map(str.lower, raw))
+    words = list(map(WORDS.get, lows, repeat(UNKNOWN_WORD)))
+    named: dict[int, str] = {}
+    plain_words = text.isascii()
+    for i in [i for i, word in enumerate(words) if word is UNKNOWN_WORD and not (plain_words and raw[i].isalpha())]:
+        words[i], path = token(raw[i])
+        if path:
+            named[i] = path
+    prompt = Prompt(text, raw, lows, words, named, gap, passed)
+    return prompt if plain_words else _as_typed(prompt)
+
+
+def _as_typed(prompt: Prompt) -> Prompt:
+    """The prompt with tokens and paths as they stand in the text, typographic signs and all."""
+    text, raw = prompt.text, prompt.raw
+    starts = prompt._replace(text=plain(text)).offsets(len(raw))
+    paths = dict[int, str]()
+    for i, path in prompt.paths.items():
+        begin = starts[i] + raw[i].find(path)
+        paths[i] = text[begin : begin + len(path)]
+    return prompt._replace(raw=[text[at : at + len(token)] for at, token in zip(starts, raw, strict=True)], paths=paths)
+
+
+def _ends(text: str) -> Prompt:
+    """A long text: both ends read, the middle only searched for paths."""
+    head = _blank_before(text, LONGEST_READ // 2)
+    tail = _blank_before(text, len(text) - LONGEST_READ // 2)
+    shown = without_output(plain(text))
+    line = shown.find("\n", tail, tail + 500)
+    start = tail if line < 0 else line
+    if shown.count(_FENCE, 0, start) % 2:
+        closing = shown.find(_FENCE, start)
+        start = len(text) if closing < 0 else closing + len(_FENCE)
+    first, last = tokens(shown[:head]), tokens(shown[start:])
+    outside = (_FENCE + shown[head:start] if shown.count(_FENCE, 0, head) % 2 else shown[head:start]).split(_FENCE)[::2]
+    chunks = dict.fromkeys(chunk for part in outside for chunk in part.split())
+    marked = [c for c in chunks if "/" in c or "." in c[:-1] or "@" in c or "\\" in c]
+    passed = tuple(dict.fromkeys(path for chunk in marked for path in paths(tokens(chunk))))
+    return _prompt(text, [*first, *last], (len(first), start), passed)
+
+
+def _blank_before(text: str, at: int) -> int:
+    """The end of the word before `at`, or `at` where there is no blank for long."""
+    found = max(text.rfind(" ", at - 500, at), text.rfind("\n", at - 500, at))
+    return found if found >= 0 else at

@@ -1,0 +1,75 @@
+"""Questions and reports of trouble: what is to be explained, looked into, judged or repaired."""
+
+from typing import Final
+
+from smista_mcp.core.reading import tongues
+from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, is_faulty, question
+from smista_mcp.core.reading.objects import Sentence, object_from
+from smista_mcp.core.reading.requests import by_noun, requested
+from smista_mcp.core.reading.vocabulary import CODE, FAULTY
+from smista_mcp.core.values import Confidence, Intent
+
+_FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
+_REPAIRED: Final = {"doc": Intent.DOCUMENT, "test": Intent.TEST, "style": Intent.FORMAT, "prompt": Intent.PROMPT}
+_DOUBTS: Final = frozenset(("is", "are", "does", "do", "did", "have", "has"))
+_VERDICTS: Final = frozenset(
+    "correct correctly properly consistent complete valid accurate aligned conform conforms compliant sound done"
+    " finished".split()
+)
+_APPEARANCES: Final = frozenset(("right", "good", "ok", "okay", "fine", "correct"))
+_CAUSES: Final = frozenset(("why", "why's", *tongues.CAUSES.split()))
+_PLACES: Final = frozenset(("where", "which", "where's", "wheres"))
+_WHATS: Final = frozenset(("what", "what's", "whats"))
+
+
+def symptom(s: Sentence, i: int) -> Reading:
+    """A report of something that does not work is a request to repair it."""
+    at = next((k for k in range(i, s.end) if s.lows[k] in FAULTY or s.words[k].role == v.AUXNEG), i)
+    thing = object_from(s, i)
+    intent = Intent.EDIT
+    if thing.at >= 0 and thing.at + 1 < s.end and s.words[thing.at + 1].role in _FINITE:  # "the README is outdated"
+        intent = _REPAIRED.get(thing.noun, intent)
+    return Reading(Act.SYMPTOM, intent, Confidence.MEDIUM, (at,), Intent.ANALYZE, noun=thing.noun)
+
+
+def asked(s: Sentence, i: int) -> Reading:
+    """A question that begins at `i`: explanation is chat, a cause or a place analysis, a verdict review."""
+    low = s.lows[i]
+    following = s.words[i + 1] if i + 1 < s.end else v.UNKNOWN_WORD
+    faulty = is_faulty(s, i)
+    if s.joined and not s.question and following.role not in (v.AUX, v.MODAL):  # a relative clause, ", where …"
+        return symptom(s, i) if faulty else STATEMENT
+    if low in ("what", "how") and i + 1 < s.end and s.lows[i + 1] == "about":
+        return by_noun(s, i + 1, Act.DESIRE)
+    if low == "why" and following.role == v.NEG:
+        return requested(s, i + 2, Act.DESIRE)
+    if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
+        known = faulty or not FAULTY.isdisjoint(s.lows)
+        return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
+    if (low in _WHATS and faulty) or (low in _PLACES and following.role not in (v.MODAL, v.ME) and _of_code(s, i)):
+        return question(Intent.ANALYZE, (i,), Intent.CHAT)
+    if low in _DOUBTS and following.role == v.SUBJECT and not {"place", "places"}.isdisjoint(s.lows[i : s.end]):
+        return question(Intent.ANALYZE, (i,), Intent.CHAT)
+    judged = _verdict(s, i) if low in _DOUBTS else i if low == "anything" and faulty else -1
+    if judged >= 0:
+        return question(Intent.REVIEW, (i, judged), Intent.CHAT)
+    return question(Intent.CHAT, (i,), Intent.ANALYZE, Confidence.HIGH if low == "how" else Confidence.MEDIUM)
+
+
+def _of_code(s: Sentence, i: int) -> bool:
+    """Whether a question for a place or a choice is about the program, not about what one should do."""
+    words, lows = s.words, s.lows
+    near = range(i + 1, min(i + 5, s.end))
+    if any(words[k].role == v.MODAL or lows[k] == "i" for k in near):
+        return False
+    return lows[i] != "which" or any(lows[k] in CODE for k in near)
+
+
+def _verdict(s: Sentence, i: int) -> int:
+    """Where a yes-or-no question asks for a judgement ("is it complete", "are there any bugs"), or -1."""
+    lows = s.lows
+    open_ = "any" in lows[i : s.end]
+    if "look" in lows[i : s.end]:
+        return next((k for k in range(i, s.end) if lows[k] in _APPEARANCES), -1)
+    return next((k for k in range(i, s.end) if lows[k] in _VERDICTS or (open_ and s.words[k].noun == "fault")), -1)

@@ -1,0 +1,163 @@
+"""Clauses that ask for work: an imperative, what follows "can you" or "we should", a wish."""
+
+from typing import Final
+
+from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.acts import DEEP, GO_ON, STATEMENT, WISH, Act, Reading, question
+from smista_mcp.core.reading.clauses import acts
+from smista_mcp.core.reading.objects import CREATED, Object, Sentence, further, intent_of, object_from
+from smista_mcp.core.reading.vocabulary import CODE, PHRASES
+from smista_mcp.core.values import Confidence, Intent
+
+_HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
+_LEADING: Final = frozenset(("begin", "try", "help", "go"))
+_LOOKING: Final = frozenset(("read", "analyze"))
+_BETWEEN: Final = frozenset((v.OPENER, v.ME, v.WE, v.TO, v.AND, v.PREP, v.PLEASE))
+_UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
+_PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
+
+
+def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
+    """The reading of a clause whose head verb stands at `i`."""
+    verb, after = _verb_at(s, i)
+    if verb == "read" and after < s.end and s.words[after].role == v.WH and s.lows[after] != "how":
+        verb = "analyze"  # "see why it fails"
+    inner = _inner(s, verb, after)
+    if inner >= 0 and inner - s.start < DEEP:
+        return imperative(s, inner, act)
+    if verb in _LEADING and after >= s.end:
+        return Reading(act, Intent.EDIT, _LOW, (i,), Intent.CHAT, GO_ON)
+    if verb == "leave" and not _UNTOUCHED.isdisjoint(s.lows[i : s.end]):
+        return Reading(Act.NEGATION, verb=verb, evidence=(i,))
+    if verb == "aside":
+        return _beside(s, i, act)
+    thing = object_from(s, after)
+    intent, confidence, runner_up, at = intent_of(s, verb, i, thing)
+    if act != Act.REQUEST and confidence is _HIGH:
+        confidence = _MEDIUM
+    evidence = (i,) if at < 0 else (i, at)
+    more = further(s, verb, intent, thing)
+    passing = verb == "check" and intent is Intent.ANALYZE and _names_something(s, after, thing)
+    return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun)
+
+
+def _beside(s: Sentence, i: int, act: int) -> Reading:
+    """A verb that says how to go on ("note that"), unless it brings up a request or a question after all."""
+    low = s.lows[i]
+    following = s.words[i + 1].role if i + 1 < s.end else v.STOP
+    if low == "remember" and following == v.TO:
+        return requested(s, i + 2, act)
+    if low == "note" and following == v.DET:
+        return Reading(act, Intent.DOCUMENT, _MEDIUM, (i,), Intent.CHAT, "make")
+    if low == "know" and i > s.start and s.words[i - 1].role == v.TO:
+        of_code = not CODE.isdisjoint(s.lows[i : s.end])
+        return question(Intent.ANALYZE, (i,), Intent.CHAT) if of_code else question(Intent.CHAT, (i,), Intent.ANALYZE)
+    return Reading(Act.PREFERENCE, Intent.CHAT, _LOW, (i,), verb="aside")
+
+
+def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
+    """The class of the verb at `i`, alone or with the word after it, and where what it governs begins."""
+    words, lows = s.words, s.lows
+    verb, after = words[i].verb, i + 1
+    pairs = PHRASES.get(lows[i])
+    if pairs is None or after >= s.end:
+        return verb, after
+    name = pairs.get(lows[after])
+    if name is not None:
+        return name, after + 1
+    if words[after].role == v.DEIXIS and after + 1 < s.end:
+        return pairs.get(lows[after + 1], verb), after  # "clean it up"
+    return verb, after
+
+
+def _inner(s: Sentence, verb: str, after: int) -> int:
+    """Index of the verb that "try to", "start by", "help me", "look into" lead to, or -1."""
+    words = s.words
+    if verb in _LEADING:
+        for k in range(after, min(after + 5, s.end)):
+            role = words[k].role
+            if role == v.GERUND or (role == v.VERB and acts(words, k)):
+                return k
+            if role not in _BETWEEN:
+                return -1
+    elif verb in _LOOKING and after < s.end:
+        k = after + 1 if words[after].role in (v.INTO, v.PREP) else after
+        if k < s.end and words[k].role == v.GERUND and words[k].verb:
+            return k
+    return -1
+
+
+def _names_something(s: Sentence, i: int, thing: Object) -> bool:
+    return any(s.words[k].role in (v.PATH, v.MASK) for k in range(i, thing.end))
+
+
+def requested(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
+    """What follows "can you", "we should", "let's": the first verb."""
+    words = s.words
+    for k in range(i, min(i + 6, s.end)):
+        role = words[k].role
+        if role == v.VERB:
+            return imperative(s, k, act)
+        if role == v.NEG:
+            return forbidden(s, k)
+        if role == v.AUX:
+            return by_noun(s, k, act) if s.lows[k] == "do" else wish(s, k, k + 1)
+        if role == v.UNKNOWN:
+            return imperative(s, k, act) if is_idiom(s, k) else by_noun(s, k, act)
+    return STATEMENT
+
+
+def is_idiom(s: Sentence, i: int) -> bool:
+    """Whether two words at `i` are together a verb that the first is not ("double check")."""
+    pairs = PHRASES.get(s.lows[i])
+    return pairs is not None and i + 1 < s.end and s.lows[i + 1] in pairs
+
+
+def by_noun(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
+    """A request whose verb at `i` says nothing, so that the noun decides ("do a review", "whip up some tests")."""
+    thing = object_from(s, i + 1)
+    intent = CREATED.get(thing.noun)
+    if intent is None:
+        return Reading(act, Intent.EDIT, _MEDIUM, (i,), Intent.CHAT, deictic=thing.deictic)
+    return Reading(act, intent, _MEDIUM, (i, thing.at), Intent.EDIT, deictic=thing.deictic, noun=thing.noun)
+
+
+def forbidden(s: Sentence, i: int) -> Reading:
+    """What follows a negation at `i`; "don't forget to" asks."""
+    k = i + 1
+    while k < s.end and s.words[k].role in _PASSED_BEFORE_VERB:
+        k += 1
+    if k >= s.end:
+        return Reading(Act.NEGATION, evidence=(i,))
+    if s.lows[k] == "forget":
+        return requested(s, k + 1)
+    return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k))
+
+
+def desire(s: Sentence, i: int) -> Reading:
+    """What follows "want", "need", "would like" at `i`: of oneself, of the reader, or of a thing."""
+    words = s.words
+    subject = -1
+    for k in range(i + 1, min(i + 9, s.end)):
+        role = words[k].role
+        if role == v.TO and k + 1 < s.end and words[k + 1].role in (v.VERB, v.OPENER, v.AUX, v.UNKNOWN):
+            if subject >= 0 and words[subject].role not in (v.YOU, v.WE):
+                break
+            return requested(s, k + 1, Act.DESIRE if subject < 0 else Act.REQUEST)
+        if role == v.GERUND and subject >= 0 and words[subject].verb == "help":
+            return imperative(s, k, Act.DESIRE)
+        if role in (v.COND, v.WH, v.MODAL, v.AUX, v.STOP):
+            break
+        if subject < 0 and role not in (v.OPENER, v.DET, v.TO):
+            subject = k
+    return wish(s, i, i + 1)
+
+
+def wish(s: Sentence, i: int, start: int) -> Reading:
+    """Something that should be so: an edit, unless what it is about says otherwise."""
+    thing = object_from(s, start)
+    intent = CREATED.get(thing.noun, Intent.EDIT)
+    evidence = (i, thing.at) if thing.noun else (i,)
+    runner_up = Intent.EDIT if intent is not Intent.EDIT else Intent.CHAT
+    more = further(s, "make", intent, thing)
+    return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic)

@@ -1,0 +1,317 @@
+"""The reading of a clause: its opening words (politeness, subject, modal) lead to its head.
+
+Nothing here knows the order of phases or the policy.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.acts import DEEP, STATEMENT, WISH, Act, Reading, is_faulty
+from smista_mcp.core.reading.acts import question as question_reading
+from smista_mcp.core.reading.clauses import Clause, acts
+from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence, further, object_from
+from smista_mcp.core.reading.questions import asked, symptom
+from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
+from smista_mcp.core.reading.spelling import corrected
+from smista_mcp.core.reading.unspaced import unspaced
+from smista_mcp.core.reading.vocabulary import WORDS
+from smista_mcp.core.values import Confidence, Intent
+
+_SKIPPED: Final = frozenset(
+    (v.OPENER, v.ORDER, v.PLEASE, v.NUM, v.AND, v.BUT, v.THEN, v.COMMA, v.BREAK, v.OPENING, v.CLOSING)
+)
+_SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
+_AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
+_FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
+_FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
+_AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
+_REASONS: Final = frozenset(("given", "based", "considering", "according"))
+_URGES: Final = frozenset(("can", "could", "should", "must", "shall", "cna", "shoudl", "shoud", "shuold"))
+_WISHES: Final = frozenset(("should", "must", "ought", "shall"))
+_NEEDS: Final = frozenset(("needs", "need"))
+_HAVING: Final = frozenset(("have", "has", "had"))
+_IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
+
+
+def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading | None) -> Reading:
+    """The reading of one clause; `before` is that of the clause before it in the same text."""
+    sign = lows[clause.sign] if clause.sign < len(lows) else ""
+    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, clause.join != v.STOP), clause.start)
+    if before is None:
+        return found
+    if clause.join == v.THEN and found.act == Act.STATEMENT and before.act == Act.REQUEST:
+        return _elliptic(words, clause, before)
+    if before.noun and not found.noun:
+        found = _taking_up(found, before.noun, plural="them" in lows[clause.start : clause.end])
+    if clause.join != v.AND or found.act != Act.REQUEST:
+        return found
+    if before.act == Act.NEGATION and lows[clause.start - 1] == "or":
+        return found._replace(act=Act.NEGATION)
+    if before.act in (Act.QUESTION, Act.CONDITION) or before.verb == WISH:
+        return found._replace(act=before.act, intent=before.intent, further=())
+    return found
+
+
+def _elliptic(words: list[v.Word], clause: Clause, before: Reading) -> Reading:
+    """The verb of the clause before goes on ("first the schema, then the code")."""
+    if words[clause.start].role != v.DET or before.verb not in TABLE:
+        return STATEMENT
+    at = next((k for k in range(clause.start, clause.end) if words[k].role != v.DET), clause.start)
+    return Reading(Act.REQUEST, TABLE[before.verb][0], Confidence.MEDIUM, (at,), Intent.CHAT, before.verb)
+
+
+def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
+    """A reading whose "it" or "them" is what a clause before spoke of."""
+    found = found._replace(noun=noun)
+    if found.deictic and found.intent is Intent.EDIT and found.verb in ("make", "fix") and (noun != "test" or plural):
+        intent = TABLE[found.verb][1].get(noun)
+        if intent is not None:
+            return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT)
+    return found
+
+
+def _at(s: Sentence, i: int) -> Reading:
+    """The reading of what is left of a clause from `i` on."""
+    words, end = s.words, s.end
+    while i < end and words[i].role in _SKIPPED:
+        i += 1
+    if i >= end or i - s.start > DEEP:
+        return STATEMENT
+    return _OPENINGS.get(words[i].role, _declaration)(s, i)
+
+
+def _verb(s: Sentence, i: int) -> Reading:
+    return imperative(s, i) if acts(s.words, i) else _declaration(s, i)
+
+
+def _gerund(s: Sentence, i: int) -> Reading:
+    if any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
+        return _declaration(s, i)
+    found = imperative(s, i)
+    return found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
+
+
+def _modal(s: Sentence, i: int) -> Reading:
+    """A clause that opens with a modal: "can you …", "should we …", "could it …"."""
+    k = i + 1
+    while k < s.end and s.words[k].role == v.OPENER:
+        k += 1
+    if k >= s.end:
+        return STATEMENT
+    role, low = s.words[k].role, s.lows[i]
+    if role == v.YOU or (role == v.WE and low in ("can", "could", "cna", "coud", "would")):
+        return requested(s, k + 1)
+    if role == v.DEIXIS and low in ("can", "could"):
+        return requested(s, k + 1, Act.DESIRE)
+    if low == "would" and s.lows[k] == "be" and not s.question:
+        return wish(s, k, k + 1)
+    if role in (v.VERB, v.PLEASE):  # "could please fix", "can add"
+        return requested(s, k)
+    return asked(s, i)
+
+
+def _let(s: Sentence, i: int) -> Reading:
+    if i + 1 < s.end and s.words[i + 1].role == v.ME:
+        if i + 2 < s.end and s.lows[i + 2] == "know":
+            return Reading(Act.PREFERENCE, Intent.CHAT, evidence=(i + 2,), verb="aside")
+        return requested(s, i + 2, Act.DESIRE)
+    return requested(s, i + 1)
+
+
+def _negation(s: Sentence, i: int) -> Reading:
+    if s.lows[i] == "no" and (i + 1 >= s.end or s.words[i + 1].role in _AFTER_NO):
+        return _at(s, i + 1)
+    if s.question and i + 1 < s.end and s.words[i + 1].role in (v.ME, v.YOU, v.WE, v.SUBJECT):
+        return asked(s, i)
+    return forbidden(s, i)
+
+
+def _auxiliary(s: Sentence, i: int) -> Reading:
+    """A clause that opens with a form of be, do or have."""
+    if is_idiom(s, i):
+        return imperative(s, i)
+    following = s.words[i + 1].role if i + 1 < s.end else v.STOP
+    if s.lows[i] in ("do", "have", "had"):
+        if following == v.NEG:
+            return forbidden(s, i + 1)
+        if following in (v.DET, v.DEIXIS, v.NOUN, v.UNKNOWN, v.NUM, v.BEARER) and not s.question:
+            return by_noun(s, i)
+    if following == v.NEG or (following == v.OPENER and not s.question):
+        return symptom(s, i)
+    return asked(s, i)
+
+
+def _auxiliary_negated(s: Sentence, i: int) -> Reading:
+    following = s.words[i + 1].role if i + 1 < s.end else v.STOP
+    if s.lows[i] in ("can't", "cant", "couldn't") and following in (v.YOU, v.WE, v.DEIXIS):
+        return requested(s, i + 2, Act.DESIRE)
+    if s.question or following in (v.YOU, v.DEIXIS, v.SUBJECT, v.DET, v.WE):
+        return asked(s, i)
+    return symptom(s, i)
+
+
+def _when(s: Sentence, i: int) -> Reading:
+    following = s.words[i + 1].role if i + 1 < s.end else v.STOP
+    return asked(s, i) if s.question and following in _FINITE else _condition(s, i)
+
+
+def _condition(s: Sentence, i: int) -> Reading:
+    """A condition; where no comma ends it, what it leads to is looked for in it."""
+    words, end = s.words, s.end
+    for k in range(i + 2, end - 1):
+        role, before = words[k].role, words[k - 1].role
+        if role == v.MODAL and s.lows[k] in _WISHES and before in _SUBJECTS:
+            return requested(s, k + 1) if before in (v.WE, v.YOU) else wish(s, k, k + 1)
+        governs = role == v.VERB and not words[k].noun and words[k + 1].role in _AFTER_VERB
+        if governs and s.lows[i] in _REASONS and before in (v.UNKNOWN, v.NOUN, v.PATH):
+            return imperative(s, k)
+    return Reading(Act.CONDITION, Intent.EDIT if is_faulty(s, i) else None, evidence=(i,))
+
+
+def _speaker(s: Sentence, i: int) -> Reading:
+    """A clause whose subject is "I" or "we"."""
+    words, lows = s.words, s.lows
+    would = lows[i].endswith(("'d", "id"))
+    for k in range(i + 1, s.end):
+        role, low = words[k].role, lows[k]
+        if role == v.WANT:
+            return desire(s, k) if would or low not in ("like", "love") else STATEMENT
+        if low == "would":
+            would = True
+        elif role == v.MODAL:
+            return requested(s, k + 1) if words[i].role == v.WE and low in _URGES else _own(s, i)
+        elif role == v.VERB:
+            return _opinion(s, k) if words[k].verb == "aside" else _own(s, i)
+        elif role in (v.AUXNEG, v.NEG):
+            return _denial(s, k)
+        elif _must(s, k):
+            return requested(s, k + 2, Act.DESIRE)
+        elif role not in (v.OPENER, v.AUX, v.TO) and low != "going":
+            break
+    return _own(s, i)
+
+
+def _must(s: Sentence, k: int) -> bool:
+    """Whether "have to" stands at `k`."""
+    return s.lows[k] in _HAVING and k + 1 < s.end and s.words[k + 1].role == v.TO
+
+
+def _opinion(s: Sentence, k: int) -> Reading:
+    """After "I think" or "I hope", what follows is meant."""
+    following = _at(s, k + 1)
+    return following if following.intent is not None else _own(s, k)
+
+
+def _denial(s: Sentence, k: int) -> Reading:
+    """What follows "I don't": not wanted, not understood, not working."""
+    for n in range(k + 1, min(k + 4, s.end)):
+        if s.words[n].role == v.WANT:
+            return Reading(Act.NEGATION, evidence=(k, n))
+        if s.lows[n] in _IGNORANCE:
+            return question_reading(Intent.CHAT, (k, n), Intent.ANALYZE)
+    return symptom(s, k)
+
+
+def _own(s: Sentence, i: int) -> Reading:
+    """A report in the first person."""
+    if is_faulty(s, i):
+        return symptom(s, i)
+    if s.question or any(s.words[k].noun == "question" for k in range(i, s.end)):
+        return question_reading(Intent.CHAT, (i,), Intent.ANALYZE)
+    return STATEMENT
+
+
+def _addressed(s: Sentence, i: int) -> Reading:
+    """A clause whose subject is "you"."""
+    for k in range(i + 1, min(i + 4, s.end)):
+        role = s.words[k].role
+        if role == v.MODAL and s.lows[k] in ("can", "could", "may"):
+            return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=Confidence.LOW)
+        if role in (v.MODAL, v.WANT) or _must(s, k):
+            return requested(s, k + 1)
+        if role != v.OPENER:
+            break
+    if s.question:
+        return asked(s, i)
+    return symptom(s, i) if is_faulty(s, i) else STATEMENT
+
+
+def _declaration(s: Sentence, i: int) -> Reading:
+    """A clause that opens with anything else: a subject, a noun, an unknown word."""
+    words = s.words
+    if words[i].role == v.UNKNOWN and is_idiom(s, i):
+        return imperative(s, i)
+    for k in range(i, s.end):
+        role = words[k].role
+        if role == v.CJK:
+            return unspaced(s, i)
+        if role == v.VERB and words[k].foreign and (k == i or not words[k].noun):
+            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+        if _is_wished(s, k):
+            return asked(s, i) if s.question else wish(s, k, i)
+    return asked(s, i) if s.question else _verbless(s, i)
+
+
+def _is_wished(s: Sentence, k: int) -> bool:
+    """Whether the words at `k` say that something should be so."""
+    role, low = s.words[k].role, s.lows[k]
+    if role == v.MODAL:
+        return low in _WISHES or (low == "would" and not s.question and s.lows[k + 1 : k + 2] == ["be"])
+    return (role == v.WANT and low in _NEEDS) or (role == v.AUX and _must(s, k))
+
+
+def _verbless(s: Sentence, i: int) -> Reading:
+    """A clause without a request in its words: an unknown verb, a symptom, a bare noun, a statement."""
+    words, end = s.words, s.end
+    finite = any(words[k].role in _FINITE for k in range(i, end))
+    if words[i].role == v.UNKNOWN and i + 1 < end and words[i + 1].role in _FOLLOWERS and not finite:
+        return _unknown_verb(s, i)
+    if is_faulty(s, i):
+        return symptom(s, i)
+    thing = object_from(s, i)
+    if finite:
+        return STATEMENT._replace(noun=thing.noun)
+    if s.lows[i] == "same":  # "same for the other page"
+        return Reading(Act.REQUEST, Intent.EDIT, Confidence.MEDIUM, (i,), Intent.CHAT)
+    for k in range(i, end - 1):
+        if words[k].role == v.VERB and not words[k].noun and words[k + 1].role in _FOLLOWERS and _may_ask(s, k):
+            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+    intent = DOCUMENTS.get(thing.noun)
+    if intent is None:
+        return STATEMENT
+    more = further(s, "make", intent, thing)
+    return Reading(Act.FRAGMENT, intent, Confidence.LOW, (thing.at,), Intent.EDIT, further=more, noun=thing.noun)
+
+
+def _may_ask(s: Sentence, k: int) -> bool:
+    """Whether a base form amid a clause may be its head: not after "to", nor after a plural that it is the verb of."""
+    return s.words[k - 1].role != v.TO and not s.lows[k - 1].endswith("s")
+
+
+def _unknown_verb(s: Sentence, i: int) -> Reading:
+    """An unknown word before an object: a slip of the pen, else a verb that the noun explains."""
+    meant = corrected(s.lows[i])
+    if meant is not None and WORDS[meant].role == v.VERB:
+        return imperative(s._replace(words=[*s.words[:i], WORDS[meant], *s.words[i + 1 :]]), i)
+    found = by_noun(s, i)
+    return found if found.noun else found._replace(confidence=Confidence.LOW)
+
+
+_OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
+    v.VERB: _verb,
+    v.GERUND: _gerund,
+    v.LET: _let,
+    v.MODAL: _modal,
+    v.AUX: _auxiliary,
+    v.AUXNEG: _auxiliary_negated,
+    v.NEG: _negation,
+    v.WH: asked,
+    v.WHEN: _when,
+    v.COND: _condition,
+    v.WANT: desire,
+    v.ME: _speaker,
+    v.WE: _speaker,
+    v.YOU: _addressed,
+    v.CJK: unspaced,
+}

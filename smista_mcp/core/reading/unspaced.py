@@ -1,0 +1,53 @@
+"""Chinese clauses: their words are not parted, so cues are looked for inside."""
+
+from typing import Final
+
+from smista_mcp.core.reading import tongues
+from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, question
+from smista_mcp.core.reading.objects import Object, Sentence, intent_of
+from smista_mcp.core.values import Confidence, Intent
+
+_VERBS: Final = tuple((cue, name) for name, text in tongues.ASIAN.items() for cue in text.split())
+_NOUNS: Final = tuple((cue, name) for name, text in tongues.ASIAN_NOUNS.items() for cue in text.split())
+
+
+def unspaced(s: Sentence, i: int) -> Reading:
+    """A clause with Chinese words from `i` on: the earliest cue of each part is its head, unless the clause asks."""
+    text = "".join(s.lows[i : s.end])
+    at = (next((k for k in range(i, s.end) if s.words[k].role == v.CJK), i),)
+    if any(cue in text for cue in tongues.ASIAN_CAUSES):
+        return question(Intent.ANALYZE, at, Intent.CHAT)
+    if any(cue in text for cue in tongues.ASIAN_QUESTIONS):
+        return question(Intent.CHAT, at, Intent.ANALYZE)
+    heads = [head for part in _parts(text) if (head := _head(part)) is not None]
+    if not heads:
+        return STATEMENT
+    asked = [
+        intent_of(s, verb, at[0], Object(noun, at[0] if noun else -1, s.end, deictic=False))
+        for verb, noun, negated in heads
+        if not negated
+    ]
+    if not asked:
+        return Reading(Act.NEGATION, verb=heads[0][0], evidence=at)
+    intent, _, runner_up, _ = asked[0]
+    others = dict.fromkeys(other for other, *_ in asked[1:] if other is not intent)
+    return Reading(
+        Act.REQUEST, intent, Confidence.MEDIUM, at, runner_up, heads[0][0], tuple((other, at[0]) for other in others)
+    )
+
+
+def _parts(text: str) -> list[str]:
+    for joint in tongues.ASIAN_JOINTS:
+        text = text.replace(joint, "\n")
+    return text.split("\n")
+
+
+def _head(text: str) -> tuple[str, str, bool] | None:
+    """Verb class, noun class of what follows, and whether it is negated, of the earliest cue in a part of a clause."""
+    found = min(((at, name) for cue, name in _VERBS if (at := text.find(cue)) >= 0), default=None)
+    if found is None:
+        return None
+    at, verb = found
+    noun = next((name for cue, name in _NOUNS if cue in text[at + 2 :]), "")
+    return verb, noun, any(cue in text[:at] for cue in tongues.ASIAN_NEGATIONS)
