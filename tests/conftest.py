@@ -4,9 +4,11 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from workbench import Bench
 
 settings.register_profile("smista", deadline=None)  # a busy machine is no defect; pytest-timeout bounds each test
 settings.load_profile("smista")
@@ -17,6 +19,15 @@ OLLAMA_MODELS = ("qwen2.5-coder:7b", "qwen3:latest")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A home and a workspace, both empty."""
+    bench = Bench(tmp_path / "home", tmp_path / "work")
+    bench.home.mkdir()
+    bench.workspace.mkdir()
+    return bench
 
 
 class _Ollama(BaseHTTPRequestHandler):

@@ -175,7 +175,7 @@ def _provider_faults(source: LayerDocument, policy: Policy) -> Iterator[Finding]
                 'add for example `base_url = "http://127.0.0.1:8000/v1"`',
             )
             yield finding_in(source, path, FindingCode.INVALID_TYPE, words)
-        elif claims_vendor_is_local(document, address or parse_address(spec.base_url or "")):
+        elif claims_vendor_is_local(document, address or (parse_address(spec.base_url) if spec.base_url else None)):
             words = f"`{name}` is at its vendor's public address, which is not local", "leave `locality` out"
             yield finding_in(source, (*path, "locality"), FindingCode.INVALID_ENUM, words)
         elif crosses_in_the_clear(spec):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.facts import ContextItem, PhaseContext
@@ -28,8 +29,7 @@ class Guard:
     index: RuleIndex
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(NamedTuple):
     """What every candidate of a phase must satisfy.
 
     Attributes:
@@ -40,7 +40,7 @@ class Floor:
         reasons: why, in plain words, in the order found.
         withheld: per context item that a remote model must not get, by its place: the reason.
         bound: a local_only rule binds the whole phase.
-        kept: those of the withheld items that a rule keeps local, and nothing else: what is made from them may be shown.
+        kept: those of the withheld items that nothing but a rule keeps local: what is made from them may be shown.
     """
 
     local: bool

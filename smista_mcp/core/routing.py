@@ -4,15 +4,16 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.floor import Floor, floor
+from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.matching import request_for
-from smista_mcp.core.modelref import CURRENT, HOST
+from smista_mcp.core.modelref import HOST
 from smista_mcp.core.policy import PERMISSIONS, Rule
 from smista_mcp.core.selection import Ask, Candidate, Selection, select
 from smista_mcp.core.snapshot import Snapshot
@@ -24,8 +25,7 @@ from smista_mcp.errors import Code
 _STRICTNESS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(NamedTuple):
     """A decision with what dispatch needs to act on it and nobody prints."""
 
     decision: Decision
@@ -35,8 +35,7 @@ class Routed:
     candidates: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
+class _Route(NamedTuple):
     """Where one phase is led: by a rule, the default route, or the call."""
 
     placed: PlacedRule | None
@@ -120,7 +119,7 @@ def _decide(
         override_used=led.override,
         recorded=recorded,
         inputs=inputs,
-        handoff=_handoff(phase, context, led, verdict, world) if verdict.status is Status.HANDOFF else None,
+        handoff=_handed(phase, context, least, led, verdict, world),
     )
     return Routed(decision, phase, rule, least, selection.accepted)
 
@@ -175,8 +174,7 @@ def required_tokens(context: PhaseContext) -> int:
     return sum(item.tokens for item in context.items if item.required)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(NamedTuple):
     status: Status
     code: Code | None
     reason: str
@@ -199,7 +197,7 @@ def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: S
         return _Verdict(
             Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}; {_affordable(ask, world)}"
         )
-    if _may_hand_over(least, world):
+    if may_hand_over(world.rulebook.policy.handoff, least, world.market.host):
         return _Verdict(
             Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
         )
@@ -208,7 +206,7 @@ def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: S
 
 def _without_route(led: _Route, least: Floor, world: Snapshot) -> _Verdict:
     code, text = led.refusal or (Code.NO_ROUTE, _NO_ROUTE)
-    if code is Code.NO_ROUTE and _may_hand_over(least, world):
+    if code is Code.NO_ROUTE and may_hand_over(world.rulebook.policy.handoff, least, world.market.host):
         return _Verdict(Status.HANDOFF, code, f"{text}, so the host does it")
     return _Verdict(Status.REFUSED, code, text)
 
@@ -241,18 +239,12 @@ def _detail(rejected: Sequence[Rejected], candidate: Candidate) -> str:
 def _affordable(ask: Ask, world: Snapshot) -> str:
     """Names the cheapest model of the route's own classes and of all classes that would fit the budgets."""
     targets = sorted({m for definition in world.rulebook.policy.classes.values() for m in definition.models})
-    wider = select(replace(ask, written=tuple(t for t in targets if not t.startswith("class:"))), world.market)
+    wider = select(ask._replace(written=tuple(t for t in targets if not t.startswith("class:"))), world.market)
     fitting = sorted((Decimal(c.cost.max), c.written) for c in wider.accepted if c.cost is not None)
     if not fitting:
         return "no model of the policy's classes would fit; a local one costs nothing"
     most, written = fitting[0]
     return f"`{written}` would fit ({most} USD at most)"
-
-
-def _may_hand_over(least: Floor, world: Snapshot) -> bool:
-    return world.rulebook.policy.handoff == "when_unavailable" and (
-        not least.local or world.market.host.locality is Locality.LOCAL
-    )
 
 
 def _unsent(context: PhaseContext) -> ContextReport:
@@ -275,26 +267,13 @@ def permissions(policy: Policy, rule: Rule | None) -> dict[str, Grant]:
     return found
 
 
-def _handoff(phase: Phase, context: PhaseContext, led: _Route, verdict: _Verdict, world: Snapshot) -> Handoff:
-    host = world.market.host
-    capability = CAPABILITY_CLASS[phase.intent.name]
-    model = verdict.chosen.facts.ref.model if verdict.chosen else host.models.get(capability, CURRENT)
-    step = host.switch_step.replace("{model}", model) if host.switch_step and model != CURRENT else None
-    return Handoff.model_construct(
-        prompt=phase.text if len(phase.text) <= 1000 else phase.text[:1000] + " …",
-        capability_class=capability,
-        intent=str(phase.intent.name),
-        effort=led.effort,
-        context=tuple(item.path for item in context.items if item.required and item.restricted is None)[:50],
-        step=step,
-        detail=step or _UNSWITCHED[bool(host.switch_step)],
-    )
-
-
-_UNSWITCHED = {
-    True: "do it yourself, with the model that you run on",
-    False: "this host cannot switch models; do it yourself, with the model that you run on",
-}
+def _handed(
+    phase: Phase, context: PhaseContext, least: Floor, led: _Route, verdict: _Verdict, world: Snapshot
+) -> Handoff | None:
+    if verdict.status is not Status.HANDOFF:
+        return None
+    model = verdict.chosen.facts.ref.model if verdict.chosen else None
+    return handoff(phase, context, least, world.market.host, led.effort, model)
 
 
 def _keyed(key: bytes, data: bytes) -> str:

@@ -34,7 +34,7 @@ _KEPT_VARIABLES = frozenset(
     {"PATH", "LANG", "LC_ALL", "TMPDIR", "TMP", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
 )
 """All that the child gets of our environment: what a program needs to start and to find its libraries."""
-_ENDING_S = 2.0
+_ENDING_S = 0.5
 _ANSWER_S = 10.0
 _LOG_CAP = 256 * 1024
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead)
@@ -194,14 +194,15 @@ async def _spawn(
 ) -> anyio.abc.Process:
     variables = os.environ if settings.environment is None else settings.environment
     figures = (n_ctx, settings.threads or _cores(), settings.idle_s, -1 if log is None else 1)
-    return await anyio.open_process(
-        [*settings.python, str(CHILD), _identity(model)[0], *map(str, figures), *_module_folders()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if log is None else log,
-        env={name: value for name, value in variables.items() if name.upper() in _KEPT_VARIABLES},
-        start_new_session=True,  # Ctrl-C of a terminal is for us
-    )
+    with anyio.CancelScope(shield=True):  # a start that is broken off would leave a child that nobody knows
+        return await anyio.open_process(
+            [*settings.python, str(CHILD), _identity(model)[0], *map(str, figures), *_module_folders()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if log is None else log,
+            env={name: value for name, value in variables.items() if name.upper() in _KEPT_VARIABLES},
+            start_new_session=True,  # Ctrl-C of a terminal is for us
+        )
 
 
 def _identity(model: Path) -> tuple[str, int, int]:

@@ -1,0 +1,5 @@
+"""The composition root: joins policy, context, catalog, servers, ledger and host into the verbs of the product."""
+
+from smista_mcp.app.application import App, Caller, open_app
+
+__all__ = ["App", "Caller", "open_app"]

@@ -1,0 +1,153 @@
+"""The verbs of the product: classify, route, explain, dispatch. Everything that calls smista calls these."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smista_mcp.app.explaining import explain_last, explain_stored, explained
+from smista_mcp.app.preparing import prepare, read
+from smista_mcp.app.world import World
+from smista_mcp.context.workspace import find_root
+from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, DispatchAnswer, ExplainAnswer, RouteAnswer
+from smista_mcp.core.task import Task
+from smista_mcp.core.values import ContextKind
+from smista_mcp.loading.layers import Settings
+
+if TYPE_CHECKING:
+    from smista_mcp.app.dispatching import Dispatching
+    from smista_mcp.dispatch.jobs import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: `clientInfo.name` of the host, where one is known."""
+
+    client_name: str | None = None
+
+
+class App:
+    """One process's product. Methods may be called from any thread; those with `async` from one event loop."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._dispatching: Dispatching | None = None
+
+    @property
+    def world(self) -> World:
+        return self._world
+
+    def classify(
+        self,
+        text: str,
+        *,
+        paths: tuple[str, ...] = (),
+        skill: str | None = None,
+        context: tuple[ContextKind, ...] = (),
+    ) -> ClassifyAnswer:
+        """Reads a text into phases. Nothing but policy files is looked at.
+
+        Raises:
+            SmistaError: `invalid_task`, `policy_invalid` or `org_policy_invalid`.
+        """
+        task = Task(text=text, paths=paths, skill=skill, context=context)
+        book = self._world.book()
+        phases = read(task, book)
+        return ClassifyAnswer(phases=tuple(map(ClassifiedPhase.of, phases)), notices=book.policy.notices)
+
+    def route(self, task: Task, caller: Caller = Caller()) -> RouteAnswer:
+        """Decides every phase of a task and records the decisions. Nothing is sent anywhere.
+
+        Raises:
+            SmistaError: `invalid_task`, `unknown_model`, `policy_invalid`, `org_policy_invalid` or
+                `path_outside_workspace`.
+        """
+        prepared = prepare(self._world, task, caller.client_name)
+        decisions = tuple(routed.decision for routed in prepared.routed)
+        return RouteAnswer(decisions=decisions, notices=prepared.book.policy.notices)
+
+    def explain(
+        self, given: str | None = None, task: Task | None = None, *, last: bool = False, caller: Caller = Caller()
+    ) -> ExplainAnswer:
+        """Tells the whole story of a recorded decision, of a trace, of the last call, or of a task not yet dispatched.
+
+        Args:
+            given: the id of a decision (eight characters suffice), a trace, or a job of this process.
+            task: decided for this answer; recorded like any other.
+            last: the latest recorded call.
+            caller: who asks.
+
+        Raises:
+            NotFound: nothing has that id, or nothing is recorded yet.
+            StateUnavailable: the ledger cannot be read, and why.
+            SmistaError: as for `route`.
+        """
+        if task is not None:
+            prepared = prepare(self._world, task, caller.client_name)
+            return explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
+        ledger, book = self._world.open_ledger(), self._world.book()
+        if last or given is None:
+            return explain_last(ledger, book)
+        known = self._dispatching.decisions_of(given) if self._dispatching is not None else ()
+        return explain_stored(ledger, book, known or (given,))
+
+    async def dispatch(
+        self, task: Task, caller: Caller = Caller(), *, listener: "Listener | None" = None, limit_s: float | None = None
+    ) -> DispatchAnswer:
+        """Decides a task and has it done. Must be called inside `running()`.
+
+        Args:
+            task: what is to be done.
+            caller: who asks.
+            listener: hears of progress, at least every two seconds.
+            limit_s: after so many seconds the answer is `running` with a job id; None waits for the end.
+        """
+        return await self._at_work().dispatch(task, caller.client_name, listener=listener, limit_s=limit_s)
+
+    async def join(
+        self, job_id: str, *, listener: "Listener | None" = None, limit_s: float | None = None
+    ) -> DispatchAnswer:
+        """Waits for a job that `dispatch` named.
+
+        Raises:
+            NotFound: `job_not_found`.
+        """
+        return await self._at_work().join(job_id, listener=listener, limit_s=limit_s)
+
+    def call_limit_s(self, caller: Caller) -> float:
+        """Seconds that a tool call may take before the caller's host gives up, less what an answer needs."""
+        limit = self._world.host(caller.client_name).call_limit_s
+        return max(5.0, min(limit * 0.8, limit - 10.0))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """The time in which `dispatch` may be called; on leaving it every job and every child is ended."""
+        from smista_mcp.app.dispatching import dispatching  # noqa: PLC0415  an HTTP client, which pure verbs never need
+
+        async with dispatching(self._world) as at_work:
+            self._dispatching = at_work
+            try:
+                yield
+            finally:
+                self._dispatching = None
+
+    def _at_work(self) -> "Dispatching":
+        if self._dispatching is None:
+            raise RuntimeError("outside of `running()`")
+        return self._dispatching
+
+
+def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd) -> App:
+    """Opens the product. A broken policy is told by the calls, not here.
+
+    Args:
+        settings: `workspace` as the user named it, or None to look for one.
+        cwd: gives the working directory.
+
+    Raises:
+        InvalidTask: the named workspace cannot be one.
+    """
+    project = settings.environment.project_dir
+    root = find_root(settings.workspace, str(project) if project else None, cwd())
+    return App(World(replace(settings, workspace=root)))

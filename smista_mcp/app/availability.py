@@ -1,0 +1,95 @@
+"""What servers there are right now: asked once, kept for a moment, never more than a policy or a call names."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from smista_mcp.core.addresses import parse_address
+from smista_mcp.core.effective import Policy, ProviderSpec
+from smista_mcp.core.facts import ProviderFacts
+from smista_mcp.core.modelref import LOCAL_CLASS, ClassRef, parse_target
+from smista_mcp.core.values import Locality
+from smista_mcp.providers.factcache import known_facts
+from smista_mcp.providers.gguf_models import llamacpp_facts
+from smista_mcp.providers.probe import ProbeTarget
+
+Secret = Callable[[str], str | None]
+
+EMBEDDED_WINDOW = 8192
+"""Tokens of the window that an embedded model gets at most: its memory grows with it."""
+
+
+def named_models(policy: Policy, by_call: str | None) -> dict[str, set[str]]:
+    """Provider -> models that the policy's routes and classes, or the call, name; all local ones for `class:local`.
+
+    Raises:
+        ValueError: the call's name can be no model.
+    """
+    found: dict[str, set[str]] = {}
+    for target in _targets(policy, by_call):
+        ref = parse_target(target)
+        if isinstance(ref, ClassRef):
+            if ref.name == LOCAL_CLASS:
+                for name, spec in policy.providers.items():
+                    if spec.locality is Locality.LOCAL:
+                        found.setdefault(name, set())
+        elif ref.provider in policy.providers:
+            found.setdefault(ref.provider, set()).add(ref.model)
+    return found
+
+
+def _targets(policy: Policy, by_call: str | None) -> Iterator[str]:
+    for placed in policy.rules:
+        yield placed.rule.model
+        yield from placed.rule.fallbacks
+    if policy.default is not None:
+        yield policy.default.model
+        yield from policy.default.fallbacks
+    for definition in policy.classes.values():
+        yield from definition.models
+    if by_call is not None:
+        yield by_call
+
+
+def availability(
+    policy: Policy, named: Mapping[str, Iterable[str]], secret: Secret, state: Path, *, now: float
+) -> dict[str, ProviderFacts]:
+    """The facts of every named provider.
+
+    Servers on this machine are asked what they have, for 300 ms at most; remote providers are not asked at all: whether
+    their key is there is all that counts.
+
+    Args:
+        policy: the policy in force.
+        named: provider -> models that matter.
+        secret: gives the value of a key's variable, None where it is unset.
+        state: our own folder, where answers are kept for a moment.
+        now: seconds since the epoch.
+    """
+    targets: list[ProbeTarget] = []
+    found: dict[str, ProviderFacts] = {}
+    for name, models in sorted(named.items()):
+        spec = policy.providers[name]
+        key = secret(spec.key_variable) if spec.key_variable else None
+        if spec.kind == "llamacpp":
+            found[name] = _embedded(spec, state)
+        elif spec.base_url is not None and parse_address(spec.base_url).loopback:
+            wanted = tuple(sorted(models))
+            targets.append(ProbeTarget(name, spec.kind, spec.base_url, spec.locality, key, wanted))
+        else:
+            found[name] = ProviderFacts(spec.locality, credentials=key is not None or not spec.key_required)
+    found.update(known_facts(targets, cache=state / "servers.json", now=now))
+    return found
+
+
+def _embedded(spec: ProviderSpec, state: Path) -> ProviderFacts:
+    facts = llamacpp_facts(models_folder(spec, state))
+    there = {
+        name: model._replace(context_window=min(model.context_window or EMBEDDED_WINDOW, EMBEDDED_WINDOW))
+        for name, model in (facts.models or {}).items()
+    }
+    return facts._replace(models=there)
+
+
+def models_folder(spec: ProviderSpec, state: Path) -> Path:
+    """Where the model files of an embedded provider lie."""
+    return Path(spec.models_dir).expanduser() if spec.models_dir else state / "models"

@@ -1,0 +1,148 @@
+"""Dispatch as a running thing: jobs, one sender, embedded servers, ended together."""
+
+import hashlib
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+import anyio.to_thread
+
+from smista_mcp.app.availability import models_folder
+from smista_mcp.app.preparing import Prepared, prepare
+from smista_mcp.app.world import World, period_start, utc_now
+from smista_mcp.context.collection import Collected
+from smista_mcp.core.answers import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.task import Task
+from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.answerfiles import AnswerFiles
+from smista_mcp.dispatch.attempts import Tools
+from smista_mcp.dispatch.connections import Connections
+from smista_mcp.dispatch.jobs import Job, Jobs, Listener, Standing
+from smista_mcp.dispatch.payloads import Piece
+from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
+from smista_mcp.dispatch.prompts import Block
+from smista_mcp.ledger import SpendingLimit
+from smista_mcp.providers.llamacpp import EmbeddedServers
+from smista_mcp.providers.sender import Sender
+
+
+class Dispatching:
+    """What carries tasks out. Made by `dispatching`."""
+
+    def __init__(self, world: World, jobs: Jobs, sender: Sender, servers: EmbeddedServers) -> None:
+        self._world = world
+        self._jobs = jobs
+        self._sender = sender
+        self._connections = Connections(
+            servers, world.settings.environment.secret, lambda spec: models_folder(spec, world.state)
+        )
+
+    async def dispatch(
+        self, task: Task, client_name: str | None, *, listener: Listener | None, limit_s: float | None
+    ) -> DispatchAnswer:
+        """Carries a task out, or joins the job that carries the same one out for the same client right now."""
+
+        async def work(job: Job) -> DispatchAnswer:
+            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, client_name, abandon_on_cancel=True)
+            job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
+            return await self._carried_out(prepared, job.standing)
+
+        key = hashlib.sha256(f"{client_name}\0{task.model_dump_json()}".encode()).hexdigest()
+        return await self._jobs.run(key, work, listener=listener, limit_s=limit_s)
+
+    async def join(self, job_id: str, *, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
+        return await self._jobs.join(job_id, listener=listener, limit_s=limit_s)
+
+    def decisions_of(self, job_id: str) -> tuple[str, ...]:
+        """Ids of the decisions that a job of this process carries out."""
+        job = self._jobs.find(job_id)
+        return job.decisions if job else ()
+
+    async def _carried_out(self, prepared: Prepared, standing: Standing) -> DispatchAnswer:
+        policy, world = prepared.book.policy, self._world
+        tools = Tools(
+            sender=self._sender,
+            connections=self._connections,
+            ledger=prepared.ledger,
+            providers=policy.providers,
+            limits=policy.dispatch,
+            budgets=[
+                SpendingLimit(budget.scope, period_start(budget.period, utc_now()), budget.limit)
+                for budget in policy.budgets
+                if budget.period != "task"
+            ],
+            allowance=Allowance(policy.budgets),
+            now=utc_now,
+            workspace=prepared.workspace,
+        )
+        work = [
+            PhaseWork(routed, collected.context, _pieces(collected))
+            for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
+        ]
+        files = AnswerFiles(world.state / "answers")
+        delivery = Delivery(prepared.host, policy.handoff, policy.host_answers, files)
+        phases = await carry_out(tools, work, delivery, standing)
+        return _answer(phases, policy.notices)
+
+
+def _pieces(collected: Collected) -> list[Piece]:
+    return [
+        Piece(
+            block=Block(content.item.path, content.text),
+            path=content.item.path,
+            sha256=content.item.digest,
+            tokens=content.item.tokens,
+            required=content.item.required,
+            place=place,
+            restricted=f"restricted by `{content.item.restricted}`" if content.item.restricted else None,
+        )
+        for place, content in enumerate(collected.contents)
+    ]
+
+
+def _answer(phases: tuple[DispatchedPhase, ...], notices: tuple[str, ...]) -> DispatchAnswer:
+    status = overall(phases)
+    codes = [phase.code for phase in phases if phase.status == status and phase.code]
+    traces = [phase.trace_id for phase in phases if phase.trace_id]
+    return DispatchAnswer(
+        status=status,
+        code=codes[0] if codes else None,
+        phases=phases,
+        next=_next(phases),
+        receipt_id=traces[0] if traces else None,
+        trace_id=traces[0] if traces else None,
+        notices=notices,
+    )
+
+
+def _next(phases: tuple[DispatchedPhase, ...]) -> str | None:
+    """What the host should do now, in words."""
+    return "\n".join(filter(None, map(_step, phases))) or None
+
+
+def _step(phase: DispatchedPhase) -> str | None:
+    name = f"phase {phase.phase} ({phase.intent})"
+    if phase.status == "handoff":
+        return f"{name} is yours: {phase.handoff.detail}" if phase.handoff else f"{name} {phase.detail}"
+    if phase.status == "approval_required":
+        return f"{name} needs a person: {phase.detail}"
+    if phase.withheld is not None:
+        return f"the answer of {name} is for the user alone, in {phase.withheld.path}"
+    return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
+
+
+@asynccontextmanager
+async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
+    """Opens what dispatch needs; on leaving, running jobs are cancelled and every child is ended."""
+    async with (
+        Sender(lambda: utc_now().timestamp()) as sender,
+        EmbeddedServers() as servers,
+        AsyncExitStack() as stack,
+    ):
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        # told of no exception, so that one that passes through here is not wrapped into a group
+        stack.push_async_callback(group.__aexit__, None, None, None)
+        stack.callback(group.cancel_scope.cancel)
+        yield Dispatching(world, Jobs(group, lambda: secrets.token_hex(16)), sender, servers)

@@ -1,0 +1,116 @@
+"""From a task to its decisions: the common way of route, explain and dispatch."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from smista_mcp.app.world import World, keyed, utc_now
+from smista_mcp.context.collection import Collected, CollectRequest, collect
+from smista_mcp.context.spelling import printable
+from smista_mcp.core.facts import HostFacts, PhaseContext
+from smista_mcp.core.modelref import parse_target
+from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
+from smista_mcp.core.snapshot import Rulebook
+from smista_mcp.core.task import Phase, Task
+from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import ContextKind
+from smista_mcp.errors import StateUnavailable, UnknownModel
+from smista_mcp.ledger import Ledger, PhaseFacts, RouteRecord
+
+
+class Prepared(NamedTuple):
+    """A task read, with its context and decisions, one of each for every phase.
+
+    Attributes:
+        host: the host that calls.
+        ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
+    """
+
+    book: Rulebook
+    phases: tuple[Phase, ...]
+    collected: tuple[Collected, ...]
+    routed: tuple[Routed, ...]
+    host: HostFacts
+    ledger: Ledger | None
+    workspace: str | None
+
+    @property
+    def contexts(self) -> list[PhaseContext]:
+        return [one.context for one in self.collected]
+
+
+def prepare(world: World, task: Task, client_name: str | None) -> Prepared:
+    """Reads a task, collects its context, decides and records. Runs git and reads files: keep it off an event loop.
+
+    Raises:
+        UnknownModel: the call names a model in no form that a model is named in.
+        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
+    """
+    book = world.book()
+    _check_model(task)
+    phases = read(task, book)
+    collected = collect(
+        CollectRequest(
+            task=task,
+            phases=phases,
+            root=world.settings.workspace,
+            restricted=book.guard.unsendable,
+            environ=world.settings.environment.variables,
+        )
+    )
+    contexts = [one.context for one in collected]
+    ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
+    snapshot = world.snapshot(book, world.host(client_name), task.model)
+    routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
+    if ledger is not None and not _recorded(world, ledger, task, routed, contexts):
+        routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
+    host = snapshot.market.host
+    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest())
+
+
+def _check_model(task: Task) -> None:
+    if task.model is None:
+        return
+    try:
+        parse_target(task.model)
+    except ValueError:
+        raise UnknownModel(
+            f"`{printable(task.model[:80])}` is not the name of a model",
+            fix="write `provider/model` (for example `ollama/qwen3`), `class:NAME` or `host/MODEL`, or leave it out",
+        ) from None
+
+
+def read(task: Task, book: Rulebook) -> tuple[Phase, ...]:
+    """The phases of a task, by the policy's own rules and the built-in reader."""
+    kinds = set(task.context)
+    if task.diff is not None:
+        kinds.add(ContextKind.GIT_DIFF)
+    if task.paths:
+        kinds.add(ContextKind.PATHS)
+    if task.attachments:
+        kinds.add(ContextKind.ATTACHMENT)
+    if task.skill is not None:
+        kinds.add(ContextKind.SKILL)
+    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=frozenset(kinds))
+
+
+def _recorded(
+    world: World, ledger: Ledger, task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext]
+) -> bool:
+    record = RouteRecord(
+        decisions=tuple(one.decision for one in routed),
+        at=utc_now(),
+        text_digest=keyed(world.key(), task.text),
+        workspace=world.workspace_digest(),
+        facts=tuple(map(_facts, routed, contexts)),
+    )
+    try:
+        ledger.record_route(record)
+    except StateUnavailable:
+        return False
+    return True
+
+
+def _facts(one: Routed, context: PhaseContext) -> PhaseFacts:
+    paths = tuple(printable(path) for path in matched_paths(context))
+    tokens = count_tokens(one.phase.text) + required_tokens(context)
+    return PhaseFacts(skill=one.phase.skill, paths=paths, tokens=tokens)

@@ -1,0 +1,161 @@
+"""What every decision sees, kept fresh: policy files, catalog, servers, money left. The only reader of the clock."""
+
+import hashlib
+import hmac
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from smista_mcp import __version__, hosts
+from smista_mcp.app.availability import availability, named_models
+from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.effective import Policy
+from smista_mcp.core.facts import BudgetLeft
+from smista_mcp.core.policy import Budget
+from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
+from smista_mcp.core.values import Locality
+from smista_mcp.errors import StateUnavailable
+from smista_mcp.hosts import HostSpec
+from smista_mcp.ledger import Ledger, installation_key
+from smista_mcp.loading.catalog_data import read_extract, read_families
+from smista_mcp.loading.layers import Settings, Signature, load, signature
+
+
+def utc_now() -> datetime:
+    """The time, for the ledger and for what depends on the day: never for a choice between models."""
+    return datetime.now(UTC)  # noqa: TID251  the composition root reads the clock for everyone
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    signature: Signature
+    book: Rulebook
+
+
+@dataclass(slots=True)
+class World:
+    """The state of one process, shared by its threads.
+
+    Attributes:
+        settings: which policy files apply; `settings.workspace` is the root, or None.
+    """
+
+    settings: Settings
+    _loaded: _Loaded | None = None
+    _catalogs: dict[tuple[str, str], Catalog] = field(default_factory=dict[tuple[str, str], Catalog])
+    _ledger: Ledger | None = None
+    _key: bytes | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def state(self) -> Path:
+        return self.settings.environment.state_folder
+
+    def book(self) -> Rulebook:
+        """The policy in force, read anew when one of its files changed.
+
+        Raises:
+            PolicyInvalid: a file cannot be used.
+            OrgPolicyInvalid: an organisation's file is there, which this version cannot apply.
+        """
+        with self._lock:
+            if self._loaded is None or self._loaded.signature != signature(self.settings):
+                found = load(self.settings)
+                self._loaded = _Loaded(found.signature, rulebook(found.policy))
+            return self._loaded.book
+
+    def catalog(self, policy: Policy) -> Catalog:
+        """Facts of models, with the prices of today."""
+        which = (policy.revision, utc_now().date().isoformat())
+        catalog = self._catalogs.get(which)
+        if catalog is None:
+            self._catalogs.clear()
+            catalog = self._catalogs[which] = Catalog(read_extract(), read_families(), policy.catalog, which[1])
+        return catalog
+
+    def open_ledger(self) -> Ledger:
+        """The ledger.
+
+        Raises:
+            StateUnavailable: it cannot be opened, and why; the next call tries again.
+        """
+        if self._ledger is None:
+            self._ledger = Ledger.open(self.state)
+        return self._ledger
+
+    def ledger(self) -> Ledger | None:
+        """The ledger; None where it cannot be opened."""
+        try:
+            return self.open_ledger()
+        except StateUnavailable:
+            return None
+
+    def key(self) -> bytes:
+        """The secret that keyed hashes of this installation use; an empty one for as long as none can be kept."""
+        if self._key is None:
+            try:
+                self._key = installation_key(self.state)
+            except StateUnavailable:
+                return b""
+        return self._key
+
+    def workspace_digest(self) -> str | None:
+        """The workspace as the ledger knows it."""
+        root = self.settings.workspace
+        return None if root is None else keyed(self.key(), str(root))
+
+    def host(self, client_name: str | None) -> HostSpec:
+        """The host that calls."""
+        env = self.settings.environment
+        present = {"CLAUDECODE": env.claude_code, "GEMINI_CLI": env.gemini_cli, "OPENCODE": env.opencode}
+        return hosts.detect(env.host, client_name, frozenset(name for name, there in present.items() if there))
+
+    def snapshot(self, book: Rulebook, host: HostSpec, model: str | None = None) -> Snapshot:
+        """What a decision sees now.
+
+        Args:
+            book: the policy in force.
+            host: the host that calls.
+            model: a target that the call names itself.
+        """
+        policy = book.policy
+        providers = availability(
+            policy,
+            named_models(policy, model),
+            self.settings.environment.secret,
+            self.state,
+            now=utc_now().timestamp(),
+        )
+        locality = policy.host_localities.get(host.name, Locality.REMOTE)
+        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy))
+        return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
+
+    def budgets(self, policy: Policy) -> tuple[BudgetLeft, ...]:
+        """What is left of each budget. Where the ledger cannot tell, nothing is left."""
+        if not policy.budgets:
+            return ()
+        found: list[BudgetLeft] = []
+        for budget in policy.budgets:
+            left = budget.limit if budget.period == "task" else max(self._left(budget), Decimal(0))
+            found.append(BudgetLeft(budget.scope, budget.period, f"{budget.limit:f}", f"{left:f}"))
+        return tuple(found)
+
+    def _left(self, budget: Budget) -> Decimal:
+        try:
+            since = period_start(budget.period, utc_now())
+            return budget.limit - self.open_ledger().spent(budget.scope, since, self.workspace_digest())
+        except StateUnavailable:
+            return Decimal(0)
+
+
+def period_start(period: str, now: datetime) -> datetime:
+    """Where the current day or month begins, in UTC."""
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.replace(day=1) if period == "month" else day
+
+
+def keyed(key: bytes, text: str) -> str:
+    """A hash that tells equal texts apart from others and reveals nothing to whoever lacks the key."""
+    return hmac.digest(key or b"\0", text.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:32]

@@ -1,0 +1,68 @@
+"""What one task may still spend: budgets of the period `task`, and the cost limit of a phase's rule.
+
+Budgets of a day and a month are the ledger's: other tasks and processes count there too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from smista_mcp.core.policy import Budget
+from smista_mcp.core.routing import Routed
+from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.errors import Code, ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    routed: Routed
+    candidate: Candidate
+    amount: Decimal
+
+
+class Allowance:
+    """The limits of one task and what its attempts have spent so far."""
+
+    def __init__(self, budgets: Sequence[Budget]) -> None:
+        self._budgets = [budget for budget in budgets if budget.period == "task"]
+        self._spent: list[_Spent] = []
+
+    def check(self, routed: Routed, candidate: Candidate, most: Decimal | None) -> None:
+        """Refuses an attempt that may cost more than is left, or nobody knows how much.
+
+        Raises:
+            ProviderError: `cost_limit_exceeded`, `budget_exceeded` or `price_unknown`; nothing was sent.
+        """
+        limit = routed.rule.cost_limit if routed.rule else None
+        scopes = [b for b in self._budgets if in_scope(b.scope, candidate, routed.phase.intent.name)]
+        if most is None and (limit is not None or scopes):
+            raise ProviderError(
+                "price unknown, and a limit applies",
+                code=Code.PRICE_UNKNOWN,
+                fix=f'write its prices under `[catalog."{candidate.resolved}"]`',
+            )
+        if most is None:
+            return
+        spent = sum((one.amount for one in self._spent if one.routed is routed), Decimal(0))
+        if limit is not None and spent + most > limit:
+            raise ProviderError(
+                f"may cost {most:f} USD after {spent:f} spent; the rule's limit is {limit:f}",
+                code=Code.COST_LIMIT_EXCEEDED,
+            )
+        for budget in scopes:
+            spent = self._spent_in(budget.scope)
+            if spent + most > budget.limit:
+                left = budget.limit - spent
+                raise ProviderError(
+                    f"may cost {most:f} USD; {left:f} is left of {budget.limit:f} a task for {budget.scope}",
+                    code=Code.BUDGET_EXCEEDED,
+                )
+
+    def note(self, routed: Routed, candidate: Candidate, amount: Decimal | None) -> None:
+        """Notes what an attempt has cost, or may have cost where nobody can say."""
+        if amount:
+            self._spent.append(_Spent(routed, candidate, amount))
+
+    def _spent_in(self, scope: str) -> Decimal:
+        counted = (one for one in self._spent if in_scope(scope, one.candidate, one.routed.phase.intent.name))
+        return sum((one.amount for one in counted), Decimal(0))

@@ -1,0 +1,39 @@
+"""Answers that must not reach a remote host: files of this machine's user alone."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from smista_mcp.core.answers import Withheld
+from smista_mcp.errors import StateUnavailable
+from smista_mcp.ledger import prepare_folder
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFiles:
+    """A folder (0700) of answers, each a file (0600) of its own."""
+
+    folder: Path
+
+    def keep(self, text: str) -> Withheld:
+        """Writes one answer, whole or not at all.
+
+        Raises:
+            StateUnavailable: it cannot be written; the answer is then lost rather than shown.
+        """
+        prepare_folder(self.folder)
+        path = self.folder / f"{secrets.token_hex(16)}.md"
+        data = text.encode()
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise StateUnavailable(
+                f"a restricted answer cannot be kept in {self.folder}: {error.strerror}",
+                fix="make room there, or set SMISTA_HOME to a folder that can be written",
+            ) from None
+        return Withheld(path=str(path), bytes=len(data))

@@ -1,0 +1,309 @@
+"""One try at one model: the payload built anew for it, sent, listened to, and recorded whatever happens."""
+
+import re
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+
+from smista_mcp.core.costing import actual_cost
+from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.core.values import Locality
+from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.connections import Connection, Connections
+from smista_mcp.dispatch.labels import Label
+from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
+from smista_mcp.dispatch.reactions import may_be_charged
+from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
+from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
+from smista_mcp.providers.base import Event, Finished, TextDelta, Timeouts, Usage
+from smista_mcp.providers.sender import Sender
+
+_MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
+"""What a server may say that it used; anything else is not repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an attempt works with.
+
+    Attributes:
+        budgets: those that the ledger holds, of a day or a month.
+        now: gives aware times in UTC.
+        workspace: keyed hash of the root.
+    """
+
+    sender: Sender
+    connections: Connections
+    ledger: Ledger | None
+    providers: Mapping[str, ProviderSpec]
+    limits: DispatchLimits
+    budgets: Sequence[SpendingLimit]
+    allowance: Allowance
+    now: Callable[[], datetime]
+    workspace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A complete answer. `cost` is USD, None where it is unknown."""
+
+    text: str
+    finished: Finished
+    cost: Decimal | None
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A failed attempt.
+
+    Attributes:
+        cost: USD; None where nobody knows.
+        uncertain: whether it may have been charged, and nobody knows how much.
+    """
+
+    candidate: Candidate
+    error: ProviderError
+    cost: Decimal | None = Decimal(0)
+    uncertain: bool = False
+
+
+Heard = Callable[[int], None]
+"""Called with the number of pieces written so far."""
+
+
+async def attempt(
+    tools: Tools, work: Assignment, candidate: Candidate, *, deadline: float, heard: Heard
+) -> Answered | Failed:
+    """Asks one candidate. Whatever was sent is recorded, also where this is cancelled.
+
+    Args:
+        tools: what to work with.
+        work: the phase.
+        candidate: whom to ask.
+        deadline: on the clock of the event loop.
+        heard: told of progress.
+    """
+    try:
+        _check_approval(candidate)
+        payload = payload_for(candidate, work)
+        tools.allowance.check(work.routed, candidate, payload.most)
+        async with AsyncExitStack() as opened:
+            with _until(deadline, "its server was not ready in time", sent=False):
+                connection = await opened.enter_async_context(
+                    tools.connections.open(candidate, tools.providers[candidate.provider])
+                )
+            return await _Request(tools, work, candidate, payload, connection).made(deadline, heard)
+    except ProviderError as error:
+        return Failed(candidate, error)
+
+
+def _check_approval(candidate: Candidate) -> None:
+    if candidate.needs_approval:
+        raise ProviderError(
+            "a person has to approve what goes to a remote model",
+            code=Code.APPROVAL_REQUIRED,
+            fix='`[privacy.remote] mode = "allow"` would not ask',
+        )
+
+
+@contextmanager
+def _until(deadline: float, what: str, *, sent: bool) -> Generator[None]:
+    try:
+        with anyio.fail_after(max(0.0, deadline - anyio.current_time())):
+            yield
+    except TimeoutError:
+        raise ProviderError(
+            what, code=Code.PROVIDER_TIMEOUT, fix="raise `deadline_s` of the rule or of `[dispatch]`", sent=sent
+        ) from None
+
+
+_Status = Literal["completed", "failed", "uncertain", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a request ended, as the ledger keeps it."""
+
+    status: _Status
+    code: Code | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request with its row in the ledger."""
+
+    tools: Tools
+    work: Assignment
+    candidate: Candidate
+    payload: Payload
+    connection: Connection
+
+    async def made(self, deadline: float, heard: Heard) -> Answered | Failed:
+        """Sends it and listens.
+
+        Raises:
+            ProviderError: it may not be sent; nothing is recorded.
+        """
+        protocol = self.connection.protocol
+        wire = protocol.encode(self.payload.request)
+        attempt_id = await self._begun(self.payload.receipt(wire))
+        limits = self.tools.limits
+        stream = self.tools.sender.stream(
+            wire,
+            protocol.decoder(self.payload.request),
+            base_url=self.connection.base_url,
+            key=self.connection.key,
+            timeouts=Timeouts(first_byte_s=limits.first_byte_s, idle_s=limits.idle_s),
+            protocol=protocol,
+        )
+        listening = _Listening(heard)
+        end = _End("uncertain")  # stands where something breaks that nobody foresaw
+        try:
+            with _until(deadline, "its answer was not complete in time", sent=True):
+                await listening.to(stream)
+            answer = self._answer(listening)
+            end = _End("completed", None, answer.cost)
+        except ProviderError as error:
+            failed = self._failed(error, listening.usage)
+            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost)
+            return failed
+        except anyio.get_cancelled_exc_class():
+            end = _End("cancelled", Code.CANCELLED, self._cost(listening.usage))
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._settled(attempt_id, listening, end)
+        return answer
+
+    @property
+    def _local(self) -> bool:
+        return self.candidate.locality is Locality.LOCAL
+
+    async def _begun(self, receipt: Receipt) -> str | None:
+        """Records the request before it leaves; what may cost money does not leave unrecorded."""
+        tools, work, candidate = self.tools, self.work, self.candidate
+        if tools.ledger is None or work.trace_id is None:
+            return self._unrecorded("the ledger cannot be written")
+        intent = work.routed.phase.intent.name
+        start = AttemptStart(
+            phase=work.routed.phase.index,
+            intent=intent,
+            model=candidate.written,
+            provider=candidate.provider,
+            locality=candidate.locality,
+            started_at=tools.now(),
+            receipt=receipt,
+            resolved_model=candidate.resolved,
+            cost_kind=candidate.facts.price_kind,
+            reserved=self.payload.most,
+            workspace=tools.workspace,
+        )
+        budgets = [budget for budget in tools.budgets if in_scope(budget.scope, candidate, intent)]
+        try:
+            return await anyio.to_thread.run_sync(tools.ledger.begin_attempt, work.trace_id, start, budgets)
+        except BudgetExceeded as error:
+            raise ProviderError(error.message, fix=error.fix, code=error.code) from None
+        except (StateUnavailable, NotFound) as error:  # NotFound: somebody moved the file away meanwhile
+            return self._unrecorded(error.message, error.fix)
+
+    def _unrecorded(self, why: str, fix: str = "") -> None:
+        """Lets a request pass that costs nothing."""
+        if not self._local:
+            raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
+
+    async def _settled(self, attempt_id: str | None, listening: "_Listening", end: _End) -> None:
+        self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
+        if attempt_id is None or self.tools.ledger is None:
+            return
+        usage = listening.usage
+        settlement = Settlement(
+            status=end.status,
+            ended_at=self.tools.now(),
+            code=end.code,
+            usage=TokenCounts(
+                usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
+            ),
+            cost=end.cost,
+            resolved_model=self._said_model(listening),
+        )
+        try:
+            await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)
+        except (StateUnavailable, NotFound):
+            return  # the reservation stays and counts in full; the answer is not lost for it
+
+    def _said_model(self, listening: "_Listening") -> str | None:
+        name = listening.finished.model if listening.finished else None
+        return f"{self.candidate.provider}/{name}" if name and _MODEL_NAME.fullmatch(name) else None
+
+    def _answer(self, listening: "_Listening") -> Answered:
+        finished = listening.finished
+        if finished is None:
+            raise ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
+        if finished.truncated:
+            raise ProviderError(
+                "the server took less of the prompt than was sent",
+                fix="raise the model's context window in its server, or send less",
+                code=Code.CONTEXT_TRUNCATED,
+                sent=True,
+            )
+        text = listening.text.strip()
+        if not text and finished.stop_reason == "content_filter":
+            raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
+        if not text:
+            raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label)
+
+    def _failed(self, error: ProviderError, usage: Usage) -> Failed:
+        cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
+        return Failed(self.candidate, error, cost, uncertain=cost is None)
+
+    def _cost(self, usage: Usage) -> Decimal | None:
+        """What the request has cost, by the provider's own count; None where nobody knows."""
+        facts = self.candidate.facts
+        if self._local or facts.price_kind in ("local", "plan"):
+            return Decimal(0)
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        return actual_cost(
+            facts,
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens or 0,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens or 0,
+        )
+
+
+class _Listening:
+    """What was heard of an answer so far."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._text: list[str] = []
+        self.finished: Finished | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def usage(self) -> Usage:
+        return self.finished.usage if self.finished else Usage()
+
+    async def to(self, stream: AsyncGenerator[Event]) -> None:
+        async with aclosing(stream):
+            async for event in stream:
+                if isinstance(event, TextDelta):
+                    self._text.append(event.text)
+                    self._heard(len(self._text))
+                else:
+                    self.finished = event

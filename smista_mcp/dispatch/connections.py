@@ -1,0 +1,76 @@
+"""From an accepted candidate to something that can be asked: a protocol, an address, a key."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smista_mcp.core.effective import ProviderSpec
+from smista_mcp.core.selection import Candidate
+from smista_mcp.errors import Code, ProviderError, UnknownModel
+from smista_mcp.providers.base import WireProtocol
+from smista_mcp.providers.gguf_models import find_model
+from smista_mcp.providers.llamacpp import EmbeddedServers
+from smista_mcp.providers.loopback import parse_loopback
+from smista_mcp.providers.ollama import Ollama
+from smista_mcp.providers.openai_compat import OpenAiCompat
+
+_EMBEDDED = "llamacpp"
+_PROTOCOLS: Mapping[str, WireProtocol] = {
+    _EMBEDDED: OpenAiCompat(),
+    "ollama": Ollama(),
+    "openai-compat": OpenAiCompat(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a request needs to be sent; the key is never shown."""
+
+    protocol: WireProtocol
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Opens connections.
+
+    Attributes:
+        secret: gives the value of a key's variable.
+        models_folder: tells where the files of embedded models lie.
+    """
+
+    servers: EmbeddedServers
+    secret: Callable[[str], str | None]
+    models_folder: Callable[[ProviderSpec], Path]
+
+    @asynccontextmanager
+    async def open(self, candidate: Candidate, spec: ProviderSpec) -> AsyncGenerator[Connection]:
+        """A connection for as long as the block lasts; an embedded model is started where it does not run yet.
+
+        No socket is opened for it, but to a child of ours. An address that is not on this machine's loopback interface
+        is refused here, before anything is recorded or reserved, and by the sender again.
+
+        Raises:
+            ProviderError: nothing of ours speaks to this provider, its address is refused, or its server cannot be
+                started.
+        """
+        protocol = _PROTOCOLS.get(spec.kind)
+        if protocol is None:
+            raise ProviderError(
+                f"this version has no adapter for `{spec.name}` yet",
+                code=Code.PROVIDER_UNAVAILABLE,
+                fix="name a model of ollama, llamacpp or an openai-compat server on this machine",
+            )
+        if spec.kind != _EMBEDDED:
+            base_url = spec.base_url or ""
+            parse_loopback(base_url)
+            yield Connection(protocol, base_url, self.secret(spec.key_variable) if spec.key_variable else None)
+            return
+        try:
+            model = find_model(self.models_folder(spec), candidate.facts.ref.model)
+        except UnknownModel as error:
+            raise ProviderError(error.message, fix=error.fix, code=error.code) from None
+        async with self.servers.use(model, candidate.window) as server:
+            yield Connection(protocol, server.endpoint.base_url, server.endpoint.key)

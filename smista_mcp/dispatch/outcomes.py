@@ -1,0 +1,165 @@
+"""What became of a phase, as the host is told."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Literal
+
+from smista_mcp.core.answers import DispatchedPhase, UsageReport, Withheld
+from smista_mcp.core.costing import usd
+from smista_mcp.core.decision import Handoff
+from smista_mcp.core.routing import Routed
+from smista_mcp.core.selection import Candidate
+from smista_mcp.core.values import Status
+from smista_mcp.dispatch.attempts import Answered, Failed
+from smista_mcp.dispatch.reactions import reaction
+from smista_mcp.errors import Code, StateUnavailable
+
+Undone = Literal["failed", "refused", "approval_required", "handoff"]
+_UNDONE: dict[Status, Undone] = {
+    Status.REFUSED: "refused",
+    Status.APPROVAL_REQUIRED: "approval_required",
+    Status.HANDOFF: "handoff",
+}
+_CUT = {
+    "length": "the answer was cut at its length limit",
+    "content_filter": "the provider's content filter ended the answer",
+}
+_DUPLICATE = "possible_duplicate_charge: a request that was not completed may have been charged"
+
+
+def decided(routed: Routed) -> DispatchedPhase:
+    """A phase that its decision gives to no model of ours."""
+    status = _UNDONE[routed.decision.status]
+    return _undone(routed, status, routed.decision.code, routed.decision.reason, routed.decision.handoff)
+
+
+def waiting(routed: Routed, blocking: DispatchedPhase) -> DispatchedPhase:
+    """A phase whose dependency has no answer to build on: it stands where that stands."""
+    status: Undone = "failed" if blocking.status in ("completed", "running") else blocking.status
+    if status == "handoff":
+        text = f"waits for phase {blocking.phase}, which the host does; then dispatch this step with its result"
+        return _undone(routed, status, None, text)
+    text = f"not tried: phase {blocking.phase}, which it waits for, did not complete"
+    return _undone(routed, status, blocking.code, text)
+
+
+def kept_from_host(routed: Routed) -> DispatchedPhase:
+    """A phase that the host would do, were it not for the label of what it builds on."""
+    text = "not given to the host: it builds on an answer that must stay on this machine"
+    return _undone(routed, "refused", Code.RESTRICTED_CONTENT, text)
+
+
+def handed_over(
+    routed: Routed, handoff: Handoff, failures: Sequence[Failed] = (), trace_id: str | None = None
+) -> DispatchedPhase:
+    """A phase that the host does because no candidate before it could."""
+    code = _code(failures, exhausted=True) if failures else None
+    phase = _undone(routed, "handoff", code, told(failures) or routed.decision.reason, handoff)
+    return phase.model_copy(update={"trace_id": trace_id})
+
+
+def failed(
+    routed: Routed, failures: Sequence[Failed], trace_id: str | None, *, exhausted: bool = False
+) -> DispatchedPhase:
+    """A phase that no candidate completed; `exhausted` where none was left to be asked."""
+    status, code = _verdict(failures, exhausted=exhausted)
+    fixes = dict.fromkeys(failure.error.fix for failure in failures if failure.error.fix)
+    detail = f"{told(failures)} ({'; '.join(fixes)})" if fixes else told(failures)
+    phase = _undone(routed, status, code, detail)
+    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures)})
+
+
+def completed(
+    routed: Routed,
+    candidate: Candidate,
+    answer: Answered,
+    failures: Sequence[Failed],
+    trace_id: str | None,
+) -> DispatchedPhase:
+    """A phase with its answer. Its cost includes what failed attempts have cost."""
+    usage = answer.finished.usage
+    remarks = [_CUT.get(answer.finished.stop_reason, ""), told(failures)]
+    return DispatchedPhase(
+        phase=routed.phase.index,
+        intent=routed.phase.intent.name,
+        status="completed",
+        code=None,
+        model=candidate.resolved,
+        answer=answer.text,
+        patch=None,
+        label=answer.label,
+        usage=UsageReport(
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+        ),
+        cost=_cost((*failures, answer)),
+        trace_id=trace_id,
+        effort=routed.decision.effort,
+        detail="; ".join(filter(None, remarks)),
+    )
+
+
+def in_a_file(phase: DispatchedPhase, kept: Withheld) -> DispatchedPhase:
+    """A completed phase whose answer the host must not see."""
+    return phase.model_copy(update={"answer": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
+
+
+def lost(phase: DispatchedPhase, error: StateUnavailable) -> DispatchedPhase:
+    """A completed phase whose answer may be neither shown nor kept."""
+    changed = {"status": "failed", "answer": None, "code": Code.ANSWER_WITHHELD, "detail": str(error)}
+    return phase.model_copy(update=changed)
+
+
+def told(failures: Sequence[Failed]) -> str:
+    """Every failure with its model, and whether something may have been charged twice."""
+    said = [f"{one.candidate.written}: {one.error.code}, {one.error.message}" for one in failures]
+    if any(failure.uncertain for failure in failures):
+        said.append(_DUPLICATE)
+    return "; ".join(dict.fromkeys(said))
+
+
+def _verdict(failures: Sequence[Failed], *, exhausted: bool) -> tuple[Undone, Code]:
+    """Where everything was our own refusal, nothing failed: a person or the policy has to change something."""
+    codes = [failure.error.code for failure in failures]
+    if Code.APPROVAL_REQUIRED in codes and exhausted:
+        return "approval_required", Code.APPROVAL_REQUIRED
+    if codes and all(reaction(failure.error).ours for failure in failures):
+        if Code.COST_LIMIT_EXCEEDED in codes:
+            return "approval_required", Code.APPROVAL_REQUIRED
+        return "refused", codes[0]
+    return "failed", _code(failures, exhausted=exhausted)
+
+
+def _code(failures: Sequence[Failed], *, exhausted: bool) -> Code:
+    """The code of what ended the walk; where several were asked and none is left, `fallback_exhausted`."""
+    asked = {failure.candidate.written for failure in failures}
+    return Code.FALLBACK_EXHAUSTED if exhausted and len(asked) > 1 else failures[-1].error.code
+
+
+def _cost(attempts: Sequence[Answered | Failed]) -> str | None:
+    costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
+    return usd(sum(costs, Decimal(0))) if len(costs) == len(attempts) and costs else None
+
+
+def _undone(
+    routed: Routed, status: Undone, code: Code | None, detail: str, handoff: Handoff | None = None
+) -> DispatchedPhase:
+    decision = routed.decision
+    return DispatchedPhase(
+        phase=routed.phase.index,
+        intent=routed.phase.intent.name,
+        status=status,
+        code=code,
+        model=decision.model,
+        answer=None,
+        patch=None,
+        label=None,
+        usage=UsageReport(),
+        cost=None,
+        trace_id=None,
+        effort=decision.effort,
+        detail=detail,
+        handoff=handoff,
+    )

@@ -1,0 +1,173 @@
+"""What one candidate is sent: chosen anew for it from what there is, and listed item by item."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from smista_mcp.core.costing import expected_output_tokens, price_range
+from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
+from smista_mcp.core.routing import Routed
+from smista_mcp.core.selection import Candidate
+from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import Grant, Locality
+from smista_mcp.dispatch.labels import Label, label_of
+from smista_mcp.dispatch.prompts import Block, messages
+from smista_mcp.errors import Code, ProviderError
+from smista_mcp.providers.base import CompletionRequest, WireRequest
+
+_ROOM = 64
+"""Tokens of a window that message frames may take."""
+_LEAST_ANSWER = 64
+"""Tokens without which no answer is worth asking for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Something that may go along, with its content.
+
+    Attributes:
+        path: how receipts name it.
+        sha256: of exactly `block.text`, in hex.
+        tokens: with factor 1.
+        required: false where the phase can do without.
+        place: of a piece of context, its place in the phase's context; None for an earlier answer.
+        restricted: why it must not leave this machine, as far as it says so itself; None where it may.
+        label: of an earlier answer: what it was made from.
+    """
+
+    block: Block
+    path: str
+    sha256: str
+    tokens: int
+    required: bool = True
+    place: int | None = None
+    restricted: str | None = None
+    label: Label | None = None
+
+    @property
+    def reason(self) -> str:
+        if self.place is None:
+            return "answer that this step waits for"
+        return "required" if self.required else "helpful"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One phase as it is handed to candidates.
+
+    Attributes:
+        pieces: of its context, in order.
+        answers: what the phases said that it waits for.
+        trace_id: None where the ledger could not be written.
+    """
+
+    routed: Routed
+    context: PhaseContext
+    pieces: Sequence[Piece]
+    answers: Sequence[Piece]
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What one candidate is asked.
+
+    Attributes:
+        most: USD that the one request may cost; None where the price is unknown.
+        label: that of an answer made from it.
+    """
+
+    request: CompletionRequest
+    sent: tuple[Piece, ...]
+    withheld: tuple[WithheldItem, ...]
+    most: Decimal | None
+    label: Label | None
+
+    def receipt(self, wire: WireRequest) -> Receipt:
+        """What is about to leave in the body of a request."""
+        return Receipt(
+            sent=tuple(SentItem(path=p.path, sha256=p.sha256, tokens=p.tokens, reason=p.reason) for p in self.sent),
+            withheld=self.withheld,
+            body_bytes=len(wire.body),
+            body_sha256=hashlib.sha256(wire.body).hexdigest(),
+        )
+
+
+def payload_for(candidate: Candidate, work: Assignment) -> Payload:
+    """Builds the payload for a target from nothing but what this target may have.
+
+    Raises:
+        ProviderError: `restricted_content` or `context_window_exceeded`; nothing was sent.
+    """
+    chosen, kept = _cleared(candidate, work)
+    request = _request(candidate, work, chosen)
+    while request is None:
+        spare = next((piece for piece in reversed(chosen) if not piece.required), None)
+        if spare is None:
+            needed = sum(piece.tokens for piece in chosen)
+            raise ProviderError(
+                f"{len(chosen)} items with about {needed} tokens and the words do not fit its {candidate.window}",
+                code=Code.CONTEXT_WINDOW_EXCEEDED,
+                fix="name fewer files or a range of lines, or a model with a larger window",
+            )
+        chosen.remove(spare)
+        kept.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
+        request = _request(candidate, work, chosen)
+    places = {piece.place for piece in chosen if piece.place is not None}
+    label = label_of(work.routed.floor, places, [answer.label for answer in work.answers])
+    return Payload(request, tuple(chosen), tuple(kept), _most(candidate, request), label)
+
+
+def _cleared(candidate: Candidate, work: Assignment) -> tuple[list[Piece], list[WithheldItem]]:
+    """What this target may have; all else is named. A remote target gets nothing that is marked in any way."""
+    remote = candidate.locality is not Locality.LOCAL
+    least = work.routed.floor
+    labelled = next((piece for piece in work.answers if piece.label), None)
+    if remote and (least.local or labelled):
+        why = f"the {labelled.path} is {labelled.label}" if labelled else "; ".join(least.reasons[:3])
+        raise ProviderError(f"must stay on this machine: {why}", code=Code.RESTRICTED_CONTENT)
+    chosen: list[Piece] = []
+    kept = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
+    for piece in work.pieces:
+        if piece.place not in candidate.included:
+            continue  # named by the candidate's own report
+        why = (least.withheld.get(piece.place) or piece.restricted) if remote else None
+        if why:
+            kept.append(WithheldItem(path=piece.path, reason=why))
+        else:
+            chosen.append(piece)
+    return [*chosen, *work.answers], kept
+
+
+def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> CompletionRequest | None:
+    """The request; None where it leaves no room for an answer."""
+    decision, phase = work.routed.decision, work.routed.phase
+    patch = decision.permissions["file_write"] is not Grant.DENY
+    asked = messages(phase.intent.name, phase.text, [piece.block for piece in pieces], patch=patch)
+    prompt = round(sum(count_tokens(message.content) for message in asked) * candidate.facts.token_factor)
+    expected = expected_output_tokens(phase.intent.name, decision.effort)
+    room = candidate.window - prompt - _ROOM
+    if room < _LEAST_ANSWER:
+        return None
+    return CompletionRequest(
+        model=candidate.facts.ref.model,
+        messages=asked,
+        effort=decision.effort,
+        max_output_tokens=min(room, expected, candidate.facts.max_output_tokens or expected),
+        context_window=candidate.window,
+        prompt_tokens=prompt,
+        temperature=0.0 if candidate.locality is Locality.LOCAL else None,
+    )
+
+
+def _most(candidate: Candidate, request: CompletionRequest) -> Decimal | None:
+    """What this one request may cost, its answers from earlier steps included."""
+    price = price_range(
+        candidate.facts,
+        input_tokens=request.prompt_tokens or 0,
+        expected_output=request.max_output_tokens or 0,
+        attempts=1,
+    )
+    return None if price is None else Decimal(price.max)

@@ -1,0 +1,193 @@
+"""The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from smista_mcp.core.answers import DispatchedPhase
+from smista_mcp.core.facts import HostFacts, PhaseContext
+from smista_mcp.core.handing import handoff, may_hand_over
+from smista_mcp.core.modelref import HOST
+from smista_mcp.core.routing import Routed
+from smista_mcp.core.selection import Candidate
+from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import Locality, Status
+from smista_mcp.dispatch import outcomes
+from smista_mcp.dispatch.answerfiles import AnswerFiles
+from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
+from smista_mcp.dispatch.jobs import Standing
+from smista_mcp.dispatch.payloads import Assignment, Piece
+from smista_mcp.dispatch.prompts import Block
+from smista_mcp.dispatch.reactions import reaction
+from smista_mcp.errors import Code, ProviderError, StateUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseWork:
+    """A decided phase with its context and the content of that."""
+
+    routed: Routed
+    context: PhaseContext
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """To whom answers go.
+
+    Attributes:
+        host: the host that calls.
+        handoff: `[routing] handoff` of the policy.
+        host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody can be asked here, so `ask`
+            is as strict as `file`.
+        files: where withheld answers are kept.
+    """
+
+    host: HostFacts
+    handoff: str
+    host_answers: str
+    files: AnswerFiles
+
+    @property
+    def shows_restricted(self) -> bool:
+        return self.host_answers == "return" or self.host.locality is Locality.LOCAL
+
+
+async def carry_out(
+    tools: Tools, phases: Sequence[PhaseWork], delivery: Delivery, standing: Standing
+) -> tuple[DispatchedPhase, ...]:
+    """Runs every phase whose dependencies completed; the others say what they wait for."""
+    standing.phases = len(phases)
+    run = _Run(tools, delivery, standing)
+    done: dict[int, DispatchedPhase] = {}
+    for work in phases:
+        phase = work.routed.phase
+        blocking = next((done[d] for d in phase.depends_on if done[d].status != "completed"), None)
+        done[phase.index] = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+    return tuple(done.values())
+
+
+class _Run:
+    """One task under way. `answers` holds what completed phases said, by index, for those that wait for it."""
+
+    def __init__(self, tools: Tools, delivery: Delivery, standing: Standing) -> None:
+        self._tools = tools
+        self._delivery = delivery
+        self._standing = standing
+        self._answers: dict[int, Piece] = {}
+
+    async def phase(self, work: PhaseWork) -> DispatchedPhase:
+        routed = work.routed
+        answers = [self._answers[d] for d in routed.phase.depends_on]
+        if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers):
+            return outcomes.kept_from_host(routed)
+        if routed.decision.status is not Status.ROUTED:
+            return outcomes.decided(routed)
+        trace_id = await self._open_trace(routed)
+        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id))
+
+    async def _walk(self, work: Assignment) -> DispatchedPhase:
+        """Asks one candidate after the other, until one answers, one may not be passed over, or the time is up."""
+        routed = work.routed
+        own = routed.rule.deadline_s if routed.rule else None
+        deadline = anyio.current_time() + (own or self._tools.limits.deadline_s)
+        failures: list[Failed] = []
+        for candidate in routed.candidates:
+            if candidate.provider == HOST:
+                if self._host_may_have(work.answers):
+                    return self._handed_over(work, failures, candidate)
+                failures.append(_kept_from_host(candidate))
+                continue
+            answer = await self._tried(work, candidate, deadline, failures)
+            if answer is not None:
+                return await self._completed(work, candidate, answer, failures)
+            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+                return outcomes.failed(routed, failures, work.trace_id)
+        if self._may_hand_over(work, failures):
+            return self._handed_over(work, failures)
+        return outcomes.failed(routed, failures, work.trace_id, exhausted=True)
+
+    async def _tried(
+        self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed]
+    ) -> Answered | None:
+        """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
+        standing = self._standing
+        for left in reversed(range(1 + self._tools.limits.max_retries)):
+            standing.phase, standing.tokens = work.routed.phase.index, 0
+            standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
+            outcome = await attempt(self._tools, work, candidate, deadline=deadline, heard=self._heard)
+            if isinstance(outcome, Answered):
+                return outcome
+            failures.append(outcome)
+            wait = outcome.error.retry_after_s
+            if not left or wait is None or not reaction(outcome.error).again or self._must_stop(outcome):
+                return None
+            if anyio.current_time() + wait >= deadline:
+                return None
+            standing.message = f"waiting {wait:.0f} s, as {candidate.written} asks for"
+            await anyio.sleep(wait)
+        return None
+
+    def _heard(self, tokens: int) -> None:
+        self._standing.tokens = tokens
+
+    def _must_stop(self, failure: Failed) -> bool:
+        if failure.uncertain and self._tools.limits.on_uncertain == "stop":
+            return True
+        return not reaction(failure.error).go_on
+
+    def _host_may_have(self, answers: Sequence[Piece]) -> bool:
+        """Whether the host may do what builds on these answers."""
+        return self._delivery.host.locality is Locality.LOCAL or not any(answer.label for answer in answers)
+
+    def _may_hand_over(self, work: Assignment, failures: Sequence[Failed]) -> bool:
+        """Whether the host takes over where no candidate is left. What waits for a person is not taken from them."""
+        asks = any(failure.error.code is Code.APPROVAL_REQUIRED for failure in failures)
+        delivery = self._delivery
+        allowed = may_hand_over(delivery.handoff, work.routed.floor, delivery.host)
+        return allowed and not asks and self._host_may_have(work.answers)
+
+    def _handed_over(
+        self, work: Assignment, failures: Sequence[Failed], candidate: Candidate | None = None
+    ) -> DispatchedPhase:
+        routed, host = work.routed, self._delivery.host
+        model = candidate.facts.ref.model if candidate else None
+        told = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
+        return outcomes.handed_over(routed, told, failures, work.trace_id)
+
+    async def _open_trace(self, routed: Routed) -> str | None:
+        ledger, decision_id = self._tools.ledger, routed.decision.decision_id
+        if ledger is None:
+            return None
+        try:
+            return await anyio.to_thread.run_sync(ledger.open_trace, decision_id, self._tools.now())
+        except StateUnavailable:
+            return None
+
+    async def _completed(
+        self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
+    ) -> DispatchedPhase:
+        phase = work.routed.phase
+        self._answers[phase.index] = Piece(
+            block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
+            path=f"answer of phase {phase.index}",
+            sha256=hashlib.sha256(answer.text.encode()).hexdigest(),
+            tokens=count_tokens(answer.text),
+            label=answer.label,
+        )
+        done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
+        if answer.label != "restricted" or self._delivery.shows_restricted:
+            return done
+        try:
+            kept = await anyio.to_thread.run_sync(self._delivery.files.keep, answer.text)
+        except StateUnavailable as error:
+            return outcomes.lost(done, error)
+        return outcomes.in_a_file(done, kept)
+
+
+def _kept_from_host(candidate: Candidate) -> Failed:
+    text = "it builds on an answer that must stay on this machine"
+    return Failed(candidate, ProviderError(text, code=Code.RESTRICTED_CONTENT))

@@ -1,0 +1,64 @@
+"""The table of failures: what each leads to, as a law."""
+
+import pytest
+
+from smista_mcp.dispatch.reactions import REACTIONS, may_be_charged, reaction
+from smista_mcp.errors import Code, ProviderError
+from smista_mcp.providers.failures import ErrorObject, status_error, stream_error
+
+
+def of_status(status: int, *words: str) -> ProviderError:
+    return status_error(status, {}, ErrorObject("", frozenset(words)), now=0.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "go_on"),
+    [
+        *((status, True) for status in (402, 408, 413, 429, 500, 502, 503, 504, 520, 529)),
+        *((status, False) for status in (400, 401, 403, 404, 405, 409, 415, 422, 451)),
+        *((status, True) for status in (301, 302, 307)),
+    ],
+)
+def test_a_status_says_whether_the_next_candidate_is_asked(status: int, go_on: bool) -> None:
+    assert reaction(of_status(status)).go_on is go_on
+
+
+def test_a_model_that_is_not_there_is_followed_by_the_next() -> None:
+    assert reaction(of_status(404, "model_not_found")).go_on
+
+
+def test_a_prompt_that_is_too_long_is_given_to_the_next() -> None:
+    assert reaction(of_status(400, "context_length_exceeded")).go_on
+
+
+def test_the_same_model_is_asked_again_only_where_it_is_busy() -> None:
+    assert {code for code, one in REACTIONS.items() if one.again} == {Code.PROVIDER_RATE_LIMITED}
+
+
+def test_what_the_table_does_not_know_stops() -> None:
+    for code in set(Code) - REACTIONS.keys():
+        assert not reaction(ProviderError("", code=code)).go_on
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 422, 429])
+def test_a_request_that_was_refused_cannot_have_been_charged(status: int) -> None:
+    assert not may_be_charged(of_status(status))
+    assert not may_be_charged(stream_error(ErrorObject(status=status)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderError("cut", code=Code.PROVIDER_PROTOCOL, sent=True),
+        ProviderError("late", code=Code.PROVIDER_TIMEOUT, sent=True),
+        of_status(504),
+        stream_error(ErrorObject("overloaded", frozenset({"overloaded_error"}), None)),
+    ],
+)
+def test_a_request_without_an_end_may_have_been_charged(error: ProviderError) -> None:
+    assert may_be_charged(error)
+
+
+def test_a_request_that_never_left_cannot_have_been_charged() -> None:
+    assert not may_be_charged(ProviderError("refused", code=Code.PROVIDER_UNAVAILABLE))
+    assert not may_be_charged(of_status(500))
