@@ -1,0 +1,43 @@
+"""One host at the other end of two pipes: from its first line to its last."""
+
+import anyio
+from mcp.server.stdio import stdio_server
+
+from smista_mcp.app import App
+from smista_mcp.server.departure import depart
+from smista_mcp.server.pipes import Answers, Requests
+from smista_mcp.server.protocol import serving
+from smista_mcp.server.signals import Interruption
+from smista_mcp.server.startup import Diversion
+
+
+async def converse(app: App, interruption: Interruption, diversion: Diversion) -> None:
+    """Serves standard input until it ends or a signal comes.
+
+    Returns at the end of input. After a signal, or when the host reads no more, it ends the process itself once all
+    that `app` started is closed: a thread still waits for the next line, and nothing can wake it.
+
+    Args:
+        app: what answers.
+        interruption: tells of signals.
+        diversion: kept up until the protocol library takes standard output over, which it then guards itself.
+    """
+    diversion.end()
+    async with stdio_server() as (read, write):
+        ended = False
+        try:
+            async with serving(app) as server, anyio.create_task_group() as group:
+                group.start_soon(_cancel_on_signal, interruption, group.cancel_scope)
+                answers = Answers(write)
+                requests = Requests(read, answers, on_end=lambda: interruption.bound(0))
+                await server.run(requests, answers, server.create_initialization_options())
+                ended = True
+                group.cancel_scope.cancel()
+        finally:
+            if not ended:
+                depart(interruption)
+
+
+async def _cancel_on_signal(interruption: Interruption, scope: anyio.CancelScope) -> None:
+    await interruption.came()
+    scope.cancel()

@@ -1,0 +1,106 @@
+"""Calls of the tools: arguments in, the application's answer out, and no failure that is not told."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from mcp_types import CallToolResult, TextContent
+
+from smista_mcp.app import App, Caller
+from smista_mcp.core.task import Task
+from smista_mcp.core.values import Value
+from smista_mcp.errors import SmistaError
+from smista_mcp.server.arguments import read_task, read_task_or_id
+from smista_mcp.server.errors import told, unknown_tool, withheld
+from smista_mcp.server.progress import ProgressRelay, Report
+from smista_mcp.server.schemas import ToolName
+from smista_mcp.server.workshop import Workshop
+
+THREADS = 16
+"""Calls that may block at once (git, a probe of a local server); standard input is read by a thread of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One call of a tool. `report` tells of progress, or does nothing where the caller did not ask for that."""
+
+    arguments: Mapping[str, object]
+    caller: Caller
+    report: Report
+
+
+class Desk:
+    """Answers calls of the tools by asking the application."""
+
+    def __init__(self, app: App, workshop: Workshop) -> None:
+        self._app = app
+        self._workshop = workshop
+        self._threads = CapacityLimiter(THREADS)
+        self._answers: dict[ToolName, Callable[[Incoming], Awaitable[CallToolResult]]] = {
+            "classify": self._classify,
+            "route": self._route,
+            "explain": self._explain,
+            "dispatch": self._dispatch,
+        }
+
+    async def answer(self, name: str, incoming: Incoming) -> CallToolResult:
+        """What the tool `name` says, a failure included."""
+        for tool, answer in self._answers.items():
+            if tool == name:
+                return await _kept(tool, answer(incoming))
+        return unknown_tool()
+
+    async def _classify(self, incoming: Incoming) -> CallToolResult:
+        task = read_task("classify", incoming.arguments)
+        return await self._in_thread(
+            lambda: self._app.classify(task.text, paths=task.paths, skill=task.skill, context=task.context)
+        )
+
+    async def _route(self, incoming: Incoming) -> CallToolResult:
+        task = read_task("route", incoming.arguments)
+        return await self._in_thread(lambda: self._app.route(task, incoming.caller))
+
+    async def _explain(self, incoming: Incoming) -> CallToolResult:
+        asked = read_task_or_id("explain", incoming.arguments)
+        if isinstance(asked, Task):
+            return await self._in_thread(lambda: self._app.explain(task=asked, caller=incoming.caller))
+        return await self._in_thread(lambda: self._app.explain(asked, caller=incoming.caller))
+
+    async def _in_thread(self, ask: Callable[[], Value]) -> CallToolResult:
+        """A slow answer stalls no other; a cancelled one is left to end unheard, for it changes nothing."""
+        return given(await to_thread.run_sync(ask, abandon_on_cancel=True, limiter=self._threads))
+
+    async def _dispatch(self, incoming: Incoming) -> CallToolResult:
+        asked = read_task_or_id("dispatch", incoming.arguments)
+        relay = ProgressRelay(incoming.report)
+
+        async def work() -> CallToolResult:
+            app, limit_s = await self._workshop.open(), self._app.call_limit_s(incoming.caller)
+            if isinstance(asked, Task):
+                return given(await app.dispatch(asked, incoming.caller, listener=relay.note, limit_s=limit_s))
+            return given(await app.join(asked, listener=relay.note, limit_s=limit_s))
+
+        results: list[CallToolResult] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(relay.run)
+            results.append(await _kept("dispatch", work()))  # in here: a task group would wrap what is raised
+            group.cancel_scope.cancel()
+        return results[0]
+
+
+def given(answer: Value) -> CallToolResult:
+    """An answer as the host gets it: some hosts read the text alone, some the object alone, so both say all."""
+    text = answer.model_dump_json(by_alias=True)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=json.loads(text))
+
+
+async def _kept(tool: ToolName, work: Awaitable[CallToolResult]) -> CallToolResult:
+    """The outcome of `work`, whatever it is: no failure of a call may end the server or show its insides."""
+    try:
+        return await work
+    except SmistaError as error:
+        return told(error)
+    except Exception as error:  # noqa: BLE001 - the border to the host, the only one; cancellation passes
+        return withheld(tool, error)

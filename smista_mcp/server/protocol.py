@@ -1,0 +1,65 @@
+"""The protocol server: which requests it answers, and with what."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel import Server
+from mcp_types import CallToolRequestParams, CallToolResult
+
+from smista_mcp import __version__
+from smista_mcp.app import App, Caller
+from smista_mcp.server import lists
+from smista_mcp.server.desk import Desk, Incoming
+from smista_mcp.server.instructions import INSTRUCTIONS
+from smista_mcp.server.tools import TOOLS
+from smista_mcp.server.workshop import Workshop
+
+LIST_TTL_MS = 300_000
+"""How long a host may keep a list, which changes with the installed version only."""
+
+_SCHEMAS = {tool.name: tool.input_schema for tool in TOOLS}
+
+
+@asynccontextmanager
+async def serving(app: App) -> AsyncGenerator[Server[dict[str, object]]]:
+    """The protocol server over `app`; it speaks every revision that the library knows, over any transport.
+
+    What dispatches started is ended when the block ends.
+    """
+    async with Workshop.for_app(app) as workshop:
+        yield _server(Desk(app, workshop))
+
+
+def _server(desk: Desk) -> Server[dict[str, object]]:
+    async def call_tool(ctx: lists.Context, params: CallToolRequestParams) -> CallToolResult:
+        client = ctx.session.client_params
+        incoming = Incoming(
+            arguments=params.arguments or {},
+            caller=Caller(client.client_info.name if client else None),
+            report=ctx.session.report_progress,
+        )
+        return await desk.answer(params.name, incoming)
+
+    hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
+    return Server(
+        "smista-mcp",
+        version=__version__,
+        title="smista",
+        instructions=INSTRUCTIONS,
+        cache_hints={
+            "server/discover": hint,
+            "tools/list": hint,
+            "prompts/list": hint,
+            "resources/list": hint,
+            "resources/templates/list": hint,
+        },
+        get_tool_input_schema=_SCHEMAS.get,
+        on_call_tool=call_tool,
+        on_list_tools=lists.list_tools,
+        on_list_prompts=lists.list_prompts,
+        on_get_prompt=lists.get_prompt,
+        on_list_resources=lists.list_resources,
+        on_list_resource_templates=lists.list_resource_templates,
+        on_read_resource=lists.read_resource,
+    )

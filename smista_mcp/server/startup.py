@@ -1,0 +1,70 @@
+"""The start of a server: signals first, quiet logs, a clean standard output, no garbage collection while loading."""
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from smista_mcp.server.signals import Interruption
+
+
+def prepare(interruption: Interruption | None) -> Interruption:
+    """The first steps of every server: signals first, then where warnings go.
+
+    Args:
+        interruption: handlers that already stand; without them they are installed here.
+    """
+    if interruption is None:
+        interruption = Interruption()
+        interruption.watch()
+    if not sys.stderr:  # closed by who started us; the next file that is opened must not become standard error
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    return interruption
+
+
+class Diversion:
+    """Standard output while nobody speaks the protocol on it yet: whatever prints goes to standard error instead."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._wire = os.dup(1)
+        os.dup2(2, 1)
+
+    def end(self) -> None:
+        """Gives standard output back, for the protocol to take it over."""
+        sys.stdout.flush()
+        os.dup2(self._wire, 1)
+        os.close(self._wire)
+
+
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Surrounds the import of the protocol library, whose objects live as long as the process.
+
+    The collector would look at them again and again; it is off meanwhile, and what was made is frozen.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+class OneLine(logging.Formatter):
+    """A record as one line. Of an exception it says only the type: its text may quote what a host sent.
+
+    Further lines of a message are dropped for the same reason: asyncio puts the exception there.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        kind = record.exc_info[0] if record.exc_info else None
+        cause = f" ({kind.__name__})" if kind else ""
+        message = record.getMessage().partition("\n")[0]
+        return f"smista-mcp: {record.levelname.lower()} in {record.name}: {message}{cause}"

@@ -1,0 +1,39 @@
+"""The server over standard input and output, as hosts start it."""
+
+import sys
+
+import anyio
+
+from smista_mcp.app import App
+from smista_mcp.server.signals import Interruption, leave
+from smista_mcp.server.startup import Diversion, prepare, uncollected
+
+
+def serve_stdio(app: App, interruption: Interruption | None = None) -> int:
+    """Serves one host over standard input and output until it closes its end; blocks.
+
+    A signal ends the process within a second with status 128 + n, the end of input with status 0; either way nothing
+    that `app` started is left behind, and this does not return. Nothing but the protocol is written to standard output.
+
+    Args:
+        app: what answers.
+        interruption: handlers that already stand; without them they are installed here.
+
+    Returns:
+        1 where it cannot serve.
+    """
+    interruption = prepare(interruption)
+    if not (sys.stdin and sys.stdout):
+        sys.stderr.write("smista-mcp: standard input or output is closed; an MCP host has to hold both ends\n")
+        return 1
+    diversion = Diversion()
+    with uncollected():
+        from smista_mcp.server.conversation import converse  # noqa: PLC0415 - after the handlers, without the collector
+    if sys.stdin.isatty():
+        sys.stderr.write("smista-mcp: waiting for an MCP host on standard input; Ctrl-D ends\n")
+    status = 0
+    try:
+        anyio.run(converse, app, interruption, diversion)
+    except* OSError:
+        status = 1  # the host is gone: nobody reads what we write
+    return leave(status)

@@ -1,0 +1,135 @@
+"""A host that speaks to a server process in raw JSON lines, so that nothing between a test and the wire is polite."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import smista_mcp
+
+PATIENCE_S = 30.0
+SERVE = """\
+import sys
+from pathlib import Path
+from smista_mcp.app import open_app
+from smista_mcp.loading.environment import Environment
+from smista_mcp.loading.layers import Settings
+from smista_mcp.server.{module} import {function}
+{before}
+sys.exit({function}(open_app(Settings(environment=Environment.read(), workspace=Path.cwd())), *{arguments!r}))
+"""
+ENVELOPE: dict[str, Any] = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "opencode", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+class RawHost:
+    """One server process on pipes. Every wait is bounded."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.noted: list[dict[str, Any]] = []
+        self._read = {"out": b"", "err": b""}
+
+    @classmethod
+    @contextmanager
+    def started(
+        cls, home: Path, workspace: Path, *, module: str = "stdio", arguments: tuple[object, ...] = (), before: str = ""
+    ) -> Generator[Self]:
+        program = SERVE.format(module=module, function=f"serve_{module}", arguments=arguments, before=before)
+        marks = ("CLAUDE", "GEMINI", "OPENCODE", "SMISTA")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(marks)}
+        env |= {"SMISTA_HOME": str(home), "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1])}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [sys.executable, "-c", program], cwd=workspace, env=env, stdin=pipe, stdout=pipe, stderr=pipe
+        ) as process:
+            try:
+                yield cls(process)
+            finally:
+                process.terminate()  # not killed: what a process covers of the code is written when it ends
+
+    def say(self, message: object) -> None:
+        line = message if isinstance(message, str) else json.dumps(message)
+        assert self.process.stdin
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        """The next message; a line that is none fails."""
+        return json.loads(self.line("out"))
+
+    def line(self, where: str) -> str:
+        """The next line of `out` or `err`."""
+        stream = self.process.stdout if where == "out" else self.process.stderr
+        assert stream
+        end = time.monotonic() + PATIENCE_S
+        while b"\n" not in self._read[where]:
+            ready, _, _ = select.select([stream], [], [], max(0, end - time.monotonic()))
+            assert ready, "the server says nothing"
+            piece = os.read(stream.fileno(), 1 << 16)
+            assert piece, "the server has ended"
+            self._read[where] += piece
+        line, _, self._read[where] = self._read[where].partition(b"\n")
+        return line.decode()
+
+    def ask(self, request_id: object, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to a request; what comes before it is noted."""
+        self.say({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params or {}})
+        return self.answer(request_id)
+
+    def answer(self, request_id: object) -> dict[str, Any]:
+        while (message := self.hear()).get("id") != request_id:
+            self.noted.append(message)
+        return message
+
+    def greet(self, version: str = "2025-11-25", name: str = "opencode") -> dict[str, Any]:
+        client = {"name": name, "version": "1"}
+        answer = self.ask(0, "initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": client})
+        self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return answer["result"]
+
+    def call(self, tool: str, arguments: dict[str, Any], *, request_id: object = 1, **params: Any) -> dict[str, Any]:
+        return self.ask(request_id, "tools/call", {"name": tool, "arguments": arguments, **params})["result"]
+
+    def end_input(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def interrupt(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def exit(self) -> tuple[int, float]:
+        """Status and seconds until the end."""
+        began = time.monotonic()
+        return self.process.wait(PATIENCE_S), time.monotonic() - began
+
+    def rest(self, where: str) -> str:
+        """All that is left of `out` or `err` after the end."""
+        stream = self.process.stdout if where == "out" else self.process.stderr
+        assert stream
+        return (self._read[where] + stream.read()).decode()
+
+
+def children_of(pid: int) -> list[int]:
+    """Children of a process, of all its threads (Linux)."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return re.sub(r".*\) ", "", stat)[0] != "Z"
