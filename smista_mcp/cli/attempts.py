@@ -1,0 +1,61 @@
+"""Attempts and their receipts, for people: what was asked, what it cost, what left the machine."""
+
+from collections.abc import Iterator, Mapping
+
+from smista_mcp.app import App
+from smista_mcp.core.answers import AttemptReport, UsageReport
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.core.values import Locality
+from smista_mcp.errors import SmistaError
+
+_SHORT = 16
+"""Characters of a hash or an id that are shown; the rest is in the JSON form."""
+
+
+def destinations(app: App) -> dict[str, str]:
+    """Provider -> address, as the policy has it now; empty where there is no policy to tell."""
+    try:
+        providers = app.world.book().policy.providers
+    except SmistaError:
+        return {}
+    return {name: spec.base_url or "a child process of smista-mcp" for name, spec in providers.items()}
+
+
+def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: str = "") -> Iterator[str]:
+    """One attempt with its receipt. The values must be fit to be shown."""
+    resolved = f" = {attempt.resolved_model}" if attempt.resolved_model != attempt.model else ""
+    code = f" ({attempt.code})" if attempt.code else ""
+    yield f"{indent}{attempt.model}{resolved}: {attempt.status}{code}, trace {attempt.trace_id[:_SHORT]}"
+    yield f"{indent}  time:  {attempt.started_at} to {attempt.ended_at or 'now'}"
+    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}"
+    address = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
+    local = attempt.locality == Locality.LOCAL
+    yield f"{indent}  to:    {address} [{attempt.locality}]{', nothing left this machine' if local else ''}"
+    if attempt.receipt is not None:
+        yield from _receipt_lines(attempt.receipt, f"{indent}  ")
+
+
+def usage_line(usage: UsageReport) -> str:
+    """Tokens as they were reported."""
+    counts = (
+        (usage.input_tokens, "in"),
+        (usage.cached_input_tokens, "of them cached"),
+        (usage.output_tokens, "out"),
+        (usage.reasoning_tokens, "of them reasoning"),
+    )
+    told = [f"{count} {word}" for count, word in counts if count is not None]
+    return f"{', '.join(told)} tokens" if told else "tokens not reported"
+
+
+def cost_text(cost: str | None) -> str:
+    """USD as a decimal string, or that nobody knows."""
+    return "unknown" if cost is None else f"{cost} USD"
+
+
+def _receipt_lines(receipt: Receipt, indent: str) -> Iterator[str]:
+    yield f"{indent}sent:  {receipt.body_bytes} bytes, sha256 {receipt.body_sha256[:_SHORT]}"
+    for item in receipt.sent:
+        yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
+    yield f"{indent}withheld: {'nothing' if not receipt.withheld else len(receipt.withheld)}"
+    for item in receipt.withheld:
+        yield f"{indent}  {item.path}: {item.reason}"

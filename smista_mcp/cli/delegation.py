@@ -1,0 +1,180 @@
+"""`dispatch`: the decision shown, a person asked where something would leave, the work done, the receipt printed."""
+
+import gc
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from smista_mcp.app import App, Caller
+from smista_mcp.cli.attempts import attempt_lines, cost_text, destinations, usage_line
+from smista_mcp.cli.decisions import golden_views
+from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
+from smista_mcp.cli.inputs import STDIN, opened, read_task
+from smista_mcp.cli.interruption import ending_on_sigterm
+from smista_mcp.cli.parser import Options
+from smista_mcp.cli.printing import (
+    ProgressLine,
+    confirmed,
+    content,
+    is_terminal,
+    note,
+    one_line,
+    printable,
+    put,
+    put_answer,
+    put_notices,
+)
+from smista_mcp.core.answers import DispatchAnswer, DispatchedPhase, RouteAnswer
+from smista_mcp.core.task import Task
+from smista_mcp.core.values import Locality, Status
+from smista_mcp.errors import InvalidTask, SmistaError
+
+if TYPE_CHECKING:
+    from smista_mcp.dispatch.jobs import Progress
+
+_LINE_EVERY_S = 5.0
+"""Seconds between two lines of progress where lines stay."""
+
+
+def dispatch(options: Options) -> int:
+    """Has a task done and prints the answers; 1 where a phase failed, was refused or needs a person."""
+    app = opened(options)
+    if options.job is not None:
+        if options.text is not None:
+            raise InvalidTask("dispatch got a job and a text", fix="give --job alone, or a text without it")
+        task = None
+    else:
+        task = read_task(options, "dispatch")
+        if not _agreed(app, task, options):
+            note("nothing was sent")
+            return NO
+    answer = _carried_out(app, task, options.job or "")
+    if answer is None:
+        note("cancelled; what was done by then is in `smista-mcp explain --last`")
+        return INTERRUPTED
+    if options.json:
+        put_answer(answer)
+    else:
+        put(*report(app, answer))
+        put_notices(answer.notices)
+    return DONE if answer.status in ("completed", "handoff", "running") else NO
+
+
+def _agreed(app: App, task: Task, options: Options) -> bool:
+    """Shows a person on a terminal what would be done, and asks where that person would want to be asked."""
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)) or options.text == STDIN:
+        return True
+    answer = app.route(task)
+    shown_on: TextIO = sys.stderr if options.json else sys.stdout
+    for view in golden_views(answer):
+        print(view, file=shown_on)
+    print(file=shown_on, flush=True)
+    return options.yes or not leaves(answer) or confirmed("Go on? [y/N]")
+
+
+def leaves(answer: RouteAnswer) -> bool:
+    """Whether a remote model would be asked, or a person has to approve something."""
+    return any(
+        decision.status is Status.APPROVAL_REQUIRED
+        or (decision.status is Status.ROUTED and decision.locality is Locality.REMOTE)
+        for decision in answer.decisions
+    )
+
+
+def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None:
+    """The answer; None where the user ended the wait. Whatever was started is ended by then."""
+    import anyio  # noqa: PLC0415  an event loop, which verbs that only decide never need
+
+    line = ProgressLine()
+    gc.enable()
+
+    async def work() -> DispatchAnswer | SmistaError:
+        async with app.running():
+            try:
+                if task is None:
+                    return await app.join(job, listener=_listener(line))
+                return await app.dispatch(task, Caller(), listener=_listener(line))
+            except SmistaError as error:  # told outside, where nothing wraps it
+                return error
+
+    try:
+        with ending_on_sigterm():
+            answer = anyio.run(work)
+    except KeyboardInterrupt:
+        return None
+    finally:
+        line.clear()
+    if isinstance(answer, SmistaError):
+        raise answer
+    return answer
+
+
+def _listener(line: ProgressLine) -> "Callable[[Progress], Awaitable[None]]":
+    told = -_LINE_EVERY_S
+
+    async def hear(progress: "Progress") -> None:
+        nonlocal told
+        due = progress.seconds - told >= _LINE_EVERY_S
+        told = progress.seconds if due else told
+        line.show(progress_text(progress), due=due)
+
+    return hear
+
+
+def progress_text(progress: "Progress") -> str:
+    """How far a job is, on one line."""
+    which = f"phase {progress.phase + 1} of {progress.phases}: " if progress.phases > 1 else ""
+    return f"{which}{progress.message}, {progress.tokens} tokens, {progress.seconds:.0f} s"
+
+
+def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
+    """The answers of all phases for people, then what was sent for them, then what is left to do."""
+    if answer.status == "running" and answer.job_id:
+        yield f"running as job {one_line(answer.job_id)}"
+    for phase in answer.phases:
+        if len(answer.phases) > 1:
+            yield f"== phase {phase.phase}: {phase.intent}, {phase.status} =="
+        yield from _phase(phase)
+    where = destinations(app)
+    for phase in answer.phases:
+        yield from _receipts(app, phase, where)
+    if answer.status not in ("completed", "running") and answer.next:
+        yield f"\nnext: {content(answer.next)}"
+
+
+def _phase(phase: DispatchedPhase) -> Iterator[str]:
+    if phase.answer is not None:
+        yield content(phase.answer)
+    if phase.patch is not None:
+        yield content(phase.patch)
+    if phase.withheld is not None:
+        path = one_line(phase.withheld.path)
+        yield f"the answer stays on this machine: {path} ({phase.withheld.bytes} bytes); read it there"
+    if phase.handoff is not None and phase.status == "handoff":
+        handoff = phase.handoff
+        kind = f"{handoff.intent}, {handoff.capability_class}, {handoff.effort}"
+        yield f"yours to do ({kind}): {one_line(handoff.detail)}"
+    if phase.status in ("failed", "refused", "approval_required"):
+        code = f" ({phase.code})" if phase.code else ""
+        yield f"{phase.status}{code}: {one_line(phase.detail)}"
+
+
+def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterator[str]:
+    """What became of a phase's words on their way."""
+    if phase.trace_id is None:
+        return
+    yield f"\ntrace {one_line(phase.trace_id)}: {phase.model}, {usage_line(phase.usage)}, cost {cost_text(phase.cost)}"
+    if phase.label:
+        yield f"  the answer is {phase.label}: it is not handed to a remote model"
+    try:
+        told = app.explain(phase.trace_id)
+    except SmistaError as error:
+        yield f"  the receipt cannot be read: {one_line(error.message)}"
+        return
+    for explained in told.phases:
+        rule = explained.decision.matched_rule
+        yield f"  rule:  {one_line(rule.name) if rule else 'none, the default route'}"
+        yield f"  why:   {one_line(explained.decision.reason)}"
+        for attempt in explained.attempts:
+            if attempt.trace_id == phase.trace_id:
+                yield from attempt_lines(printable(attempt), where, indent="  ")

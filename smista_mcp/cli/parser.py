@@ -1,0 +1,243 @@
+"""What the command line understands, as one parser and one typed value for what it found."""
+
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, HelpFormatter, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from smista_mcp import __version__
+from smista_mcp.errors import InvalidTask
+
+PROG = "smista-mcp"
+_WIDTH = 100
+_PORT = 7331
+
+
+class Options(Namespace):
+    """What a command line says. Each command reads what its own parser fills in; the rest has the value here.
+
+    Attributes:
+        command: `module:function` below `smista_mcp.cli`.
+        prog: the words before the arguments, where a command is missing.
+        text: a task's words, or an id where a command takes both; `-` stands for standard input.
+    """
+
+    command: str = ""
+    prog: str = PROG
+    # everywhere
+    json: bool = False
+    debug: bool = False
+    workspace: Path | None = None
+    policy: Path | None = None
+    preset: str | None = None
+    # tasks
+    text: str | None = None
+    intent: str | None = None
+    skill: str | None = None
+    path: Sequence[str] | None = None
+    diff: Path | None = None
+    model: str | None = None
+    effort: str | None = None
+    session: str | None = None
+    context: Sequence[str] | None = None
+    # single commands
+    jsonl: Path | None = None
+    last: bool = False
+    job: str | None = None
+    yes: bool = False
+    force: bool = False
+    user: Path | None = None
+    workspace_policy: Path | None = None
+    org: Path | None = None
+    untrusted: bool = False
+    host: str = "127.0.0.1"
+    port: int = _PORT
+
+
+class _Formatter(HelpFormatter):
+    """Help of one width everywhere; to ask the terminal costs every start."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=_WIDTH)
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        helped = f"see `{self.prog} --help`"
+        if message.startswith("unrecognized arguments"):
+            quoting = "write a text of several words in quotes, and `--` before one that begins with a dash"
+            helped = f"{quoting}; {helped}"
+        raise InvalidTask(message, fix=helped)
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Reads the arguments. `--help` and `--version` print and raise SystemExit.
+
+    Raises:
+        InvalidTask: they make no sense; the error says what to write.
+    """
+    options = build_parser(arguments).parse_args(arguments, Options())
+    if not options.command:
+        raise InvalidTask("no command is named", fix=f"see `{options.prog} --help`")
+    return options
+
+
+def build_parser(words: Sequence[str]) -> ArgumentParser:
+    """The parser for command lines that hold these words; other verbs are there by name only, which takes no time.
+
+    An option that is not given leaves no trace in the result, so that it can stand before or after the verb.
+    """
+    purpose = "Decides by written policy which model does a piece of work, shows why, and has it done."
+    parser = _Parser(
+        PROG, description=purpose, formatter_class=_Formatter, argument_default=SUPPRESS, allow_abbrev=False
+    )
+    _everywhere(parser)
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    _add_verbs(parser, _VERBS, words)
+    return parser
+
+
+class _Verb(NamedTuple):
+    """One command, or a word that stands before others.
+
+    Attributes:
+        purpose: what it does, for `--help`.
+        command: as in `Options`.
+        arguments: adds its own arguments.
+        verbs: those that may follow it.
+    """
+
+    name: str
+    purpose: str
+    command: str = ""
+    arguments: Callable[[ArgumentParser], None] | None = None
+    verbs: "tuple[_Verb, ...]" = ()
+
+
+def _add_verbs(parser: ArgumentParser, verbs: Sequence[_Verb], words: Sequence[str]) -> None:
+    group = parser.add_subparsers(title="commands", metavar="COMMAND", prog=parser.prog, parser_class=_Parser)
+    # a verb in the first place is the one that is meant; behind options it may be any
+    for verb in [verb for verb in verbs if words and words[0] == verb.name] or verbs:
+        one = group.add_parser(
+            verb.name,
+            prog=f"{parser.prog} {verb.name}",
+            help=verb.purpose,
+            description=f"{verb.purpose[0].upper()}{verb.purpose[1:]}.",
+            formatter_class=_Formatter,
+            argument_default=SUPPRESS,
+            allow_abbrev=False,
+        )
+        if verb.name not in words:
+            continue
+        _everywhere(one)
+        if verb.command:
+            one.set_defaults(command=verb.command)
+        if verb.arguments is not None:
+            verb.arguments(one)
+        if verb.verbs:
+            one.set_defaults(prog=one.prog)
+            _add_verbs(one, verb.verbs, words[1:] if words[0] == verb.name else words)
+
+
+def _everywhere(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("everywhere")
+    group.add_argument("--json", action="store_true", help="print one JSON document")
+    group.add_argument("--workspace", type=_path, metavar="DIR", help="the folder below which files may be read")
+    group.add_argument("--policy", type=_path, metavar="FILE", help="a policy file in place of your own")
+    group.add_argument("--preset", type=_word, metavar="NAME", help="a policy that ships, below your own")
+    group.add_argument("--debug", action="store_true", help="show the traceback of a defect")
+
+
+def _word(given: str) -> str:
+    if not given.strip():
+        raise ArgumentTypeError("is empty")
+    return given
+
+
+def _path(given: str) -> Path:
+    path = Path(_word(given))
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user: the name is taken as it is
+        return path
+
+
+def _http(parser: ArgumentParser) -> None:
+    parser.add_argument("--host", help="a loopback address (127.0.0.1)")
+    parser.add_argument("--port", type=int, help=f"0 for any free one ({_PORT})")
+
+
+def _classify(parser: ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="the work in words; - for standard input")
+    parser.add_argument("--path", action="append", metavar="P", help="a path that is meant; repeatable")
+    parser.add_argument("--skill", metavar="S", help="a named workflow")
+    parser.add_argument("--context", action="append", metavar="KIND", help="a kind of context; repeatable")
+    parser.add_argument("--jsonl", type=_path, metavar="FILE", help="one task a line; - for standard input")
+
+
+def _route(parser: ArgumentParser) -> None:
+    parser.add_argument("text", metavar="TEXT", help="the work in words; - for standard input")
+    _task(parser)
+
+
+def _dispatch(parser: ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="the work in words; - for standard input")
+    _task(parser)
+    parser.add_argument("--job", type=_word, metavar="ID", help="wait for a running job instead")
+    parser.add_argument("--yes", action="store_true", help="do not ask whether to go on; never an approval")
+
+
+def _explain(parser: ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", metavar="ID | TEXT", help="id of a decision or trace, or a task")
+    parser.add_argument("--last", action="store_true", help="the latest call")
+    _task(parser)
+
+
+def _task(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("the task")
+    group.add_argument("--path", action="append", metavar="P", help="a file or directory that is meant; repeatable")
+    group.add_argument("--intent", metavar="I", help="the kind of work, if it is not to be read from the text")
+    group.add_argument("--skill", metavar="S", help="a named workflow, for example changelog")
+    group.add_argument("--diff", type=_path, metavar="FILE", help="a unified diff; - for standard input")
+    group.add_argument("--model", metavar="M", help="provider/model or class:NAME, where the policy allows it")
+    group.add_argument("--effort", metavar="E", help="low, medium, high or xhigh")
+    group.add_argument("--session", metavar="S", help="id from an earlier answer, to go on from there")
+    group.add_argument("--context", action="append", metavar="KIND", help="for example pull_request; repeatable")
+
+
+def _check(parser: ArgumentParser) -> None:
+    parser.add_argument("--user", type=_path, metavar="F", help="a file as the user's own layer")
+    parser.add_argument("--workspace-policy", type=_path, metavar="F", help="a file as the workspace's layer")
+    parser.add_argument("--org", type=_path, metavar="F", help="a file as the organisation's layer")
+    parser.add_argument("--untrusted", action="store_true", help="the workspace's file counts as not yet trusted")
+
+
+def _init(parser: ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="write it without asking")
+    parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
+
+
+_VERBS = (
+    _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio"),
+    _Verb("serve-http", "serve MCP hosts on this machine over HTTP", "serving:http", _http),
+    _Verb("classify", "tell which kinds of work a text asks for", "classification:classify", _classify),
+    _Verb("route", "show which model would do a task, and why; nothing is sent", "decisions:route", _route),
+    _Verb("dispatch", "have a task done", "delegation:dispatch", _dispatch),
+    _Verb("explain", "tell every rule and why it did or did not win", "decisions:explain", _explain),
+    _Verb(
+        "policy",
+        "check, test or show the policy",
+        verbs=(
+            _Verb("check", "tell what is wrong in policy files", "policy:check", _check),
+            _Verb("test", "run the policy's own tests", "policy:test"),
+            _Verb("show", "show every value in force and where it stands", "policy:show"),
+        ),
+    ),
+    _Verb("init", "propose a policy of your own from what this machine has", "init:init", _init),
+    _Verb("models", "list the models that the policy names and local servers have", "models:models"),
+    _Verb(
+        "local",
+        "models that run inside smista-mcp",
+        verbs=(_Verb("install", "fetch a first local model (93 MB)", "local:install"),),
+    ),
+)

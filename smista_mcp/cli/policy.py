@@ -1,0 +1,165 @@
+"""`policy check`, `policy test` and `policy show`."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from smista_mcp.cli.failures import DONE, NO
+from smista_mcp.cli.inputs import opened
+from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, preset_names, rule_value
+from smista_mcp.cli.parser import Options
+from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
+from smista_mcp.core.effective import Origin, PlacedRule
+from smista_mcp.core.findings import Finding, Severity
+from smista_mcp.core.policy_tests import TestReport, TestResult, run_tests
+from smista_mcp.core.snapshot import Rulebook
+from smista_mcp.core.values import Layer
+from smista_mcp.errors import InvalidTask, OrgPolicyInvalid
+from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers, refuse_organisation
+
+
+def check(options: Options) -> int:
+    """Prints every finding in the files that apply here, or in those that are named; 1 where one is an error."""
+    findings = examine(_named_files(options) or _own_files(options))
+    ok = all(finding.severity is not Severity.ERROR for finding in findings)
+    if options.json:
+        shown = [finding.model_dump(mode="json", exclude={"file"}) for finding in findings]
+        put_json({"ok": ok, "findings": shown})
+    else:
+        for finding in findings:
+            put(*_finding(finding))
+        put(_counted(findings))
+    return DONE if ok else NO
+
+
+def _named_files(options: Options) -> Reading | None:
+    """The files that the command line names as layers; None where it names none."""
+    if options.org is not None:
+        raise OrgPolicyInvalid(
+            f"`{options.org}` cannot be checked as an organisation's policy, which this version cannot apply",
+            fix="use a version that can; nothing is decided without it",
+        )
+    if options.untrusted and options.workspace_policy is None:
+        raise InvalidTask("--untrusted needs the file that it is about", fix="name it with --workspace-policy")
+    files: list[LayerFile] = []
+    if options.user is not None:
+        files.append(LayerFile(Layer.USER, options.user, required=True))
+    if options.workspace_policy is not None:
+        trusted = not options.untrusted
+        files.append(LayerFile(Layer.WORKSPACE, options.workspace_policy, trusted=trusted, required=True))
+    if files and (options.preset is not None or options.policy is not None):
+        raise InvalidTask(
+            "named layer files are checked by themselves", fix="leave --preset and --policy out, or the layer files"
+        )
+    return read_files(files) if files else None
+
+
+def _own_files(options: Options) -> Reading:
+    settings = opened(options).world.settings
+    refuse_organisation(settings.environment)
+    return read_layers(settings)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    line = f":{finding.line}" if finding.line else ""
+    place = f"{finding.file or 'policy'}{line}"
+    yield one_line(f"{place}: {finding.severity} {finding.code}: {finding.message}")
+    if finding.fix:
+        yield one_line(f"    {finding.fix}")
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    counts = Counter(finding.severity for finding in findings)
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
+    told = [f"{counts[s]} {word}{'' if counts[s] == 1 else 's'}" for s, word in words.items() if counts[s]]
+    return ", ".join(told) or "no findings"
+
+
+def test(options: Options) -> int:
+    """Runs the `[[test]]` cases of the policy in force; 1 where one fails."""
+    world = opened(options).world
+    book = world.book()
+    report = run_tests(book, world.catalog(book.policy))
+    if options.json:
+        put_json({"passed": report.passed, **report.model_dump(mode="json")})
+    else:
+        for result in report.results:
+            put(*_result(result))
+        put(*_summary(report))
+        put_notices(book.policy.notices)
+    return DONE if report.passed else NO
+
+
+def _result(result: TestResult) -> Iterator[str]:
+    line = f":{result.line}" if result.line else ""
+    place = "" if result.passed else f" [{result.layer}{line}]"
+    yield one_line(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}{place}")
+    for difference in result.differences:
+        yield one_line(f"      {difference.field}: expected {difference.expected}, found {difference.found}")
+
+
+def _summary(report: TestReport) -> Iterator[str]:
+    failed = sum(not result.passed for result in report.results)
+    if not report.results:
+        yield "the policy in force has no tests; write some as [[test]]"
+    else:
+        yield f"{len(report.results)} tests, {failed} failed"
+    if report.never_won:
+        names = "; ".join(report.never_won)
+        yield one_line(f"{len(report.never_won)} of {report.rules} rules win in no test: {names}")
+    elif report.rules:
+        yield f"each of {report.rules} rules wins in a test"
+
+
+def show(options: Options) -> int:
+    """Prints every value in force with its layer and line, and the rules in the order in which they are tried."""
+    book = opened(options).world.book()
+    if options.json:
+        put_json(_shown_json(book))
+        return DONE
+    policy = book.policy
+    put(f"preset: {', '.join(map(one_line, preset_names(policy))) or 'none'}", f"revision: {policy.revision[:16]}")
+    for table, members in groupby(entries(policy), key=lambda entry: entry.key.partition(".")[0].partition("[")[0]):
+        put("", f"[{table}]")
+        put_table([(entry.key, _text(entry.value), _place(entry.origin)) for entry in members], indent="  ")
+    put("", "rules, in the order in which they are tried")
+    put_table([(f"{n}", *_rule(rule)) for n, rule in enumerate(ordered_rules(book), 1)] or [("none",)], indent="  ")
+    binding = binding_rules(policy)
+    if binding:
+        put("", "rules of files that are not trusted, which only bind")
+        put_table([_rule(rule) for rule in binding], indent="  ")
+    put_notices(policy.notices)
+    return DONE
+
+
+def _shown_json(book: Rulebook) -> dict[str, object]:
+    policy = book.policy
+    return {
+        "revision": policy.revision,
+        "presets": preset_names(policy),
+        "values": [{"key": one.key, "value": one.value, **_origin_json(one.origin)} for one in entries(policy)],
+        "rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in ordered_rules(book)],
+        "binding_rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in binding_rules(policy)],
+        "notices": list(policy.notices),
+    }
+
+
+def _origin_json(origin: Origin) -> dict[str, object]:
+    return {"layer": origin.layer.value, "file": origin.file, "line": origin.line}
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _place(origin: Origin) -> str:
+    line = f":{origin.line}" if origin.line else ""
+    return f"[{origin.layer}{f' {origin.file}{line}' if origin.file else ''}]"
+
+
+def _rule(placed: PlacedRule) -> tuple[str, ...]:
+    said = rule_value(placed)
+    name, priority, model = said.pop("name"), said.pop("priority"), said.pop("model")
+    rest = ", ".join(f"{key} {_text(value)}" for key, value in said.items())
+    return f"{name}", f"priority {priority}", f"-> {model}", rest or "whatever comes", _place(placed.origin)

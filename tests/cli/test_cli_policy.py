@@ -1,0 +1,190 @@
+from pathlib import Path
+
+import pytest
+from command_line import Here
+
+KEYS = ["code", "severity", "rules", "at", "layer", "line", "message", "fix", "witness"]
+BROKEN = """\
+foo = 1
+
+[[routing.rules]]
+name = "a"
+priority = -3
+model = "ollama/tiny"
+"""
+RULES = """\
+preset = "embedded"
+
+[[routing.rules]]
+name = "anything"
+model = "ollama/tiny"
+
+[[routing.rules]]
+name = "commits first"
+priority = 5
+intent = ["commit", "summarize"]
+model = "ollama/tiny"
+cost_limit = "0.50"
+
+[models]
+allowed = ["ollama/*", "llamacpp/*", "host/*"]
+denied = ["*secret*"]
+
+[providers."openai-compat:mine"]
+base_url = "http://127.0.0.1:8000/v1"
+api_key = "${secret:MINE}"
+
+[[budgets]]
+scope = "all"
+period = "day"
+limit = "10.00"
+"""
+TESTED = """
+[[test]]
+name = "as expected"
+task = { text = "review it" }
+expect = { rule = "anything" }
+"""
+WRONG = """
+[[test]]
+name = "not so"
+task = { text = "review it" }
+expect = { rule = "commits first", locality = "remote" }
+"""
+
+
+@pytest.fixture
+def own(home: Path) -> Path:
+    return home / "config.toml"
+
+
+def test_findings_have_the_fixed_shape(here: Here, own: Path) -> None:
+    own.write_text(BROKEN, encoding="utf-8")
+    told = here("policy", "check", "--json")
+    assert (told.status, told.json["ok"]) == (1, False)
+    assert [list(finding) for finding in told.json["findings"]] == [KEYS, KEYS]
+    assert [(f["code"], f["at"], f["layer"], f["line"]) for f in told.json["findings"]] == [
+        ("unknown_key", "foo", "user", 1),
+        ("invalid_priority", "routing.rules[0].priority", "user", 5),
+    ]
+
+
+def test_findings_for_people_begin_with_the_place(here: Here, own: Path) -> None:
+    own.write_text(BROKEN, encoding="utf-8")
+    told = here("policy", "check")
+    assert told.status == 1
+    assert told.out.startswith(f"{own}:1: error unknown_key: ")
+    assert told.out.endswith("2 errors\n")
+
+
+def test_without_findings_all_is_well(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    assert here("policy", "check").out == "no findings\n"
+    assert here("policy", "check", "--json").json == {"ok": True, "findings": []}
+
+
+def test_warnings_are_no_failure(here: Here, own: Path) -> None:
+    repeated = 'model = "ollama/tiny"\nfallbacks = ["ollama/tiny"]'
+    own.write_text(RULES.replace('model = "ollama/tiny"', repeated), encoding="utf-8")
+    told = here("policy", "check", "--json")
+    assert (told.status, told.json["ok"]) == (0, True)
+    assert {finding["severity"] for finding in told.json["findings"]} == {"warning"}
+
+
+def test_named_files_are_checked_by_themselves(here: Here, own: Path, tmp_path: Path) -> None:
+    own.write_text("nonsense", encoding="utf-8")
+    (tmp_path / "u.toml").write_text('[routing.default]\nmodel = "ollama/tiny"\n', encoding="utf-8")
+    (tmp_path / "w.toml").write_text('[providers.ollama]\nbase_url = "http://127.0.0.1:1"\n', encoding="utf-8")
+    user, both = ("--user", str(tmp_path / "u.toml")), ("--workspace-policy", str(tmp_path / "w.toml"))
+    assert here("policy", "check", *user).status == 0
+    trusted = here("policy", "check", *user, *both, "--json").json["findings"]
+    untrusted = here("policy", "check", *user, *both, "--untrusted", "--json").json["findings"]
+    assert "workspace" in {finding["layer"] for finding in trusted + untrusted}
+    assert here("policy", "check", "--user", str(tmp_path / "none.toml")).status == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--untrusted",), ("--user", "f", "--preset", "balanced"), ("--user", "f", "--policy", "g")]
+)
+def test_what_cannot_be_checked_together_is_wrong_usage(arguments: tuple[str, ...], here: Here) -> None:
+    assert here("policy", "check", *arguments).status == 2
+
+
+def test_an_organisations_file_is_refused_by_this_version(here: Here) -> None:
+    told = here("policy", "check", "--org", "org.toml", "--json")
+    assert (told.status, told.json["error"]["code"]) == (1, "org_policy_invalid")
+
+
+def test_the_tests_of_a_policy_run_and_count_what_they_cover(here: Here, own: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED, encoding="utf-8")
+    told = here("policy", "test")
+    assert told.status == 0
+    assert told.out == "ok    as expected\n1 tests, 0 failed\n1 of 2 rules win in no test: commits first\n"
+
+
+def test_a_failed_test_says_what_was_expected_and_found(here: Here, own: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED + WRONG, encoding="utf-8")
+    told = here("policy", "test")
+    assert told.status == 1
+    assert "FAIL  not so [user:" in told.out
+    assert "      rule: expected commits first, found anything\n" in told.out
+    failed = here("policy", "test", "--json").json
+    assert (failed["passed"], [result["passed"] for result in failed["results"]]) == (False, [True, False])
+
+
+def test_a_policy_without_tests_says_so(here: Here, own: Path) -> None:
+    own.write_text('[routing.default]\nmodel = "ollama/tiny"\n', encoding="utf-8")
+    told = here("policy", "test")
+    assert (told.status, told.out) == (0, "the policy in force has no tests; write some as [[test]]\n")
+
+
+@pytest.mark.parametrize("preset", ["embedded", "local-first", "balanced", "quality", "team"])
+def test_the_shipped_presets_pass_their_own_tests(preset: str, here: Here) -> None:
+    assert here("policy", "test", "--preset", preset).status == 0
+
+
+def test_every_value_is_shown_with_its_layer_and_line(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    told = here("policy", "show", "--json").json
+    assert told["presets"] == ["embedded"]
+    by_key = {value["key"]: value for value in told["values"]}
+    assert by_key["routing.handoff"]["layer"] == "preset"
+    assert by_key["routing.overrides"] == {
+        "key": "routing.overrides",
+        "value": "allow",
+        "layer": "builtin",
+        "file": None,
+        "line": None,
+    }
+    mine = by_key['providers."openai-compat:mine"']
+    assert (mine["value"]["key_variable"], mine["layer"], mine["line"]) == ("MINE", "user", 18)
+    assert by_key["models.allowed[0]"]["value"] == ["ollama/*", "llamacpp/*", "host/*"]
+    assert by_key["budgets[0]"]["value"] == {"scope": "all", "period": "day", "limit": "10.00"}
+    assert by_key["privacy.restricted_paths[0]"]["value"] == ".env"
+
+
+def test_rules_are_shown_in_the_order_in_which_they_are_tried(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    names = [rule["name"] for rule in here("policy", "show", "--json").json["rules"]]
+    assert (names[0], names[-1]) == ("commits first", "anything")
+    shown = here("policy", "show").out
+    assert shown.index("commits first") < shown.index("anything")
+    assert 'cost_limit "0.50"' in shown
+
+
+def test_rules_of_an_untrusted_file_are_shown_as_what_they_are(here: Here, own: Path, workspace: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    (workspace / ".smista").mkdir()
+    (workspace / ".smista/config.toml").write_text(
+        '[[routing.rules]]\nname = "bound"\nlocal_only = true\nmodel = "ollama/tiny"\n', encoding="utf-8"
+    )
+    told = here("policy", "show", "--json").json
+    assert [rule["name"] for rule in told["binding_rules"]] == ["bound"]
+    assert "bound" not in {rule["name"] for rule in told["rules"]}
+    assert told["notices"]
+    assert "which only bind" in here("policy", "show").out
+
+
+def test_without_rules_there_is_none_to_try(here: Here, own: Path) -> None:
+    own.write_text('[routing.default]\nmodel = "ollama/tiny"\n', encoding="utf-8")
+    assert here("policy", "show").out.endswith("tried\n  none\n")
