@@ -16,8 +16,10 @@ from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
 
 _EMBEDDED = "llamacpp"
+_AGAINST_LOOPS = {"repeat_penalty": 1.05, "repeat_last_n": 256}
+"""llama.cpp's own fields. At temperature 0 a small model repeats its last sentence until the limit without them."""
 _PROTOCOLS: Mapping[str, WireProtocol] = {
-    _EMBEDDED: OpenAiCompat(),
+    _EMBEDDED: OpenAiCompat(_AGAINST_LOOPS),
     "ollama": Ollama(),
     "openai-compat": OpenAiCompat(),
 }

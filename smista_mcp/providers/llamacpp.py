@@ -48,7 +48,7 @@ class EmbeddedSettings:
         idle_s: a server without a use for so long ends.
         start_s: loading a model may take so long.
         max_idle: so many servers may stand idle; the one used longest ago is stopped first.
-        threads: None for all cores that this process may use.
+        threads: None for all cores that this process may use but one.
         python: the interpreter with its options. `-I` keeps a module in the working directory from being loaded.
         environment: the variables to choose from for the child; None for those of this process.
     """
@@ -193,7 +193,7 @@ async def _spawn(
     model: Path, n_ctx: int, settings: EmbeddedSettings, log: IO[bytes] | None = None
 ) -> anyio.abc.Process:
     variables = os.environ if settings.environment is None else settings.environment
-    figures = (n_ctx, settings.threads or _cores(), settings.idle_s, -1 if log is None else 1)
+    figures = (n_ctx, settings.threads or _threads(), settings.idle_s, -1 if log is None else 1)
     with anyio.CancelScope(shield=True):  # a start that is broken off would leave a child that nobody knows
         return await anyio.open_process(
             [*settings.python, str(CHILD), _identity(model)[0], *map(str, figures), *_module_folders()],
@@ -216,11 +216,13 @@ def _module_folders() -> list[str]:
     return [*user, str(Path(__file__).parents[2])]
 
 
-def _cores() -> int:
+def _threads() -> int:
+    """All cores but one. llama.cpp's threads wait for each other by spinning: one that must share its core slows all."""
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)
 
 
 async def _first_report(

@@ -8,7 +8,7 @@ and a whole JSON body although a stream was asked for. Reasoning is never part o
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from smista_mcp.errors import ProviderError
 from smista_mcp.providers import wirejson
@@ -45,7 +45,13 @@ _MAX_PIECED = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class OpenAiCompat:
-    """The protocol. `base_url` ends where `/chat/completions` begins, customarily with `/v1`."""
+    """The protocol. `base_url` ends where `/chat/completions` begins, customarily with `/v1`.
+
+    Attributes:
+        sampling: further fields of the body, for a server that is known to take them.
+    """
+
+    sampling: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         body: dict[str, object] = {
@@ -53,6 +59,7 @@ class OpenAiCompat:
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "stream": True,
             "stream_options": {"include_usage": True},
+            **self.sampling,
         }
         if request.max_output_tokens is not None:
             body["max_tokens"] = request.max_output_tokens
