@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smista_mcp.app import App, open_app
-from smista_mcp.core.answers import AttemptReport, DispatchAnswer, DispatchedPhase
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
+from smista_mcp.core.explained import AttemptReport
 from smista_mcp.ledger import Ledger, StoredTrace
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.layers import Settings

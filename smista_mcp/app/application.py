@@ -2,29 +2,32 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from smista_mcp.app.explaining import explain_last, explain_stored, explained
 from smista_mcp.app.preparing import prepare, read
 from smista_mcp.app.world import World
 from smista_mcp.context.workspace import find_root
-from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, DispatchAnswer, ExplainAnswer, RouteAnswer
+from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, RouteAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import ContextKind
 from smista_mcp.loading.layers import Settings
 
 if TYPE_CHECKING:
     from smista_mcp.app.dispatching import Dispatching
+    from smista_mcp.core.dispatched import DispatchAnswer
+    from smista_mcp.core.explained import ExplainAnswer
     from smista_mcp.dispatch.jobs import Listener
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who calls: `clientInfo.name` of the host, where one is known."""
 
     client_name: str | None = None
+
+
+NOBODY = Caller()
 
 
 class App:
@@ -56,7 +59,7 @@ class App:
         phases = read(task, book)
         return ClassifyAnswer(phases=tuple(map(ClassifiedPhase.of, phases)), notices=book.policy.notices)
 
-    def route(self, task: Task, caller: Caller = Caller()) -> RouteAnswer:
+    def route(self, task: Task, caller: Caller = NOBODY) -> RouteAnswer:
         """Decides every phase of a task and records the decisions. Nothing is sent anywhere.
 
         Raises:
@@ -68,8 +71,8 @@ class App:
         return RouteAnswer(decisions=decisions, notices=prepared.book.policy.notices)
 
     def explain(
-        self, given: str | None = None, task: Task | None = None, *, last: bool = False, caller: Caller = Caller()
-    ) -> ExplainAnswer:
+        self, given: str | None = None, task: Task | None = None, *, last: bool = False, caller: Caller = NOBODY
+    ) -> "ExplainAnswer":
         """Tells the whole story of a recorded decision, of a trace, of the last call, or of a task not yet dispatched.
 
         Args:
@@ -83,6 +86,8 @@ class App:
             StateUnavailable: the ledger cannot be read, and why.
             SmistaError: as for `route`.
         """
+        from smista_mcp.app.explaining import explain_last, explain_stored, explained  # noqa: PLC0415  3 ms to import
+
         if task is not None:
             prepared = prepare(self._world, task, caller.client_name)
             return explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
@@ -93,8 +98,8 @@ class App:
         return explain_stored(ledger, book, known or (given,))
 
     async def dispatch(
-        self, task: Task, caller: Caller = Caller(), *, listener: "Listener | None" = None, limit_s: float | None = None
-    ) -> DispatchAnswer:
+        self, task: Task, caller: Caller = NOBODY, *, listener: "Listener | None" = None, limit_s: float | None = None
+    ) -> "DispatchAnswer":
         """Decides a task and has it done. Must be called inside `running()`.
 
         Args:
@@ -107,7 +112,7 @@ class App:
 
     async def join(
         self, job_id: str, *, listener: "Listener | None" = None, limit_s: float | None = None
-    ) -> DispatchAnswer:
+    ) -> "DispatchAnswer":
         """Waits for a job that `dispatch` named.
 
         Raises:

@@ -12,7 +12,7 @@ from smista_mcp.app.availability import models_folder
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
-from smista_mcp.core.answers import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
 from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from smista_mcp.core.answers import AttemptReport, ExplainAnswer, ExplainedPhase, UsageReport
+from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, UsageReport
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
@@ -28,8 +29,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  the composition root reads the clock for everyone
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     signature: Signature
     book: Rulebook
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from smista_mcp.app import App
-from smista_mcp.core.answers import AttemptReport, UsageReport
+from smista_mcp.core.explained import AttemptReport, UsageReport
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import SmistaError

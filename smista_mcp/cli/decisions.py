@@ -1,21 +1,15 @@
-"""`route` and `explain`: decisions, shown; nothing is sent."""
+"""`route`: decisions, shown; nothing is sent."""
 
-import re
 from collections.abc import Iterator
 
-from smista_mcp.cli.attempts import attempt_lines, destinations
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened, read_task
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import printable, put, put_answer, put_notices
-from smista_mcp.core.answers import ExplainAnswer, ExplainedPhase, RouteAnswer
+from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.explanation import RuleVerdict, golden_view
+from smista_mcp.core.explanation import golden_view
 from smista_mcp.core.values import Status
-from smista_mcp.errors import InvalidTask
-
-_ID = re.compile(r"[0-9a-fA-F]{8,64}")
-_TASK_OPTIONS = ("intent", "skill", "path", "diff", "model", "effort", "session", "context")
 
 
 def route(options: Options) -> int:
@@ -43,66 +37,3 @@ def heading(decision: Decision, phases: int) -> Iterator[str]:
     if phases > 1:
         after = f", after {', '.join(map(str, decision.depends_on))}" if decision.depends_on else ""
         yield f"{'' if decision.phase == 0 else chr(10)}== phase {decision.phase} (of {phases}){after} =="
-
-
-def explain(options: Options) -> int:
-    """Prints the story of a recorded decision, trace or job, of the last call, or of a task."""
-    given = options.text
-    by_id = given if given is not None and _ID.fullmatch(given) else None
-    if options.last or by_id is not None:
-        _refuse_task_options(options)
-        app = opened(options)
-        answer = app.explain(last=True) if options.last else app.explain(by_id)
-    elif given is None:
-        raise InvalidTask("explain got nothing to explain", fix="give it an id, --last, or a task in words")
-    else:
-        task = read_task(options)
-        app = opened(options)
-        answer = app.explain(task=task)
-    if options.json:
-        put_answer(answer)
-    else:
-        put(*_story(answer, destinations(app)))
-        put_notices(answer.notices)
-    return DONE
-
-
-def _refuse_task_options(options: Options) -> None:
-    extra = [f"--{name}" for name in _TASK_OPTIONS if getattr(options, name) is not None]
-    if options.last and options.text is not None:
-        extra.append("a text")
-    if extra:
-        raise InvalidTask(f"what is recorded takes no {', '.join(extra)}", fix="give the id or --last alone")
-
-
-def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
-    if answer.recorded_at is not None:
-        yield f"recorded {answer.recorded_at}"
-    for told in answer.phases:
-        phase = printable(told)
-        yield from heading(phase.decision, len(answer.phases))
-        yield golden_view(phase.decision)
-        yield from _rules(phase)
-        yield from _attempts(phase, where)
-        if phase.changes:
-            yield "\nwhat would have to change:"
-            yield from (f"  {change}" for change in phase.changes)
-
-
-def _rules(phase: ExplainedPhase) -> Iterator[str]:
-    if phase.rules:
-        yield "\nrules:"
-        yield from map(_rule, phase.rules)
-
-
-def _rule(verdict: RuleVerdict) -> str:
-    line = f":{verdict.line}" if verdict.line else ""
-    binds = "; it binds" if verdict.binds else ""
-    return f"  {verdict.outcome:<9} {verdict.name} [{verdict.layer}{line}]: {verdict.reason}{binds}"
-
-
-def _attempts(phase: ExplainedPhase, where: dict[str, str]) -> Iterator[str]:
-    if phase.attempts:
-        yield "\nattempts:"
-        for attempt in phase.attempts:
-            yield from attempt_lines(attempt, where, indent="  ")

@@ -24,7 +24,8 @@ from smista_mcp.cli.printing import (
     put_answer,
     put_notices,
 )
-from smista_mcp.core.answers import DispatchAnswer, DispatchedPhase, RouteAnswer
+from smista_mcp.core.answers import RouteAnswer
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Locality, Status
 from smista_mcp.errors import InvalidTask, SmistaError

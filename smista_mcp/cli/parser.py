@@ -223,7 +223,7 @@ _VERBS = (
     _Verb("classify", "tell which kinds of work a text asks for", "classification:classify", _classify),
     _Verb("route", "show which model would do a task, and why; nothing is sent", "decisions:route", _route),
     _Verb("dispatch", "have a task done", "delegation:dispatch", _dispatch),
-    _Verb("explain", "tell every rule and why it did or did not win", "decisions:explain", _explain),
+    _Verb("explain", "tell every rule and why it did or did not win", "story:explain", _explain),
     _Verb(
         "policy",
         "check, test or show the policy",

@@ -238,7 +238,8 @@ def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
     if entry is _NO_ENTRY:
         return facts
     price, price_kind, source = _stated_price(facts, entry)
-    return facts._replace(known=True,
+    return facts._replace(
+        known=True,
         nearest=(),
         context_window=entry.context_window or facts.context_window,
         max_output_tokens=entry.max_output_tokens or facts.max_output_tokens,

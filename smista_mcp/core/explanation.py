@@ -31,7 +31,7 @@ def judge_rules(
 ) -> tuple[RuleVerdict, ...]:
     """Every rule that may win, best first, with why it did or did not. Linear in the number of rules."""
     request = request_for(intent, skill, paths, tokens)
-    holding = list(dict.fromkeys(book.index.matches(request)))
+    holding = list(dict.fromkeys(book.ranking.matches(request)))
     verdicts: list[RuleVerdict] = []
     for rank, position in enumerate(holding):
         placed = book.rules[position]

@@ -1,7 +1,6 @@
 """The least privacy that every attempt must satisfy. It joins only upward: nothing here ever loosens."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
@@ -12,13 +11,12 @@ from smista_mcp.core.task import Phase
 from smista_mcp.core.values import Confidence, Grant, Intent
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(NamedTuple):
     """The parts of a policy that make a floor, compiled.
 
     Attributes:
         unsendable: both of these, for whoever only needs to know that a path must not leave.
-        bindings: rules with `local_only` or `only_models`; `index` finds those that hold, paths without case.
+        bindings: rules with `local_only` or `only_models`; `ranking` finds those that hold, paths without case.
     """
 
     restricted: GlobSet
@@ -26,7 +24,7 @@ class Guard:
     unsendable: GlobSet
     remote_mode: Grant
     bindings: Sequence[PlacedRule]
-    index: RuleIndex
+    ranking: RuleIndex
 
 
 class Floor(NamedTuple):
@@ -119,7 +117,7 @@ def _holding(guard: Guard, phase: Phase, paths: Sequence[str], tokens: int) -> I
     seen: set[int] = set()
     for name in _intents(phase):
         request = request_for(name, phase.skill, paths, tokens)
-        for position in guard.index.matches(request):
+        for position in guard.ranking.matches(request):
             if position not in seen:
                 seen.add(position)
                 yield guard.bindings[position]

@@ -112,7 +112,7 @@ def _handoff(sources: Sequence[LayerDocument], trusted: Sequence[LayerDocument])
 
 def _limits(trusted: Sequence[LayerDocument]) -> tuple[DispatchLimits, dict[str, Origin]]:
     limits = DispatchLimits()
-    origins = {name: BUILTIN for name in DispatchLimits._fields}
+    origins = dict.fromkeys(DispatchLimits._fields, BUILTIN)
     for source in trusted:
         for name in origins:
             value = getattr(source.document.dispatch, name)

@@ -128,7 +128,7 @@ def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, token
     """The rule that wins, the default route, or the model that the call names where it may."""
     book, policy = world.rulebook, world.rulebook.policy
     paths = matched_paths(context)
-    position = book.index.first(request_for(phase.intent.name, phase.skill, paths, tokens))
+    position = book.ranking.first(request_for(phase.intent.name, phase.skill, paths, tokens))
     placed = None if position is None else book.rules[position]
     route_of = placed.rule if placed else policy.default
     effort = task.effort or (route_of.effort if route_of else None) or Effort.MEDIUM

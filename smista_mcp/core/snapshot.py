@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from smista_mcp.core.catalog import Catalog
@@ -16,13 +15,12 @@ from smista_mcp.core.matching import RuleIndex, index_of
 from smista_mcp.core.selection import Market
 
 
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """A policy, compiled. `rules` are in the order of `index`."""
+class Rulebook(NamedTuple):
+    """A policy, compiled. `rules` are in the order of `ranking`."""
 
     policy: Policy
     rules: Sequence[PlacedRule]
-    index: RuleIndex
+    ranking: RuleIndex
     guard: Guard
     reader: Reader
 
@@ -58,14 +56,14 @@ def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
     return Rulebook(
         policy=policy,
         rules=rules,
-        index=index_of(rules),
+        ranking=index_of(rules),
         guard=Guard(
             restricted=GlobSet((pattern for pattern, _ in policy.restricted), ignore_case=True),
             blocked=GlobSet((pattern for pattern, _ in policy.blocked), ignore_case=True),
             unsendable=GlobSet((pattern for pattern, _ in (*policy.restricted, *policy.blocked)), ignore_case=True),
             remote_mode=policy.remote_mode,
             bindings=bindings,
-            index=index_of(bindings, ignore_case=True),
+            ranking=index_of(bindings, ignore_case=True),
         ),
         reader=Reader(rules=policy.classification_rules, skills=skills | named),
     )

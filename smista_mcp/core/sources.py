@@ -1,7 +1,7 @@
 """Policy documents with their place: which layer, which file, believed or not; and the two orders of layers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from smista_mcp.core.effective import Origin
@@ -24,8 +24,7 @@ class Stated(NamedTuple, Generic[T]):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class LayerDocument:
+class LayerDocument(NamedTuple):
     """One policy file in its layer.
 
     Attributes:
@@ -39,7 +38,7 @@ class LayerDocument:
     layer: Layer
     document: PolicyDocument
     file: str | None = None
-    lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
+    lines: Mapping[str, int] = MappingProxyType({})
     trusted: bool = True
     digest: str = ""
     skipped: tuple[str, ...] = ()

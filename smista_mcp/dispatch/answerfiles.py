@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from smista_mcp.core.answers import Withheld
+from smista_mcp.core.dispatched import Withheld
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger import prepare_folder
 

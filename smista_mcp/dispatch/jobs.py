@@ -9,7 +9,7 @@ from traceback import extract_tb
 import anyio
 from anyio.abc import TaskGroup
 
-from smista_mcp.core.answers import DispatchAnswer
+from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.errors import Code, NotFound, SmistaError
 
 KEPT = 200

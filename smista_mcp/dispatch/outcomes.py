@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
-from smista_mcp.core.answers import DispatchedPhase, UsageReport, Withheld
 from smista_mcp.core.costing import usd
 from smista_mcp.core.decision import Handoff
+from smista_mcp.core.dispatched import DispatchedPhase, Withheld
+from smista_mcp.core.explained import UsageReport
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Status

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
-from smista_mcp.core.answers import DispatchedPhase
+from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.modelref import HOST

@@ -12,7 +12,9 @@ _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 _PAST_HEX: Final = "g"
 """Sorts behind every hexadecimal digit: all ids that begin with `x` lie between `x` and `x` + this."""
 
-_DECISIONS: Final = "SELECT sequence, call_id, decision_id, phase, at, host, workspace, text_digest, facts, body FROM decision"
+_DECISIONS: Final = (
+    "SELECT sequence, call_id, decision_id, phase, at, host, workspace, text_digest, facts, body FROM decision"
+)
 
 TraceRow = tuple[str, str, int | None, str]
 """Id, id of the decision, its sequence number where it was recorded, time."""

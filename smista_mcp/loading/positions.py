@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smista_mcp.core.policy import dotted
 
@@ -37,8 +37,7 @@ _LEXEME = re.compile(
 _DOTTED = re.compile(rf"({_PART})|\[(\d+)\]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     """A header, or the top of the file: where it stands, and the text below it up to the next header."""
 
     offset: int

@@ -39,7 +39,8 @@ def shown_model(model: LiveModel, show: Mapping[str, object]) -> LiveModel:
     ]
     words = wirejson.items(show.get("capabilities"))
     known = {_CAPABILITIES[word] for word in words if isinstance(word, str) and word in _CAPABILITIES}
-    return model._replace(context_window=next((window for window in windows if window), None),
+    return model._replace(
+        context_window=next((window for window in windows if window), None),
         capabilities=frozenset(known | {"json"}) if words else None,
         forwards=model.forwards or _forwards(model.name, show),
     )

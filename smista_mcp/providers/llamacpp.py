@@ -194,8 +194,9 @@ async def _spawn(
 ) -> anyio.abc.Process:
     variables = os.environ if settings.environment is None else settings.environment
     figures = (n_ctx, settings.threads or _threads(), settings.idle_s, -1 if log is None else 1)
+    started: list[anyio.abc.Process] = []
     with anyio.CancelScope(shield=True):  # a start that is broken off would leave a child that nobody knows
-        return await anyio.open_process(
+        process = await anyio.open_process(
             [*settings.python, str(CHILD), _identity(model)[0], *map(str, figures), *_module_folders()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -203,6 +204,8 @@ async def _spawn(
             env={name: value for name, value in variables.items() if name.upper() in _KEPT_VARIABLES},
             start_new_session=True,  # Ctrl-C of a terminal is for us
         )
+        started.append(process)
+    return started[0]
 
 
 def _identity(model: Path) -> tuple[str, int, int]:
@@ -217,7 +220,7 @@ def _module_folders() -> list[str]:
 
 
 def _threads() -> int:
-    """All cores but one. llama.cpp's threads wait for each other by spinning: one that must share its core slows all."""
+    """All cores but one: llama.cpp's threads spin while they wait, so one that shares its core slows all."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux

@@ -10,7 +10,7 @@ import pytest
 from model_server import Reply, serving, unused_port
 from workbench import ALLOWED, Bench, compat, default, only, reports
 
-from smista_mcp.core.answers import DispatchAnswer
+from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.errors import Code
 

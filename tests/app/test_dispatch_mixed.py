@@ -5,7 +5,7 @@ from model_server import Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama
 
 from smista_mcp.app import App
-from smista_mcp.core.answers import DispatchAnswer
+from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.errors import Code
 

@@ -9,7 +9,7 @@ from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
 
 from smista_mcp.app import App
-from smista_mcp.core.answers import DispatchAnswer
+from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent
 from smista_mcp.errors import Code

@@ -14,7 +14,9 @@ from tiny_gguf import write_tiny_gguf
 from smista_mcp.app import App, open_app
 from smista_mcp.cli.attempts import attempt_lines, destinations
 from smista_mcp.cli.delegation import leaves, progress_text, report
-from smista_mcp.core.answers import AttemptReport, DispatchAnswer, RouteAnswer, UsageReport
+from smista_mcp.core.answers import RouteAnswer
+from smista_mcp.core.dispatched import DispatchAnswer
+from smista_mcp.core.explained import AttemptReport, UsageReport
 from smista_mcp.core.values import Locality, Status
 from smista_mcp.dispatch.jobs import Progress
 from smista_mcp.loading.environment import Environment

@@ -25,7 +25,7 @@ def guard(
         unsendable=GlobSet((*restricted, *blocked), ignore_case=True),
         remote_mode=mode,
         bindings=bindings,
-        index=index_of(bindings, ignore_case=True),
+        ranking=index_of(bindings, ignore_case=True),
     )
 
 

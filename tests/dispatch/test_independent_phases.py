@@ -9,7 +9,7 @@ from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama
 
 from smista_mcp.app import App
-from smista_mcp.core.answers import DispatchedPhase
+from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.routing import route
 from smista_mcp.core.task import IntentReading, Phase, Task

@@ -5,7 +5,7 @@ import logging
 import anyio
 import pytest
 
-from smista_mcp.core.answers import DispatchAnswer
+from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.dispatch.jobs import KEPT, Job, Jobs, Progress
 from smista_mcp.errors import Code, InvalidTask, NotFound
 

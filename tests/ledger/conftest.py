@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.values import Intent, Locality
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
+from smista_mcp.core.values import Intent, Locality
 from smista_mcp.ledger import AttemptStart, Ledger, RouteRecord
 
 ROOT = Path(__file__).parents[2]

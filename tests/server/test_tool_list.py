@@ -7,16 +7,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from smista_mcp.core.answers import (
-    ClassifiedPhase,
-    ClassifyAnswer,
-    DispatchAnswer,
-    DispatchedPhase,
-    ExplainAnswer,
-    ExplainedPhase,
-    RouteAnswer,
-)
+from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, RouteAnswer
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
+from smista_mcp.core.explained import ExplainAnswer, ExplainedPhase
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import ContextKind, Effort, Intent, Value
 from smista_mcp.server.instructions import INSTRUCTIONS

@@ -1,0 +1,61 @@
+"""What `dispatch` prints: what became of each phase."""
+
+from typing import Literal
+
+from smista_mcp.core.decision import Handoff
+from smista_mcp.core.explained import UsageReport
+from smista_mcp.core.values import Effort, Intent, Value
+from smista_mcp.errors import Code
+
+JobStatus = Literal["failed", "refused", "approval_required", "running", "handoff", "completed"]
+JOB_STATUSES: tuple[JobStatus, ...] = ("failed", "refused", "approval_required", "running", "handoff", "completed")
+"""Most telling first: a job's status is the first of these that one of its phases has."""
+
+
+class Withheld(Value):
+    """An answer that stays on this machine: where it lies and how long it is."""
+
+    path: str
+    bytes: int
+
+
+class DispatchedPhase(Value):
+    """What became of one phase. `label` is `restricted`, `local` (bound by a rule) or None."""
+
+    phase: int
+    intent: Intent
+    status: JobStatus
+    code: Code | None
+    model: str | None
+    answer: str | None
+    patch: str | None
+    label: Literal["restricted", "local"] | None
+    usage: UsageReport
+    cost: str | None
+    trace_id: str | None
+    effort: Effort
+    detail: str = ""
+    withheld: Withheld | None = None
+    handoff: Handoff | None = None
+
+
+class DispatchAnswer(Value):
+    """The answer of `dispatch`. `next` says in words what the host should do now, if anything."""
+
+    status: JobStatus
+    code: Code | None
+    phases: tuple[DispatchedPhase, ...]
+    next: str | None = None
+    job_id: str | None = None
+    approval_id: str | None = None
+    receipt_id: str | None = None
+    trace_id: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+def overall(phases: tuple[DispatchedPhase, ...]) -> JobStatus:
+    """The first of `JOB_STATUSES` that a phase has."""
+    for status in JOB_STATUSES:
+        if any(phase.status == status for phase in phases):
+            return status
+    return "completed"

@@ -1,0 +1,48 @@
+"""What `explain` prints: decisions with every rule and every attempt."""
+
+from typing import Literal
+
+from smista_mcp.core.decision import Decision
+from smista_mcp.core.explanation import RuleVerdict
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.core.values import Value
+
+
+class UsageReport(Value):
+    """Tokens as the provider reported them; None where it did not."""
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class AttemptReport(Value):
+    """One try at a provider. `cost` is USD as a decimal string, None where it is unknown."""
+
+    trace_id: str
+    model: str
+    resolved_model: str
+    locality: str
+    started_at: str
+    ended_at: str | None
+    status: Literal["running", "completed", "failed", "uncertain", "cancelled"]
+    code: str | None
+    usage: UsageReport
+    cost: str | None
+    receipt: Receipt | None
+
+
+class ExplainedPhase(Value):
+    """One decision with every rule's fate and what was done about it."""
+
+    decision: Decision
+    rules: tuple[RuleVerdict, ...]
+    changes: tuple[str, ...]
+    attempts: tuple[AttemptReport, ...] = ()
+
+
+class ExplainAnswer(Value):
+    phases: tuple[ExplainedPhase, ...]
+    recorded_at: str | None = None
+    notices: tuple[str, ...] = ()
