@@ -4,12 +4,8 @@ from typing import Literal
 
 from smista_mcp.core.decision import Handoff
 from smista_mcp.core.explained import UsageReport
-from smista_mcp.core.values import Effort, Intent, Value
+from smista_mcp.core.values import JOB_STATUSES, Effort, Intent, JobStatus, Value
 from smista_mcp.errors import Code
-
-JobStatus = Literal["failed", "refused", "approval_required", "running", "handoff", "completed"]
-JOB_STATUSES: tuple[JobStatus, ...] = ("failed", "refused", "approval_required", "running", "handoff", "completed")
-"""Most telling first: a job's status is the first of these that one of its phases has."""
 
 
 class Withheld(Value):

@@ -1,6 +1,7 @@
 """The closed vocabularies of the product and the base of every value that crosses a border."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -109,3 +110,8 @@ class Status(StrEnum):
     REFUSED = "refused"
     APPROVAL_REQUIRED = "approval_required"
     HANDOFF = "handoff"
+
+
+JobStatus = Literal["failed", "refused", "approval_required", "running", "handoff", "completed"]
+JOB_STATUSES: tuple[JobStatus, ...] = ("failed", "refused", "approval_required", "running", "handoff", "completed")
+"""Most telling first: a job's status is the first of these that one of its phases has."""

@@ -7,8 +7,7 @@ references, no unions, short words. Tests hold them to the values that they desc
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from smista_mcp.core.dispatched import JOB_STATUSES
-from smista_mcp.core.values import Confidence, ContextKind, Effort, Intent, Status
+from smista_mcp.core.values import JOB_STATUSES, Confidence, ContextKind, Effort, Intent, Status
 
 Schema = dict[str, object]
 
