@@ -197,7 +197,8 @@ def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: S
         return _Verdict(
             Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}; {_affordable(ask, world)}"
         )
-    if may_hand_over(world.rulebook.policy.handoff, least, world.market.host):
+    # a call that names a model wants that one: to be told why not, rather than to do the work itself
+    if not led.override and may_hand_over(world.rulebook.policy.handoff, least, world.market.host):
         return _Verdict(
             Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
         )

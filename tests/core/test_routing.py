@@ -189,6 +189,12 @@ def test_a_call_may_name_a_model_as_far_as_the_policy_lets_it(overrides: str, mo
     assert found.override_used is (code is None)
 
 
+def test_a_named_model_that_may_not_serve_is_refused_and_not_handed_over() -> None:
+    policy = f'[routing]\nhandoff = "when_unavailable"\n{DEFAULT}[models]\ndenied = ["*opus*"]\n'
+    found = decide(policy, model="anthropic/claude-opus")
+    assert (found.status, found.code) == (Status.REFUSED, Code.MODEL_NOT_ALLOWED)
+
+
 def test_models_allowed_and_denied_hold_for_written_and_resolved_names() -> None:
     assert decide(DEFAULT + '[models]\nallowed = ["openai/*"]\n').code is Code.MODEL_NOT_ALLOWED
     assert decide(DEFAULT + '[models]\ndenied = ["*sonnet-5*"]\n').code is Code.MODEL_NOT_ALLOWED

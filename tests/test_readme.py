@@ -1,0 +1,53 @@
+"""What the README says can be typed, loaded and found."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+from deciding import layer
+
+from smista_mcp.cli.parser import parse
+from smista_mcp.loading.presets import FIRST_RUN, preset_names
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    lines = [line.removeprefix("$ ") for block in (*blocks("sh"), *blocks("console")) for line in block.splitlines()]
+    parts = [part.strip() for line in lines for part in line.split("&&")]
+    return [part for part in parts if part.startswith("smista-mcp ")]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_one_that_the_command_line_takes(command: str) -> None:
+    assert parse(shlex.split(command, comments=True)[1:]).command
+
+
+@pytest.mark.parametrize("policy", blocks("toml"))
+def test_every_policy_loads_without_a_finding(policy: str) -> None:
+    tomllib.loads(policy)
+    assert layer(policy).document.routing.default is not None
+
+
+def test_every_preset_that_ships_is_named() -> None:
+    for name in set(preset_names()) - {FIRST_RUN}:
+        assert f"`{name}`" in README
+
+
+def test_every_file_that_is_linked_is_there() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_paragraph_that_the_first_command_sums_up_is_where_it_says() -> None:
+    first, last = map(int, re.findall(r"README\.md:(\d+)-(\d+)", README)[0])
+    paragraph = README.splitlines()[first - 1 : last]
+    assert all(paragraph)
+    assert README.splitlines()[first - 2] == README.splitlines()[last] == ""
