@@ -132,7 +132,8 @@ class ProviderError(SmistaError):
     """One attempt failed.
 
     `code` says how; `retry_after_s` is what the provider asked for, if it did; `sent` is true once the
-    request may have reached a model, so that it may have been charged.
+    request may have reached a model, so that it may have been charged. `said` are the provider's own words, which may
+    repeat what it was sent; `message` ends with them.
     """
 
     code = Code.PROVIDER_PROTOCOL
@@ -148,9 +149,28 @@ class ProviderError(SmistaError):
         sent: bool = False,
     ) -> None:
         super().__init__(message, fix=fix, code=code)
+        self.said = ""
         self.status = status
         self.retry_after_s = retry_after_s
         self.sent = sent
+
+    def saying(self, words: str) -> "ProviderError":
+        """This error, with the provider's own words behind the message; where there are none, as it is."""
+        if words:
+            self.said = words
+            self.message = f"{self.message}: {words}"
+        return self
+
+    def without_words(self) -> "ProviderError":
+        """The same without the provider's own words."""
+        return ProviderError(
+            self.message.removesuffix(f": {self.said}") if self.said else self.message,
+            code=self.code,
+            fix=self.fix,
+            status=self.status,
+            retry_after_s=self.retry_after_s,
+            sent=self.sent,
+        )
 
 
 class StateUnavailable(SmistaError):

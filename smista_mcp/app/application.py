@@ -4,8 +4,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from smista_mcp.app.caller import NOBODY, Caller
+from smista_mcp.app.enclosing import enclosing
 from smista_mcp.app.preparing import prepare, read
 from smista_mcp.app.world import World
 from smista_mcp.context.workspace import find_root
@@ -19,15 +21,6 @@ if TYPE_CHECKING:
     from smista_mcp.core.dispatched import DispatchAnswer
     from smista_mcp.core.explained import ExplainAnswer
     from smista_mcp.dispatch.jobs import Listener
-
-
-class Caller(NamedTuple):
-    """Who calls: `clientInfo.name` of the host, where one is known."""
-
-    client_name: str | None = None
-
-
-NOBODY = Caller()
 
 
 class App:
@@ -66,7 +59,7 @@ class App:
             SmistaError: `invalid_task`, `unknown_model`, `policy_invalid`, `org_policy_invalid` or
                 `path_outside_workspace`.
         """
-        prepared = prepare(self._world, task, caller.client_name)
+        prepared = prepare(self._world, task, caller)
         decisions = tuple(routed.decision for routed in prepared.routed)
         return RouteAnswer(decisions=decisions, notices=prepared.book.policy.notices)
 
@@ -89,12 +82,12 @@ class App:
         from smista_mcp.app.explaining import explain_last, explain_stored, explained  # noqa: PLC0415  3 ms to import
 
         if task is not None:
-            prepared = prepare(self._world, task, caller.client_name)
+            prepared = prepare(self._world, task, caller)
             return explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
         ledger, book = self._world.open_ledger(), self._world.book()
         if last or given is None:
             return explain_last(ledger, book)
-        known = self._dispatching.decisions_of(given) if self._dispatching is not None else ()
+        known = self._dispatching.decisions_of(given, caller) if self._dispatching is not None else ()
         return explain_stored(ledger, book, known or (given,))
 
     async def dispatch(
@@ -108,17 +101,22 @@ class App:
             listener: hears of progress, at least every two seconds.
             limit_s: after so many seconds the answer is `running` with a job id; None waits for the end.
         """
-        return await self._at_work().dispatch(task, caller.client_name, listener=listener, limit_s=limit_s)
+        return await self._at_work().dispatch(task, caller, listener=listener, limit_s=limit_s)
 
     async def join(
-        self, job_id: str, *, listener: "Listener | None" = None, limit_s: float | None = None
+        self,
+        job_id: str,
+        caller: Caller = NOBODY,
+        *,
+        listener: "Listener | None" = None,
+        limit_s: float | None = None,
     ) -> "DispatchAnswer":
-        """Waits for a job that `dispatch` named.
+        """Waits for a job that `dispatch` named to the same caller.
 
         Raises:
             NotFound: `job_not_found`.
         """
-        return await self._at_work().join(job_id, listener=listener, limit_s=limit_s)
+        return await self._at_work().join(job_id, caller, listener=listener, limit_s=limit_s)
 
     def call_limit_s(self, caller: Caller) -> float:
         """Seconds that a tool call may take before the caller's host gives up, less what an answer needs."""
@@ -154,5 +152,6 @@ def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd) -> App:
         InvalidTask: the named workspace cannot be one.
     """
     project = settings.environment.project_dir
-    root = find_root(settings.workspace, str(project) if project else None, cwd())
-    return App(World(replace(settings, workspace=root)))
+    here = cwd()
+    root = find_root(settings.workspace, str(project) if project else None, here)
+    return App(World(replace(settings, workspace=root, enclosing=enclosing(root, here))))

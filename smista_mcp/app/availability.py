@@ -51,7 +51,7 @@ def _targets(policy: Policy, by_call: str | None) -> Iterator[str]:
 
 
 def availability(
-    policy: Policy, named: Mapping[str, Iterable[str]], secret: Secret, state: Path, *, now: float
+    policy: Policy, named: Mapping[str, Iterable[str]], secret: Secret, state: Path | None, *, now: float
 ) -> dict[str, ProviderFacts]:
     """The facts of every named provider.
 
@@ -62,7 +62,7 @@ def availability(
         policy: the policy in force.
         named: provider -> models that matter.
         secret: gives the value of a key's variable, None where it is unset.
-        state: our own folder, where answers are kept for a moment.
+        state: our own folder, where answers are kept for a moment; None where there is none to be believed.
         now: seconds since the epoch.
     """
     targets: list[ProbeTarget] = []
@@ -70,19 +70,24 @@ def availability(
     for name, models in sorted(named.items()):
         spec = policy.providers[name]
         key = secret(spec.key_variable) if spec.key_variable else None
+        lacks_key = spec.key_required and key is None
         if spec.kind == "llamacpp":
             found[name] = _embedded(spec, state)
+        elif lacks_key:  # nothing can be asked of it, so nobody has to be asked whether it is there
+            found[name] = ProviderFacts(spec.locality, credentials=False)
         elif spec.base_url is not None and parse_address(spec.base_url).loopback:
             wanted = tuple(sorted(models))
             targets.append(ProbeTarget(name, spec.kind, spec.base_url, spec.locality, key, wanted))
         else:
-            found[name] = ProviderFacts(spec.locality, credentials=key is not None or not spec.key_required)
-    found.update(known_facts(targets, cache=state / "servers.json", now=now))
+            found[name] = ProviderFacts(spec.locality)
+    found.update(known_facts(targets, cache=state / "servers.json" if state else None, now=now))
     return found
 
 
-def _embedded(spec: ProviderSpec, state: Path) -> ProviderFacts:
-    facts = llamacpp_facts(models_folder(spec, state))
+def _embedded(spec: ProviderSpec, state: Path | None) -> ProviderFacts:
+    if state is None and spec.models_dir is None:
+        return ProviderFacts(spec.locality, reachable=False, detail="the state folder with its models is not believed")
+    facts = llamacpp_facts(models_folder(spec, state or Path()))
     there = {
         name: model._replace(context_window=min(model.context_window or EMBEDDED_WINDOW, EMBEDDED_WINDOW))
         for name, model in (facts.models or {}).items()

@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 
 from smista_mcp.app.availability import models_folder
+from smista_mcp.app.caller import Caller
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
@@ -39,24 +40,26 @@ class Dispatching:
         )
 
     async def dispatch(
-        self, task: Task, client_name: str | None, *, listener: Listener | None, limit_s: float | None
+        self, task: Task, caller: Caller, *, listener: Listener | None, limit_s: float | None
     ) -> DispatchAnswer:
         """Carries a task out, or joins the job that carries the same one out for the same client right now."""
 
         async def work(job: Job) -> DispatchAnswer:
-            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, client_name, abandon_on_cancel=True)
+            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
             return await self._carried_out(prepared, job.standing)
 
-        key = hashlib.sha256(f"{client_name}\0{task.model_dump_json()}".encode()).hexdigest()
-        return await self._jobs.run(key, work, listener=listener, limit_s=limit_s)
+        key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
+        return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
 
-    async def join(self, job_id: str, *, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
-        return await self._jobs.join(job_id, listener=listener, limit_s=limit_s)
+    async def join(
+        self, job_id: str, caller: Caller, *, listener: Listener | None, limit_s: float | None
+    ) -> DispatchAnswer:
+        return await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner)
 
-    def decisions_of(self, job_id: str) -> tuple[str, ...]:
-        """Ids of the decisions that a job of this process carries out."""
-        job = self._jobs.find(job_id)
+    def decisions_of(self, job_id: str, caller: Caller) -> tuple[str, ...]:
+        """Ids of the decisions that a job of this process carries out for the caller."""
+        job = self._jobs.find(job_id, caller.owner)
         return job.decisions if job else ()
 
     async def _carried_out(self, prepared: Prepared, standing: Standing) -> DispatchAnswer:
@@ -74,13 +77,14 @@ class Dispatching:
             ],
             allowance=Allowance(policy.budgets),
             now=utc_now,
+            key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
         )
         work = [
             PhaseWork(routed, collected.context, _pieces(collected))
             for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
         ]
-        files = AnswerFiles(world.state / "answers")
+        files = AnswerFiles(world.state / "answers", world.state_refusal)
         delivery = Delivery(prepared.host, policy.handoff, policy.host_answers, files)
         phases = await carry_out(tools, work, delivery, standing)
         return _answer(phases, policy.notices)

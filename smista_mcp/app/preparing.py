@@ -3,18 +3,24 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from smista_mcp.app.caller import Caller
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.spelling import printable
+from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.modelref import parse_target
+from smista_mcp.core.redaction import redacted
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind
-from smista_mcp.errors import StateUnavailable, UnknownModel
+from smista_mcp.errors import InvalidTask, StateUnavailable, UnknownModel
 from smista_mcp.ledger import Ledger, PhaseFacts, RouteRecord
+
+MAX_TASK_BYTES = 16 * 1024 * 1024
+"""What a call may hand over by itself, whatever it came through."""
 
 
 class Prepared(NamedTuple):
@@ -38,7 +44,7 @@ class Prepared(NamedTuple):
         return [one.context for one in self.collected]
 
 
-def prepare(world: World, task: Task, client_name: str | None) -> Prepared:
+def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     """Reads a task, collects its context, decides and records. Runs git and reads files: keep it off an event loop.
 
     Raises:
@@ -59,10 +65,11 @@ def prepare(world: World, task: Task, client_name: str | None) -> Prepared:
     )
     contexts = [one.context for one in collected]
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
-    snapshot = world.snapshot(book, world.host(client_name), task.model)
+    snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
     routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
     if ledger is not None and not _recorded(world, ledger, task, routed, contexts):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
+    routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
     return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest())
 
@@ -79,8 +86,23 @@ def _check_model(task: Task) -> None:
         ) from None
 
 
+def _check_size(task: Task) -> None:
+    parts = (task.text, task.diff or "", *(attachment.content for attachment in task.attachments))
+    size = sum(len(part.encode()) for part in parts)
+    if size > MAX_TASK_BYTES:
+        raise InvalidTask(
+            f"text, diff and attachments hold {size} bytes together; {MAX_TASK_BYTES} are allowed",
+            fix="write the content to files and name them in `paths`",
+        )
+
+
 def read(task: Task, book: Rulebook) -> tuple[Phase, ...]:
-    """The phases of a task, by the policy's own rules and the built-in reader."""
+    """The phases of a task, by the policy's own rules and the built-in reader.
+
+    Raises:
+        InvalidTask: it holds more than one task may hold.
+    """
+    _check_size(task)
     kinds = set(task.context)
     if task.diff is not None:
         kinds.add(ContextKind.GIT_DIFF)
@@ -108,6 +130,23 @@ def _recorded(
     except StateUnavailable:
         return False
     return True
+
+
+def _shown(decision: Decision) -> Decision:
+    """The decision without what looks like a secret. The words of a handoff stay: they are for the host, from the host.
+
+    Model names and labels of a call may be keys that were pasted into the wrong field.
+    """
+    handoff = decision.handoff
+    silent = None if handoff is None else handoff.model_copy(update={"prompt": ""})
+    text = decision.model_copy(update={"handoff": silent}).model_dump_json()
+    clean = redacted(text)
+    if clean == text:
+        return decision
+    shown = Decision.model_validate_json(clean)
+    if handoff is None or shown.handoff is None:
+        return shown
+    return shown.model_copy(update={"handoff": shown.handoff.model_copy(update={"prompt": handoff.prompt})})
 
 
 def _facts(one: Routed, context: PhaseContext) -> PhaseFacts:

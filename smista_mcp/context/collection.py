@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from smista_mcp.context.diff import FileDiff
 from smista_mcp.context.paths import Place
 from smista_mcp.context.phasepaths import (
     GIT_DIFF,
@@ -18,23 +17,19 @@ from smista_mcp.context.phasepaths import (
     SELF_CONTAINED,
     UNWANTED,
     Call,
+    Cover,
     PhasePaths,
-    covers,
-    forms_of,
     paths_of,
     read_call,
 )
 from smista_mcp.context.reading import Unread, too_large
 from smista_mcp.context.spelling import printable
-from smista_mcp.context.survey import Caps, Survey
+from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Intent
-
-UNJUDGED = "(cannot be judged)"
-"""Stands in place of a pattern where a part of a diff was not understood: what cannot be judged is restricted."""
 
 _TOGETHER = "too large together with the files before it"
 
@@ -95,7 +90,7 @@ def _phase(phase: Phase, call: Call, task: Task, survey: Survey) -> Collected:
     elif paths.changes != UNWANTED:
         basket.add_changes(paths.changes)
     for attachment, place in zip(task.attachments, call.attachments, strict=True):
-        restricted = survey.restriction(place.forms)
+        restricted = survey.restriction_of(place)
         basket.add(attachment.content, _Label(place.path, "attachment", place.forms, restricted))
     basket.add_instructions(phase.intent.name)
     basket.name_restricted()
@@ -145,6 +140,7 @@ class _Basket:
         self._survey = survey
         self._caps = survey.caps
         self._paths = paths
+        self._avoided = Cover(paths.avoided)
         self._spent = 0
         self._taken: set[tuple[tuple[str, ...], object]] = set()
 
@@ -183,7 +179,7 @@ class _Basket:
         """Reads and adds a file; returns why not. A restricted one is added only if it is required."""
         if (place.parts, place.lines) in self._taken or (place.parts, None) in self._taken:
             return None
-        restricted = self._survey.restriction(place.forms)
+        restricted = self._survey.restriction_of(place)
         reading = None if restricted and not required else self._survey.read(place)
         if isinstance(reading, Unread):
             return reading.reason
@@ -202,7 +198,7 @@ class _Basket:
         return None
 
     def _add_directory(self, place: Place) -> None:
-        restricted = self._survey.restriction(place.forms)
+        restricted = self._survey.restriction_of(place)
         if restricted:
             self.leave(place.path, "file", f"restricted by `{restricted}`")
             return
@@ -233,37 +229,34 @@ class _Basket:
 
     def _inner(self, directory: Place, name: str) -> Place:
         """A file of a directory, also under the names that the directory has through links."""
-        place = self._survey.tree.locate(name)
+        place = self._survey.locate(name)
         rest = printable(name[len("/".join(directory.parts)) :].lstrip("/"))
         names = ["" if form == "./" else form for form in directory.forms]
         forms = dict.fromkeys((*(f"{form}{rest}" for form in names), *place.forms))
         return place._replace(path=f"{names[0]}{rest}", forms=tuple(forms))
 
     def _wrong_inside(self, place: Place) -> str | None:
-        if covers(self._paths.avoided, place):
+        if self._avoided.holds(place):
             return "the words say not to touch it"
-        restricted = self._survey.restriction(place.forms)
+        restricted = self._survey.restriction_of(place)
         if restricted:
             return f"restricted by `{restricted}`"
         if place.kind == "missing":
             return "deleted in the working tree"
         return None if place.kind == "file" else place.why or "not a regular file"
 
-    def add_required_diff(self, parts: Iterable[FileDiff]) -> None:
+    def add_required_diff(self, parts: Iterable[JudgedDiff]) -> None:
         """Adds a whole diff; one restricted part restricts it."""
         text: list[str] = []
-        forms: dict[str, None] = {}
+        named: dict[tuple[str, ...], tuple[str, ...]] = {}
         restricted: str | None = None
         for part in parts:
-            judged = forms_of(part, self._survey)
-            forms.update(dict.fromkeys(judged))
-            restricted = restricted or self._part_restriction(part, judged)
-            text.append(part.text)
+            named[part.part.forms] = part.forms
+            restricted = restricted or part.restricted
+            text.append(part.part.text)
+        forms = dict.fromkeys(form for known in named.values() for form in known)
         if text:
             self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), restricted))
-
-    def _part_restriction(self, part: FileDiff, forms: Iterable[str]) -> str | None:
-        return UNJUDGED if part.names is None else self._survey.restriction(forms)
 
     def add_changes(self, want: str) -> None:
         """Adds the working tree's difference: whole where the phase is about it, else without what is restricted."""
@@ -279,16 +272,15 @@ class _Basket:
         else:
             self._add_helpful_diff(changes)
 
-    def _add_helpful_diff(self, parts: Iterable[FileDiff]) -> None:
+    def _add_helpful_diff(self, parts: Iterable[JudgedDiff]) -> None:
         text: list[str] = []
         forms: dict[str, None] = {}
         withheld: list[tuple[str, str]] = []
         size = 0
         free = False
-        for part in parts:
-            judged = forms_of(part, self._survey)
-            pattern = self._part_restriction(part, judged)
-            reason = f"restricted by `{pattern}`" if pattern else None
+        for judged in parts:
+            part = judged.part
+            reason = f"restricted by `{judged.restricted}`" if judged.restricted else None
             if reason is None and size + len(part.text) > self._caps.file_bytes:
                 reason = too_large(self._caps.file_bytes).reason
             if reason:
@@ -298,7 +290,7 @@ class _Basket:
                 continue
             free = True
             size += len(part.text)
-            forms.update(dict.fromkeys(judged))
+            forms.update(dict.fromkeys(judged.forms))
             text.append(part.text)
         if free:
             self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), None, required=False))
@@ -306,8 +298,9 @@ class _Basket:
 
     def add_instructions(self, intent: Intent) -> None:
         """Adds the project's instructions, unless the phase is about them."""
+        read = Cover(self._paths.read)
         for place, ignored in self._survey.instructions:
-            if covers(self._paths.read, place) or covers(self._paths.avoided, place):
+            if read.holds(place) or self._avoided.holds(place):
                 continue
             if intent in SELF_CONTAINED:
                 self.leave(place.path, "instructions", f"not needed for `{intent}`")

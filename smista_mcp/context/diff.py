@@ -28,6 +28,8 @@ _COMMIT_LINE = re.compile(
 _MAIL = re.compile(r"From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001\Z")
 _VERSION = re.compile(r"[0-9]+(?:\.[\w()-]+)+(?: \(.*\))?\Z")
 _OPENS_PLAIN = ("--- ", "Index: ", "diff ")
+_OF_A_FILE = ("@@", "+++")
+"""Lines that text around the files does not have, unless it hides one."""
 
 
 class FileDiff(NamedTuple):
@@ -82,7 +84,8 @@ def _part(lines: Sequence[str], at: int) -> _Part:
         return _git_file(lines, at, line)
     text = _text(lines, at)
     if text is not None:
-        return _Part(text, _TEXT)
+        hides = any(_head(lines, inner).lstrip().startswith(_OF_A_FILE) for inner in range(at, text))
+        return _Part(_next_file(lines, text), None) if hides else _Part(text, _TEXT)
     if line.startswith(_UNMERGED):
         return _Part(_blank(lines, at + 1), named((line.removeprefix(_UNMERGED),)))
     if line.startswith(_OPENS_PLAIN):
@@ -110,7 +113,10 @@ def _text(lines: Sequence[str], at: int) -> int | None:
     if not line:
         return _blank(lines, at)
     if _MAIL.match(line):
-        return _next_file(lines, at + 1)
+        at += 1
+        while at < len(lines) and not lines[at].startswith(_OPENS_PLAIN):
+            at += 1
+        return at
     if not _COMMIT.match(line):
         return None
     at += 1

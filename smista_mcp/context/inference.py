@@ -1,7 +1,9 @@
 """Which file words mean: "the auth middleware" is `src/auth/middleware.rs` where exactly one file can be meant."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from smista_mcp.context.spelling import composed
@@ -66,11 +68,31 @@ def infer(text: str, files: Iterable[str]) -> tuple[Inferred, ...]:
     return tuple(Inferred(c.path, text[words[c.first].start : words[c.last - 1].end]) for c in _settle(claims))
 
 
-def complete(name: str, files: Iterable[str]) -> str | None:
-    """The one file whose path ends with a name (`auth/middleware.rs`: `src/auth/middleware.rs`); None where not one."""
-    end = "/" + name
-    found = [path for path in files if path.endswith(end)]
+class Endings:
+    """Relative paths, found by their last segments."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self._turned = sorted((_turned(path), path) for path in files)
+
+    def of(self, name: str) -> Iterator[str]:
+        """The paths that end with a name and have more before it (`auth/middleware.rs`: `src/auth/middleware.rs`)."""
+        start = _turned(name)
+        for place in range(bisect_left(self._turned, (start,)), len(self._turned)):
+            turned, path = self._turned[place]
+            if not turned.startswith(start):
+                return
+            if path != name:
+                yield path
+
+
+def complete(name: str, files: Endings) -> str | None:
+    """The one file whose path ends with a name; None where there is not exactly one."""
+    found = list(islice(files.of(name), 2))
     return found[0] if len(found) == 1 else None
+
+
+def _turned(path: str) -> str:
+    return "/".join(reversed(path.split("/"))) + "/"
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Place(NamedTuple):
         parts: the real names from the root, without links, as the system spells them; empty unless it exists.
         lines: the range of lines that was asked for.
         why: what is wrong with an `outside`, `special` or `unknown` path.
+        unjudged: what stands in place of a pattern where not every form is known, so that it counts as restricted.
         doubtful: true for words that only look like a path (`and/or`): nothing of it exists, and it has no extension.
     """
 
@@ -42,6 +43,7 @@ class Place(NamedTuple):
     lines: Lines | None = None
     why: str = ""
     doubtful: bool = False
+    unjudged: str = ""
 
 
 class _Walk(NamedTuple):

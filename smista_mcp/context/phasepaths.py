@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from smista_mcp.context.diff import FileDiff, split
 from smista_mcp.context.inference import complete, infer
-from smista_mcp.context.paths import Place
+from smista_mcp.context.labels import endings
+from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.spelling import printable
-from smista_mcp.context.survey import Survey
+from smista_mcp.context.survey import JudgedDiff, Survey
 from smista_mcp.core.facts import LeftOut, PathFact, PathSource
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Intent
@@ -37,7 +37,7 @@ class Call(NamedTuple):
 
     places: tuple[Place, ...]
     attachments: tuple[Place, ...]
-    diff: tuple[FileDiff, ...] | None
+    diff: tuple[JudgedDiff, ...] | None
     alone: bool
 
 
@@ -55,7 +55,7 @@ class PhasePaths(NamedTuple):
     read: tuple[Place, ...]
     avoided: tuple[Place, ...]
     left_out: tuple[LeftOut, ...]
-    diff: tuple[FileDiff, ...] | None
+    diff: tuple[JudgedDiff, ...] | None
     changes: Changes
 
 
@@ -66,7 +66,7 @@ def read_call(task: Task, phases: Sequence[Phase], survey: Survey) -> Call:
         SmistaError: `path_outside_workspace` for a path that leads out of the workspace, by itself or through a link.
         InvalidTask: a path that can be no file: a pipe, a socket, a device, a circle of links, a name too long.
     """
-    places = tuple(survey.tree.place(path) for path in task.paths)
+    places = tuple(survey.place(path) for path in task.paths)
     for place in places:
         if place.kind == "outside":
             raise SmistaError(
@@ -78,19 +78,20 @@ def read_call(task: Task, phases: Sequence[Phase], survey: Survey) -> Call:
             raise InvalidTask(
                 f"the path `{_short(place.path)}` is {place.why}", fix="name a regular file or a directory"
             )
-    attachments = tuple(survey.tree.locate(attachment.path) for attachment in task.attachments)
-    diff = split(task.diff) if task.diff and not task.diff.isspace() else None
+    attachments = tuple(survey.label(attachment.path) for attachment in task.attachments)
+    diff = survey.judged(task.diff, given=True) if task.diff and not task.diff.isspace() else None
     return Call(places, attachments, diff, alone=len(phases) == 1)
 
 
 def paths_of(phase: Phase, call: Call, survey: Survey) -> PhasePaths:
     """Joins all sources of paths for one phase; paths and diff of the call fall away where its words name their own."""
-    avoided = tuple(survey.tree.place(path) for path in phase.avoided)
-    mentions = [(written, survey.tree.place(written)) for written in phase.mentions]
+    most = survey.caps.mentions
+    avoided = (*map(survey.place, phase.avoided[:most]), *map(by_name, phase.avoided[most:]))
+    mentions = [(written, survey.place(written)) for written in phase.mentions[:most]]
     own = not all(place.doubtful for _, place in mentions)
     shared = call.places if call.alone or not own else ()
     diff = call.diff if call.alone or not own or _SPEAKS_OF_A_DIFF.search(phase.text) else None
-    found = _Facts(survey, avoided)
+    found = _Facts(survey, Cover(avoided))
     for place in shared:
         found.take(place, "call", "named by the call")
     for place in call.attachments:
@@ -98,6 +99,7 @@ def paths_of(phase: Phase, call: Call, survey: Survey) -> PhasePaths:
     found.add_diff(diff or (), "in the given diff")
     for written, place in mentions:
         found.mention(written, place)
+    found.name_only(phase.mentions[most:])
     if not own and all(place.doubtful for place in shared):
         found.infer(phase.text)
     changes = _changes(phase, given=diff is not None, bare=not found.meaningful)
@@ -105,7 +107,7 @@ def paths_of(phase: Phase, call: Call, survey: Survey) -> PhasePaths:
         found.add_diff(survey.changes, "changed in the working tree")
     for written, place in zip(phase.avoided, avoided, strict=True):
         found.avoid(written, place)
-    return PhasePaths(tuple(found.facts.values()), tuple(found.read), avoided, tuple(found.left_out), diff, changes)
+    return PhasePaths(tuple(found.facts.values()), tuple(found.read), avoided, found.all_left_out(), diff, changes)
 
 
 def _changes(phase: Phase, *, given: bool, bare: bool) -> Changes:
@@ -118,33 +120,41 @@ def _changes(phase: Phase, *, given: bool, bare: bool) -> Changes:
     return HELPFUL if wanted else UNWANTED
 
 
-def covers(places: Iterable[Place], place: Place) -> bool:
-    """Whether one of some paths is a path or a directory above it."""
-    for other in places:
-        if other.parts and place.parts[: len(other.parts)] == other.parts:
-            return True
-        if place.path == other.path or (other.path.endswith("/") and place.path.startswith(other.path)):
-            return True
-    return False
+def by_name(written: str) -> Place:
+    """A path that is only judged, not looked for: where it may be written from elsewhere, in every reading."""
+    place = Tree(None).place(written)
+    if written[:1] not in "/~.@" and ":" not in written:
+        return place
+    return place._replace(forms=tuple(dict.fromkeys((*place.forms, *endings(place.path)))))
 
 
-def forms_of(part: FileDiff, survey: Survey) -> tuple[str, ...]:
-    """Every form of every name of a part of a diff; bytes that are no UTF-8 as U+FFFD."""
-    forms: dict[str, None] = {}
-    for name in part.forms:
-        forms.update(dict.fromkeys(survey.tree.locate(name).forms))
-    return tuple(forms)
+class Cover:
+    """Some paths with all that lies below them."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._parts = {place.parts for place in places if place.parts}
+        self._names = {place.path for place in places}
+
+    def holds(self, place: Place) -> bool:
+        """Whether a path is one of these, or a directory above it is."""
+        if place.path in self._names:
+            return True
+        if any(place.parts[:count] in self._parts for count in range(1, len(place.parts) + 1)):
+            return True
+        slashes = (match.end() for match in re.finditer("/", place.path))
+        return any(place.path[:end] in self._names for end in slashes)
 
 
 class _Facts:
     """The paths of one phase while they are gathered: one fact for each path, the first source that names it counts."""
 
-    def __init__(self, survey: Survey, avoided: Sequence[Place]) -> None:
+    def __init__(self, survey: Survey, avoided: Cover) -> None:
         self._survey = survey
         self._avoided = avoided
         self.facts: dict[str, PathFact] = {}
         self.read: list[Place] = []
-        self.left_out: dict[LeftOut, None] = {}
+        self._left_out: dict[LeftOut, None] = {}
+        self._unlisted = 0
         self.meaningful = False
 
     def add(self, place: Place, source: PathSource, evidence: str) -> None:
@@ -169,30 +179,46 @@ class _Facts:
             self.leave(place, "does not exist")
 
     def leave(self, place: Place, reason: str) -> None:
-        self.left_out[LeftOut(_short(place.path), "file", reason)] = None
+        if len(self._left_out) < self._survey.caps.listed:
+            self._left_out[LeftOut(_short(place.path), "file", reason)] = None
+        else:
+            self._unlisted += 1
+
+    def all_left_out(self) -> tuple[LeftOut, ...]:
+        """What was left out, the first so many; then how many more there are."""
+        if not self._unlisted:
+            return tuple(self._left_out)
+        return (*self._left_out, LeftOut(f"{self._unlisted} more", "file", "left out like those above"))
+
+    def name_only(self, written: Sequence[str]) -> None:
+        """Notes paths of the words that are too many to be looked for: policy judges their names, nothing is read."""
+        for path in written:
+            place = by_name(path)
+            self.facts.setdefault(place.path, PathFact(place.path, "named", path, place.forms))
+        self._unlisted += len(written)
 
     def mention(self, written: str, place: Place) -> None:
         """Notes a path that the words name; one that does not exist may be the end of exactly one file's path."""
-        if covers(self._avoided, place):
+        if self._avoided.holds(place):
             return
         if place.kind == "outside":
             self.leave(place, place.why)
             return
         whole = None
         if place.kind == "missing" and not place.path.endswith("/"):
-            whole = complete(place.path, self._survey.files)
+            whole = complete(place.path, self._survey.endings)
         if whole is None:
             self.take(place, "named", written)
             return
-        real = self._survey.tree.locate(whole, place.lines)
-        if not covers(self._avoided, real):
+        real = self._survey.locate(whole, place.lines)
+        if not self._avoided.holds(real):
             self.take(real._replace(forms=tuple(dict.fromkeys((*real.forms, *place.forms)))), "inferred", written)
 
     def infer(self, text: str) -> None:
         """Notes the files that words mean."""
         for inferred in infer(text, self._survey.files):
-            place = self._survey.tree.locate(inferred.path)
-            if not covers(self._avoided, place):
+            place = self._survey.locate(inferred.path)
+            if not self._avoided.holds(place):
                 self.take(place, "inferred", inferred.words)
 
     def avoid(self, written: str, place: Place) -> None:
@@ -200,15 +226,13 @@ class _Facts:
         if place.kind == "outside" or place.path in self.facts:
             return
         self.facts[place.path] = PathFact(place.path, "named", written, place.forms, required=False)
-        pattern = self._survey.restriction(place.forms)
+        pattern = self._survey.restriction_of(place)
         self.leave(place, f"restricted by `{pattern}`" if pattern else "the words say not to touch it")
 
-    def add_diff(self, parts: Iterable[FileDiff], evidence: str) -> None:
-        for part in parts:
-            alternatives = forms_of(part, self._survey)
-            for name in part.names or ():
-                place = self._survey.tree.locate(name)
-                self.add(place._replace(forms=tuple(dict.fromkeys((*place.forms, *alternatives)))), "diff", evidence)
+    def add_diff(self, parts: Iterable[JudgedDiff], evidence: str) -> None:
+        for part in {part.part.forms: part for part in parts}.values():  # one name can have a thousand parts
+            for place in part.places:
+                self.add(place._replace(forms=tuple(dict.fromkeys((*place.forms, *part.forms)))), "diff", evidence)
 
 
 def _short(path: str) -> str:

@@ -9,10 +9,11 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from smista_mcp.context.gitfolder import git_folder
 from smista_mcp.context.workspace import git_top
 
 _KEPT = re.findall(
@@ -30,6 +31,8 @@ _SWITCHES = (
     f"core.hooksPath={os.devnull}",
     "-c",
     "core.quotePath=false",
+    "-c",
+    "safe.bareRepository=explicit",  # a tracked folder may look like a repository of its own
 )
 _DIFF = (
     "diff",
@@ -54,7 +57,7 @@ _EMPTY_TREES = (
     "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 )
 """The tree without files, in SHA-1 and SHA-256 repositories; git knows it without having it."""
-_FILTER = re.compile(rb"filter\.(.+)\.[^.]+\Z", re.DOTALL)
+_FILTER = re.compile(rb"filter\.(.*)\.[^.]+\Z", re.DOTALL)  # the name may be empty
 _LISTING_CAP = 64_000_000
 _GROUPS = os.name == "posix"
 
@@ -68,18 +71,42 @@ class Repository:
 
     def __init__(self, root: Path, top: Path, program: str, environ: Mapping[str, str], timeout_s: float) -> None:
         self._root = root
+        self._top = top
         self._program = program
         self._timeout_s = timeout_s
-        self._environ = {name: environ[name] for name in _KEPT if name in environ} | {
+        self._discovering = {name: environ[name] for name in _KEPT if name in environ} | {
             "LC_ALL": "C",
-            "GIT_WORK_TREE": str(top),  # outranks core.worktree
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_ALLOW_PROTOCOL": "",
         }
         if os.pathsep not in str(top.parent):
-            self._environ["GIT_CEILING_DIRECTORIES"] = str(top.parent)
+            self._discovering["GIT_CEILING_DIRECTORIES"] = str(top.parent)
+        self._environ = self._discovering
+
+    def settle_on(self, folder: Path) -> bool:
+        """Makes git use this folder as the repository, whatever else it might find; false where it may not be used.
+
+        Args:
+            folder: what `git_folder` judged.
+        """
+        user = self._discovering.get("SUDO_UID", "")
+        if not _own((self._top, self._top / ".git", folder), user) and not self._is_accepted(folder):
+            return False
+        self._environ = self._discovering | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(self._top)}
+        return True
+
+    def _is_accepted(self, folder: Path) -> bool:
+        """Whether git takes the repository of another user, as the user's own `safe.directory` may say.
+
+        It would not ask for a folder that is named to it, so it has to find this one by itself.
+        """
+        try:
+            found = self._run(("rev-parse", "--absolute-git-dir"), 100_000, at=self._top)
+            return Path(os.fsdecode(found.removesuffix(b"\n"))).samefile(folder)
+        except (GitFailed, OSError, ValueError):
+            return False
 
     def tracked(self) -> tuple[str, ...]:
         """All tracked files below the root, relative to it, as the file system spells them.
@@ -171,11 +198,11 @@ class Repository:
                 switches += ("-c", f"filter.{name}.{setting}")
         return tuple(switches)
 
-    def _run(self, arguments: Sequence[str], cap: int) -> bytes:
+    def _run(self, arguments: Sequence[str], cap: int, *, at: Path | None = None) -> bytes:
         try:
             child = subprocess.Popen(
                 (self._program, *_SWITCHES, *arguments),
-                cwd=self._root,
+                cwd=at or self._root,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -228,57 +255,40 @@ def open_repository(root: Path, environ: Mapping[str, str], timeout_s: float) ->
         timeout_s: seconds that git may take for one answer.
     """
     top = git_top(root)
-    if top is None or not _is_whole(top):
+    folder = git_folder(top) if top is not None else None
+    program = _program(environ, top) if top is not None else None
+    if top is None or folder is None or program is None:
         return None
-    program = _program(environ, root)
-    return Repository(root, top, program, environ, timeout_s) if program else None
+    repository = Repository(root, top, program, environ, timeout_s)
+    return repository if repository.settle_on(folder) else None
 
 
-def _program(environ: Mapping[str, str], root: Path) -> str | None:
-    """Finds git on the search path, never in a relative entry or inside the workspace, which may ship its own."""
+def _program(environ: Mapping[str, str], top: Path) -> str | None:
+    """Finds git on the search path, never in a relative entry or inside the repository, which may ship its own."""
     name = "git.exe" if os.name == "nt" else "git"
     for entry in environ.get("PATH", os.defpath).split(os.pathsep):
         folder = Path(entry)
-        if not folder.is_absolute() or folder.is_relative_to(root):
-            continue
         program = folder / name
-        if program.is_file() and os.access(program, os.X_OK) and not program.resolve().is_relative_to(root):
-            return str(program)
+        try:
+            inside = any(path.is_relative_to(top) for path in (folder, folder.resolve(), program.resolve()))
+            if folder.is_absolute() and not inside and program.is_file() and os.access(program, os.X_OK):
+                return str(program)
+        except (OSError, RuntimeError, ValueError):
+            continue  # a circle of links, or no path at all
     return None
 
 
-def _is_whole(top: Path) -> bool:
-    """Whether the repository's own data lie where git puts them.
-
-    A `.git` that arrived in an archive could lead to the repository of another project, whose contents would then be
-    read as the old side of every difference.
-    """
-    entry = top / ".git"
+def _own(paths: Iterable[Path], caller: str) -> bool:
+    """Whether paths belong to the running user, as git itself asks; for root also to the caller of `sudo`."""
+    if not hasattr(os, "geteuid"):
+        return False
+    users = {os.geteuid()}
+    if 0 in users and caller.isdecimal():
+        users.add(int(caller))
     try:
-        if entry.is_symlink():
-            return False
-        if entry.is_dir():
-            return _holds_its_own(entry)
-        private = (top / os.fsdecode(entry.read_bytes()[8:].strip(b"\r\n"))).resolve(strict=True)
-        if (private / "commondir").exists():
-            return _is_linked_worktree(private, entry)
-        holders = (folder / ".git" / "modules" for folder in top.parents)
-        return any(private.is_relative_to(holder) for holder in holders) and _holds_its_own(private)
-    except (OSError, ValueError, RuntimeError):
+        return all(path.lstat().st_uid in users for path in paths)
+    except OSError:
         return False
-
-
-def _is_linked_worktree(private: Path, entry: Path) -> bool:
-    back = Path(os.fsdecode((private / "gitdir").read_bytes().strip(b"\r\n")))
-    shared = private.parent.parent
-    return private.parent.name == "worktrees" and (private / back).samefile(entry) and _holds_its_own(shared)
-
-
-def _holds_its_own(private: Path) -> bool:
-    if (private / "commondir").exists():
-        return False
-    inner = ("HEAD", "refs", "objects", "packed-refs", "index", "config")
-    return all((private / name).resolve().is_relative_to(private.resolve()) for name in inner)
 
 
 def _names(listing: bytes) -> tuple[str, ...]:

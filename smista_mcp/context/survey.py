@@ -3,17 +3,27 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from smista_mcp.context.diff import FileDiff, split
+from smista_mcp.context.inference import Endings
+from smista_mcp.context.labels import UNPLACED, elsewhere, label
 from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.reading import Reading, Unread, read_file
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
-from smista_mcp.context.spelling import printable
+from smista_mcp.context.spelling import Lines, composed, printable
+from smista_mcp.context.workspace import git_top
 from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.redaction import shown
 
 INSTRUCTIONS = (".smista/SMISTA.md", "SMISTA.md", "AGENTS.md", "CLAUDE.md")
+UNJUDGED = "(cannot be judged)"
+"""Stands in place of a pattern where a part of a diff was not understood: what cannot be judged is restricted."""
+
+_MOST_ENDINGS = 100
+_OTHER_NAMES = "(a hard link whose other names are not known)"
 _WILD = frozenset("*?[\\")
 
 
@@ -26,7 +36,8 @@ class Caps(NamedTuple):
         directory_files: files that stand for one directory; `directory_bytes` likewise.
         diff_bytes: the most that is taken from `git diff`.
         listed: names of one kind of thing left out, before only their number is given.
-        walked: entries that are looked at where there is no git.
+        mentions: paths in the words of a phase that are looked for; more are only judged by their names.
+        walked: entries that are looked at where there is no git, and for the other names of a file.
         git_s: seconds that git may take for one answer.
     """
 
@@ -36,6 +47,7 @@ class Caps(NamedTuple):
     directory_bytes: int = 2_000_000
     diff_bytes: int = 4_000_000
     listed: int = 20
+    mentions: int = 300
     walked: int = 20_000
     git_s: float = 10.0
 
@@ -51,6 +63,20 @@ class Listing(NamedTuple):
     files: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     failure: str = ""
+
+
+class JudgedDiff(NamedTuple):
+    """A part of a diff with the places that its names lead to.
+
+    Attributes:
+        forms: every form of every name; bytes that are no UTF-8 as U+FFFD.
+        restricted: the pattern that restricts it, or why it cannot be judged; None where it is free.
+    """
+
+    part: FileDiff
+    places: tuple[Place, ...]
+    forms: tuple[str, ...]
+    restricted: str | None
 
 
 class Survey:
@@ -88,12 +114,86 @@ class Survey:
         return () if found is None else found
 
     @cached_property
-    def changes(self) -> tuple[FileDiff, ...] | str:
+    def endings(self) -> Endings:
+        return Endings(self.files)
+
+    def place(self, written: str) -> Place:
+        """Understands a path as a person or a host writes it, with all names that its file has."""
+        return self._with_other_names(self.tree.place(written))
+
+    def locate(self, name: str, lines: Lines | None = None) -> Place:
+        """Understands a path literally, with all names that its file has."""
+        return self._with_other_names(self.tree.locate(name, lines))
+
+    def label(self, written: str) -> Place:
+        """Understands the name of an attachment, in every way that it can be read."""
+        home = self._environ.get("HOME") or self._environ.get("USERPROFILE", "")
+        place = self._with_other_names(label(self.tree, written, home))
+        ends, doubt = self._ends_of_files(place)
+        return place._replace(forms=tuple(dict.fromkeys((*place.forms, *ends))), unjudged=place.unjudged or doubt)
+
+    def judged(self, diff: str, *, given: bool) -> tuple[JudgedDiff, ...]:
+        """Cuts a diff per file and judges each part.
+
+        Args:
+            diff: unified, as git or `diff -u` writes it.
+            given: whether it came with the call, so that its names may be relative to any folder.
+        """
+        found: list[JudgedDiff] = []
+        known: dict[tuple[object, ...], JudgedDiff] = {}
+        for part in split(diff):
+            names = (part.names, part.forms)
+            if names not in known:
+                known[names] = self._judged(part, given=given)
+            found.append(known[names]._replace(part=part))
+        return tuple(found)
+
+    def _judged(self, part: FileDiff, *, given: bool) -> JudgedDiff:
+        forms: dict[str, None] = {}
+        unjudged = UNJUDGED if part.names is None else ""
+        places: dict[str, Place] = {}
+        for name in part.forms:
+            places[name] = self.locate(name)
+        for name, place in places.items():
+            forms.update(dict.fromkeys(place.forms))
+            unjudged = unjudged or place.unjudged
+            bare = places.get(name[2:]) if name[1:2] == "/" else None  # without a prefix such as `a/`
+            if given and (bare is None or bare.kind != "file"):
+                further, doubt = elsewhere(self.tree, name, place, self._above)
+                ends, many = self._ends_of_files(place)
+                forms.update(dict.fromkeys((*further, *ends)))
+                unjudged = unjudged or doubt or many
+        found = tuple(forms)
+        named = tuple(places.get(name) or self.locate(name) for name in part.names or ())
+        return JudgedDiff(part, named, found, self.restriction(found) or unjudged or None)
+
+    def _ends_of_files(self, place: Place) -> tuple[tuple[str, ...], str]:
+        """Known files that a name of nothing at the root may mean: it may be relative to a folder below.
+
+        Returns:
+            Their forms, and what stands in place of a pattern where they are too many.
+        """
+        if place.kind != "missing":
+            return (), ""
+        found = list(islice(self.endings.of(place.path), _MOST_ENDINGS + 1))
+        forms = tuple(form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms)
+        return forms, UNPLACED if len(found) > _MOST_ENDINGS else ""
+
+    @cached_property
+    def _above(self) -> str:
+        """The root's own name from the top of its repository, with `/` at the end; empty where it is the top."""
+        top = git_top(self._root) if self._root is not None else None
+        if top is None or self._root is None or top == self._root:
+            return ""
+        return f"{self._root.relative_to(top).as_posix()}/"
+
+    @cached_property
+    def changes(self) -> tuple[JudgedDiff, ...] | str:
         """The working tree's difference to the last commit, cut per file; why there is none to see."""
         if self.repository is None:
             return "no git repository to ask"
         try:
-            return split(self.repository.diff(self.caps.diff_bytes))
+            return self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
         except GitFailed as failure:
             return str(failure)
 
@@ -120,7 +220,7 @@ class Survey:
         """The project's instructions by preference, up to the first that git does not ignore; and whether it does."""
         found: list[tuple[Place, bool]] = []
         for name in INSTRUCTIONS if self._root is not None else ():
-            place = self.tree.locate(name)
+            place = self.locate(name)
             if place.kind == "file":
                 ignored = self._is_ignored(place)
                 found.append((place, ignored))
@@ -137,8 +237,12 @@ class Survey:
             return False
 
     def restriction(self, forms: Iterable[str]) -> str | None:
-        """The first pattern that one of the forms of a path meets."""
-        return next((found for form in forms if (found := self._restricted.first(form))), None)
+        """The first pattern that one of the forms of a path meets, as it may be shown."""
+        return next((shown(found) for form in forms if (found := self._restricted.first(form))), None)
+
+    def restriction_of(self, place: Place) -> str | None:
+        """What restricts a place: a pattern, or that not every name of it is known."""
+        return self.restriction(place.forms) or place.unjudged or None
 
     def read(self, place: Place) -> Reading | Unread:
         """Reads a file, once in a call, so that all phases see the same content."""
@@ -150,18 +254,43 @@ class Survey:
         return known
 
     def restriction_by_other_name(self, reading: Reading) -> str | None:
-        """What restricts a file with several names (hard links): a pattern on another one, or that one is not found."""
-        if reading.names < 2 or not self._restricted.patterns or self._root is None:
+        """What restricts a file that was read under another of its names, or that one of them is not found."""
+        if reading.names < 2:
             return None
-        others: list[str] = []
-        for count, (entry, name) in enumerate(_walk(self._root, ())):
-            if count >= self.caps.walked:
-                break
-            if entry is not None and _is_file(entry, reading.identity):
-                others.append(printable(name))
-            if len(others) == reading.names:
-                return self.restriction(others)
-        return self.restriction(others) or "(a hard link whose other names are not known)"
+        others = self._names_of(reading.identity)
+        return self.restriction(others) or (_OTHER_NAMES if len(others) < reading.names else None)
+
+    def _with_other_names(self, place: Place) -> Place:
+        """A file with hard links under all of its names: they are forms of its path like any other."""
+        if self._root is None or place.kind != "file":
+            return place
+        try:
+            facts = self._root.joinpath(*place.parts).lstat()
+        except (OSError, ValueError):
+            return place  # gone since; what is read is looked at again
+        if facts.st_nlink < 2:
+            return place
+        others = self._names_of((facts.st_dev, facts.st_ino))
+        forms = tuple(dict.fromkeys((*place.forms, *others, *map(composed, others))))
+        return place._replace(
+            forms=forms, unjudged=place.unjudged or (_OTHER_NAMES if len(others) < facts.st_nlink else "")
+        )
+
+    def _names_of(self, identity: tuple[int, int]) -> tuple[str, ...]:
+        """The names below the root of one file, known by device and number."""
+        known = self._entries_by_number.get(identity[1], ())
+        return tuple(printable(name) for entry, name in known if _is_file(entry, identity))
+
+    @cached_property
+    def _entries_by_number(self) -> Mapping[int, Sequence[tuple[os.DirEntry[str], str]]]:
+        """What is no directory below the root, by its number on the device; of the first entries of a walk."""
+        found: dict[int, list[tuple[os.DirEntry[str], str]]] = {}
+        if self._root is None:
+            return found
+        for entry, name in islice(_walk(self._root, ()), self.caps.walked):
+            if entry is not None:
+                found.setdefault(entry.inode(), []).append((entry, name))
+        return found
 
     @cached_property
     def existing_restricted(self) -> tuple[tuple[str, str], ...]:
@@ -173,12 +302,12 @@ class Survey:
             name = printable(entry.name) + ("/" if _is_directory(entry) else "")
             pattern = self._restricted.first(name)
             if pattern:
-                found[name] = pattern
+                found[name] = shown(pattern)
         for pattern in self._restricted.patterns:
             if "/" in pattern.rstrip("/") and _WILD.isdisjoint(pattern):
                 place = self.tree.locate(pattern.rstrip("/"))
                 if place.kind not in ("missing", "outside", "unknown"):
-                    found.setdefault(place.path, pattern)
+                    found.setdefault(place.path, shown(pattern))
         return tuple(sorted(found.items()))
 
     def _walked(self, below: Sequence[str]) -> tuple[str, ...] | None:
@@ -216,10 +345,8 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_file(entry: os.DirEntry[str], identity: tuple[int, int]) -> bool:
-    if entry.inode() != identity[1]:
-        return False
     try:
-        facts = entry.stat(follow_symlinks=False)
+        facts = os.lstat(entry.path)  # an entry's own knowledge is old, and on Windows without a number
     except OSError:
         return False
     return (facts.st_dev, facts.st_ino) == identity

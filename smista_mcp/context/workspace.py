@@ -18,10 +18,12 @@ def find_root(workspace: Path | None, project_dir: str | None, cwd: Path, *, hom
         home: the home folder; the running user's own by default.
 
     Returns:
-        The real path of the root, or None: then no file is read. Never the home folder, never the top of a file system.
+        The real path of the root, or None: then no file is read. Never the home folder or one
+        above it, never the top of a file system.
 
     Raises:
-        InvalidTask: `workspace` is missing, no directory, the home folder or the top of a file system.
+        InvalidTask: `workspace` is missing, no directory, the home folder or one above it, or the top of a file
+            system.
     """
     homes = _homes(home)
     if workspace is not None:
@@ -74,7 +76,9 @@ def _refusal(folder: Path, homes: tuple[Path, ...]) -> str | None:
         try:
             if folder.samefile(home):
                 return "the home folder"
-        except (OSError, ValueError):
+            if home.resolve(strict=True).is_relative_to(folder):
+                return "a folder that holds the home folder"
+        except (OSError, ValueError, RuntimeError):
             continue  # a home that does not exist is nobody's workspace
     return None
 

@@ -24,12 +24,18 @@ class Origin(NamedTuple):
 
 
 class PlacedRule(NamedTuple):
-    """A routing rule with its place. `order` counts rules over all layers, in file order within a layer."""
+    """A routing rule with its place.
+
+    Attributes:
+        order: counts rules over all layers, in file order within a layer.
+        trusted: false for a rule that only binds, because nobody has confirmed its file.
+    """
 
     rule: Rule
     origin: Origin
     order: int
     overridable: bool = False
+    trusted: bool = True
 
 
 class PlacedTest(NamedTuple):
@@ -64,6 +70,14 @@ class DispatchLimits(NamedTuple):
     on_uncertain: str = "continue"
 
 
+class Confirmed(NamedTuple):
+    """What limits the choice of models without the layers that nobody has confirmed; as in `Policy`."""
+
+    allowed: tuple[tuple[str, ...], ...]
+    denied: tuple[str, ...]
+    budgets: tuple[Budget, ...]
+
+
 class Policy(NamedTuple):
     """Every effective value.
 
@@ -76,6 +90,8 @@ class Policy(NamedTuple):
         blocked: patterns of `privacy.remote.blocked_paths`.
         notices: what a person should know: files that wait for trust, keys that were skipped.
         provenance: dotted key -> origin, for `policy show`.
+        confirmed: None where every layer is trusted.
+        unconfirmed: names of the files that are not.
     """
 
     revision: str
@@ -102,3 +118,5 @@ class Policy(NamedTuple):
     tests: tuple[PlacedTest, ...]
     notices: tuple[str, ...]
     provenance: Mapping[str, Origin]
+    confirmed: Confirmed | None = None
+    unconfirmed: tuple[str, ...] = ()

@@ -88,7 +88,8 @@ class ProviderFacts(NamedTuple):
         reachable: None where nobody asked (remote providers are never asked by a decision).
         credentials: whether the key that it needs is present, or it needs none.
         models: what it has, by name; None where it has no list or was not asked.
-        detail: why it is not reachable, in plain words.
+        detail: why it is not reachable, or has no list, in plain words.
+        assumed: true where nobody was asked and all is taken to be there: cases of a policy, never a call.
     """
 
     locality: Locality
@@ -97,6 +98,7 @@ class ProviderFacts(NamedTuple):
     cooldown: bool = False
     models: Mapping[str, LiveModel] | None = None
     detail: str = ""
+    assumed: bool = False
 
 
 class BudgetLeft(NamedTuple):

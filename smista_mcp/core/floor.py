@@ -7,6 +7,7 @@ from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.facts import ContextItem, PhaseContext
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, request_for
+from smista_mcp.core.redaction import shown
 from smista_mcp.core.task import Phase
 from smista_mcp.core.values import Confidence, Grant, Intent
 
@@ -35,6 +36,7 @@ class Floor(NamedTuple):
         remote_denied: no remote model may serve whatever the content, because the policy says `mode = "deny"`.
         restricted: the content is restricted, so the answer is too and never goes to a remote host as it is.
         only_models: each entry is a list of targets of which the model must be one.
+        own_models: those of them that stand in files that are trusted.
         reasons: why, in plain words, in the order found.
         withheld: per context item that a remote model must not get, by its place: the reason.
         bound: a local_only rule binds the whole phase.
@@ -49,6 +51,7 @@ class Floor(NamedTuple):
     withheld: dict[int, str]
     bound: bool = False
     kept: frozenset[int] = frozenset()
+    own_models: tuple[tuple[str, ...], ...] = ()
 
 
 _OPEN = Floor(local=False, remote_denied=False, restricted=False, only_models=(), reasons=(), withheld={})
@@ -71,11 +74,11 @@ def floor(guard: Guard, phase: Phase, context: PhaseContext, context_tokens: int
         if why:
             withheld[place] = why
     local_rules: tuple[str, ...] = ()
-    only: tuple[tuple[str, ...], ...] = ()
+    only: tuple[PlacedRule, ...] = ()
     kept: dict[int, str] = {}
     if guard.bindings:
         local_rules, only = _bind(guard, phase, context, context_tokens)
-        reasons.extend(f"rule `{name}` is local_only" for name in local_rules)
+        reasons.extend(f"rule `{shown(name)}` is local_only" for name in local_rules)
         kept = _withheld_by_rules(guard, phase, context, context_tokens, withheld)
         withheld.update(kept)
     denied = guard.remote_mode is Grant.DENY
@@ -87,21 +90,26 @@ def floor(guard: Guard, phase: Phase, context: PhaseContext, context_tokens: int
         local=restricted or bool(local_rules) or denied,
         remote_denied=denied,
         restricted=restricted,
-        only_models=only,
+        only_models=_targets(only),
         reasons=tuple(dict.fromkeys(reasons)),
         withheld=withheld,
         bound=bool(local_rules),
         kept=frozenset(kept),
+        own_models=_targets([placed for placed in only if placed.trusted]),
     )
+
+
+def _targets(rules: Sequence[PlacedRule]) -> tuple[tuple[str, ...], ...]:
+    return tuple(placed.rule.only_models for placed in rules if placed.rule.only_models is not None)
 
 
 def judge(guard: Guard, forms: Sequence[str]) -> str | None:
     """Why a path in any of its forms may not leave the machine; None where it may."""
     for form in forms:
         if guard.restricted.hits(form):
-            return f"restricted by `{guard.restricted.first(form)}`"
+            return f"restricted by `{shown(guard.restricted.first(form) or '')}`"
         if guard.blocked.hits(form):
-            return f"blocked for remote models by `{guard.blocked.first(form)}`"
+            return f"blocked for remote models by `{shown(guard.blocked.first(form) or '')}`"
     return None
 
 
@@ -125,17 +133,17 @@ def _holding(guard: Guard, phase: Phase, paths: Sequence[str], tokens: int) -> I
 
 def _bind(
     guard: Guard, phase: Phase, context: PhaseContext, tokens: int
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Names of local_only rules and lists of only_models that bind the whole phase."""
+) -> tuple[tuple[str, ...], tuple[PlacedRule, ...]]:
+    """Names of local_only rules, and rules with only_models, that bind the whole phase."""
     forms = [form for path in context.paths if path.required for form in path.forms or (path.path,)]
     forms += [form for item in context.items if item.required for form in item.forms]
     local: list[str] = []
-    only: list[tuple[str, ...]] = []
+    only: list[PlacedRule] = []
     for placed in _holding(guard, phase, forms, tokens):
         if placed.rule.local_only:
             local.append(placed.rule.name)
         if placed.rule.only_models is not None:
-            only.append(placed.rule.only_models)
+            only.append(placed)
     return tuple(local), tuple(only)
 
 
@@ -148,7 +156,7 @@ def _withheld_by_rules(
             continue
         rule = _dropping(guard, phase, item, tokens)
         if rule:
-            found[place] = f"kept local by rule `{rule}`"
+            found[place] = f"kept local by rule `{shown(rule)}`"
     return found
 
 

@@ -6,6 +6,7 @@ of fixed length is as good as any later one: each piece stands in an atomic grou
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _POSIX = {
@@ -200,6 +201,15 @@ def compile_glob(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str]:
     return re.compile(translate(pattern), re.DOTALL | (re.IGNORECASE if ignore_case else re.NOFLAG))
 
 
+def translate_for_denial(pattern: str) -> str:
+    """As `translate`, for a pattern that forbids: it holds as written and in its NFC form.
+
+    One name may be written in several ways that look and mean the same; paths are judged in their NFC form too.
+    """
+    composed = unicodedata.normalize("NFC", pattern)
+    return translate(pattern) if composed == pattern else f"(?:{translate(pattern)}|{translate(composed)})"
+
+
 def literal_segment(pattern: str) -> str | None:
     """A whole path segment that every match of the pattern holds, the most telling one; None where there is none."""
     segments = [s for s in pattern.split("/") if s and not set(s) & set("*?[\\")]
@@ -227,6 +237,7 @@ class GlobSet:
 
     Many patterns are found through the segments or extensions that a match must hold, so that the cost of a path does
     not grow with the list. Names outside ASCII, whose case folding is not one to one, are always tried against all.
+    Without case, the patterns forbid and hold in their NFC form too.
     """
 
     __slots__ = ("_any", "_compiled", "_flags", "_fold", "_index", "_rest", "patterns")
@@ -255,12 +266,13 @@ class GlobSet:
         self._rest = self._alternation(rest) if rest else None
 
     def _alternation(self, patterns: Iterable[str]) -> re.Pattern[str]:
-        return re.compile("|".join(f"(?:{translate(p)})" for p in patterns), self._flags)
+        to_regex = translate_for_denial if self._fold else translate
+        return re.compile("|".join(f"(?:{to_regex(p)})" for p in patterns), self._flags)
 
     def _hits(self, i: int, path: str) -> bool:
         regex = self._compiled.get(i)
         if regex is None:
-            regex = self._compiled[i] = re.compile(translate(self.patterns[i]), self._flags)
+            regex = self._compiled[i] = self._alternation(self.patterns[i : i + 1])
         return regex.fullmatch(path) is not None
 
     def hits(self, path: str) -> bool:

@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from smista_mcp.core.effective import Origin, Policy
+from smista_mcp.core.effective import Confirmed, Origin, Policy
 from smista_mcp.core.notices import notices
 from smista_mcp.core.policy import dotted
 from smista_mcp.core.preferences import Preferences, prefer
-from smista_mcp.core.restrictions import Restrictions, restrict
+from smista_mcp.core.restrictions import Restrictions, allowed_models, budgets, denied_models, restrict
 from smista_mcp.core.sources import LayerDocument, Stated, by_precedence
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import OrgPolicyInvalid
@@ -56,7 +56,16 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         tests=wanted.tests,
         notices=notices(sources),
         provenance=dict(_provenance(wanted, forbidden)),
+        confirmed=_confirmed(sources),
+        unconfirmed=tuple(source.name for source in sources if not source.trusted),
     )
+
+
+def _confirmed(sources: Sequence[LayerDocument]) -> Confirmed | None:
+    trusted = [source for source in sources if source.trusted]
+    if len(trusted) == len(sources):
+        return None
+    return Confirmed(_each(allowed_models(trusted)), _each(denied_models(trusted)), _each(budgets(trusted)))
 
 
 def _each(stated: Sequence[Stated[T]]) -> tuple[T, ...]:

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from smista_mcp.core.facts import LiveModel, ProviderFacts
-from smista_mcp.core.modelref import ModelRef
+from smista_mcp.core.modelref import ModelRef, is_forwarded_name, is_listed_name
+from smista_mcp.core.redaction import shown
+from smista_mcp.core.values import Locality
 
 
 class LiveAnswer(NamedTuple):
@@ -42,6 +44,25 @@ def live_model(ref: ModelRef, kind: str, provider: ProviderFacts) -> LiveAnswer:
     return LiveAnswer(ref.model, refusal=f"`{ref.provider}` has no `{ref.model}`; it has {_listed(sorted(models))}")
 
 
+def locality_of(ref: ModelRef, kind: str, live: LiveAnswer, declared: Locality) -> Locality:
+    """Where a model runs: where the policy says that its provider is, unless the request is passed on from there.
+
+    Args:
+        ref: the model as written.
+        kind: of the provider.
+        live: what its server says of the model.
+        declared: the provider's locality, by the policy alone.
+    """
+    if kind == "llamacpp":  # a file's name tells nothing
+        return declared
+    forwards = live.model is not None and live.model.forwards
+    if forwards or is_forwarded_name(ref.model) or is_forwarded_name(live.name):
+        return Locality.REMOTE
+    return declared
+
+
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+    """The first names that a server lists, each as text of the server: on one line, and no longer than a name is."""
+    fit = [shown(name) for name in names if is_listed_name(name)]
+    listed = ", ".join(f"`{name}`" for name in fit[:8])
+    return f"{listed} and {len(fit) - 8} more" if len(fit) > 8 else listed

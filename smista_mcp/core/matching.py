@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
-from smista_mcp.core.globs import literal_segment, translate
+from smista_mcp.core.globs import literal_segment, translate, translate_for_denial
 from smista_mcp.core.languages import language_of
 from smista_mcp.core.policy import Rule
 from smista_mcp.core.values import FAMILY, Intent, Layer
@@ -77,7 +77,8 @@ class _Entry:
         if self._globs:
             regex = self._regex
             if regex is None:
-                regex = self._regex = re.compile("|".join(f"(?:{translate(g)})" for g in self._globs), self._flags)
+                to_regex = translate_for_denial if self._flags & re.IGNORECASE else translate
+                regex = self._regex = re.compile("|".join(f"(?:{to_regex(g)})" for g in self._globs), self._flags)
             if not any(map(regex.fullmatch, request.paths)):
                 return False
         return all(condition(request) for condition in self.further)
@@ -120,7 +121,7 @@ class RuleIndex:
     __slots__ = ("_buckets", "_fold", "_pathless")
 
     def __init__(self, conditions: Sequence[Conditions], *, ignore_case: bool = False) -> None:
-        self._fold = ignore_case
+        self._fold = ignore_case  # rules that bind: their paths hold in the NFC form too
         self._buckets: dict[tuple[str | None, str | None], _Bucket] = {}
         flags = re.DOTALL | (re.IGNORECASE if ignore_case else re.NOFLAG)
         entries: list[tuple[tuple[str | None, str | None], _Entry]] = []

@@ -13,6 +13,10 @@ LOCAL_CLASS = "local"
 """`class:local` stands for every model that the reachable local servers have."""
 
 
+MAX_LISTED_NAME = 200
+"""Characters of a model's name in a server's own list; a longer one is left out."""
+
+
 class ModelRef(NamedTuple):
     """A model of a provider, or of the host where `provider` is `host`."""
 
@@ -50,3 +54,14 @@ def parse_target(text: str) -> ModelRef | ClassRef:
             "`class:NAME` or `host/MODEL`"
         )
     return ModelRef(provider, model)
+
+
+def is_listed_name(model: str) -> bool:
+    """Whether a name that a server lists can stand behind `provider/`; what cannot is no name to pass on."""
+    return 0 < len(model) <= MAX_LISTED_NAME and model.isprintable() and model.split() == [model]
+
+
+def is_forwarded_name(model: str) -> bool:
+    """Whether a name says that its server passes requests on to another machine: `:cloud`, `-cloud` in name or tag."""
+    name, colon, tag = model.lower().rpartition(":")
+    return (bool(colon) and tag == "cloud") or tag.endswith("-cloud") or name.endswith("-cloud")

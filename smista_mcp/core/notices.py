@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from smista_mcp.core.restrictions import idle_free_paths
 from smista_mcp.core.sources import LayerDocument
-from smista_mcp.core.values import Locality
+from smista_mcp.core.values import Layer, Locality
 
 _SHOWN = 12
 
@@ -15,6 +15,14 @@ def notices(sources: Sequence[LayerDocument]) -> tuple[str, ...]:
 
 
 def _of(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[str]:
+    if source.layer is Layer.USER and not source.trusted:
+        yield (
+            f"{source.name} lies in the workspace, its repository or the working directory, so it is not taken for your"
+            " own policy; keep that outside"
+        )
+    binding = tuple(_models_ruled_out(source)) if not source.trusted else ()
+    if binding:
+        yield f"{source.name} limits which models may serve, and nobody has confirmed it: {_list(binding)}"
     waiting = tuple(waits(source)) if not source.trusted else ()
     if waiting:
         yield f"{source.name} waits for `smista-mcp trust` and only narrows until then; not applied: {_list(waiting)}"
@@ -26,6 +34,14 @@ def _of(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[str
     idle = idle_free_paths(sources) if source.owner else ()
     if idle:
         yield f"{source.name}: {_list(idle)} in `free_paths` frees nothing; no pattern is written so"
+
+
+def _models_ruled_out(source: LayerDocument) -> Iterator[str]:
+    document = source.document
+    yield from _counted({"models.denied": len(document.models.denied)})
+    if document.models.allowed is not None:
+        yield "`models.allowed`"
+    yield from _counted({"only_models": sum(rule.only_models is not None for rule in document.routing.rules)})
 
 
 def waits(source: LayerDocument) -> Iterator[str]:

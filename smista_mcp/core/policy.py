@@ -21,12 +21,21 @@ from smista_mcp.core.values import ContextKind, Effort, Grant, Intent, Locality,
 DEFAULT_PRIORITY = 1000
 MAX_PRIORITY = 1_000_000
 MAX_SECONDS = 86_400
+MAX_ENTRIES = 10_000
+"""Rules, patterns of paths, words, cases of one file or list."""
+MAX_MODELS = 1_000
+"""Models, or patterns on their names, of one list."""
+MAX_BUDGETS = 100
+"""Each one is a question to the ledger, for every decision."""
 _MONEY = re.compile(r"\d{1,12}(\.\d{1,12})?\Z", re.ASCII)
 _SECRET = re.compile(r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z", re.ASCII)
 _VARIABLE = re.compile(r"\$.*|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z", re.ASCII | re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+_ODD = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, line breaks, and what turns the direction of a text around."""
+_ONE_LINE = rf"^[^{_ODD}]*[^\s{_ODD}][^{_ODD}]*$"
+_ODD_CHARACTER = re.compile(rf"[{_ODD}]")
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -68,6 +77,8 @@ def _seconds(value: object) -> float:
 
 
 def _glob(value: str) -> str:
+    if _ODD_CHARACTER.search(value):
+        raise PydanticCustomError("invalid_glob", "holds a line break or a control character; write it on one line")
     wrong = refusal(value)
     if wrong:
         raise PydanticCustomError("invalid_glob", "{wrong}", {"wrong": wrong})
@@ -86,6 +97,12 @@ def _model(value: str) -> str:
     target = parse_target(_target(value))
     if isinstance(target, ClassRef) or target.provider == HOST:
         raise PydanticCustomError("invalid_model_ref", "is not the model of a provider; write `provider/model`")
+    return value
+
+
+def _said(value: str) -> str:
+    if value.isspace():
+        raise PydanticCustomError("invalid_type", "is blank; say in words what is to be done")
     return value
 
 
@@ -140,13 +157,15 @@ Model = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator
 Address = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_address)]
 Text = Annotated[StrictStr, Field(min_length=1, max_length=400, pattern=_ONE_LINE)]
 """One line that says something."""
-Prose = Annotated[StrictStr, Field(min_length=1, max_length=20_000)]
-Pattern = Text
+Prose = Annotated[StrictStr, Field(min_length=1, max_length=20_000), AfterValidator(_said)]
+"""Any number of lines that say something."""
+Patterns = Annotated[tuple[Text, ...], Field(max_length=MAX_MODELS)]
+Targets = Annotated[tuple[Target, ...], Field(max_length=MAX_MODELS)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
-Globs = Annotated[tuple[Glob, ...], Field(max_length=10_000)]
-Intents = Annotated[tuple[Intent, ...], BeforeValidator(_many), Field(min_length=1)]
-Names = Annotated[tuple[Text, ...], BeforeValidator(_many), Field(min_length=1)]
+Globs = Annotated[tuple[Glob, ...], Field(max_length=MAX_ENTRIES)]
+Intents = Annotated[tuple[Intent, ...], BeforeValidator(_many), Field(min_length=1, max_length=100)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(_many), Field(min_length=1, max_length=MAX_ENTRIES)]
 
 PERMISSIONS = ("file_read", "git", "file_write", "shell", "network")
 Capability = Literal["tools", "vision", "reasoning", "json"]
@@ -171,12 +190,12 @@ class ClassificationRule(Value):
 
     intent: Intent
     priority: Priority = DEFAULT_PRIORITY
-    keywords: Annotated[tuple[Text, ...], BeforeValidator(_many)] = ()
-    requires_any_context: tuple[ContextKind, ...] = ()
+    keywords: Annotated[tuple[Text, ...], BeforeValidator(_many), Field(max_length=MAX_ENTRIES)] = ()
+    requires_any_context: Annotated[tuple[ContextKind, ...], Field(max_length=100)] = ()
 
 
 class ClassificationSection(Value):
-    rules: tuple[ClassificationRule, ...] = ()
+    rules: Annotated[tuple[ClassificationRule, ...], Field(max_length=MAX_ENTRIES)] = ()
 
 
 class Rule(Value):
@@ -193,10 +212,10 @@ class Rule(Value):
     min_context_tokens: Annotated[Count, Field(ge=1)] | None = None
     # what binds every phase that the conditions match, whether or not the rule wins
     local_only: StrictBool = False
-    only_models: Annotated[tuple[Target, ...], Field(min_length=1)] | None = None
+    only_models: Annotated[Targets, Field(min_length=1)] | None = None
     # the route
     model: Target
-    fallbacks: tuple[Target, ...] = ()
+    fallbacks: Targets = ()
     effort: Effort | None = None
     requires_capabilities: dict[Capability, StrictBool] = {}
     required_permissions: ToolsSection = ToolsSection()
@@ -206,27 +225,27 @@ class Rule(Value):
 
 class DefaultRoute(Value):
     model: Target
-    fallbacks: tuple[Target, ...] = ()
+    fallbacks: Targets = ()
     effort: Effort | None = None
 
 
 class RoutingSection(Value):
-    rules: tuple[Rule, ...] = ()
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_ENTRIES)] = ()
     default: DefaultRoute | None = None
     overrides: Literal["allow", "within_route", "deny"] | None = None
     handoff: Literal["when_unavailable", "never"] | None = None
 
 
 class ClassDefinition(Value):
-    models: Annotated[tuple[Target, ...], Field(min_length=1)]
+    models: Annotated[Targets, Field(min_length=1)]
     order: Literal["listed", "cheapest"] = "listed"
 
 
 class ModelsSection(Value):
     """Patterns on model names: `*` crosses `/`, case does not count."""
 
-    allowed: tuple[Pattern, ...] | None = None
-    denied: tuple[Pattern, ...] = ()
+    allowed: Patterns | None = None
+    denied: Patterns = ()
 
 
 class RemoteSection(Value):
@@ -242,7 +261,7 @@ class PrivacySection(Value):
 
 
 class Budget(Value):
-    scope: Annotated[StrictStr, Field(max_length=400), AfterValidator(_scope)]
+    scope: Annotated[Text, AfterValidator(_scope)]
     period: Literal["task", "day", "month"]
     limit: Money
 
@@ -290,7 +309,7 @@ class TestTask(Value):
     text: Prose
     intent: Intent | None = None
     skill: Text | None = None
-    paths: tuple[Text, ...] = ()
+    paths: Annotated[tuple[Text, ...], Field(max_length=MAX_ENTRIES)] = ()
     model: Text | None = None
     effort: Effort | None = None
     context: tuple[ContextKind, ...] = ()
@@ -329,9 +348,9 @@ class PolicyDocument(Value):
     models: ModelsSection = ModelsSection()
     privacy: PrivacySection = PrivacySection()
     tools: ToolsSection = ToolsSection()
-    budgets: tuple[Budget, ...] = ()
+    budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = ()
     dispatch: DispatchSection = DispatchSection()
     providers: dict[str, ProviderDocument] = {}
     hosts: dict[str, HostDocument] = {}
     catalog: dict[Model, CatalogEntry] = {}
-    test: tuple[PolicyTest, ...] = ()
+    test: Annotated[tuple[PolicyTest, ...], Field(max_length=MAX_ENTRIES)] = ()

@@ -64,8 +64,11 @@ def run_tests(book: Rulebook, catalog: Catalog) -> TestReport:
 
 
 def everything_up(book: Rulebook) -> Mapping[str, ProviderFacts]:
-    """Availability in which every declared provider answers and has its key."""
-    return {name: ProviderFacts(locality=spec.locality, reachable=True) for name, spec in book.policy.providers.items()}
+    """Availability in which every declared provider answers, has its key and every model that is named."""
+    return {
+        name: ProviderFacts(locality=spec.locality, reachable=True, assumed=True)
+        for name, spec in book.policy.providers.items()
+    }
 
 
 def decide(case: TestTask, world: Snapshot) -> tuple[Decision, ...]:

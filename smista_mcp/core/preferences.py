@@ -66,7 +66,7 @@ def _placed(sources: Sequence[LayerDocument]) -> list[tuple[LayerDocument, Place
     for source in sources:
         for index, rule in enumerate(source.document.routing.rules):
             origin = source.origin("routing", "rules", index)
-            placed.append((source, PlacedRule(rule, origin, len(placed))))
+            placed.append((source, PlacedRule(rule, origin, len(placed), trusted=source.trusted)))
     return placed
 
 
@@ -85,7 +85,7 @@ def _binding(source: LayerDocument, placed: PlacedRule) -> PlacedRule:
         waiting = own.get(target.name) if isinstance(target, ClassRef) else None
         spelled += waiting.models if waiting else [written]
     rule = placed.rule.model_copy(update={"only_models": tuple(dict.fromkeys(spelled))})
-    return PlacedRule(rule, placed.origin, placed.order)
+    return placed._replace(rule=rule)
 
 
 def _classification_rules(trusted: Sequence[LayerDocument]) -> tuple[Stated[ClassificationRule], ...]:

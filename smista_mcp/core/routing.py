@@ -15,7 +15,7 @@ from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.matching import request_for
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.policy import PERMISSIONS, Rule
-from smista_mcp.core.selection import Ask, Candidate, Selection, select
+from smista_mcp.core.selection import Ask, Candidate, Selection, displaced, select
 from smista_mcp.core.snapshot import Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -185,6 +185,9 @@ def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: S
     if led.refusal is not None:
         return _without_route(led, least, world)
     if selection.accepted:
+        lost = displaced(ask, world.market, selection)
+        if lost is not None:
+            return _asked_first(lost, selection.accepted[0], world.rulebook.policy)
         return _accepted(led, selection.accepted[0], least)
     rejected = selection.rejected
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
@@ -231,6 +234,14 @@ def _accepted(led: _Route, chosen: Candidate, least: Floor) -> _Verdict:
             chosen,
         )
     return _Verdict(Status.ROUTED, None, why, chosen)
+
+
+def _asked_first(lost: str, chosen: Candidate, policy: Policy) -> _Verdict:
+    reason = (
+        f"`{lost}` runs here and would come first; {', '.join(policy.unconfirmed)} rules it out, which nobody has"
+        f" confirmed, so that `{chosen.written}` would get the task; take that out, or write it into your own policy"
+    )
+    return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, chosen)
 
 
 def _detail(rejected: Sequence[Rejected], candidate: Candidate) -> str:

@@ -13,9 +13,19 @@ from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderF
 from smista_mcp.core.fitting import Fitted, fit
 from smista_mcp.core.floor import Floor
 from smista_mcp.core.globs import name_matches
-from smista_mcp.core.livemodels import LiveAnswer, live_model
-from smista_mcp.core.modelref import CURRENT, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
+from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
+from smista_mcp.core.modelref import (
+    CURRENT,
+    HOST,
+    LOCAL_CLASS,
+    ClassRef,
+    ModelRef,
+    is_forwarded_name,
+    is_listed_name,
+    parse_target,
+)
 from smista_mcp.core.policy import Capability
+from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
 from smista_mcp.errors import Code
 
@@ -118,6 +128,23 @@ def select(ask: Ask, market: Market) -> Selection:
     return Selection(tuple(accepted), tuple(rejected), tuple(over_limit), fell_back)
 
 
+def displaced(ask: Ask, market: Market, selection: Selection) -> str | None:
+    """The local model that would come first, had files that nobody has confirmed not ruled it out for a remote one.
+
+    Such a file may narrow; that a remote model comes first because of it is not its to say.
+    """
+    confirmed = market.policy.confirmed
+    first = selection.accepted[0] if selection.accepted else None
+    if confirmed is None or first is None or first.locality is Locality.LOCAL or first.provider == HOST:
+        return None
+    known = {(budget.scope, budget.period, budget.limit) for budget in confirmed.budgets}
+    budgets = tuple(b for b in ask.budgets if (b.scope, b.period, Decimal(b.limit)) in known)
+    policy = market.policy._replace(allowed=confirmed.allowed, denied=confirmed.denied)
+    own = ask._replace(floor=ask.floor._replace(only_models=ask.floor.own_models), budgets=budgets)
+    accepted = select(own, market._replace(policy=policy)).accepted
+    return accepted[0].written if accepted and accepted[0].locality is Locality.LOCAL else None
+
+
 def _expanded(ask: Ask, market: Market, rejected: list[Rejected]) -> Iterator[str]:
     """The targets with every class replaced by its models, in its order."""
     for written in ask.written:
@@ -139,9 +166,10 @@ def _expanded(ask: Ask, market: Market, rejected: list[Rejected]) -> Iterator[st
 def _local_models(ask: Ask, market: Market, rejected: list[Rejected]) -> Iterator[str]:
     found = False
     for name, provider in sorted(market.providers.items()):
-        if provider.locality is Locality.LOCAL and provider.reachable and name != "llamacpp":
+        spec = market.policy.providers.get(name)
+        if spec is not None and spec.locality is Locality.LOCAL and provider.reachable and name != "llamacpp":
             for model, facts in sorted((provider.models or {}).items()):
-                if not facts.forwards:
+                if is_listed_name(model) and not facts.forwards and not is_forwarded_name(model):
                     found = True
                     yield f"{name}/{model}"
     if not found:
@@ -196,7 +224,7 @@ def _judged(written: str, ask: Ask, market: Market) -> Candidate:
         )
     provider = market.providers.get(target.provider) or ProviderFacts(locality=spec.locality)
     live = live_model(target, spec.kind, provider)
-    locality = Locality.REMOTE if live.model is not None and live.model.forwards else provider.locality
+    locality = locality_of(target, spec.kind, live, spec.locality)
     facts = market.catalog.facts(ModelRef(target.provider, live.name), spec.kind, locality)
     _check_names(written, facts, ask, market)
     _check_floor(locality, ask)
@@ -206,6 +234,8 @@ def _judged(written: str, ask: Ask, market: Market) -> Candidate:
     window = (live.model and live.model.context_window) or facts.context_window or CAUTIOUS_WINDOW
     fitted = _fitted(ask, locality, facts, window)
     _check_provider(provider, spec.key_variable, target.provider)
+    if spec.kind == "ollama" and locality is Locality.LOCAL:
+        _check_listed(live, provider, target.provider)
     return Candidate(
         written=written,
         resolved=str(facts.ref),
@@ -263,13 +293,14 @@ def _check_names(written: str, facts: ModelFacts, ask: Ask, market: Market) -> N
     upstream = tuple(name for name in (facts.ref.model, facts.row) if name)
     for pattern in market.policy.denied:
         if any(name_matches(pattern, name) for name in (*names, *upstream)):
-            raise _No(Code.MODEL_NOT_ALLOWED, f"`[models] denied` has `{pattern}`")
+            raise _No(Code.MODEL_NOT_ALLOWED, f"`[models] denied` has `{shown(pattern)}`")
     for allowed in market.policy.allowed:
         if not any(name_matches(pattern, name) for pattern in allowed for name in names):
             raise _No(Code.MODEL_NOT_ALLOWED, "`[models] allowed` does not name it")
     for targets in ask.floor.only_models:
         if not any(name in set(_names_of(targets, market)) for name in names):
-            raise _No(Code.MODEL_NOT_ALLOWED, f"a binding rule allows only {', '.join(f'`{t}`' for t in targets)}")
+            listed = ", ".join(f"`{shown(target)}`" for target in targets[:8]) + (", …" if len(targets) > 8 else "")
+            raise _No(Code.MODEL_NOT_ALLOWED, f"a binding rule allows only {listed}")
 
 
 def _names_of(targets: Sequence[str], market: Market) -> Iterator[str]:
@@ -326,6 +357,13 @@ def _check_provider(provider: ProviderFacts, variable: str | None, name: str) ->
         raise _No(Code.PROVIDER_UNAVAILABLE, provider.detail or f"`{name}` does not answer")
 
 
+def _check_listed(live: LiveAnswer, provider: ProviderFacts, name: str) -> None:
+    """Refuses a model of which its server says nothing: Ollama passes some on to another machine."""
+    if live.model is None and not provider.assumed:
+        why = provider.detail or "was not asked for its models"
+        raise _No(Code.PROVIDER_UNAVAILABLE, f"`{name}` {why}, so nobody knows whether this one runs here")
+
+
 def _money_refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
     budgets = [b for b in ask.budgets if in_scope(b.scope, candidate, ask.intent)]
     if candidate.provider == HOST or (ask.cost_limit is None and not budgets):
@@ -339,7 +377,7 @@ def _money_refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
         return Rejected(model=candidate.written, code=Code.COST_LIMIT_EXCEEDED, detail=detail)
     for budget in budgets:
         if most > Decimal(budget.left):
-            of = f"{budget.limit} a {budget.period} for {budget.scope}"
+            of = f"{budget.limit} a {budget.period} for {shown(budget.scope)}"
             detail = f"may cost {candidate.cost.max} USD; {budget.left} is left of {of}"
             return Rejected(model=candidate.written, code=Code.BUDGET_EXCEEDED, detail=detail)
     return None

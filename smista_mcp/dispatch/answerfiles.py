@@ -12,9 +12,14 @@ from smista_mcp.ledger import prepare_folder
 
 @dataclass(frozen=True, slots=True)
 class AnswerFiles:
-    """A folder (0700) of answers, each a file (0600) of its own."""
+    """A folder (0700) of answers, each a file (0600) of its own.
+
+    Attributes:
+        refusal: why nothing may be put there; None where it may.
+    """
 
     folder: Path
+    refusal: StateUnavailable | None = None
 
     def keep(self, text: str) -> Withheld:
         """Writes one answer, whole or not at all.
@@ -22,6 +27,8 @@ class AnswerFiles:
         Raises:
             StateUnavailable: it cannot be written; the answer is then lost rather than shown.
         """
+        if self.refusal is not None:
+            raise self.refusal
         prepare_folder(self.folder)
         path = self.folder / f"{secrets.token_hex(16)}.md"
         data = text.encode()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -29,6 +29,10 @@ from smista_mcp.providers.sender import Sender
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
 """What a server may say that it used; anything else is not repeated."""
 
+_LEAST_CAP = 64 * 1024
+_BYTES_A_TOKEN = 8
+"""Bytes of an answer for each token that was asked for: more than any text needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -36,6 +40,7 @@ class Tools:
 
     Attributes:
         budgets: those that the ledger holds, of a day or a month.
+        key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
     """
@@ -48,6 +53,7 @@ class Tools:
     budgets: Sequence[SpendingLimit]
     allowance: Allowance
     now: Callable[[], datetime]
+    key: bytes = field(repr=False)
     workspace: str | None = None
 
 
@@ -68,12 +74,14 @@ class Failed:
     Attributes:
         cost: USD; None where nobody knows.
         uncertain: whether it may have been charged, and nobody knows how much.
+        label: of what was sent: the words of `error` may repeat it.
     """
 
     candidate: Candidate
     error: ProviderError
     cost: Decimal | None = Decimal(0)
     uncertain: bool = False
+    label: Label | None = None
 
 
 Heard = Callable[[int], None]
@@ -156,7 +164,7 @@ class _Request:
         """
         protocol = self.connection.protocol
         wire = protocol.encode(self.payload.request)
-        attempt_id = await self._begun(self.payload.receipt(wire))
+        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key))
         limits = self.tools.limits
         stream = self.tools.sender.stream(
             wire,
@@ -166,7 +174,7 @@ class _Request:
             timeouts=Timeouts(first_byte_s=limits.first_byte_s, idle_s=limits.idle_s),
             protocol=protocol,
         )
-        listening = _Listening(heard)
+        listening = _Listening(heard, _longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with _until(deadline, "its answer was not complete in time", sent=True):
@@ -242,8 +250,11 @@ class _Request:
             return  # the reservation stays and counts in full; the answer is not lost for it
 
     def _said_model(self, listening: "_Listening") -> str | None:
+        """What the server says that it used. Of a labelled request it is not repeated: it might be the content."""
         name = listening.finished.model if listening.finished else None
-        return f"{self.candidate.provider}/{name}" if name and _MODEL_NAME.fullmatch(name) else None
+        if not name or self.payload.label or not _MODEL_NAME.fullmatch(name):
+            return None
+        return f"{self.candidate.provider}/{name}"
 
     def _answer(self, listening: "_Listening") -> Answered:
         finished = listening.finished
@@ -265,7 +276,7 @@ class _Request:
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
-        return Failed(self.candidate, error, cost, uncertain=cost is None)
+        return Failed(self.candidate, error, cost, uncertain=cost is None, label=self.payload.label)
 
     def _cost(self, usage: Usage) -> Decimal | None:
         """What the request has cost, by the provider's own count; None where nobody knows."""
@@ -286,8 +297,9 @@ class _Request:
 class _Listening:
     """What was heard of an answer so far."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: Heard, longest: int) -> None:
         self._heard = heard
+        self._left = longest
         self._text: list[str] = []
         self.finished: Finished | None = None
 
@@ -300,10 +312,24 @@ class _Listening:
         return self.finished.usage if self.finished else Usage()
 
     async def to(self, stream: AsyncGenerator[Event]) -> None:
+        """Hears the answer to its end, or to where it is longer than any answer that was asked for."""
         async with aclosing(stream):
             async for event in stream:
-                if isinstance(event, TextDelta):
-                    self._text.append(event.text)
-                    self._heard(len(self._text))
-                else:
+                if not isinstance(event, TextDelta):
                     self.finished = event
+                    continue
+                self._note(event.text)
+                if self._left < 0:
+                    self.finished = Finished("length", Usage())
+                    return
+
+    def _note(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        self._text.append(text if len(data) <= self._left else data[: self._left].decode("utf-8", "ignore"))
+        self._left -= len(data)
+        self._heard(len(self._text))
+
+
+def _longest(tokens: int | None) -> int:
+    """Bytes that an answer of so many tokens may have."""
+    return max(_LEAST_CAP, _BYTES_A_TOKEN * (tokens or 0))

@@ -1,12 +1,16 @@
 """From an accepted candidate to something that can be asked: a protocol, an address, a key."""
 
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio.to_thread
+
 from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.selection import Candidate
+from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, ProviderError, UnknownModel
 from smista_mcp.providers.base import WireProtocol
 from smista_mcp.providers.gguf_models import find_model
@@ -14,8 +18,11 @@ from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.loopback import parse_loopback
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
+from smista_mcp.providers.probe import passes_on
 
 _EMBEDDED = "llamacpp"
+_SHOWN_S = 5.0
+"""Seconds in which Ollama has to say what a model is."""
 _AGAINST_LOOPS = {"repeat_penalty": 1.05, "repeat_last_n": 256}
 """llama.cpp's own fields. At temperature 0 a small model repeats its last sentence until the limit without them."""
 _PROTOCOLS: Mapping[str, WireProtocol] = {
@@ -51,12 +58,13 @@ class Connections:
     async def open(self, candidate: Candidate, spec: ProviderSpec) -> AsyncGenerator[Connection]:
         """A connection for as long as the block lasts; an embedded model is started where it does not run yet.
 
-        No socket is opened for it, but to a child of ours. An address that is not on this machine's loopback interface
-        is refused here, before anything is recorded or reserved, and by the sender again.
+        Nothing of the task is sent for it. An address that is not on this machine's loopback interface is refused here,
+        before anything is recorded or reserved, and by the sender again. An Ollama is asked once more whether it passes
+        on what a local model is asked: what it said to the decision may be old.
 
         Raises:
-            ProviderError: nothing of ours speaks to this provider, its address is refused, or its server cannot be
-                started.
+            ProviderError: nothing of ours speaks to this provider, its address is refused, its server cannot be
+                started, or a model that was taken for local is not.
         """
         protocol = _PROTOCOLS.get(spec.kind)
         if protocol is None:
@@ -68,7 +76,10 @@ class Connections:
         if spec.kind != _EMBEDDED:
             base_url = spec.base_url or ""
             parse_loopback(base_url)
-            yield Connection(protocol, base_url, self.secret(spec.key_variable) if spec.key_variable else None)
+            key = self.secret(spec.key_variable) if spec.key_variable else None
+            if spec.kind == "ollama" and candidate.locality is Locality.LOCAL:
+                await _check_stays(base_url, key, candidate.facts.ref.model)
+            yield Connection(protocol, base_url, key)
             return
         try:
             model = find_model(self.models_folder(spec), candidate.facts.ref.model)
@@ -76,3 +87,15 @@ class Connections:
             raise ProviderError(error.message, fix=error.fix, code=error.code) from None
         async with self.servers.use(model, candidate.window) as server:
             yield Connection(protocol, server.endpoint.base_url, server.endpoint.key)
+
+
+async def _check_stays(base_url: str, key: str | None, model: str) -> None:
+    def asked() -> bool:
+        return passes_on(base_url, key, model, end=time.monotonic() + _SHOWN_S)
+
+    if await anyio.to_thread.run_sync(asked, abandon_on_cancel=True):
+        raise ProviderError(
+            f"its server passes `{model}` on to another machine, so it is not local",
+            code=Code.PROVIDER_UNAVAILABLE,
+            fix="name a model that runs on this machine",
+        )

@@ -14,6 +14,8 @@ from smista_mcp.errors import Code, NotFound, SmistaError
 
 KEPT = 200
 """Ended jobs that can still be asked for; the oldest go first."""
+MAX_RUNNING = 16
+"""Jobs that may run at once; each holds its context, and most a connection."""
 BEAT_S = 1.0
 """Seconds between two reports to a waiting caller."""
 _LOGGER = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Job:
 
     Attributes:
         key: the same for calls that ask for the same thing.
+        owner: who started it; it answers nobody else.
         decisions: ids of the decisions that it carries out, once they are made.
         waiting: callers that wait for it right now.
     """
@@ -59,6 +62,7 @@ class Job:
     job_id: str
     key: str
     started: float
+    owner: str = ""
     standing: Standing = field(default_factory=Standing)
     decisions: tuple[str, ...] = ()
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -97,36 +101,44 @@ class Jobs:
         self._beat_s = beat_s
         self._jobs: dict[str, Job] = {}
 
-    async def run(self, key: str, work: Work, *, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
+    async def run(
+        self, key: str, work: Work, *, listener: Listener | None, limit_s: float | None, owner: str = ""
+    ) -> DispatchAnswer:
         """Starts the work, or joins the job that does the same right now, and waits for it up to `limit_s` seconds.
 
         A caller that is cancelled while nobody else waits cancels the job; one whose time is up leaves it running.
+        Where too many jobs run, nothing is started and the answer is `refused`.
         """
-        job = next((job for job in self._jobs.values() if job.key == key and job.lives), None)
+        job = next((j for j in self._jobs.values() if (j.key, j.owner) == (key, owner) and j.lives), None)
         if job is None:
             self._forget_old()
-            job = Job(self._new_id(), key, anyio.current_time())
+            if sum(not known.ended.is_set() for known in self._jobs.values()) >= MAX_RUNNING:
+                return _too_many()
+            job = Job(self._new_id(), key, anyio.current_time(), owner)
             self._jobs[job.job_id] = job
             self._group.start_soon(_carry_out, job, work)
         return await self._wait(job, listener, limit_s)
 
-    async def join(self, job_id: str, *, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
+    async def join(
+        self, job_id: str, *, listener: Listener | None, limit_s: float | None, owner: str = ""
+    ) -> DispatchAnswer:
         """Waits for a job that runs, or gives the answer of one that has ended.
 
         Raises:
-            NotFound: `job_not_found`.
+            NotFound: `job_not_found`, also for a job of another owner.
         """
-        job = self.find(job_id)
+        job = self.find(job_id, owner)
         if job is None:
             raise NotFound(
-                f"no job `{job_id[:80]}` in this server; a job ends with the server that ran it",
+                f"no job `{job_id[:80]}` of yours in this server; a job ends with the server that ran it",
                 fix="dispatch the task again; what was done before is in `explain`",
                 code=Code.JOB_NOT_FOUND,
             )
         return await self._wait(job, listener, limit_s)
 
-    def find(self, job_id: str) -> Job | None:
-        return self._jobs.get(job_id)
+    def find(self, job_id: str, owner: str = "") -> Job | None:
+        job = self._jobs.get(job_id)
+        return job if job is not None and job.owner == owner else None
 
     async def _wait(self, job: Job, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
         deadline = None if limit_s is None else anyio.current_time() + limit_s
@@ -172,6 +184,15 @@ def _note(error: Exception) -> None:
     frames = extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
     _LOGGER.error("a job failed: %s at %s", type(error).__name__, place)
+
+
+def _too_many() -> DispatchAnswer:
+    return DispatchAnswer(
+        status="refused",
+        code=Code.PROVIDER_RATE_LIMITED,
+        phases=(),
+        next=f"this server carries out {MAX_RUNNING} tasks already; wait until one has ended, then dispatch this again",
+    )
 
 
 def _running(job: Job) -> DispatchAnswer:

@@ -1,6 +1,7 @@
 """What one candidate is sent: chosen anew for it from what there is, and listed item by item."""
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -85,14 +86,29 @@ class Payload:
     most: Decimal | None
     label: Label | None
 
-    def receipt(self, wire: WireRequest) -> Receipt:
-        """What is about to leave in the body of a request."""
+    def receipt(self, wire: WireRequest, key: bytes) -> Receipt:
+        """What is about to leave in the body of a request.
+
+        Whoever reads a receipt could find a short content again from its plain hash. Where anything in the request is
+        labelled, every hash is therefore keyed, that of the whole body included.
+        """
+        guarded = self.label is not None or any(piece.restricted or piece.label for piece in self.sent)
+
+        def shown(sha256: str) -> str:
+            return keyed_hash(key, sha256) if guarded else sha256
+
+        sent = [SentItem(path=p.path, sha256=shown(p.sha256), tokens=p.tokens, reason=p.reason) for p in self.sent]
         return Receipt(
-            sent=tuple(SentItem(path=p.path, sha256=p.sha256, tokens=p.tokens, reason=p.reason) for p in self.sent),
+            sent=tuple(sent),
             withheld=self.withheld,
             body_bytes=len(wire.body),
-            body_sha256=hashlib.sha256(wire.body).hexdigest(),
+            body_sha256=shown(hashlib.sha256(wire.body).hexdigest()),
         )
+
+
+def keyed_hash(key: bytes, sha256: str) -> str:
+    """`keyed:` and the HMAC-SHA-256, in hex, of a hash in hex."""
+    return f"keyed:{hmac.digest(key, sha256.encode('ascii'), 'sha256').hex()}"
 
 
 def payload_for(candidate: Candidate, work: Assignment) -> Payload:

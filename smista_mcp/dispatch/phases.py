@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 import anyio.to_thread
@@ -121,6 +121,7 @@ class _Run:
             outcome = await attempt(self._tools, work, candidate, deadline=deadline, heard=self._heard)
             if isinstance(outcome, Answered):
                 return outcome
+            outcome = self._tellable(outcome)
             failures.append(outcome)
             wait = outcome.error.retry_after_s
             if not left or wait is None or not reaction(outcome.error).again or self._must_stop(outcome):
@@ -130,6 +131,12 @@ class _Run:
             standing.message = f"waiting {wait:.0f} s, as {candidate.written} asks for"
             await anyio.sleep(wait)
         return None
+
+    def _tellable(self, failure: Failed) -> Failed:
+        """A failure as the host may hear of it: a server's own words may repeat what it was sent."""
+        if failure.label is None or self._delivery.shows_restricted:
+            return failure
+        return replace(failure, error=failure.error.without_words())
 
     def _heard(self, tokens: int) -> None:
         self._standing.tokens = tokens

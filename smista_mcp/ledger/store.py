@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.redaction import redacted
 from smista_mcp.errors import Code, NotFound
 from smista_mcp.ledger.database import BUSY_S, connected, reading, writing
 from smista_mcp.ledger.folder import installation_key
@@ -73,8 +74,8 @@ class Ledger:
         call_id = _new_id()
         at = timestamp(answer.at)
         rows = [
-            (call_id, one.decision_id, one.phase, at, one.host, answer.workspace, answer.text_digest, facts, _body(one))
-            for one, facts in zip(answer.decisions, _facts(answer), strict=True)
+            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, _body(one))
+            for one, facts, host in zip(answer.decisions, _facts(answer), _hosts(answer), strict=True)
         ]
         with self._writing() as db:
             db.executemany(
@@ -127,8 +128,8 @@ class Ledger:
         with self._writing() as db:
             db.execute(
                 "INSERT INTO trace (trace_id, decision_id, decision, at)"
-                " VALUES (?1, ?2, (SELECT max(sequence) FROM decision WHERE decision_id = ?2), ?3)",
-                (trace_id, decision_id, timestamp(at)),
+                " VALUES (:trace, :decision, (SELECT max(sequence) FROM decision WHERE decision_id = :decision), :at)",
+                {"trace": trace_id, "decision": decision_id, "at": timestamp(at)},
             )
         return trace_id
 
@@ -150,9 +151,10 @@ class Ledger:
         """
         attempt_id = _new_id()
         row = (
-            *(attempt_id, trace_id, start.phase, start.intent.value, start.model, start.resolved_model),
-            *(start.provider, start.locality.value, start.workspace, start.token, timestamp(start.started_at)),
-            *(amount(start.reserved), start.cost_kind, start.receipt.model_dump_json()),
+            *(attempt_id, trace_id, start.phase, start.intent.value, redacted(start.model)),
+            *(_name(start.resolved_model), redacted(start.provider), start.locality.value, start.workspace),
+            *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
+            redacted(start.receipt.model_dump_json()),
         )
         with self._writing() as db:
             find_trace(db, trace_id)
@@ -179,7 +181,7 @@ class Ledger:
         values = (
             *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
             *(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens),
-            *(amount(end.cost), end.resolved_model, attempt_id),
+            *(amount(end.cost), _name(end.resolved_model), attempt_id),
         )
         with self._writing() as db:
             changed = db.execute(
@@ -238,14 +240,22 @@ def _new_id() -> str:
 
 def _facts(answer: RouteRecord) -> list[str]:
     facts = answer.facts or (PhaseFacts(),) * len(answer.decisions)
-    return [one.model_dump_json() for one in facts]
+    return [redacted(one.model_dump_json()) for one in facts]
+
+
+def _hosts(answer: RouteRecord) -> list[str]:
+    return [redacted(one.host) for one in answer.decisions]
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else redacted(text)
 
 
 def _body(decision: Decision) -> str:
-    """The decision as it is kept: recorded, and without words of the task that only the host needs."""
+    """The decision as it is kept: recorded, without words of the task that only the host needs, without secrets."""
     handoff = None if decision.handoff is None else decision.handoff.model_copy(update={"prompt": ""})
     kept = decision.model_copy(update={"recorded": True, "handoff": handoff})
-    return kept.model_dump_json(by_alias=True)
+    return redacted(kept.model_dump_json(by_alias=True))
 
 
 def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:

@@ -15,7 +15,9 @@ class Environment:
     Attributes:
         config_file: the user's own policy file, whether or not it exists.
         state_folder: the ledger, keys, answers and models of this user, whether or not it exists.
-        home_config: whether `config_file` is where it customarily is, below the home folder.
+        own_config: whether `config_file` is where it customarily is below the home folder of this account: as the
+            system's own list of users has it, whatever `HOME` says. A repository that is checked out cannot be there.
+        own_state: the same of `state_folder`.
         organisation_file: where an organisation's policy stands on this kind of machine.
         added_organisation_file: `SMISTA_ORG_POLICY`.
         project_dir: `CLAUDE_PROJECT_DIR`.
@@ -27,7 +29,8 @@ class Environment:
 
     config_file: Path
     state_folder: Path
-    home_config: bool = True
+    own_config: bool = False
+    own_state: bool = False
     organisation_file: Path = Path("/etc/smista/policy.toml")
     added_organisation_file: Path | None = None
     project_dir: Path | None = None
@@ -46,12 +49,15 @@ class Environment:
             StateUnavailable: neither a home folder nor `SMISTA_HOME` is known, or a variable names no usable path.
         """
         known = {name: value for name, value in variables.items() if value.strip()}
-        config, state, customary = _own_folders(known, windows=windows)
+        config, state = _folders(known, windows=windows)
+        account = account_home(known, windows=windows)
+        theirs = _below(account, {}, windows=windows) if account is not None else (None, None)
         program_data = known.get("PROGRAMDATA", r"C:\ProgramData")
         return cls(
             config_file=config / "config.toml",
             state_folder=state,
-            home_config=customary,
+            own_config=_same(config, theirs[0]),
+            own_state=_same(state, theirs[1]),
             organisation_file=(Path(program_data) / "smista" if windows else Path("/etc/smista")) / "policy.toml",
             added_organisation_file=_path(known, "SMISTA_ORG_POLICY"),
             project_dir=_path(known, "CLAUDE_PROJECT_DIR"),
@@ -69,20 +75,41 @@ class Environment:
         return value.strip() or None if value else None
 
 
-def _own_folders(known: Mapping[str, str], *, windows: bool) -> tuple[Path, Path, bool]:
-    """The folders of configuration and of state, and whether the first is the customary one."""
+def account_home(variables: Mapping[str, str] = os.environ, *, windows: bool = os.name == "nt") -> Path | None:
+    """The home folder that the system's list of users has for this account, whatever `HOME` says; None without one.
+
+    Windows has no such list at hand: there `USERPROFILE` is believed.
+    """
+    if windows:
+        return _absolute(variables.get("USERPROFILE"))
+    try:
+        import pwd  # noqa: PLC0415  POSIX alone has it
+
+        return _absolute(pwd.getpwuid(os.geteuid()).pw_dir)
+    except (ImportError, KeyError):  # a system, or an account, without an entry
+        return None
+
+
+def _folders(known: Mapping[str, str], *, windows: bool) -> tuple[Path, Path]:
+    """The folders of configuration and of state."""
     moved = _path(known, "SMISTA_HOME")
     if moved is not None:
-        return moved, moved / "state", False
-    home = _home(known, windows=windows)
+        return moved, moved / "state"
+    return _below(_home(known, windows=windows), known, windows=windows)
+
+
+def _below(home: Path, known: Mapping[str, str], *, windows: bool) -> tuple[Path, Path]:
+    """The customary folders of configuration and of state, where no variable moves them."""
     if windows:
         roaming, machine = home / "AppData/Roaming", home / "AppData/Local"
-        config, state = Path(known.get("APPDATA", roaming)), Path(known.get("LOCALAPPDATA", machine))
-        return config / "smista", state / "smista", config == roaming
-    customary = home / ".config"
-    config = _absolute(known.get("XDG_CONFIG_HOME")) or customary
+        return Path(known.get("APPDATA", roaming)) / "smista", Path(known.get("LOCALAPPDATA", machine)) / "smista"
+    config = _absolute(known.get("XDG_CONFIG_HOME")) or home / ".config"
     state = _absolute(known.get("XDG_STATE_HOME")) or home / ".local/state"
-    return config / "smista", state / "smista", config == customary
+    return config / "smista", state / "smista"
+
+
+def _same(folder: Path, other: Path | None) -> bool:
+    return other is not None and os.path.realpath(folder) == os.path.realpath(other)
 
 
 def _home(known: Mapping[str, str], *, windows: bool) -> Path:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 MAX_BYTES = 4_000_000
 """A policy of ten thousand rules has 1.5 MB."""
+MAX_FOREIGN_BYTES = 256_000
+"""The most of a file that came with a repository and that nobody has confirmed."""
 
 Stamp = tuple[str, str] | tuple[str, int, int, int, int]
 """Path with modification and change time in nanoseconds, size and inode; or with the reason why there is none."""
@@ -32,12 +34,13 @@ class Unreadable(NamedTuple):
     fix: str
 
 
-def read_file(path: Path, root: Path | None = None) -> bytes | Unreadable | None:
-    """The bytes of a regular file of at most `MAX_BYTES`; None where nothing is there.
+def read_file(path: Path, root: Path | None = None, *, most: int = MAX_BYTES) -> bytes | Unreadable | None:
+    """The bytes of a regular file; None where nothing is there.
 
     Args:
         path: the file.
         root: where given, nothing outside this folder is opened, whatever links say.
+        most: bytes that it may have.
     """
     try:
         if not os.path.lexists(path):
@@ -53,7 +56,7 @@ def read_file(path: Path, root: Path | None = None) -> bytes | Unreadable | None
         return _failed(error)
     if isinstance(descriptor, Unreadable):
         return descriptor
-    return _read(descriptor)
+    return _read(descriptor, most)
 
 
 def stamps(paths: Iterable[Path]) -> tuple[Stamp, ...]:
@@ -62,13 +65,13 @@ def stamps(paths: Iterable[Path]) -> tuple[Stamp, ...]:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a file lies in a folder, by its name or by where its links lead, however either is spelled."""
+    """Whether a path is or lies in a folder, by its name or by where its links lead, however either is spelled."""
     try:
         top = folder.stat()
     except (OSError, ValueError):
         return False
     for form in (path.absolute(), Path(os.path.realpath(path))):
-        for above in form.parents:
+        for above in (form, *form.parents):
             try:
                 if os.path.samestat(above.stat(), top):
                     return True
@@ -118,15 +121,15 @@ def _open_below(root: Path, path: Path) -> int | Unreadable:
         os.close(folder)
 
 
-def _read(descriptor: int) -> bytes | Unreadable:
+def _read(descriptor: int, most: int) -> bytes | Unreadable:
     try:
         with open(descriptor, "rb") as file:
             wrong = _irregular(os.fstat(descriptor).st_mode)
-            data = b"" if wrong else file.read(MAX_BYTES + 1)
+            data = b"" if wrong else file.read(most + 1)
     except OSError as error:
         return _failed(error)
     if wrong:
         return wrong
-    if len(data) > MAX_BYTES:
-        return Unreadable(f"is larger than {MAX_BYTES // 1_000_000} MB", "keep only what routes tasks in it")
+    if len(data) > most:
+        return Unreadable(f"is larger than {most // 1000} kB", "keep only what routes tasks in it")
     return data

@@ -14,7 +14,7 @@ from smista_mcp.core.values import Layer
 from smista_mcp.errors import OrgPolicyInvalid, PolicyInvalid
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.environment import Environment
-from smista_mcp.loading.files import Stamp, Unreadable, is_inside, read_file, stamps
+from smista_mcp.loading.files import MAX_BYTES, MAX_FOREIGN_BYTES, Stamp, Unreadable, is_inside, read_file, stamps
 from smista_mcp.loading.presets import FIRST_RUN, read_preset
 
 WORKSPACE_FILE = Path(".smista/config.toml")
@@ -34,6 +34,8 @@ class Settings:
 
     Attributes:
         workspace: the root, or None where no workspace is known.
+        enclosing: further folders whose files may have come with a repository: those around the root and around the
+            working directory.
         policy_file: a file in place of the user's own.
         preset: a name; without it the user's own file may name one.
         presets_folder: where presets stand; None for those that ship.
@@ -44,10 +46,26 @@ class Settings:
     policy_file: Path | None = None
     preset: str | None = None
     presets_folder: Path | None = None
+    enclosing: tuple[Path, ...] = ()
 
     @property
     def user_file(self) -> Path:
         return self.policy_file or self.environment.config_file
+
+    @property
+    def state_came_along(self) -> bool:
+        """Whether somebody else's repository could have put its own files into our state folder, or holds it."""
+        return not self.environment.own_state and self._came_along(self.environment.state_folder)
+
+    @property
+    def user_file_came_along(self) -> bool:
+        """Whether the user's own file may have come with a repository; where the account keeps it, it did not."""
+        customary = self.policy_file is None and self.environment.own_config
+        return not customary and self._came_along(self.user_file)
+
+    def _came_along(self, path: Path) -> bool:
+        folders = (*([self.workspace] if self.workspace else []), *self.enclosing)
+        return any(is_inside(path, folder) for folder in folders)
 
 
 class LayerFile(NamedTuple):
@@ -153,9 +171,8 @@ def refuse_organisation(environment: Environment) -> None:
 def layer_files(settings: Settings) -> tuple[LayerFile, ...]:
     """The files of the user, workspace and local layers, from low to high, whether or not they exist."""
     path, workspace = settings.user_file, settings.workspace
-    customary = settings.policy_file is None and settings.environment.home_config
-    foreign = workspace is not None and not customary and is_inside(path, workspace)
-    files = [LayerFile(Layer.USER, path, trusted=not foreign, required=settings.policy_file is not None)]
+    trusted = not settings.user_file_came_along
+    files = [LayerFile(Layer.USER, path, trusted=trusted, required=settings.policy_file is not None)]
     if workspace is not None:
         places = ((Layer.WORKSPACE, WORKSPACE_FILE), (Layer.LOCAL, LOCAL_FILE))
         files += [LayerFile(layer, workspace / file, trusted=False, root=workspace) for layer, file in places]
@@ -174,7 +191,7 @@ def read_files(files: Sequence[LayerFile]) -> Reading:
     documents: list[LayerDocument] = []
     findings: list[Finding] = []
     for file in files:
-        data = read_file(file.path, file.root)
+        data = read_file(file.path, file.root, most=MAX_BYTES if file.trusted else MAX_FOREIGN_BYTES)
         if data is None and file.required:
             data = Unreadable("does not exist", "name a file that does")
         if data is not None:

@@ -8,7 +8,7 @@ import bisect
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smista_mcp.core.policy import dotted
@@ -57,6 +57,8 @@ class KeyLines(Mapping[str, int]):
         self._tables: dict[Path, _Table] | None = None
         self._by_name: dict[str, Path] = {}
         self._statements: dict[Path, dict[Path, tuple[int, int]]] = {}
+        self._implied: dict[Path | None, dict[Path, int]] = {}
+        self._arrays: dict[int, list[int]] = {}
         self._breaks: list[int] = []
 
     def __getitem__(self, key: str) -> int:
@@ -94,8 +96,9 @@ class KeyLines(Mapping[str, int]):
             if found is not None and (best is None or best[0] < length + found[0]):
                 best = (length + found[0], found[1])
         if best is None or best[0] < len(path):
-            implied = (table.offset for deeper, table in tables.items() if path and deeper[: len(path)] == path)
-            return next(implied, best[1] if best else None)
+            if None not in self._implied:
+                self._implied[None] = _first_of_each_prefix((key, table.offset) for key, table in tables.items())
+            return self._implied[None].get(path, best[1] if best else None)
         return best[1]
 
     def _in_table(self, table: Path, rest: Path) -> tuple[int, int] | None:
@@ -106,12 +109,20 @@ class KeyLines(Mapping[str, int]):
                 continue
             key, value = statements[rest[:length]]
             if length < len(rest) and isinstance(index := rest[length], int):
-                elements = _elements(self._text, value)
+                elements = self._elements(value)
                 if index < len(elements):
                     return length + 1, elements[index]
             return length, key
-        implied = (key for longer, (key, _) in statements.items() if rest and longer[: len(rest)] == rest)
-        return next(((len(rest), key) for key in implied), None)
+        if table not in self._implied:
+            self._implied[table] = _first_of_each_prefix((key, offset) for key, (offset, _) in statements.items())
+        offset = self._implied[table].get(rest)
+        return None if offset is None else (len(rest), offset)
+
+    def _elements(self, array: int) -> list[int]:
+        """Offsets of an array's elements, found once for all of them."""
+        if array not in self._arrays:
+            self._arrays[array] = _elements(self._text, array)
+        return self._arrays[array]
 
     def _keys(self, path: Path) -> Mapping[Path, tuple[int, int]]:
         if path not in self._statements:
@@ -188,6 +199,15 @@ def _after_statement(text: str, position: int) -> int:
         if lexeme[0] == "\n" and depth == 0:
             return position
     return position
+
+
+def _first_of_each_prefix(keys: Iterable[tuple[Path, int]]) -> dict[Path, int]:
+    """For each table that keys imply, the offset of the first of them."""
+    found: dict[Path, int] = {}
+    for key, offset in keys:
+        for length in range(1, len(key) + 1):
+            found.setdefault(key[:length], offset)
+    return found
 
 
 def _elements(text: str, position: int) -> list[int]:

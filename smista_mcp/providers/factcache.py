@@ -45,7 +45,7 @@ def cached_facts(
     try:
         with path.open("rb") as file:
             content = wirejson.parse_object(file.read(_CAP))
-        facts = from_json(content.get("facts"))
+        facts = from_json(content.get("facts"), {target.name: target.locality for target in targets})
     except (OSError, ValueError):
         return None
     at = content.get("at")

@@ -78,35 +78,38 @@ def quoted(text: str) -> str:
 def status_error(status: int, headers: Mapping[str, str], error: ErrorObject, *, now: float) -> ProviderError:
     """The error of an answer that began with `status`. `sent` is true for a time-out behind the server alone."""
     code = _code(status, error)
-    said = quoted(error.message)
     return ProviderError(
-        f"the provider answered {status}{f': {said}' if said else ''}",
+        f"the provider answered {status}",
         code=code,
         fix=_FIXES.get(code, "") if status >= 400 else "redirects are not followed: write the final address",
         status=status,
         retry_after_s=retry_after_s(headers, now=now),
         sent=code is Code.PROVIDER_TIMEOUT,
-    )
+    ).saying(quoted(error.message))
 
 
 def stream_error(error: ErrorObject) -> ProviderError:
     """The error of an object inside an answer that began well; the request counts as sent."""
     statuses = [error.status, *(_STATUS_OF_WORD.get(word) for word in sorted(error.words))]
     status = next((status for status in statuses if status is not None and 400 <= status < 600), 500)
-    said = quoted(error.message)
     code = _code(status, error)
     return ProviderError(
-        f"the provider broke off its answer{f': {said}' if said else ''}",
+        "the provider broke off its answer",
         code=code,
         fix=_FIXES.get(code, ""),
         status=error.status,
         sent=True,
-    )
+    ).saying(quoted(error.message))
 
 
-def not_of_protocol(what: str) -> ProviderError:
-    """`provider_protocol` for an answer that cannot be read, or that ends before its end."""
-    return ProviderError(f"the provider's answer {what}", code=Code.PROVIDER_PROTOCOL, sent=True)
+def not_of_protocol(what: str, said: str = "") -> ProviderError:
+    """`provider_protocol` for an answer that cannot be read, or that ends before its end.
+
+    Args:
+        what: our words.
+        said: words that may be the provider's.
+    """
+    return ProviderError(f"the provider's answer {what}", code=Code.PROVIDER_PROTOCOL, sent=True).saying(said)
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:

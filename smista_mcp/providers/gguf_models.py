@@ -11,6 +11,7 @@ from pathlib import Path
 from smista_mcp.core.facts import LiveModel, ProviderFacts
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, ProviderError, UnknownModel
+from smista_mcp.providers.wirejson import MAX_COUNT
 
 SUFFIX = ".gguf"
 INSTALL = "python3 -m pip install 'smista-mcp[local]'"
@@ -99,8 +100,8 @@ def context_length(path: Path) -> int | None:
             header = file.read(_HEADER_CAP)
         for key, value in _pairs(header):
             if key.endswith(b".context_length"):
-                return value if value and value > 0 else None
-    except (OSError, struct.error, IndexError):
+                return value if value and value <= MAX_COUNT else None
+    except (OSError, struct.error, IndexError, OverflowError):
         pass
     return None
 
@@ -124,13 +125,19 @@ def _skip(header: bytes, at: int, kind: int) -> int:
     if kind == _STRING:
         return _string(header, at)[1]
     if kind != _ARRAY:
-        return at + _size(kind)
+        return _within(header, at + _size(kind))
     element, length = struct.unpack_from("<IQ", header, at)
     at += 12
     if element != _STRING:
-        return at + _size(element) * length
+        return _within(header, at + _size(element) * length)
     for _ in range(length):
         at = _string(header, at)[1]
+    return at
+
+
+def _within(header: bytes, at: int) -> int:
+    if at > len(header):
+        raise IndexError(at)
     return at
 
 

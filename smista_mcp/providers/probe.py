@@ -4,6 +4,7 @@ Written on plain sockets, because a decision must not pay for an HTTP client. On
 """
 
 import json
+import math
 import socket
 import threading
 import time
@@ -13,13 +14,17 @@ from dataclasses import dataclass, field, replace
 from smista_mcp.core.addresses import Address
 from smista_mcp.core.facts import LiveModel, ProviderFacts
 from smista_mcp.core.values import Locality
-from smista_mcp.errors import ProviderError
+from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers import livefacts, wirejson
 from smista_mcp.providers.loopback import host_header, is_sendable, loopback_hosts, parse_loopback
 
 DEADLINE_S = 0.3
 _CAP = 1024 * 1024
 _MAX_SHOWN = 8
+_LONGEST_SIZE_LINE = 1024
+"""Bytes of the line before a chunk."""
+_LONGEST_FIGURE = 12
+"""Digits of a length that may count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,30 @@ def probe(target: ProbeTarget, *, end: float) -> ProviderFacts:
     return ProviderFacts(target.locality, reachable=False, detail=detail)
 
 
+def passes_on(base_url: str, key: str | None, model: str, *, end: float) -> bool:
+    """Whether an Ollama hands what a model is asked to another machine: asked of it anew. Blocks until `end` at most.
+
+    Raises:
+        ProviderError: it does not say, or has no such model; nothing of a task was sent.
+    """
+    try:
+        show = _Caller(parse_loopback(base_url), key, end).ask("/api/show", {"model": model})
+    except _Declined as refusal:
+        if refusal.status == 404:
+            fix = "fetch it with `ollama pull`, or name a model that `ollama list` shows"
+            raise ProviderError(f"the server has no `{model}`", code=Code.UNKNOWN_MODEL, fix=fix) from None
+        why = f"it answers {refusal.status} when asked what the model is"
+    except (OSError, ValueError) as error:
+        why = "it did not say in time what the model is" if isinstance(error, TimeoutError) else "it cannot be asked"
+    else:
+        return livefacts.forwards(model, show)
+    raise ProviderError(
+        f"nobody knows whether the model runs on this machine: {why}",
+        code=Code.PROVIDER_UNAVAILABLE,
+        fix="start the server, or check `base_url`",
+    )
+
+
 class _Declined(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -111,24 +140,29 @@ class _Caller:
             *([f"Authorization: Bearer {self.key}"] if self.key and is_sendable(self.key) else []),
             *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
         ]
-        status, answer = parse_answer(self._exchange("\r\n".join([*lines, "", ""]).encode("latin-1") + body))
+        request = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+        status, answer = parse_answer(self._exchange(request), end=self.end)
         if status != 200:
             raise _Declined(status)
         return wirejson.parse_object(answer)
 
     def _exchange(self, request: bytes) -> bytes:
-        answer = b""
+        answer = bytearray()
+        whole: float | None = None
         with self._connected() as connection:
             connection.sendall(request)
-            while not is_complete(answer):
+            while whole is None or len(answer) < whole:
                 connection.settimeout(self._left())
                 chunk = connection.recv(65536)
                 if not chunk:
-                    return answer
+                    break
+                seen = len(answer)
                 answer += chunk
                 if len(answer) > _CAP:
                     raise ValueError("too long an answer")
-        return answer
+                if whole is None and answer.find(b"\r\n\r\n", max(0, seen - 3)) >= 0:
+                    whole = whole_size(bytes(answer))
+        return bytes(answer)
 
     def _connected(self) -> socket.socket:
         *others, last = loopback_hosts(self.address)
@@ -146,18 +180,25 @@ class _Caller:
         return left
 
 
-def is_complete(answer: bytes) -> bool:
-    """Whether an HTTP answer has all the bytes that its length promises. False where it states none."""
-    head, found, body = answer.partition(b"\r\n\r\n")
+def whole_size(answer: bytes) -> float:
+    """The bytes that an HTTP answer will have, by its headers; infinite where they do not say."""
+    head, found, _ = answer.partition(b"\r\n\r\n")
     length = _headers(head).get("content-length", "")
-    return bool(found) and length.isascii() and length.isdigit() and len(body) >= int(length)
+    if not found or not (length.isascii() and length.isdigit() and len(length) < _LONGEST_FIGURE):
+        return math.inf
+    return len(head) + len(found) + int(length)
 
 
-def parse_answer(answer: bytes) -> tuple[int, bytes]:
+def parse_answer(answer: bytes, *, end: float = math.inf) -> tuple[int, bytes]:
     """Status and body of an HTTP answer that was read to its end.
+
+    Args:
+        answer: all of it.
+        end: when to stop, a time of the monotonic clock.
 
     Raises:
         ValueError: not HTTP, or cut short.
+        TimeoutError: it takes longer than that.
     """
     head, found, body = answer.partition(b"\r\n\r\n")
     version, _, rest = head.split(b"\r\n")[0].partition(b" ")
@@ -166,8 +207,8 @@ def parse_answer(answer: bytes) -> tuple[int, bytes]:
         raise ValueError("not HTTP")
     headers = _headers(head)
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return int(status), _unchunked(body)
-    if "content-length" in headers and not is_complete(answer):
+        return int(status), _unchunked(body, end)
+    if "content-length" in headers and len(answer) < whole_size(answer):
         raise ValueError("cut short")
     return int(status), body
 
@@ -177,17 +218,22 @@ def _headers(head: bytes) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _unchunked(body: bytes) -> bytes:
+def _unchunked(body: bytes, end: float) -> bytes:
     parts: list[bytes] = []
-    while True:
-        size, found, body = body.partition(b"\r\n")
-        length = int(size.partition(b";")[0], 16)
-        if not found or length < 0 or len(body) < length:
+    at = 0
+    while time.monotonic() < end:
+        line = body.find(b"\r\n", at, at + _LONGEST_SIZE_LINE)
+        if line < 0:
+            raise ValueError("cut short")
+        length = int(body[at:line].partition(b";")[0], 16)
+        begin = line + 2
+        if length < 0 or begin + length > len(body):
             raise ValueError("cut short")
         if length == 0:
             return b"".join(parts)
-        parts.append(body[:length])
-        body = body[length + 2 :]
+        parts.append(body[begin : begin + length])
+        at = begin + length + 2
+    raise TimeoutError
 
 
 def _ollama(caller: _Caller, wanted: Sequence[str]) -> dict[str, LiveModel]:

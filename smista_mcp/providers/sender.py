@@ -204,16 +204,15 @@ class _Flight:
             raise _timeout("the provider did not answer", sent=self.sent) from None
         except httpx.ConnectError as error:
             raise ProviderError(
-                f"nothing answers at the provider's address ({_reason(error)})",
+                "nothing answers at the provider's address",
                 code=Code.PROVIDER_UNAVAILABLE,
                 fix="start the server, or check `base_url`",
-            ) from None
+            ).saying(_reason(error)) from None
         except httpx.TransportError as error:
             if not self.sent:
-                raise ProviderError(
-                    f"the provider broke off the connection ({_reason(error)})", code=Code.PROVIDER_UNAVAILABLE
-                ) from None
-            raise not_of_protocol(f"was cut ({_reason(error)})") from None
+                broken = ProviderError("the provider broke off the connection", code=Code.PROVIDER_UNAVAILABLE)
+                raise broken.saying(_reason(error)) from None
+            raise not_of_protocol("was cut", _reason(error)) from None
 
 
 def _request(wire: WireRequest, authorization: Mapping[str, str], address: Address, host: str) -> httpx.Request:
@@ -259,11 +258,12 @@ def _timeout(what: str, *, sent: bool) -> ProviderError:
 def _without_key(error: ProviderError, key: str | None) -> ProviderError:
     if not key or key not in f"{error.message}{error.fix}":
         return error
+    plain = error.without_words()
     return ProviderError(
-        error.message.replace(key, "***"),
+        plain.message.replace(key, "***"),
         code=error.code,
         fix=error.fix.replace(key, "***"),
         status=error.status,
         retry_after_s=error.retry_after_s,
         sent=error.sent,
-    )
+    ).saying(error.said.replace(key, "***"))

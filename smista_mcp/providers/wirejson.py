@@ -3,6 +3,9 @@
 import json
 from typing import cast
 
+MAX_COUNT = 10**9
+"""More tokens than any model takes or writes: a larger count is a server's mistake, or worse."""
+
 
 def parse_object(text: bytes) -> dict[str, object]:
     """The JSON object in a text.
@@ -44,5 +47,5 @@ def text(value: object) -> str | None:
 
 
 def count(value: object) -> int | None:
-    """A token count or size: an integer from 0. None for everything else, true and 1e3 included."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A token count or size: an integer from 0 to `MAX_COUNT`. None for everything else, true and 1e3 included."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT else None

@@ -26,7 +26,7 @@ async def converse(app: App, interruption: Interruption, diversion: Diversion) -
     async with stdio_server() as (read, write):
         ended = False
         try:
-            async with serving(app) as server, anyio.create_task_group() as group:
+            async with serving(app, over_http=False) as server, anyio.create_task_group() as group:
                 group.start_soon(_cancel_on_signal, interruption, group.cancel_scope)
                 answers = Answers(write)
                 requests = Requests(read, answers, on_end=lambda: interruption.bound(0))

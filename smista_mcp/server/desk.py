@@ -80,7 +80,7 @@ class Desk:
             app, limit_s = await self._workshop.open(), self._app.call_limit_s(incoming.caller)
             if isinstance(asked, Task):
                 return given(await app.dispatch(asked, incoming.caller, listener=relay.note, limit_s=limit_s))
-            return given(await app.join(asked, listener=relay.note, limit_s=limit_s))
+            return given(await app.join(asked, incoming.caller, listener=relay.note, limit_s=limit_s))
 
         results: list[CallToolResult] = []
         async with anyio.create_task_group() as group:

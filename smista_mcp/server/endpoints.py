@@ -12,6 +12,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,6 +23,12 @@ from smista_mcp.server.signals import Interruption
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Holds the largest diff and text that a task may have, escaped as JSON."""
+MAX_CONNECTIONS = 128
+"""Connections and requests at once; further ones get 503."""
+MAX_SESSIONS = 200
+"""Sessions of Streamable HTTP at once; further ones get 503 until one ends or was idle for half an hour."""
+_OWN_SITES = frozenset({"same-origin", "none"})
+"""What a browser says of a request that no other site's page has made."""
 GRACE_S = 0.3
 """Seconds that answers on their way get after a signal."""
 
@@ -33,10 +40,16 @@ async def attend(app: App, listener: socket.socket, interruption: Interruption) 
     for.
     """
     try:
-        async with serving(app) as protocol, anyio.create_task_group() as group:
+        async with serving(app, over_http=True) as protocol, anyio.create_task_group() as group:
             web = web_app(protocol, listener)
             config = uvicorn.Config(
-                web, log_config=None, access_log=False, lifespan="on", ws="none", proxy_headers=False
+                web,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                ws="none",
+                proxy_headers=False,
+                limit_concurrency=MAX_CONNECTIONS,
             )
             server = _Uvicorn(config)
             group.start_soon(server.serve, [listener])
@@ -55,6 +68,7 @@ def web_app(protocol: Server[dict[str, object]], listener: socket.socket) -> ASG
     newer = protocol.streamable_http_app(
         transport_security=security,
         max_request_body_size=MAX_BODY_BYTES,
+        max_sessions=MAX_SESSIONS,
         custom_starlette_routes=[Route("/sse", endpoint=_OlderTransport(protocol, older), methods=["GET"])],
     )
     newer.mount("/messages/", older.handle_post_message)
@@ -75,7 +89,10 @@ def _security(listener: socket.socket) -> TransportSecuritySettings:
 
 
 class _Guard:
-    """Refuses forged Host and Origin headers on every path, before anything reads the request."""
+    """Refuses forged Host and Origin headers, and what a page of another site asks for, on every path.
+
+    Nothing has read the request by then. Of a plain GET a browser gives no Origin, but it does say whose page asks.
+    """
 
     def __init__(self, app: ASGIApp, security: TransportSecuritySettings) -> None:
         self._app = app
@@ -83,7 +100,10 @@ class _Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            refused = await self._security.validate_request(Request(scope))
+            request = Request(scope)
+            refused = await self._security.validate_request(request)
+            if refused is None and not _OWN_SITES.issuperset(request.headers.getlist("sec-fetch-site")):
+                refused = Response("Invalid Sec-Fetch-Site header", status_code=403)
             if refused is not None:
                 await refused(scope, receive, send)
                 return

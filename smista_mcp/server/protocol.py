@@ -22,21 +22,25 @@ _SCHEMAS = {tool.name: tool.input_schema for tool in TOOLS}
 
 
 @asynccontextmanager
-async def serving(app: App) -> AsyncGenerator[Server[dict[str, object]]]:
+async def serving(app: App, *, over_http: bool) -> AsyncGenerator[Server[dict[str, object]]]:
     """The protocol server over `app`; it speaks every revision that the library knows, over any transport.
 
     What dispatches started is ended when the block ends.
+
+    Args:
+        app: what answers.
+        over_http: whether anyone on this machine can connect, instead of the one host that holds the pipes.
     """
     async with Workshop.for_app(app) as workshop:
-        yield _server(Desk(app, workshop))
+        yield _server(Desk(app, workshop), over_http=over_http)
 
 
-def _server(desk: Desk) -> Server[dict[str, object]]:
+def _server(desk: Desk, *, over_http: bool) -> Server[dict[str, object]]:
     async def call_tool(ctx: lists.Context, params: CallToolRequestParams) -> CallToolResult:
         client = ctx.session.client_params
         incoming = Incoming(
             arguments=params.arguments or {},
-            caller=Caller(client.client_info.name if client else None),
+            caller=Caller(client.client_info.name if client else None, over_http),
             report=ctx.session.report_progress,
         )
         return await desk.answer(params.name, incoming)

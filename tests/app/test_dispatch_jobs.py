@@ -69,7 +69,7 @@ async def test_the_same_call_joins_the_same_job(bench: Bench) -> None:
             assert len({first.job_id, *(other.job_id for other in others)}) == 3
             hold.set()
             assert first.job_id is not None
-            await app.join(first.job_id)
+            await app.join(first.job_id, Caller("a"))
             later = await app.dispatch(ASK, Caller("a"))
             assert later.job_id != first.job_id  # it had ended, and a new answer may differ
 

@@ -198,6 +198,27 @@ def test_remote_providers_are_not_asked_only_their_keys_are_looked_for(bench: Be
     }
 
 
+async def test_a_server_on_this_machine_whose_key_is_declared_and_unset_is_not_used(bench: Bench) -> None:
+    async with serving() as server:
+        keyed_one = compat("a", server.v1, local=True) + 'api_key = "${secret:A_KEY}"\n'
+        policy = keyed_one + default("openai-compat:a/m")
+        decision = await routed(bench.app(policy))
+        assert (decision.status, decision.code) == (Status.REFUSED, Code.MISSING_PROVIDER_CREDENTIALS)
+        assert "A_KEY" in decision.reason
+        assert server.listed == 0
+        assert (await routed(bench.app(policy, A_KEY="made-up"))).status is Status.ROUTED
+
+
+def test_keys_that_were_put_into_the_wrong_field_are_not_repeated(bench: Bench) -> None:
+    key = "sk-" + "made-up-0123456789abcdefgh"
+    task = Task(text=f"explain @{key}", skill=key, model=f"openai/{key}", paths=(key,))
+    app = bench.app(default("host/current"))
+    for decision in (*app.route(task).decisions, *app.route(task.model_copy(update={"model": None})).decisions):
+        silent = decision.handoff and decision.handoff.model_copy(update={"prompt": ""})
+        assert key not in decision.model_copy(update={"handoff": silent}).model_dump_json()
+        assert decision.handoff is None or key in decision.handoff.prompt  # the host's own words, for the host
+
+
 def test_a_model_that_nobody_has_is_refused_by_the_decision(bench: Bench) -> None:
     app = bench.app(default("host/current"))
     for name in ("class:none", "nobody/m"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from smista_mcp.context.collection import UNJUDGED, Collected, CollectRequest, collect
-from smista_mcp.context.survey import Caps
+from smista_mcp.context.collection import Collected, CollectRequest, collect
+from smista_mcp.context.survey import UNJUDGED, Caps
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.task import Attachment, IntentReading, Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -235,6 +235,39 @@ def test_a_hard_link_to_a_restricted_file_is_restricted(bench: Bench, tmp_path: 
     assert found.context.items[2].restricted is not None
 
 
+def test_a_hard_link_is_judged_in_differences_too(bench: Bench, git: Git) -> None:
+    assert bench.root is not None
+    write(bench, ".gitignore", "secrets/\n")
+    write(bench, "docs/x.md", "old\n")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "x")
+    write(bench, "secrets/plan.txt", "K\n")
+    (bench.root / "docs" / "x.md").unlink()
+    (bench.root / "docs" / "x.md").hardlink_to(bench.root / "secrets" / "plan.txt")
+    required = bench.one(a_phase("review", Intent.REVIEW))
+    assert [item.restricted for item in required.context.items] == ["secrets/**"]
+    helpful = bench.one(a_phase("refactor the parser", Intent.REFACTOR))
+    assert "git diff" not in items(helpful)
+    assert left_out(helpful)["docs/x.md"] == "restricted by `secrets/**`"
+    attached = bench.one(attachments=[Attachment(path="docs/x.md", content="K")])
+    assert attached.context.items[0].restricted == "secrets/**"
+
+
+def test_every_name_of_a_file_is_a_form_of_its_path(bench: Bench) -> None:
+    assert bench.root is not None
+    (bench.root / "a.rs").hardlink_to(bench.root / "src/auth/login.rs")
+    found = bench.one(paths=["a.rs"])
+    assert "src/auth/login.rs" in found.context.paths[0].forms
+    assert "src/auth/login.rs" in found.context.items[0].forms
+    assert found.context.items[0].restricted is None
+
+
+def test_a_hard_link_beyond_what_is_looked_at_is_restricted(bench: Bench) -> None:
+    assert bench.root is not None
+    (bench.root / "a.rs").hardlink_to(bench.root / "src/auth/login.rs")
+    assert replace(bench, caps=Caps(walked=2)).one(paths=["a.rs"]).context.items[0].restricted is not None
+
+
 def test_restriction_does_not_look_at_case(bench: Bench) -> None:
     write(bench, "Server.KEY", "K\n")
     assert bench.one(paths=["Server.KEY"]).context.items[0].restricted == "*.key"
@@ -377,6 +410,41 @@ def test_a_given_diff_is_restricted_by_any_part_of_it(bench: Bench, diff: str, r
     assert found.context.items[0].restricted == restricted
 
 
+def _diff_of(old: str, new: str) -> str:
+    return f"--- {old}\n+++ {new}\n@@ -1 +1 @@\n-a\n+b\n"
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        _diff_of("x/y/secrets/plan.txt", "x/y/secrets/plan.txt"),
+        _diff_of("/tmp/x", "work/secrets/plan.txt"),
+        _diff_of("/elsewhere/secrets/plan.txt", "/tmp/x"),
+        _diff_of("a/plan.txt", "b/plan.txt"),
+        _diff_of("/".join("d" * 200), "x"),
+    ],
+)
+def test_a_name_relative_to_another_folder_is_judged_from_every_one(in_git: Bench, git: Git, diff: str) -> None:
+    write(in_git, "secrets/plan.txt", "K\n")
+    git("add", "--all")
+    assert in_git.one(diff=diff).context.items[0].restricted is not None
+
+
+@pytest.mark.parametrize("name", ["src/x.py", "brand/new/folder/x.py", "src/secrets/x.py", "new.md"])
+def test_ordinary_names_in_a_given_diff_stay_free(in_git: Bench, name: str) -> None:
+    write(in_git, "src/secrets/x.py", "a\n")
+    assert in_git.one(diff=_diff_of(f"a/{name}", f"b/{name}")).context.items[0].restricted is None
+
+
+def test_a_diff_from_the_top_is_judged_below_a_workspace_that_is_a_part(in_git: Bench) -> None:
+    assert in_git.root is not None
+    write(in_git, "pkg/secrets/plan.txt", "K\n")
+    write(in_git, "pkg/pkg/secrets/plan.txt", "K\n")
+    part = replace(in_git, root=in_git.root / "pkg")
+    diff = _diff_of("a/pkg/secrets/plan.txt", "b/pkg/secrets/plan.txt")
+    assert part.one(diff=diff).context.items[0].restricted == "secrets/**"
+
+
 def test_a_given_diff_takes_the_place_of_the_working_tree(in_git: Bench) -> None:
     write(in_git, "README.md", "x\n")
     found = in_git.one(a_phase("review", Intent.REVIEW), diff=CODE_DIFF)
@@ -394,6 +462,64 @@ def test_an_attachment_is_its_content_and_its_path_a_label(bench: Bench) -> None
         ("attachment", "*.key"),
     ]
     assert ContextKind.ATTACHMENT in found.context.kinds
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "@.env",
+        ".env:1-3",
+        ".env#L1-L9",
+        " secrets/plan.txt ",
+        "`secrets/plan.txt`",
+        "@secrets/plan.txt:1-2",
+        "secrets\\plan.txt",
+        "x\\secrets\\plan.txt",
+        "/secrets/plan.txt",
+        "~/secrets/plan.txt",
+        "project/secrets/plan.txt",
+        "file://{root}/secrets/plan.txt",
+        "file://{root}/secrets/%70lan.txt",
+        "file:{root}/secrets/plan.txt",
+        "vscode://file{root}/secrets/plan.txt:3",
+        "git:{root}/secrets/plan.txt?ref=HEAD",
+        "https://example.invalid/blob/main/secrets/plan.txt#L3",
+        "file://other/share/x.txt",
+        "../x.txt",
+        "/etc/hosts",
+        "C:\\x\\y.txt",
+        "plan.txt",
+        "a?" * 1000,
+    ],
+)
+def test_the_label_of_an_attachment_is_judged_in_every_reading(in_git: Bench, git: Git, label: str) -> None:
+    write(in_git, "secrets/plan.txt", "K\n")
+    git("add", "--all")
+    given = Attachment(path=label.format(root=in_git.root), content="K")
+    assert in_git.one(attachments=[given]).context.items[0].restricted is not None
+
+
+@pytest.mark.parametrize(
+    ("label", "path"),
+    [
+        ("@README.md:1-2", "README.md"),
+        ("file://{root}/src/db/store.py", "src/db/store.py"),
+        ("{root}/src/db/store.py", "src/db/store.py"),
+        ("~/../project/README.md", "README.md"),
+        ("https://example.invalid/docs/page.html?x=1", "https:/example.invalid/docs/page.html?x=1"),
+        ("Terminal output", "Terminal output/"),
+    ],
+)
+def test_an_ordinary_label_stays_free(bench: Bench, label: str, path: str) -> None:
+    found = bench.one(attachments=[Attachment(path=label.format(root=bench.root), content="x")])
+    assert found.context.items[0].restricted is None
+    assert paths(found, "attachment") == [path]
+
+
+def test_a_label_without_a_workspace_is_judged_by_its_name(environ: dict[str, str]) -> None:
+    given = [Attachment(path=path, content="K") for path in ("/home/me/p/secrets/plan.txt", "/home/me/p/x.py")]
+    found = Bench(None, environ).one(attachments=given)
+    assert [item.restricted for item in found.context.items] == ["secrets/**", None]
 
 
 def test_the_first_instructions_found_are_helpful(bench: Bench) -> None:
@@ -518,3 +644,23 @@ def test_words_that_forbid_outrank_words_that_name_or_mean(in_git: Bench) -> Non
 def test_a_path_named_twice_is_one_path_with_the_forms_of_both(bench: Bench) -> None:
     (fact,) = bench.one(a_phase(mentions=("./README.md",)), paths=["README.md"]).context.paths
     assert (fact.source, fact.forms) == ("call", ("README.md", "./README.md"))
+
+
+def test_paths_in_words_are_looked_for_up_to_a_number_and_judged_beyond_it(in_git: Bench) -> None:
+    missing = tuple(f"q/{number}.py" for number in range(30))
+    named = (*missing, "src/db/store.py", "./secrets/plan.txt", "/x/secrets/y.txt", "src/auth/login.rs")
+    found = replace(in_git, caps=Caps(mentions=31)).one(a_phase("explain", Intent.CHAT, mentions=named))
+    assert items(found) == ["src/db/store.py"]
+    judged = {fact.path: fact.forms for fact in found.context.paths}
+    assert {"secrets/plan.txt", "/x/secrets/y.txt", "src/auth/login.rs"} <= set(judged)
+    assert "secrets/y.txt" in judged["/x/secrets/y.txt"]
+    assert len(found.context.left_out) == Caps().listed + 1
+    assert left_out(found)["13 more"]
+
+
+def test_paths_that_words_forbid_stay_forbidden_in_any_number(bench: Bench) -> None:
+    avoided = (*(f"q/{number}.py" for number in range(10)), "src/db/store.py", "src/auth/")
+    found = replace(bench, caps=Caps(mentions=5)).one(
+        a_phase(mentions=("src/db/store.py", "src/auth/login.rs", "README.md"), avoided=avoided)
+    )
+    assert items(found) == ["README.md"]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smista_mcp.context.inference import Inferred, complete, infer
+from smista_mcp.context.inference import Endings, Inferred, complete, infer
 
 FILES = (
     "README.md",
@@ -68,12 +68,15 @@ def test_the_longest_run_of_words_counts() -> None:
     assert infer("the b token store", files) == (Inferred("b/token_store.py", "b token store"),)
 
 
+_ENDINGS = Endings(FILES)
+
+
 def test_a_name_is_completed_only_if_one_file_ends_with_it() -> None:
-    assert complete("middleware.rs", FILES) == "src/auth/middleware.rs"
-    assert complete("auth/middleware.rs", FILES) == "src/auth/middleware.rs"
-    assert complete("session.rs", FILES) is None
-    assert complete("ware.rs", FILES) is None
-    assert complete("README.md", FILES) is None
+    assert complete("middleware.rs", _ENDINGS) == "src/auth/middleware.rs"
+    assert complete("auth/middleware.rs", _ENDINGS) == "src/auth/middleware.rs"
+    assert complete("session.rs", _ENDINGS) is None
+    assert complete("ware.rs", _ENDINGS) is None
+    assert complete("README.md", _ENDINGS) is None
 
 
 _WORDS = st.sampled_from(["auth", "middleware", "session", "Token", "Store", "x", ",", "src", "\n\n", "ß"])

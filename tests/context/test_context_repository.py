@@ -185,6 +185,41 @@ def test_nothing_that_a_repository_configures_is_run(
     assert marker.exists()  # the traps work: git itself runs them
 
 
+def test_a_filter_without_a_name_is_not_run(git: Git, root: Path, tmp_path: Path, environ: dict[str, str]) -> None:
+    _write(root, "x", "1\n")
+    _write(root, ".gitattributes", "* filter=\n")
+    _commit(git)
+    marker = tmp_path / "marker"
+    for setting in ("clean", "process", "smudge"):
+        git("config", f"filter..{setting}", _trap(root, marker))
+    _write(root, "x", "22\n")
+    assert [part.names for part in split(_open(root, environ).diff(10_000))] == [("x",)]
+    assert not marker.exists()
+    subprocess.run(["git", "diff"], cwd=root, env=environ, check=False, capture_output=True, timeout=20)
+    assert marker.exists()
+
+
+def test_a_folder_of_files_that_looks_like_a_repository_is_none(
+    git: Git, root: Path, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    _write(root, "pkg/x", "1\n")
+    _write(root, "pkg/.gitattributes", "* filter=evil\n")
+    _commit(git)
+    marker = tmp_path / "marker"
+    trap = _trap(root, marker)
+    bare = root / "pkg"
+    inner = environ | {"GIT_DIR": str(bare), "GIT_WORK_TREE": str(root)}
+    for arguments in (["init", "-q", "--bare", str(bare)], ["add", "pkg/x"], ["config", "filter.evil.clean", trap]):
+        subprocess.run(["git", *arguments], cwd=root, env=environ if arguments[0] == "init" else inner, check=True)
+    subprocess.run(["git", "config", "core.fsmonitor", trap], cwd=root, env=inner, check=True)
+    _write(root, "pkg/x", "22\n")
+    marker.unlink(missing_ok=True)
+    repository = _open(bare, environ)
+    assert repository.tracked() == (".gitattributes", "x")
+    assert [part.names for part in split(repository.diff(10_000))] == [("x",)]
+    assert not marker.exists()
+
+
 def test_a_missing_object_is_not_fetched(git: Git, root: Path, tmp_path: Path, environ: dict[str, str]) -> None:
     _write(root, "x", "1\n")
     _commit(git)
@@ -299,6 +334,63 @@ def test_a_git_folder_that_leads_to_another_project_is_not_asked(
         assert open_repository(hostile, environ, 10) is None, name
 
 
+def _hostile(root: Path, private: Path, way: str) -> None:
+    """Gives the repository at a root the contents of another one."""
+    inner = root / ".git"
+    if way == "branch":
+        (inner / "refs" / "heads" / "main").symlink_to(private / "refs" / "heads" / "main")
+    elif way == "alternates":
+        (inner / "objects" / "info" / "alternates").write_text(f"{private / 'objects'}\n", encoding="utf-8")
+    elif way == "object folder":
+        (inner / "objects" / "00").symlink_to(private / "objects" / "info")
+    elif way == "pack":
+        (inner / "objects" / "pack" / "x.pack").symlink_to(private / "x.pack")
+    else:
+        (inner / "reftable").mkdir()
+        (inner / "reftable" / "tables.list").symlink_to(private / "reftable" / "tables.list")
+
+
+@pytest.mark.parametrize("way", ["branch", "alternates", "object folder", "pack", "reftable"])
+def test_a_repository_with_contents_of_another_one_is_not_asked(
+    git: Git, root: Path, tmp_path: Path, environ: dict[str, str], way: str
+) -> None:
+    git("status")
+    assert open_repository(root, environ, 10) is not None
+    _hostile(root, tmp_path / "private" / ".git", way)
+    assert open_repository(root, environ, 10) is None
+
+
+def test_a_linked_working_tree_with_contents_of_another_repository_is_not_asked(
+    git: Git, root: Path, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    _write(root, "x", "1\n")
+    _commit(git)
+    linked = tmp_path.resolve() / "linked"
+    git("worktree", "add", "--quiet", str(linked))
+    common = root / ".git" / "worktrees" / "linked" / "commondir"
+    other = tmp_path / "other"
+    subprocess.run(["git", "init", "-q", str(other)], env=environ, check=True)
+    common.write_text(f"{other / '.git'}\n", encoding="utf-8")
+    assert open_repository(linked, environ, 10) is None
+    common.write_text("../..\n", encoding="utf-8")
+    assert open_repository(linked, environ, 10) is not None
+    _hostile(root, other / ".git", "alternates")
+    assert open_repository(linked, environ, 10) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_another_user_is_asked_only_where_git_would(
+    git: Git, root: Path, environ: dict[str, str]
+) -> None:
+    git("status")
+    for path in (root, root / ".git"):
+        os.chown(path, 12345, 12345)
+    assert open_repository(root, environ, 10) is None
+    assert open_repository(root, environ | {"SUDO_UID": "12345"}, 10) is not None
+    git("config", "--global", "safe.directory", str(root))
+    assert open_repository(root, environ, 10) is not None
+
+
 def _fake(to: Path, real: Path) -> None:
     for name in ("objects", "refs"):
         (to / name).mkdir(parents=True)
@@ -329,6 +421,18 @@ def test_a_git_that_the_workspace_ships_is_never_run(
     repository = _open(root, environ | {"PATH": os.pathsep.join([*entries, environ["PATH"]])})
     assert repository.tracked() == ()
     assert not marker.exists()
+
+
+def test_a_git_in_the_repository_beside_the_workspace_is_never_run(
+    git: Git, root: Path, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    git("status")
+    (root / "sub").mkdir()
+    _write(root, "bin/git", f"#!/bin/sh\ntouch '{tmp_path / 'marker'}'\n")
+    (root / "bin" / "git").chmod(0o755)
+    (tmp_path / "link").symlink_to(root / "bin")
+    for entry in (root / "bin", tmp_path / "link"):
+        assert open_repository(root / "sub", environ | {"PATH": str(entry)}, 10) is None
 
 
 def test_without_git_or_a_repository_there_is_nothing_to_ask(root: Path, environ: dict[str, str]) -> None:

@@ -122,7 +122,31 @@ def test_a_commit_around_the_files_is_text_without_names(git: Git, root: Path) -
     assert _names(git("show", "--patch-with-stat")) == [(), ("x",)]
     assert _names(git("log", "-p")) == [(), ("x",), (), ("x",)]
     mail = git("format-patch", "--stdout", "-2", "--root")
-    assert _names(mail) == [(), ("x",), (), ("x",)]
+    assert _names(mail) == [(), None, ("x",), (), ("x",)]  # in a mail, a line of the message could open a file
+
+
+MAIL = f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: a\nSubject: b\n\n"
+ENV = "--- a/.env\n+++ b/.env\n@@ -1 +1 @@\n-K=1\n+K=2\n"
+
+
+@pytest.mark.parametrize(
+    ("diff", "names"),
+    [
+        (f"{MAIL}---\n .env | 2 +-\n\n{ENV}", [(), (".env",)]),
+        (f"{MAIL}Index: .env\n====\n{ENV}", [(), (".env",)]),
+        (f"{MAIL}diff -u a/.env b/.env\n{ENV}", [(), (".env",)]),
+        (f"{PLAIN}{MAIL}{ENV}", [("src/x.py",), (), (".env",)]),
+        (f"{MAIL}{ENV[22:]}", [None]),
+        (f"{MAIL}{ENV[11:]}", [None]),
+        (f"{MAIL}    {ENV[22:]}{PLAIN}", [None, ("src/x.py",)]),
+        (f"{MAIL}*** a/.env\n--- b/.env\n***************\n*** 1 ****\n! K=1\n--- 1 ----\n! K=2\n", [(), None]),
+        (f"commit abcdef1\n{ENV}", [(), (".env",)]),
+        (f"commit abcdef1\n    b\nIndex: .env\n===\n{ENV}", [(), (".env",)]),
+        ("commit abcdef1\n    " + ENV.replace("\n", "\n    "), [None]),
+    ],
+)
+def test_text_around_the_files_hides_none(diff: str, names: list[tuple[str, ...] | None]) -> None:
+    assert _names(diff) == names
 
 
 def test_a_merge_is_read_from_git_itself(git: Git, root: Path) -> None:

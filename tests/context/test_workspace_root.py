@@ -53,6 +53,17 @@ def test_the_home_folder_is_refused_under_any_name(tmp_path: Path) -> None:
         find_root(tmp_path / "alias" / "." / ".." / "home", None, tmp_path, home=tmp_path / "alias")
 
 
+def test_a_folder_above_the_home_folder_is_refused(tmp_path: Path) -> None:
+    above = _repository(tmp_path / "users")
+    home = above / "group" / "me"
+    (home / "project").mkdir(parents=True)
+    for folder in (above, above / "group"):
+        with pytest.raises(InvalidTask):
+            find_root(folder, None, tmp_path, home=home)
+    assert find_root(None, str(above), home / "project", home=home) is None
+    assert find_root(home / "project", None, tmp_path, home=home) == (home / "project").resolve()
+
+
 def test_the_project_folder_of_the_host_comes_before_the_repository(tmp_path: Path) -> None:
     repository = _repository(tmp_path / "repository")
     (tmp_path / "project").mkdir()

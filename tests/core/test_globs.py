@@ -170,3 +170,14 @@ def test_hostile_patterns_take_time_linear_in_the_path() -> None:
 )
 def test_model_patterns_cross_slashes_and_ignore_case(pattern: str, name: str, *, matches: bool) -> None:
     assert name_matches(pattern, name) is matches
+
+
+@pytest.mark.parametrize("more", [(), tuple(f"x{number}/**" for number in range(20))])
+@pytest.mark.parametrize("pattern", ["geheim/schlu\u0308ssel.txt", "*.schlu\u0308ssel", "schlu\u0308ssel/**"])
+def test_a_pattern_that_forbids_holds_in_its_composed_form_too(pattern: str, more: tuple[str, ...]) -> None:
+    path = {"g": "geheim/schlüssel.txt", "*": "a/b.Schlüssel", "s": "SCHLÜSSEL/x"}[pattern[0]]
+    found = GlobSet((*more, pattern), ignore_case=True)
+    assert found.hits(path)
+    assert found.first(path) == pattern
+    assert found.first(pattern.replace("*", "x")) == pattern
+    assert not GlobSet((*more, pattern)).hits(path)

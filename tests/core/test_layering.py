@@ -291,7 +291,7 @@ def test_to_say_never_narrows() -> None:
 
 
 def test_a_layer_that_only_narrows_waits_for_nothing() -> None:
-    document = {"privacy": {"restricted_paths": ["x"]}, "models": {"denied": ["y"]}, "routing": {"overrides": "deny"}}
+    document = {"privacy": {"restricted_paths": ["x"]}, "routing": {"overrides": "deny"}}
     assert merge([repository(document)]).notices == ()
 
 

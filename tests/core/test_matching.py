@@ -110,6 +110,8 @@ def test_binding_rules_match_paths_without_case() -> None:
     assert index.first(request_for(Intent.EDIT, None, ["SRC/AUTH/x"])) == 0
     kelvin = index_of([placed(paths=["k/**"])], ignore_case=True)
     assert kelvin.first(request_for(Intent.EDIT, None, ["\u212a/x"])) == 0
+    decomposed = index_of([placed(paths=["src/schlu\u0308ssel/**"])], ignore_case=True)
+    assert decomposed.first(request_for(Intent.EDIT, None, ["src/schlüssel/x"])) == 0
 
 
 _INTENTS = st.sampled_from(list(Intent))

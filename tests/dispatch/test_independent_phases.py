@@ -50,6 +50,7 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
             budgets=(),
             allowance=Allowance(book.policy.budgets),
             now=lambda: AT,
+            key=b"k",
         )
         work = [PhaseWork(one, context, ()) for one, context in zip(routed, contexts, strict=True)]
         delivery = Delivery(snapshot.market.host, book.policy.handoff, "file", AnswerFiles(world.state / "answers"))

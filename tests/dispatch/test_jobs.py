@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from smista_mcp.core.dispatched import DispatchAnswer
-from smista_mcp.dispatch.jobs import KEPT, Job, Jobs, Progress
+from smista_mcp.dispatch.jobs import KEPT, MAX_RUNNING, Job, Jobs, Progress
 from smista_mcp.errors import Code, InvalidTask, NotFound
 
 pytestmark = pytest.mark.anyio
@@ -183,3 +183,47 @@ async def test_the_oldest_ended_jobs_are_forgotten_and_running_ones_are_not() ->
             await known.join("job2", listener=None, limit_s=0)
         assert failure.value.code is Code.JOB_NOT_FOUND
         group.cancel_scope.cancel()
+
+
+async def test_a_job_answers_its_owner_alone() -> None:
+    async with anyio.create_task_group() as group:
+        known = Jobs(group, numbered().pop)
+        answer = await known.run("a", at_once, listener=None, limit_s=None, owner="pipe x")
+        assert answer.job_id is not None
+        assert known.find(answer.job_id, "pipe x") is not None
+        for other in ("pipe y", "http x", ""):
+            assert known.find(answer.job_id, other) is None
+            with pytest.raises(NotFound) as failure:
+                await known.join(answer.job_id, listener=None, limit_s=None, owner=other)
+            assert failure.value.code is Code.JOB_NOT_FOUND
+        assert (await known.join(answer.job_id, listener=None, limit_s=None, owner="pipe x")) == answer
+
+
+async def test_the_same_work_of_another_owner_is_another_job() -> None:
+    async with anyio.create_task_group() as group:
+        known = Jobs(group, numbered().pop)
+        ids = {(await known.run("a", never, listener=None, limit_s=0, owner=owner)).job_id for owner in ("x", "y")}
+        assert len(ids) == 2
+        group.cancel_scope.cancel()
+
+
+async def test_of_too_many_jobs_the_last_is_refused_until_one_has_ended() -> None:
+    go = anyio.Event()
+
+    async def work(job: Job) -> DispatchAnswer:
+        del job
+        await go.wait()
+        return DONE
+
+    async with anyio.create_task_group() as group:
+        known = Jobs(group, numbered().pop)
+        running = [await known.run(str(key), work, listener=None, limit_s=0) for key in range(MAX_RUNNING)]
+        refused = await known.run("more", work, listener=None, limit_s=0)
+        assert (refused.status, refused.code, refused.job_id) == ("refused", Code.PROVIDER_RATE_LIMITED, None)
+        assert refused.next
+        assert (await known.run("0", work, listener=None, limit_s=0)).job_id == running[0].job_id
+        go.set()
+        for one in running:
+            assert one.job_id is not None
+            await known.join(one.job_id, listener=None, limit_s=None)
+        assert (await known.run("more", work, listener=None, limit_s=None)).status == "completed"

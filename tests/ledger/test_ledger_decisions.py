@@ -1,16 +1,20 @@
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.errors import Code, NotFound, StateUnavailable
-from smista_mcp.ledger import Ledger, RouteRecord
+from smista_mcp.ledger import AttemptStart, Ledger, PhaseFacts, RouteRecord, Settlement
 
 DecisionOf = Callable[..., Decision]
 RecordOf = Callable[..., RouteRecord]
+StartOf = Callable[..., AttemptStart]
 
 
 def test_a_decision_is_found_again_by_its_id_after_a_restart(
@@ -129,3 +133,25 @@ def test_many_threads_use_one_ledger(ledger: Ledger, decision_of: DecisionOf, re
 def test_a_time_without_a_zone_is_refused(ledger: Ledger, record_of: RecordOf) -> None:
     with pytest.raises(ValueError, match="zone"):
         ledger.record_route(record_of(at=datetime(2026, 3, 14)))  # noqa: DTZ001
+
+
+def test_no_row_holds_what_looks_like_a_key(
+    state: Path, ledger: Ledger, decision_of: DecisionOf, record_of: RecordOf, start_of: StartOf
+) -> None:
+    key = "sk-" + "made-up-0123456789abcdefgh"
+    rejected = [{"model": f"openai/{key}", "code": "unknown_model", "detail": f"no `{key}`"}]
+    decision = decision_of(model=f"openai/{key}", reason=f"because of {key}", rejected=rejected)
+    facts = (PhaseFacts(skill=key, paths=(f"src/{key}.txt",), tokens=3),)
+    ledger.record_route(record_of(decision)._replace(facts=facts))
+    at = datetime(2026, 3, 14, tzinfo=UTC)
+    trace = ledger.open_trace(decision.decision_id, at)
+    sent = SentItem(path=key, sha256="9d" * 32, tokens=1, reason=key)
+    receipt = Receipt(sent=(sent,), withheld=(WithheldItem(path=key, reason=key),), body_bytes=1, body_sha256="c4" * 32)
+    names = dict.fromkeys(("model", "resolved_model", "token"), f"openai/{key}")
+    attempt = ledger.begin_attempt(trace, start_of(receipt=receipt, **names))
+    ledger.settle_attempt(attempt, Settlement("completed", at, resolved_model=key))
+    with closing(sqlite3.connect(state / "ledger.db")) as db:
+        assert not [line for line in db.iterdump() if key in line]
+    assert ledger.last().facts == PhaseFacts(skill="[secret]", paths=("src/[secret].txt",), tokens=3)
+    assert ledger.last().decision.model == "openai/[secret]"
+    assert ledger.trace(trace).attempts[0].receipt.sent[0].path == "[secret]"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smista_mcp.errors import SmistaError
-from smista_mcp.loading.environment import Environment
+from smista_mcp.loading.environment import Environment, account_home
 
 HOME = {"HOME": "/home/ada"}
 
@@ -15,7 +15,6 @@ def test_files_are_below_the_home_folder_by_default() -> None:
     environment = Environment.read(HOME, windows=False)
     assert environment.config_file == Path("/home/ada/.config/smista/config.toml")
     assert environment.state_folder == Path("/home/ada/.local/state/smista")
-    assert environment.home_config
     assert environment.organisation_file == Path("/etc/smista/policy.toml")
     assert environment.added_organisation_file is None
 
@@ -24,7 +23,6 @@ def test_the_xdg_variables_move_configuration_and_state() -> None:
     environment = Environment.read({**HOME, "XDG_CONFIG_HOME": "/etc/ada", "XDG_STATE_HOME": "/var/ada"}, windows=False)
     assert environment.config_file == Path("/etc/ada/smista/config.toml")
     assert environment.state_folder == Path("/var/ada/smista")
-    assert not environment.home_config
 
 
 def test_a_relative_xdg_variable_counts_as_unset() -> None:
@@ -36,7 +34,19 @@ def test_smista_home_moves_both_to_one_folder() -> None:
     environment = Environment.read({**HOME, "SMISTA_HOME": "/srv/smista", "XDG_CONFIG_HOME": "/x"}, windows=False)
     assert environment.config_file == Path("/srv/smista/config.toml")
     assert environment.state_folder == Path("/srv/smista/state")
-    assert not environment.home_config
+
+
+@pytest.mark.skipif(account_home() is None, reason="this account has no home folder")
+def test_only_the_places_below_the_home_of_the_account_are_known_as_its_own(tmp_path: Path) -> None:
+    account = account_home()
+    own = Environment.read({"HOME": str(account)})
+    assert (own.own_config, own.own_state) == (True, True)
+    elsewhere = Environment.read({"HOME": str(tmp_path)})
+    assert (elsewhere.own_config, elsewhere.own_state) == (False, False)
+    moved = Environment.read({"HOME": str(account), "SMISTA_HOME": str(tmp_path)})
+    assert (moved.own_config, moved.own_state) == (False, False)
+    half = Environment.read({"HOME": str(tmp_path), "XDG_STATE_HOME": f"{account}/.local/state"}, windows=False)
+    assert (half.own_config, half.own_state) == (False, os.name != "nt")
 
 
 def test_a_relative_smista_home_is_taken_from_the_working_directory(

@@ -1,4 +1,5 @@
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from smista_mcp.core.values import Grant, Layer, Locality
 from smista_mcp.errors import Code, OrgPolicyInvalid, PolicyInvalid
 from smista_mcp.loading.environment import Environment
+from smista_mcp.loading.files import MAX_FOREIGN_BYTES
 from smista_mcp.loading.layers import (
     LayerFile,
     Loaded,
@@ -212,7 +214,7 @@ def test_a_user_file_inside_the_workspace_is_not_believed(house: House, place: s
     inside.write_text(text)
     settings = house.settings
     if place == "moved":
-        environment = replace(settings.environment, config_file=inside, home_config=False)
+        environment = replace(settings.environment, config_file=inside, own_config=False)
         settings = replace(settings, environment=environment)
     elif place == "named":
         settings = replace(settings, policy_file=inside)
@@ -226,10 +228,71 @@ def test_a_user_file_inside_the_workspace_is_not_believed(house: House, place: s
     assert any("smista-mcp trust" in notice for notice in loaded.policy.notices)
 
 
-def test_the_customary_user_file_is_believed_wherever_the_workspace_is(house: House) -> None:
+@pytest.mark.parametrize("around", ["workspace", "repository", "the folder itself"])
+def test_a_user_file_below_a_home_that_lies_in_a_repository_is_not_believed(house: House, around: str) -> None:
+    house.write("user", RULE.format("u") + '[privacy.remote]\nmode = "allow"\n')
+    home = house.user.parents[2]
+    if around == "workspace":
+        settings = replace(house.settings, workspace=home)
+    else:
+        folder = home.parent if around == "repository" else house.user.parent
+        settings = replace(house.settings, workspace=None, enclosing=(folder,))
+    loaded = load(settings)
+    assert names(loaded) == []
+    assert loaded.policy.remote_mode is Grant.ASK
+    assert any("keep that outside" in notice for notice in loaded.policy.notices)
+
+
+def test_the_file_that_the_account_itself_keeps_is_believed_wherever_the_workspace_is(house: House) -> None:
     house.write("user", RULE.format("u"))
-    loaded = load(replace(house.settings, workspace=house.user.parents[2]))
-    assert names(loaded) == [("u", Layer.USER)]
+    environment = replace(house.settings.environment, own_config=True)
+    folder = house.user.parents[2]
+    settings = replace(house.settings, environment=environment, workspace=folder, enclosing=(folder,))
+    assert names(load(settings)) == [("u", Layer.USER)]
+    named = replace(settings, policy_file=house.user)  # whoever names a file may have been told to
+    assert names(load(named)) == []
+
+
+def test_state_is_not_believed_where_a_repository_could_have_brought_it(house: House, tmp_path: Path) -> None:
+    environment = house.settings.environment
+    environment.state_folder.mkdir()
+    assert not house.settings.state_came_along
+    for folder in (tmp_path, environment.state_folder):
+        around = replace(house.settings, enclosing=(folder,))
+        assert around.state_came_along
+        assert not replace(around, environment=replace(environment, own_state=True)).state_came_along
+    environment.state_folder.rmdir()
+    environment.state_folder.symlink_to(house.workspace)
+    assert house.settings.state_came_along
+
+
+def test_an_unconfirmed_file_may_be_smaller_only(house: House) -> None:
+    text = RULE.format("u") + "#" * MAX_FOREIGN_BYTES
+    house.write("user", text)
+    house.load()
+    house.write("local.toml", text)
+    with pytest.raises(PolicyInvalid) as raised:
+        house.load()
+    assert [problem.file for problem in raised.value.problems] == [".smista/local.toml"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[privacy]\nrestricted_paths = [" + ", ".join(f'"p{n}"' for n in range(10_000)) + "]\n",
+        "[privacy.remote]\nblocked_paths = [\n" + "".join(f'  "p{n}",\n' for n in range(10_000)) + "]\n",
+        "[models]\ndenied = [" + ", ".join(f'"p{n}"' for n in range(1000)) + "]\n",
+        "".join(f'hosts.h{n}.locality = "remote"\n' for n in range(8000)),
+        "[hosts]\n" + "".join(f'h{n}.locality = "remote"\n' for n in range(8000)),
+    ],
+    ids=["one line", "many lines", "models", "dotted keys", "dotted keys of a table"],
+)
+def test_a_long_list_of_an_unconfirmed_file_is_read_in_a_moment(house: House, text: str) -> None:
+    house.write("config.toml", text)
+    began = time.perf_counter()
+    house.load()
+    assert time.perf_counter() - began < 5  # it took minutes where each element was looked for from the start
 
 
 def test_without_a_workspace_only_the_user_speaks(house: House) -> None:

@@ -133,5 +133,6 @@ def test_inside_is_judged_by_name_and_by_target(tmp_path: Path) -> None:
     assert is_inside(inner / "link-out/y.toml", inner)
     assert is_inside(outer / "link-in/y.toml", inner)
     assert is_inside(outer / ".." / "w" / "y.toml", inner)
+    assert is_inside(inner, inner)
     assert not is_inside(outer / "y.toml", inner)
     assert not is_inside(inner / "y.toml", tmp_path / "absent")

@@ -107,3 +107,14 @@ async def test_decisions_in_quick_succession_ask_once(tmp_path: Path) -> None:
 def test_without_targets_nothing_is_asked_and_nothing_written(tmp_path: Path) -> None:
     assert known_facts([], cache=tmp_path / "f", now=NOW) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_server_is_says_the_policy_and_never_the_file(tmp_path: Path) -> None:
+    remote = ProbeTarget("gateway", "openai-compat", TARGET.base_url, Locality.REMOTE)
+    store_facts(tmp_path / "f", [remote], {"gateway": ProviderFacts(Locality.LOCAL, reachable=True)}, now=NOW)
+    content = json.loads((tmp_path / "f").read_text())
+    content["facts"]["gateway"]["locality"] = "local"
+    (tmp_path / "f").write_text(json.dumps(content))
+    found = cached_facts(tmp_path / "f", [remote], now=NOW)
+    assert found is not None
+    assert found["gateway"].locality is Locality.REMOTE

@@ -18,12 +18,13 @@ from smista_mcp.providers.livefacts import (
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NAME = st.text("abcZ019.:/-_ü", min_size=1, max_size=8)
 MODELS = st.dictionaries(
-    TEXT,
+    NAME,
     st.builds(
         LiveModel,
-        name=TEXT,
-        context_window=st.none() | st.integers(1, 1 << 40),
+        name=NAME,
+        context_window=st.none() | st.integers(1, 10**9),
         capabilities=st.none() | st.frozensets(TEXT),
         forwards=st.booleans(),
     ),
@@ -41,6 +42,7 @@ FACTS = st.dictionaries(
         cooldown=st.booleans(),
         models=st.none() | MODELS,
         detail=TEXT,
+        assumed=st.just(value=False),
     ),
     max_size=3,
 )
@@ -125,12 +127,16 @@ def test_the_properties_of_llamacpp_say_what_one_request_may_take() -> None:
 
 @given(FACTS)
 def test_facts_survive_a_file(facts: dict[str, ProviderFacts]) -> None:
-    assert from_json(json.loads(json.dumps(to_json(facts)))) == facts
+    localities = {name: one.locality for name, one in facts.items()}
+    assert from_json(json.loads(json.dumps(to_json(facts))), localities) == facts
 
 
 GOOD: dict[str, Any] = to_json(
     {"p": ProviderFacts(Locality.LOCAL, models={"m": LiveModel("m", 1, frozenset({"json"}))})}
 )["p"]  # pyright: ignore[reportAssignmentType]
+
+
+LOCAL = {"p": Locality.LOCAL}
 
 
 @pytest.mark.parametrize("key", list(GOOD))
@@ -139,13 +145,13 @@ def test_facts_of_another_type_are_refused(key: str, value: object) -> None:
     if key == "detail" and value == "x":
         return
     with pytest.raises(ValueError, match=r"\w"):
-        from_json({"p": GOOD | {key: value}})
+        from_json({"p": GOOD | {key: value}}, LOCAL)
 
 
-@pytest.mark.parametrize("value", [None, [], "x", {"p": None}, {"p": {}}, {"p": {"locality": "local"}}])
+@pytest.mark.parametrize("value", [None, [], "x", {"p": None}, {"p": {}}, {"p": {"reachable": True}}, {"q": GOOD}])
 def test_what_is_not_facts_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        from_json(value)
+        from_json(value, LOCAL)
 
 
 @pytest.mark.parametrize(
@@ -154,4 +160,22 @@ def test_what_is_not_facts_is_refused(value: object) -> None:
 )
 def test_a_model_of_another_shape_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        from_json({"p": GOOD | {"models": [{**GOOD["models"][0], **change}]}})
+        from_json({"p": GOOD | {"models": [{**GOOD["models"][0], **change}]}}, LOCAL)
+
+
+@pytest.mark.parametrize("name", ["my model", "\u2003x", "a\nb", "x" * 201, " ", "a\u202eb"])
+def test_a_name_that_can_be_no_models_is_left_out(name: str) -> None:
+    assert list(ollama_models({"models": [{"name": name}, {"name": "m"}]})) == ["m"]
+    assert list(served_models({"data": [{"id": name}, {"id": "m"}]})) == ["m"]
+    facts = {"p": GOOD | {"models": [{**GOOD["models"][0], "name": name}]}}
+    assert from_json(facts, LOCAL)["p"].models == {}
+
+
+@pytest.mark.parametrize("count", [10**25, 10**9 + 1, -1, 2.0, True, float("nan"), "7", None, [1]])
+def test_what_is_no_sound_count_is_unknown(count: object) -> None:
+    assert served_models({"data": [{"id": "m", "max_model_len": count}]})["m"].context_window is None
+
+
+def test_a_name_may_say_in_model_or_tag_that_it_forwards() -> None:
+    names = ["gpt-oss:120b-cloud", "glm:cloud", "GLM:Cloud", "glm-cloud", "glm-cloud:latest"]
+    assert all(model.forwards for model in ollama_models({"models": [{"name": name} for name in names]}).values())

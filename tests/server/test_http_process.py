@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,6 +106,8 @@ def test_a_call_is_cancelled_when_a_modern_host_hangs_up(web: Web, ollama: FakeO
         ("Origin", "http://evil.example", 403),
         ("Origin", "http://localhost:1", 403),
         ("Origin", "null", 403),
+        ("Sec-Fetch-Site", "cross-site", 403),
+        ("Sec-Fetch-Site", "same-site", 403),
     ],
 )
 def test_a_forged_host_or_origin_is_refused_on_every_path(
@@ -115,6 +117,32 @@ def test_a_forged_host_or_origin_is_refused_on_every_path(
     for method in ("GET", "POST"):
         answer = httpx.request(method, shared_web.base + path, headers=headers, trust_env=False)
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_what_a_user_opens_is_no_strangers_request(shared_web: Web, site: str) -> None:
+    answer = httpx.get(f"{shared_web.base}/elsewhere", headers={"Sec-Fetch-Site": site}, trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_more_connections_than_hosts_have_are_turned_away(web: Web) -> None:
+    hello = f"GET /sse HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n\r\n".encode()
+    with ExitStack() as opened:
+        statuses: list[bytes] = []
+        for _ in range(140):
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", web.port), timeout=10))
+            connection.sendall(hello)
+            statuses.append(connection.recv(12)[9:])
+    assert statuses[0] == b"200"
+    assert statuses[-1] == b"503"
+
+
+def test_more_sessions_than_hosts_have_are_turned_away(web: Web) -> None:
+    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+    with httpx.Client(headers=JSON | {"Connection": "close"}, trust_env=False) as client:
+        statuses = [client.post(web.url, json=hello).status_code for _ in range(201)]
+    assert (set(statuses[:-1]), statuses[-1]) == ({200}, 503)
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]"])

@@ -33,7 +33,7 @@ async def call(
 ) -> CallToolResult:
     info = Implementation(name=name, version="1")
     with anyio.fail_after(20):
-        async with serving(app) as server, Client(server, mode=mode, client_info=info) as client:
+        async with serving(app, over_http=False) as server, Client(server, mode=mode, client_info=info) as client:
             return await client.call_tool(tool, arguments)
 
 
@@ -108,7 +108,7 @@ async def test_a_mistake_is_a_tool_error_with_a_code_and_a_next_step(
 async def test_a_broken_policy_is_told_at_each_call_and_mended_without_a_restart(app: App, home: Path) -> None:
     config = home / "config.toml"
     sound = config.read_text(encoding="utf-8")
-    async with serving(app) as server, Client(server) as client:
+    async with serving(app, over_http=False) as server, Client(server) as client:
         config.write_text(f"modle = 1\n{sound}", encoding="utf-8")
         for tool in ("classify", "route", "explain", "dispatch"):
             assert text_of(await client.call_tool(tool, REVIEW)).startswith("policy_invalid: ")
@@ -116,8 +116,21 @@ async def test_a_broken_policy_is_told_at_each_call_and_mended_without_a_restart
         assert not (await client.call_tool("route", REVIEW)).is_error
 
 
+@pytest.mark.parametrize(("over_http", "locality"), [(False, "local"), (True, "remote")])
+async def test_a_hosts_word_for_who_it_is_counts_over_its_own_pipes_alone(
+    app: App, home: Path, locality: str, *, over_http: bool
+) -> None:
+    policy = '[routing.default]\nmodel = "host/current"\n[hosts.claude-code]\nlocality = "local"\n'
+    (home / "config.toml").write_text(policy, encoding="utf-8")
+    info = Implementation(name="claude-code", version="1")
+    async with serving(app, over_http=over_http) as server, Client(server, client_info=info) as client:
+        answer = (await client.call_tool("route", {"text": "What is a mutex?"})).structured_content
+    assert answer is not None
+    assert answer["decisions"][0]["locality"] == locality
+
+
 async def test_a_host_that_asks_for_prompts_or_resources_hears_that_there_are_none(app: App) -> None:
-    async with serving(app) as server, Client(server, mode="legacy") as client:
+    async with serving(app, over_http=False) as server, Client(server, mode="legacy") as client:
         assert (await client.list_prompts()).prompts == []
         assert (await client.list_resources()).resources == []
         assert (await client.list_resource_templates()).resource_templates == []
@@ -141,7 +154,11 @@ async def test_progress_reaches_a_caller_that_asks_for_it(app: App, ollama: Fake
         await client.call_tool("dispatch", {"text": "review: hold"}, progress_callback=note)
 
     with anyio.fail_after(20):
-        async with serving(app) as server, Client(server) as client, anyio.create_task_group() as group:
+        async with (
+            serving(app, over_http=False) as server,
+            Client(server) as client,
+            anyio.create_task_group() as group,
+        ):
             group.start_soon(dispatch, client)
             await enough.wait()
             group.cancel_scope.cancel()
@@ -152,7 +169,7 @@ async def test_a_cancelled_call_hangs_up_on_the_model_within_two_seconds(app: Ap
     async def dispatch(client: Client) -> None:
         await client.call_tool("dispatch", {"text": "review: hold"})
 
-    async with serving(app) as server, Client(server) as client:
+    async with serving(app, over_http=False) as server, Client(server) as client:
         async with anyio.create_task_group() as group:
             group.start_soon(dispatch, client)
             assert await anyio.to_thread.run_sync(ollama.asked.wait, 10)
@@ -165,7 +182,11 @@ async def test_calls_do_not_wait_for_one_another(app: App, ollama: FakeOllama) -
         await client.call_tool("dispatch", {"text": "review: hold"})
 
     with anyio.fail_after(20):
-        async with serving(app) as server, Client(server) as client, anyio.create_task_group() as group:
+        async with (
+            serving(app, over_http=False) as server,
+            Client(server) as client,
+            anyio.create_task_group() as group,
+        ):
             group.start_soon(dispatch, client)
             assert await anyio.to_thread.run_sync(ollama.asked.wait, 10)
             assert not (await client.call_tool("route", REVIEW)).is_error

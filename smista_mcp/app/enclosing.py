@@ -1,0 +1,51 @@
+"""Which folders may hold files that came with a repository, and how a folder of ours is kept apart inside of one."""
+
+import os
+import re
+from pathlib import Path
+
+from smista_mcp.loading.environment import account_home
+
+
+def enclosing(root: Path | None, cwd: Path, *, home: Path | None = None) -> tuple[Path, ...]:
+    """The git repositories around the root and around the working directory.
+
+    Outside of any repository no file can have come with one: a `--policy` of the folder one stands in is one's own.
+    A `.git` counts whoever owns it and whatever it holds: here it can only take trust away. The home folder of the
+    account, and what is above it, never counts: what lies there is the user's own, under git or not.
+
+    Args:
+        root: the workspace, or None.
+        cwd: the working directory.
+        home: the home folder of the account; the running account's by default.
+    """
+    account = home or account_home()
+    # the top of the file system holds everything and is nobody's repository; hosts start servers there
+    spared = {Path(cwd.anchor), *(() if account is None else _upwards(account))}
+    around = [folder for start in (root, cwd) if start is not None for folder in _upwards(start)]
+    return tuple(dict.fromkeys(f for f in around if f not in spared and os.path.lexists(f / ".git")))
+
+
+def folder_patterns(folder: Path, root: Path | None) -> tuple[str, ...]:
+    """Patterns on paths below the root that together match everything in a folder; none where it lies elsewhere.
+
+    Args:
+        folder: as written; it need not exist.
+        root: the real path of the workspace, or None.
+    """
+    if root is None:
+        return ()
+    forms = dict.fromkeys((Path(os.path.normpath(folder.absolute())), Path(os.path.realpath(folder))))
+    if any(root.is_relative_to(form) for form in forms):
+        return ("*",)
+    return tuple(f"{_literal(form.relative_to(root).as_posix())}/**" for form in forms if form.is_relative_to(root))
+
+
+def _literal(path: str) -> str:
+    """A pattern that matches this path alone."""
+    return re.sub(r"[\\*?\[]|^[!#]", lambda found: f"\\{found[0]}", path)
+
+
+def _upwards(folder: Path) -> tuple[Path, ...]:
+    real = Path(os.path.realpath(folder))
+    return (real, *real.parents)
