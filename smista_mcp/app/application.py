@@ -14,6 +14,7 @@ from smista_mcp.context.workspace import find_root
 from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, RouteAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import ContextKind
+from smista_mcp.errors import PolicyInvalid
 from smista_mcp.loading.layers import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +85,11 @@ class App:
         if task is not None:
             prepared = prepare(self._world, task, caller)
             return explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
-        ledger, book = self._world.open_ledger(), self._world.book()
+        ledger = self._world.open_ledger()
+        try:
+            book = self._world.book()
+        except PolicyInvalid as error:  # the record can be read all the same
+            book = error
         if last or given is None:
             return explain_last(ledger, book)
         known = self._dispatching.decisions_of(given, caller) if self._dispatching is not None else ()

@@ -27,6 +27,8 @@ from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Sender
 
+_UNRECORDED = "nothing of this was recorded: the ledger cannot be written (see `smista-mcp models`)"
+
 
 class Dispatching:
     """What carries tasks out. Made by `dispatching`."""
@@ -87,7 +89,8 @@ class Dispatching:
         files = AnswerFiles(world.state / "answers", world.state_refusal)
         delivery = Delivery(prepared.host, policy.handoff, policy.host_answers, files)
         phases = await carry_out(tools, work, delivery, standing)
-        return _answer(phases, policy.notices)
+        unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
+        return _answer(phases, (*policy.notices, *unrecorded))
 
 
 def _pieces(collected: Collected) -> list[Piece]:

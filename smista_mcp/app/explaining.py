@@ -10,7 +10,7 @@ from smista_mcp.core.routing import Routed, matched_paths, required_tokens
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.errors import NotFound
+from smista_mcp.errors import NotFound, PolicyInvalid
 from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision
 
 
@@ -29,7 +29,7 @@ def explained(
     return ExplainAnswer(phases=tuple(told), notices=book.policy.notices)
 
 
-def explain_last(ledger: Ledger, book: Rulebook) -> ExplainAnswer:
+def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswer:
     """The story of the call that was recorded last.
 
     Raises:
@@ -38,12 +38,12 @@ def explain_last(ledger: Ledger, book: Rulebook) -> ExplainAnswer:
     return _story(ledger, book, ledger.call(ledger.last().call_id))
 
 
-def explain_stored(ledger: Ledger, book: Rulebook, ids: Sequence[str]) -> ExplainAnswer:
+def explain_stored(ledger: Ledger, book: Rulebook | PolicyInvalid, ids: Sequence[str]) -> ExplainAnswer:
     """The story of recorded decisions.
 
     Args:
         ledger: where they stand.
-        book: the policy in force.
+        book: the policy in force, or why there is none.
         ids: of decisions or of traces.
 
     Raises:
@@ -52,13 +52,16 @@ def explain_stored(ledger: Ledger, book: Rulebook, ids: Sequence[str]) -> Explai
     return _story(ledger, book, [_found(ledger, given) for given in ids])
 
 
-def _story(ledger: Ledger, book: Rulebook, found: Sequence[StoredDecision]) -> ExplainAnswer:
-    current = all(stored.decision.revision == book.policy.revision for stored in found)
-    notices = book.policy.notices
-    if not current:
-        notices = (*notices, "the policy has changed since; rules are shown only for the policy that decided")
+def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[StoredDecision]) -> ExplainAnswer:
+    known = None if isinstance(book, PolicyInvalid) else book
+    notices = (str(book),) if isinstance(book, PolicyInvalid) else book.policy.notices
+    if known is not None and any(stored.decision.revision != known.policy.revision for stored in found):
+        notices = (
+            *notices,
+            "the policy has changed since, or another --preset or --policy decided: its rules are not shown",
+        )
     return ExplainAnswer(
-        phases=tuple(_phase(ledger, book, stored) for stored in found),
+        phases=tuple(_phase(ledger, known, stored) for stored in found),
         recorded_at=found[0].at if found else None,
         notices=notices,
     )
@@ -79,11 +82,11 @@ def _found(ledger: Ledger, given: str) -> StoredDecision:
     return trace.decision
 
 
-def _phase(ledger: Ledger, book: Rulebook, stored: StoredDecision) -> ExplainedPhase:
+def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
     decision = stored.decision
     rules: tuple[RuleVerdict, ...] = ()
     facts = stored.facts
-    if decision.revision == book.policy.revision:
+    if book is not None and decision.revision == book.policy.revision:
         rules = judge_rules(book, decision.intent.name, facts.skill, facts.paths, facts.tokens)
     attempts = tuple(_attempt(one) for trace in ledger.traces_of(stored) for one in trace.attempts)
     return ExplainedPhase(decision=decision, rules=rules, changes=changes(decision), attempts=attempts)

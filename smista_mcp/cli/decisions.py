@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from smista_mcp.cli.failures import DONE, NO
-from smista_mcp.cli.inputs import opened, read_task
+from smista_mcp.cli.inputs import opened, read_task, rooted
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import printable, put, put_answer, put_notices
 from smista_mcp.core.answers import RouteAnswer
@@ -15,7 +15,8 @@ from smista_mcp.core.values import Status
 def route(options: Options) -> int:
     """Prints the decision of every phase; 1 where one of them is refused or needs a person."""
     task = read_task(options)
-    answer = opened(options).route(task)
+    app = opened(options)
+    answer = app.route(rooted(task, app))
     if options.json:
         put_answer(answer)
     else:

@@ -9,7 +9,7 @@ from smista_mcp.app import App, Caller
 from smista_mcp.cli.attempts import attempt_lines, cost_text, destinations, usage_line
 from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
-from smista_mcp.cli.inputs import STDIN, opened, read_task
+from smista_mcp.cli.inputs import STDIN, opened, read_task, rooted
 from smista_mcp.cli.interruption import ending_on_sigterm
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import (
@@ -45,7 +45,7 @@ def dispatch(options: Options) -> int:
             raise InvalidTask("dispatch got a job and a text", fix="give --job alone, or a text without it")
         task = None
     else:
-        task = read_task(options, "dispatch")
+        task = rooted(read_task(options, "dispatch"), app)
         if not _agreed(app, task, options):
             note("nothing was sent")
             return NO
@@ -74,11 +74,9 @@ def _agreed(app: App, task: Task, options: Options) -> bool:
 
 
 def leaves(answer: RouteAnswer) -> bool:
-    """Whether a remote model would be asked, or a person has to approve something."""
+    """Whether a remote model would be asked: where an approval is missing, a yes here would change nothing."""
     return any(
-        decision.status is Status.APPROVAL_REQUIRED
-        or (decision.status is Status.ROUTED and decision.locality is Locality.REMOTE)
-        for decision in answer.decisions
+        decision.status is Status.ROUTED and decision.locality is Locality.REMOTE for decision in answer.decisions
     )
 
 
@@ -146,6 +144,8 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
 def _phase(phase: DispatchedPhase) -> Iterator[str]:
     if phase.answer is not None:
         yield content(phase.answer)
+        if phase.detail:
+            yield f"note: {one_line(phase.detail)}"
     if phase.patch is not None:
         yield content(phase.patch)
     if phase.withheld is not None:
@@ -155,6 +155,8 @@ def _phase(phase: DispatchedPhase) -> Iterator[str]:
         handoff = phase.handoff
         kind = f"{handoff.intent}, {handoff.capability_class}, {handoff.effort}"
         yield f"yours to do ({kind}): {one_line(handoff.detail)}"
+        if phase.detail and phase.detail != handoff.detail:
+            yield f"why: {one_line(phase.detail)}"
     if phase.status in ("failed", "refused", "approval_required"):
         code = f" ({phase.code})" if phase.code else ""
         yield f"{phase.status}{code}: {one_line(phase.detail)}"

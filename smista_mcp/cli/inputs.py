@@ -55,10 +55,24 @@ def read_task(options: Options, tool: ToolName = "route") -> Task:
         "diff": None if options.diff is None else read_text(options.diff, MAX_DIFF, "diff"),
         "model": options.model,
         "effort": options.effort,
-        "session": options.session,
         "context": options.context,
     }
     return task_of({name: value for name, value in given.items() if value is not None}, tool)
+
+
+def rooted(task: Task, app: App) -> Task:
+    """A task whose paths count from the workspace root, also those that were written from a folder below it."""
+    root, here = app.world.settings.workspace, Path.cwd()
+    if root is None or not task.paths or not here.is_relative_to(root) or here == root:
+        return task
+    paths = tuple(_rooted(path, root, here) for path in task.paths)
+    return task if paths == task.paths else task.model_copy(update={"paths": paths})
+
+
+def _rooted(path: str, root: Path, here: Path) -> str:
+    if Path(path).is_absolute() or (root / path).exists() or not (here / path).exists():
+        return path
+    return (here.relative_to(root) / path).as_posix()
 
 
 def task_of(given: Mapping[str, object], tool: ToolName = "route") -> Task:

@@ -38,7 +38,6 @@ class Options(Namespace):
     diff: Path | None = None
     model: str | None = None
     effort: str | None = None
-    session: str | None = None
     context: Sequence[str] | None = None
     # single commands
     jsonl: Path | None = None
@@ -201,7 +200,6 @@ def _task(parser: ArgumentParser) -> None:
     group.add_argument("--diff", type=_path, metavar="FILE", help="a unified diff; - for standard input")
     group.add_argument("--model", metavar="M", help="provider/model or class:NAME, where the policy allows it")
     group.add_argument("--effort", metavar="E", help="low, medium, high or xhigh")
-    group.add_argument("--session", metavar="S", help="id from an earlier answer, to go on from there")
     group.add_argument("--context", action="append", metavar="KIND", help="for example pull_request; repeatable")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from smista_mcp.cli.attempts import attempt_lines, destinations
 from smista_mcp.cli.decisions import heading
 from smista_mcp.cli.failures import DONE
-from smista_mcp.cli.inputs import opened, read_task
+from smista_mcp.cli.inputs import opened, read_task, rooted
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import printable, put, put_answer, put_notices
 from smista_mcp.core.explained import ExplainAnswer, ExplainedPhase
@@ -14,7 +14,7 @@ from smista_mcp.core.explanation import RuleVerdict, golden_view
 from smista_mcp.errors import InvalidTask
 
 _ID = re.compile(r"[0-9a-fA-F]{8,64}")
-_TASK_OPTIONS = ("intent", "skill", "path", "diff", "model", "effort", "session", "context")
+_TASK_OPTIONS = ("intent", "skill", "path", "diff", "model", "effort", "context")
 
 
 def explain(options: Options) -> int:
@@ -30,7 +30,7 @@ def explain(options: Options) -> int:
     else:
         task = read_task(options)
         app = opened(options)
-        answer = app.explain(task=task)
+        answer = app.explain(task=rooted(task, app))
     if options.json:
         put_answer(answer)
     else:

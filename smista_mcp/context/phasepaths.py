@@ -66,7 +66,7 @@ def read_call(task: Task, phases: Sequence[Phase], survey: Survey) -> Call:
         SmistaError: `path_outside_workspace` for a path that leads out of the workspace, by itself or through a link.
         InvalidTask: a path that can be no file: a pipe, a socket, a device, a circle of links, a name too long.
     """
-    places = tuple(survey.place(path) for path in task.paths)
+    places = tuple(survey.place(path)._replace(doubtful=False) for path in task.paths)
     for place in places:
         if place.kind == "outside":
             raise SmistaError(
@@ -202,6 +202,7 @@ class _Facts:
         if self._avoided.holds(place):
             return
         if place.kind == "outside":
+            self.meaningful = True  # the words are about it, not about what changed
             self.leave(place, place.why)
             return
         whole = None

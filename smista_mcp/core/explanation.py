@@ -95,7 +95,7 @@ _CHANGES: dict[Code, str] = {
     Code.PRICE_UNKNOWN: "write the model's prices under `[catalog]`",
     Code.NO_ROUTE: "add a rule, or a `[routing.default]`",
     Code.OVERRIDE_NOT_ALLOWED: "leave `model` out of the call",
-    Code.APPROVAL_REQUIRED: 'approve it, or write `[privacy.remote] mode = "allow"` in your own policy',
+    Code.APPROVAL_REQUIRED: 'name a local model, or write `[privacy.remote] mode = "allow"` in your own policy',
     Code.PROVIDER_COOLDOWN: "try again in half a minute",
 }
 

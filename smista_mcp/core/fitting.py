@@ -24,6 +24,26 @@ class Fitted(NamedTuple):
 
 
 _NOTHING = ContextReport()
+LISTED = 20
+"""Items of each kind that a printed report names; hosts cut long results, and the decision would be lost."""
+
+
+def listed(report: ContextReport) -> ContextReport:
+    """A report as it is printed: the first items of each list, then how many more there are."""
+    if len(report.included) <= LISTED and len(report.excluded) <= LISTED:
+        return report
+    return ContextReport(
+        included=_first(report.included, "included like those above"),
+        excluded=_first(report.excluded, "left out like those above"),
+    )
+
+
+def _first(entries: tuple[ContextEntry, ...], reason: str) -> tuple[ContextEntry, ...]:
+    rest = entries[LISTED:]
+    if not rest:
+        return entries
+    more = context_entry(f"{len(rest)} more", rest[0].kind, sum(entry.tokens or 0 for entry in rest), reason)
+    return (*entries[:LISTED], more)
 
 
 def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, factor: float, room: int) -> Fitted:

@@ -38,9 +38,8 @@ def live_model(ref: ModelRef, kind: str, provider: ProviderFacts) -> LiveAnswer:
         if tags:
             return LiveAnswer(ref.model, refusal=f"`{ref.model}` has several tags, name one: {_listed(tags)}")
     if not models:
-        return LiveAnswer(
-            ref.model, refusal=f"`{ref.provider}` has no model at all; `{ref.model}` must be fetched first"
-        )
+        lacking = provider.detail or f"`{ref.model}` must be fetched first"
+        return LiveAnswer(ref.model, refusal=f"`{ref.provider}` has no model at all: {lacking}")
     return LiveAnswer(ref.model, refusal=f"`{ref.provider}` has no `{ref.model}`; it has {_listed(sorted(models))}")
 
 

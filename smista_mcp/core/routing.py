@@ -10,6 +10,7 @@ from typing import NamedTuple
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.matching import request_for
@@ -110,7 +111,7 @@ def _decide(
         reason=verdict.reason,
         fallbacks=tuple(c.written for c in selection.accepted[1:]),
         rejected=selection.rejected,
-        context=chosen.context if chosen else _unsent(context),
+        context=listed(chosen.context if chosen else _unsent(context)),
         tokens=chosen.tokens if chosen else needed,
         cost=chosen.cost if chosen else None,
         permissions=permissions(policy, rule),

@@ -55,7 +55,6 @@ class Task(Value):
     context: tuple[ContextKind, ...] = ()
     model: Name | None = None
     effort: Effort | None = None
-    session: Name | None = None
 
 
 class IntentReading(Value):

@@ -8,13 +8,13 @@ import anyio
 import anyio.to_thread
 
 from smista_mcp.core.dispatched import DispatchedPhase
-from smista_mcp.core.facts import HostFacts, PhaseContext
+from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
 from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Locality, Status
+from smista_mcp.core.values import Intent, Locality, Status
 from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
@@ -70,6 +70,19 @@ async def carry_out(
     return tuple(done.values())
 
 
+def _missing(work: PhaseWork) -> list[LeftOut]:
+    """The files that a phase should read, where it is about them alone and none of them could be read.
+
+    A model that is asked to sum up a file and does not get it makes one up. A change may create its file.
+    """
+    if work.routed.phase.intent.name not in _READING or any(item.required for item in work.context.items):
+        return []
+    return [left for left in work.context.left_out if left.kind == "file" and not left.reason.startswith("restricted")]
+
+
+_READING = frozenset({Intent.CHAT, Intent.ANALYZE, Intent.REVIEW, Intent.SUMMARIZE})
+
+
 class _Run:
     """One task under way. `answers` holds what completed phases said, by index, for those that wait for it."""
 
@@ -86,6 +99,9 @@ class _Run:
             return outcomes.kept_from_host(routed)
         if routed.decision.status is not Status.ROUTED:
             return outcomes.decided(routed)
+        missing = _missing(work)
+        if missing:
+            return outcomes.nothing_to_read(routed, missing)
         trace_id = await self._open_trace(routed)
         return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id))
 

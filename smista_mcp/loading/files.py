@@ -70,7 +70,7 @@ def is_inside(path: Path, folder: Path) -> bool:
         top = folder.stat()
     except (OSError, ValueError):
         return False
-    for form in (path.absolute(), Path(os.path.realpath(path))):
+    for form in (Path(os.path.normpath(path.absolute())), Path(os.path.realpath(path))):
         for above in (form, *form.parents):
             try:
                 if os.path.samestat(above.stat(), top):

@@ -29,7 +29,6 @@ _MEANT = {
     "id": "job_id",
     "reasoning_effort": "effort",
     "provider": "model",
-    "session_id": "session",
 }
 """What callers write instead of our names, where spelling alone does not tell."""
 

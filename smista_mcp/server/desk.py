@@ -9,9 +9,10 @@ from anyio import CapacityLimiter, to_thread
 from mcp_types import CallToolResult, TextContent
 
 from smista_mcp.app import App, Caller
+from smista_mcp.core.explained import ExplainAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Value
-from smista_mcp.errors import SmistaError
+from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.server.arguments import read_task, read_task_or_id
 from smista_mcp.server.errors import told, unknown_tool, withheld
 from smista_mcp.server.progress import ProgressRelay, Report
@@ -66,7 +67,15 @@ class Desk:
         asked = read_task_or_id("explain", incoming.arguments)
         if isinstance(asked, Task):
             return await self._in_thread(lambda: self._app.explain(task=asked, caller=incoming.caller))
-        return await self._in_thread(lambda: self._app.explain(asked, caller=incoming.caller))
+        job = "job_id" in incoming.arguments
+        return await self._in_thread(lambda: self._told(asked, incoming.caller, job=job))
+
+    def _told(self, given: str, caller: Caller, *, job: bool) -> ExplainAnswer:
+        try:
+            return self._app.explain(given, caller=caller)
+        except NotFound as error:
+            code = Code.JOB_NOT_FOUND if job else error.code
+            raise NotFound(error.message, fix=error.fix, code=code) from None
 
     async def _in_thread(self, ask: Callable[[], Value]) -> CallToolResult:
         """A slow answer stalls no other; a cancelled one is left to end unheard, for it changes nothing."""

@@ -15,7 +15,7 @@ ToolName = Literal["classify", "route", "explain", "dispatch"]
 TOOL_NAMES: tuple[ToolName, ...] = get_args(ToolName)
 """In the order in which they are listed."""
 
-TASK_FIELDS = ("text", "intent", "skill", "paths", "diff", "attachments", "context", "model", "effort", "session")
+TASK_FIELDS = ("text", "intent", "skill", "paths", "diff", "attachments", "context", "model", "effort")
 ID_FIELDS = ("decision_id", "trace_id", "job_id")
 FIELDS: dict[ToolName, tuple[str, ...]] = {
     "classify": ("text", "paths", "skill", "context"),
@@ -38,7 +38,6 @@ _WORDS: dict[ToolName, dict[str, str]] = {
         "context": "pull_request: the text is about one. Else leave out",
         "model": "Only if the user names one: provider/model or class:NAME",
         "effort": "Only if the user asks for it",
-        "session": "Id from an earlier answer, to go on from there",
     },
     "explain": {"text": "Or a task: this and the rest as in route"},
     "dispatch": {

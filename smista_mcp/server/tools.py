@@ -16,9 +16,9 @@ _DESCRIPTIONS: dict[ToolName, str] = {
     " this machine, models refused. Free, sends nothing. Use before costly or private work.",
     "explain": "Why a decision came out so: every rule, attempts, what was sent and spent, what would have to change."
     " Give one id, or a task.",
-    "dispatch": "Has a task done by the model that policy picks and gives its answer; an edit comes as a patch to"
-    " apply. May cost money and send files, as route shows. On running call again with the job_id; on handoff do that"
-    " phase yourself.",
+    "dispatch": "Has a task done by the model that policy picks and gives its answer; of an edit a diff for"
+    " you to check and apply. May cost money and send files, as route shows. On running call again with the job_id; on"
+    " handoff do that phase yourself.",
 }
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 _ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)

@@ -169,3 +169,15 @@ async def test_an_id_that_means_nothing_is_told_so(bench: Bench) -> None:
             app.explain(given)
         assert failure.value.code is Code.TRACE_NOT_FOUND
         assert failure.value.fix
+
+
+@pytest.mark.parametrize("text", ["Summarize NOFILE.md", "review ../outside/a.py"])
+async def test_what_cannot_be_read_is_refused_and_never_made_up(text: str, bench: Bench) -> None:
+    async with serving(Reply(("made up",))) as server:
+        policy = default("ollama/m") + ollama(server.root)
+        app = bench.app(policy)
+        async with app.running():
+            answer = await app.dispatch(Task(text=text))
+    assert server.heard == []
+    assert (answer.status, answer.code) == ("refused", Code.INVALID_TASK)
+    assert answer.trace_id is None

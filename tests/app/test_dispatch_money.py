@@ -105,7 +105,7 @@ async def test_the_cost_limit_holds_for_all_attempts_of_a_phase(bench: Bench) ->
 
 
 async def test_the_budget_of_a_task_holds_for_all_of_its_phases(bench: Bench) -> None:
-    task = Task(text="Explain src/a.py, then explain src/b.py and review src/c.py, then write the docs")
+    task = Task(text="Explain what a lexer is, then plan the parser, then implement it, then write the docs")
     async with serving(Reply(used=USED)) as a:
         policy = default(A) + compat("a", a.v1, price="100") + ALLOWED + budget("1.30", "task")
         answer = await done(bench.app(policy), task)

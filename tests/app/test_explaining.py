@@ -78,6 +78,15 @@ def test_a_policy_that_has_changed_since_is_said_to_have(app: App, bench: Bench)
     assert any("changed" in notice for notice in story.notices)
 
 
+def test_the_record_can_be_read_under_a_broken_policy(app: App, bench: Bench) -> None:
+    (decision,) = app.route(ASK).decisions
+    bench.write_policy("nonsense")
+    story = app.explain(last=True)
+    assert story.phases[0].decision.decision_id == decision.decision_id
+    assert story.phases[0].rules == ()
+    assert any("policy_invalid" in notice for notice in story.notices)
+
+
 def test_a_trace_without_a_recorded_decision_is_told_so(app: App, bench: Bench) -> None:
     (decision,) = app.route(ASK).decisions
     ledger = Ledger.open(bench.state)

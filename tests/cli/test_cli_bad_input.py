@@ -122,7 +122,6 @@ def test_a_broken_policy_stops_every_verb_and_is_found(
     [
         ("classify", "x"),
         ("explain", "x"),
-        ("explain", "--last"),
         ("dispatch", "x"),
         ("policy", "test"),
         ("policy", "show"),

@@ -120,7 +120,7 @@ REMOTE = '[routing.default]\nmodel = "anthropic/claude-sonnet"\n[privacy.remote]
 def test_on_a_terminal_a_person_is_asked_before_anything_could_leave(
     typed: bytes, asked_for: bool, shell: CommandLine, home: Path
 ) -> None:
-    (home / "config.toml").write_text(REMOTE.format(mode="ask"), encoding="utf-8")
+    (home / "config.toml").write_text(REMOTE.format(mode="allow"), encoding="utf-8")
     with_key = CommandLineWithKey(shell.home, shell.folder)
     with on_terminal(with_key, "dispatch", "explain what a mutex is") as (process, ours):
         shown = read_until(ours, b"[y/N]")
@@ -129,7 +129,7 @@ def test_on_a_terminal_a_person_is_asked_before_anything_could_leave(
         shown = read_until(ours, b"never")
         assert process.wait(PATIENCE_S) == 1
     assert (b"nothing was sent" in shown) is not asked_for
-    assert (b"approval_required" in shown) is asked_for
+    assert (b"provider_unavailable" in shown) is asked_for
 
 
 class CommandLineWithKey(CommandLine):
@@ -186,12 +186,12 @@ def test_the_embedded_model_answers_and_leaves_no_child(shell: CommandLine, home
     [
         ("routed", "local", False),
         ("routed", "remote", True),
-        ("approval_required", "remote", True),
+        ("approval_required", "remote", False),
         ("handoff", "remote", False),
         ("refused", None, False),
     ],
 )
-def test_a_person_is_asked_only_about_what_leaves_or_needs_approval(
+def test_a_person_is_asked_only_about_what_would_leave(
     status: str, locality: str | None, asks: bool, here: Here
 ) -> None:
     answer = RouteAnswer.model_validate(here("route", TASK, "--json").json)
