@@ -23,7 +23,7 @@ from smista_mcp.providers.probe import passes_on
 _EMBEDDED = "llamacpp"
 _SHOWN_S = 5.0
 """Seconds in which Ollama has to say what a model is."""
-_AGAINST_LOOPS = {"repeat_penalty": 1.1, "repeat_last_n": 256}
+_AGAINST_LOOPS = {"repeat_penalty": 1.05, "repeat_last_n": 256}
 """llama.cpp's own fields. At temperature 0 a small model repeats its last sentence until the limit without them."""
 _PROTOCOLS: Mapping[str, WireProtocol] = {
     _EMBEDDED: OpenAiCompat(_AGAINST_LOOPS),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from smista_mcp.core.costing import expected_output_tokens, price_range
+from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Grant, Locality
+from smista_mcp.core.values import Effort, Grant, Intent, Locality
 from smista_mcp.dispatch.labels import Label, label_of
 from smista_mcp.dispatch.prompts import Block, messages
 from smista_mcp.errors import Code, ProviderError
@@ -163,7 +163,7 @@ def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) ->
     patch = decision.permissions["file_write"] is not Grant.DENY
     asked = messages(phase.intent.name, phase.text, [piece.block for piece in pieces], patch=patch)
     prompt = round(sum(count_tokens(message.content) for message in asked) * candidate.facts.token_factor)
-    expected = expected_output_tokens(phase.intent.name, decision.effort)
+    expected = _expected(candidate, phase.intent.name, decision.effort)
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
         return None
@@ -176,6 +176,13 @@ def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) ->
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
     )
+
+
+def _expected(candidate: Candidate, intent: Intent, effort: Effort) -> int:
+    """Tokens of an answer; of an embedded model without room to think, unless it is known that it does."""
+    if candidate.provider == "llamacpp" and not candidate.facts.capabilities.get("reasoning"):
+        return VISIBLE_OUTPUT[intent]
+    return expected_output_tokens(intent, effort)
 
 
 def _most(candidate: Candidate, request: CompletionRequest) -> Decimal | None:
