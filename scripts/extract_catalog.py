@@ -7,7 +7,8 @@ It reads the data of the installed `genai-prices` (a development dependency: imp
 command should pay) and keeps what a text request needs: names, windows, and the prices of tokens and requests with
 their tiers, start dates and hours. Prices for audio, images, searches and service tiers are left out.
 
-The file is one JSON object: `package`, `version`, `sha256` (of everything under `providers`) and `providers`, by id:
+The file is one JSON object: `package`, `version`, `sha256` (of everything under `providers`), `days` (those on
+which a price changes) and `providers`, by id:
 
     {"fallback": [provider ids], "models": [[id, window, deprecated, clauses, variants], ...]}
 
@@ -146,6 +147,7 @@ def extract() -> str:
         "package": PACKAGE,
         "version": metadata.version(PACKAGE),
         "sha256": hashlib.sha256(body.encode()).hexdigest(),
+        "days": sorted(set(re.findall(r'"(\d{4}-\d\d-\d\d)"', body))),
     }
     return _compact(head)[:-1] + ',"providers":' + body + "}\n"
 

@@ -202,11 +202,12 @@ def _digest(
     entries: Mapping[str, CatalogEntry],
     as_of: str,
 ) -> str:
+    """Of the facts in force: it changes on a day on which a price does, and not with every date."""
     parts = [
         [extract["package"], extract["version"], extract["sha256"]],
         families,
         {name: entries[name].model_dump(mode="json") for name in sorted(entries)},
-        as_of,
+        max((day for day in cast("Sequence[str]", extract["days"]) if day <= as_of), default=""),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 from mcp_types import CallToolResult, TextContent
 
 from smista_mcp.app import App, Caller
-from smista_mcp.core.explained import ExplainAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Value
 from smista_mcp.errors import Code, NotFound, SmistaError
@@ -18,6 +18,9 @@ from smista_mcp.server.errors import told, unknown_tool, withheld
 from smista_mcp.server.progress import ProgressRelay, Report
 from smista_mcp.server.schemas import ToolName
 from smista_mcp.server.workshop import Workshop
+
+if TYPE_CHECKING:
+    from smista_mcp.core.explained import ExplainAnswer
 
 THREADS = 16
 """Calls that may block at once (git, a probe of a local server); standard input is read by a thread of its own."""
@@ -70,7 +73,7 @@ class Desk:
         job = "job_id" in incoming.arguments
         return await self._in_thread(lambda: self._told(asked, incoming.caller, job=job))
 
-    def _told(self, given: str, caller: Caller, *, job: bool) -> ExplainAnswer:
+    def _told(self, given: str, caller: Caller, *, job: bool) -> "ExplainAnswer":
         try:
             return self._app.explain(given, caller=caller)
         except NotFound as error:

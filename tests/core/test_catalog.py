@@ -17,6 +17,7 @@ SMALL: Mapping[str, object] = {
     "package": "prices",
     "version": "1",
     "sha256": "0",
+    "days": ["2026-12-01"],
     "providers": {
         "openai": {
             "models": [
@@ -214,12 +215,13 @@ def test_the_digest_changes_with_every_input_and_with_nothing_else() -> None:
     assert catalog().digest == base
     stated = {"openai/gpt-1": entry(context_window=500)}
     others = [
-        catalog(as_of="2026-11-21").digest,
+        catalog(as_of="2026-12-01").digest,
         catalog(stated).digest,
         Catalog(SMALL, FAMILIES[1:], {}, DAY).digest,
         Catalog({**SMALL, "sha256": "1"}, FAMILIES, {}, DAY).digest,
     ]
     assert len({base, *others}) == 5
+    assert catalog(as_of="2026-11-21").digest == base  # no price changes on that day
     assert all(len(digest) == 64 for digest in others)
 
 
