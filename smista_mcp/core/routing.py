@@ -166,8 +166,13 @@ def _spread(target: str, policy: Policy) -> tuple[str, ...]:
 
 
 def matched_paths(context: PhaseContext) -> list[str]:
-    """The paths that conditions of rules see: those that a phase really works on."""
-    return [path.path for path in context.paths if path.required]
+    """The paths that conditions of rules see: those that a phase works on, a directory by the files read in it."""
+    named = [path.path for path in context.paths if path.required]
+    files = [item.forms[0] for item in context.items if item.required and item.kind == "file" and item.forms]
+    if not files:
+        return named
+    kept = [path for path in named if not path.endswith("/") or not any(file.startswith(path) for file in files)]
+    return list(dict.fromkeys((*kept, *files)))
 
 
 def required_tokens(context: PhaseContext) -> int:

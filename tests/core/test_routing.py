@@ -56,6 +56,15 @@ def test_each_condition_changes_the_decision(
     assert not won(decide(ruled(condition), **failing))
 
 
+def test_a_directory_counts_by_the_files_that_it_holds() -> None:
+    files = tuple(item(f"src/{n}.py", 1, required=True) for n in range(3))
+    context = PhaseContext(paths=(PathFact("src/", "call", forms=("src/",)),), items=files)
+    assert won(decide(ruled("min_paths = 3"), "do it", context))
+    assert not won(decide(ruled("min_paths = 4"), "do it", context))
+    assert won(decide(ruled('languages = ["python"]'), "do it", context))
+    assert won(decide(ruled('paths = ["src/**"]'), "do it", context))
+
+
 def test_priority_changes_the_decision() -> None:
     second = RULE.replace('"r"', '"s"')
     names = [decide(f"{RULE}{second}{priority}{DEFAULT}").matched_rule for priority in ("", "priority = 5\n")]
