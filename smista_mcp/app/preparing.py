@@ -6,7 +6,9 @@ from typing import NamedTuple
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
+from smista_mcp.context.repository import GitFailed, open_repository
 from smista_mcp.context.spelling import printable
+from smista_mcp.context.survey import Caps
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.modelref import parse_target
@@ -53,7 +55,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     """
     book = world.book()
     _check_model(task)
-    phases = read(task, book)
+    phases = read(task, book, changed=_changed(world, book))
     collected = collect(
         CollectRequest(
             task=task,
@@ -72,6 +74,19 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
     return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest())
+
+
+def _changed(world: World, book: Rulebook) -> bool:
+    """Whether the working tree has changes; git is asked only where a classification rule wants to know."""
+    root, rules = world.settings.workspace, book.policy.classification_rules
+    if root is None or not any(ContextKind.GIT_DIFF in rule.requires_any_context for rule in rules):
+        return False
+    caps = Caps()
+    repository = open_repository(root, world.settings.environment.variables, caps.git_s)
+    try:
+        return repository is not None and bool(repository.diff(caps.diff_bytes))
+    except GitFailed:
+        return False
 
 
 def _check_model(task: Task) -> None:
@@ -96,7 +111,7 @@ def _check_size(task: Task) -> None:
         )
 
 
-def read(task: Task, book: Rulebook) -> tuple[Phase, ...]:
+def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, ...]:
     """The phases of a task, by the policy's own rules and the built-in reader.
 
     Raises:
@@ -104,7 +119,7 @@ def read(task: Task, book: Rulebook) -> tuple[Phase, ...]:
     """
     _check_size(task)
     kinds = set(task.context)
-    if task.diff is not None:
+    if task.diff is not None or changed:
         kinds.add(ContextKind.GIT_DIFF)
     if task.paths:
         kinds.add(ContextKind.PATHS)

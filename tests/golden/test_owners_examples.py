@@ -172,3 +172,15 @@ def test_a_whole_program_is_planned_first_and_every_step_waits_for_the_one_befor
     assert [phase.depends_on for phase in phases] == [(), (0,), (1,), (2,)]
     assert [phase.implied for phase in phases] == [True, False, False, False]
     assert phases[0].source == "implied"
+
+
+def test_a_classification_rule_sees_that_the_working_tree_has_changes(
+    app: App, tmp_path: Path, workspace: Path
+) -> None:
+    policy = tmp_path / "home/config.toml"
+    rule = '[[classification.rules]]\nintent = "review"\nkeywords = ["inspect"]\nrequires_any_context = ["git_diff"]\n'
+    policy.write_text(f"{policy.read_text(encoding='utf-8')}\n{rule}", encoding="utf-8")
+    task = Task(text="inspect it")
+    assert app.route(task).decisions[0].intent.source == "rule:1"
+    subprocess.run(["git", "-C", str(workspace), "checkout", "-q", "--", "."], check=True)
+    assert app.route(task).decisions[0].intent.source != "rule:1"
