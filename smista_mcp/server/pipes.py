@@ -5,6 +5,7 @@ drops the calls in flight. Here such a line is answered, and calls in flight get
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
@@ -37,11 +38,12 @@ class Outgoing(Protocol):
     async def aclose(self) -> None: ...
 
 
-class _Closing:
+class _Closing(ABC):
     """A stream that its user closes by leaving it."""
 
+    @abstractmethod
     async def aclose(self) -> None:
-        raise NotImplementedError
+        """Ends it."""
 
     async def __aenter__(self) -> Self:
         return self
