@@ -10,9 +10,11 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import anyio
+from loopback import listening
 
 USAGE = {"prompt_tokens": 40, "completion_tokens": 5}
 
@@ -90,23 +92,8 @@ class ModelServer:
 async def serving(*replies: Reply, models: Sequence[str] = ("m",), window: int = 32768) -> AsyncGenerator[ModelServer]:
     """A server that runs until the block ends."""
     server = ModelServer(list(replies) or [Reply()], tuple(models), window)
-    talks: set[asyncio.Task[None]] = set()
-
-    def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_talk(server, reader, writer))
-        talks.add(task)
-        task.add_done_callback(talks.discard)
-
-    listening = await asyncio.start_server(met, "127.0.0.1", 0)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listening(partial(_talk, server)) as server.port:
         yield server
-    finally:
-        listening.close()
-        for task in list(talks):
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        await listening.wait_closed()
 
 
 def unused_port() -> int:

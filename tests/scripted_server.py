@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from loopback import listening
+
 
 class Step(Enum):
     RESET = "reset"  # the connection breaks
@@ -39,7 +41,6 @@ async def scripted(
 ) -> AsyncGenerator[ScriptedServer, None]:
     """Serves the script until the block ends; a path of `routes` has a script of its own."""
     server = ScriptedServer()
-    talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -64,21 +65,8 @@ async def scripted(
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(talk(reader, writer))
-        talks.add(task)
-        task.add_done_callback(talks.discard)
-
-    listening = await asyncio.start_server(met, "127.0.0.1", 0)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listening(talk) as server.port:
         yield server
-    finally:
-        listening.close()
-        for task in list(talks):
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        await listening.wait_closed()
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
