@@ -28,7 +28,8 @@ _FOREIGN: tuple[tuple[str, ...], ...] = (("router",), ("privacy", "local"), ("lo
 """Tables of smista.ai's file that mean nothing here."""
 
 _LONG_KEY = re.compile(
-    r"""(?:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*\.[ \t]*){32}""", re.MULTILINE
+    r"""(?:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]++|"(?>(?:[^"\\\n]++|\\.)*)"|'[^'\n]*+')[ \t]*\.[ \t]*){32}""",
+    re.MULTILINE,
 )
 """No key of a policy has 32 parts; tomllib's time grows with the square of their number."""
 _MANY_DOTS = re.compile(r"(?:\.[^.\n]*+){32}")

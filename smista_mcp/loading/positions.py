@@ -15,18 +15,19 @@ from smista_mcp.core.policy import dotted
 
 Path = tuple[str | int, ...]
 
-_BASIC, _LITERAL = r'"(?:[^"\\\n]|\\.)*+"', r"'[^'\n]*+'"
+# Repeats of groups are `(?>...)`, not possessive: Python before 3.11.5 gets those wrong (python/cpython#106052).
+_BASIC, _LITERAL = r'"(?>(?:[^"\\\n]++|\\.)*)"', r"'[^'\n]*+'"
 _PART = rf"(?:[A-Za-z0-9_-]+|{_BASIC}|{_LITERAL})"
-_KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*+"
+_KEY = rf"{_PART}(?>(?:[ \t]*\.[ \t]*{_PART})*)"
 _END = r"[ \t]*(?:#[^\n]*)?\n"
 _WORD = r"""[^\s"'\[\]{}#,][^"'\[\]{}#,\n]*+"""
 _SCALAR = rf'(?:(?!"""){_BASIC}|(?!\'\'\'){_LITERAL}|{_WORD})'
-_ROW = rf"\[[ \t]*(?:{_SCALAR}[ \t]*(?:,[ \t]*{_SCALAR}[ \t]*)*+(?:,[ \t]*)?)?\]"
-_PLAIN = re.compile(rf"(?:[ \t]*(?:{_KEY}[ \t]*=[ \t]*(?:{_SCALAR}|{_ROW}))?{_END})*+")
+_ROW = rf"\[[ \t]*(?:{_SCALAR}[ \t]*(?>(?:,[ \t]*{_SCALAR}[ \t]*)*)(?:,[ \t]*)?)?\]"
+_PLAIN = re.compile(rf"(?>(?:[ \t]*(?:{_KEY}[ \t]*=[ \t]*(?:{_SCALAR}|{_ROW}))?{_END})*)")
 """A run of lines that each hold nothing, a comment, or a key with a value that ends on the line."""
 _HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_KEY})[ \t]*\]\]?{_END}")
 _STATEMENT = re.compile(rf"[ \t]*({_KEY})[ \t]*=[ \t]*")
-_BLANK = re.compile(rf"(?:{_END})*+")
+_BLANK = re.compile(rf"(?>(?:{_END})*)")
 _KEY_PART = re.compile(_PART)
 _LEXEME = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}'

@@ -32,12 +32,13 @@ _CJK: Final = r"\u3005-\u30ff\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff"
 
 
 def _pattern(letters: str, unspaced: str) -> re.Pattern[str]:
+    # Python before 3.11.5 loses characters in possessive repeats of groups (python/cpython#106052): `(?>...)` it is.
     sign = r"\s,;!?()\[\]{}<>\"`" + unspaced
     return re.compile(
-        rf"{letters}++(?:'[A-Za-z]++)?+(?![0-9A-Za-z_/\\(@=+#-]|[.:][0-9A-Za-z_/])"  # a word, and not the start of more
+        rf"{letters}++(?>(?:'[A-Za-z]++)?)(?![0-9A-Za-z_/\\(@=+#-]|[.:][0-9A-Za-z_/])"  # a whole word
         r"|,"
-        r"|\n[\s\-*•●○·▪#>]*+(?:\d{1,2}[.)](?=\s))?+"  # a line break with the marks of a list
-        r"|```(?:[^`]++|`(?!``))*+(?:```|\Z)"
+        r"|\n[\s\-*•●○·▪#>]*+(?>(?:\d{1,2}[.)](?=\s))?)"  # a line break with the marks of a list
+        r"|```(?>(?:[^`]++|`(?!``))*)(?:```|\Z)"
         r"|`[^`\n]*+`"
         r'|"[^"\n]{1,400}+"'
         r"|'[^'\n]{2,200}+'(?![A-Za-z])"
@@ -46,8 +47,8 @@ def _pattern(letters: str, unspaced: str) -> re.Pattern[str]:
         r"|[A-Za-z][A-Za-z0-9+.-]{1,15}+://[^\s<>\"'`)\]]*+"
         r"|[ei]\.[eg]\.?(?![0-9A-Za-z_/])"
         + (rf"|[{unspaced}]++" if unspaced else "")
-        + rf"|(?:[^{sign}.:]|[.:](?=[^{sign}.:])|\.\.(?=[/\\])"  # a path, a number, an identifier
-        + r"|(?<=/)[(\[][\w.-]{1,100}+[)\]])++"
+        + rf"|(?>(?:[^{sign}.:]++|[.:](?=[^{sign}.:])|\.\.(?=[/\\])"  # a path, a number, an identifier
+        + r"|(?<=/)[(\[][\w.-]{1,100}+[)\]])+)"
         r"|\S"
     )
 
