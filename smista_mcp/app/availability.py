@@ -9,7 +9,6 @@ from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.modelref import LOCAL_CLASS, ClassRef, parse_target
 from smista_mcp.core.values import Locality
 from smista_mcp.providers.factcache import known_facts
-from smista_mcp.providers.gguf_models import llamacpp_facts
 from smista_mcp.providers.probe import ProbeTarget
 
 Secret = Callable[[str], str | None]
@@ -87,6 +86,8 @@ def availability(
 def _embedded(spec: ProviderSpec, state: Path | None) -> ProviderFacts:
     if state is None and spec.models_dir is None:
         return ProviderFacts(spec.locality, reachable=False, detail="the state folder with its models is not believed")
+    from smista_mcp.providers.gguf_models import llamacpp_facts  # noqa: PLC0415  only a policy that names one needs it
+
     facts = llamacpp_facts(models_folder(spec, state or Path()))
     there = {
         name: model._replace(context_window=min(model.context_window or EMBEDDED_WINDOW, EMBEDDED_WINDOW))

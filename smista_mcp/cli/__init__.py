@@ -1,5 +1,5 @@
 """The command line: reads the arguments, makes one call, prints the answer."""
 
-from smista_mcp.cli.entry import main
+from smista_mcp.cli.entry import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

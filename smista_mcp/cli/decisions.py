@@ -8,7 +8,6 @@ from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import printable, put, put_answer, put_notices
 from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.explanation import golden_view
 from smista_mcp.core.values import Status
 
 
@@ -27,6 +26,8 @@ def route(options: Options) -> int:
 
 def golden_views(answer: RouteAnswer) -> Iterator[str]:
     """The golden view of each phase, below a heading where there are several."""
+    from smista_mcp.core.explanation import golden_view  # noqa: PLC0415  `--json` has no use for it
+
     decisions = [printable(decision) for decision in answer.decisions]
     for decision in decisions:
         yield from heading(decision, len(decisions))

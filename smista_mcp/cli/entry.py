@@ -4,14 +4,26 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import cast
+from typing import NoReturn, cast
 
 from smista_mcp.cli.failures import tell
 from smista_mcp.cli.parser import Options, parse
 from smista_mcp.cli.printing import flush_output, prepare_output
+from smista_mcp.server.ending import leave
 
 Command = Callable[[Options], int]
+
+
+def program() -> NoReturn:
+    """The program `smista-mcp`: `main` with the arguments of this process, and its end."""
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # `main` told of what could not be written
+            if stream:
+                stream.flush()
+    leave(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except SystemExit as end:  # --help, --version
             status = int(end.code or 0)
         flush_output()
-        gc.freeze()  # nor does its end: without it the interpreter looks at everything several times more
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  nobody may see a traceback
         status = tell(error, json=json, debug=debug)
     return status

@@ -38,8 +38,8 @@ def ordered_rules(book: Rulebook) -> tuple[PlacedRule, ...]:
 
 def binding_rules(policy: Policy) -> tuple[PlacedRule, ...]:
     """The rules that cannot win, because their file is not trusted, but bind what they match."""
-    winning = {(placed.origin, placed.rule.name) for placed in policy.rules}
-    return tuple(placed for placed in policy.bindings if (placed.origin, placed.rule.name) not in winning)
+    winning = {placed.order for placed in policy.rules}
+    return tuple(placed for placed in policy.bindings if placed.order not in winning)
 
 
 def preset_names(policy: Policy) -> list[str]:

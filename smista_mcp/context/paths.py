@@ -17,7 +17,7 @@ Kind = Literal["file", "directory", "missing", "outside", "special", "unknown", 
 _MAX_LINKS = 40
 _MAX_ALIAS_DEPTH = 64
 _DRIVE = re.compile(r"[A-Za-z]:")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\..*)?\Z", re.IGNORECASE)
+_DEVICE = r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\..*)?\Z"
 _OUTSIDE = "outside the workspace"
 
 
@@ -267,5 +267,5 @@ def _normal(text: str) -> str:
 def _odd_on_windows(segment: str) -> bool:
     """Names that Windows reads as another file or a device: streams, dots and spaces at the end, reserved words."""
     return segment not in ("", ".", "..") and (
-        ":" in segment or segment.endswith((".", " ")) or bool(_DEVICE.match(segment))
+        ":" in segment or segment.endswith((".", " ")) or bool(re.match(_DEVICE, segment))
     )

@@ -5,15 +5,15 @@ import unicodedata
 from typing import NamedTuple
 from urllib.parse import unquote
 
-_RANGE = re.compile(
+# patterns that few calls need are compiled by the first that does: `re` keeps them
+_RANGE = (
     r"(?::(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9})|:[0-9]{1,9})?"
     r"|#L(?P<from>[0-9]{1,9})(?:C[0-9]{1,9})?(?:-L?(?P<to>[0-9]{1,9})(?:C[0-9]{1,9})?)?)\Z"
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PLAIN_FILE = re.compile(
+_SURROGATE = "[\ud800-\udfff]"
+_PLAIN_FILE = (
     r"(?:authors|brewfile|build|changelog|containerfile|copying|dockerfile|gemfile|jenkinsfile|justfile|license"
-    r"|makefile|notice|owners|pipfile|procfile|rakefile|readme|vagrantfile|version|workspace)\Z",
-    re.IGNORECASE,
+    r"|makefile|notice|owners|pipfile|procfile|rakefile|readme|vagrantfile|version|workspace)\Z"
 )
 
 
@@ -61,7 +61,7 @@ def spellings(written: str) -> tuple[Spelling, ...]:
 
 
 def _without_range(text: str) -> tuple[str, Lines | None]:
-    match = _RANGE.search(text)
+    match = re.search(_RANGE, text)
     if not match or not match.start():
         return text, None
     first = int(match["first"] or match["from"])
@@ -72,7 +72,7 @@ def _without_range(text: str) -> tuple[str, Lines | None]:
 
 def printable(name: str) -> str:
     """A name of the file system as text that any channel takes: a byte that is no UTF-8 becomes U+FFFD, one for one."""
-    return name if name.isascii() else _SURROGATE.sub("\ufffd", name)
+    return name if name.isascii() else re.sub(_SURROGATE, "\ufffd", name)
 
 
 def composed(name: str) -> str:
@@ -85,4 +85,4 @@ def looks_like_a_directory(path: str) -> bool:
     if path.endswith("/"):
         return True
     name = path.rpartition("/")[2]
-    return bool(name) and "." not in name and not _PLAIN_FILE.match(name)
+    return bool(name) and "." not in name and not re.match(_PLAIN_FILE, name, re.IGNORECASE)

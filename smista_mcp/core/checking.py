@@ -3,7 +3,6 @@
 `faults` make a policy unusable; `check` adds what is allowed and can hardly be meant.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
+from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import Rule, dotted
 from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of
 from smista_mcp.core.rights import overreach
@@ -151,8 +151,8 @@ def _unknown(text: str, policy: Policy) -> tuple[FindingCode, str, str] | None:
 
 def _nearest(name: str, known: Sequence[str], prefix: str) -> str:
     folded = {candidate.casefold(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.7)
-    return f"did you mean `{prefix}{folded[close[0]]}`?" if close else ""
+    close = closest(name.casefold(), folded, cutoff=0.7)
+    return f"did you mean `{prefix}{folded[close]}`?" if close else ""
 
 
 def _provider_faults(source: LayerDocument, policy: Policy) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The policy in force: all layers joined into one value, each part with the layer, file and line that it comes from."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from smista_mcp.core.policy import (
@@ -16,11 +17,23 @@ from smista_mcp.core.values import Grant, Layer, Locality
 
 
 class Origin(NamedTuple):
-    """Where a value stands: `file` as shown to people (None for a value of the call or a built-in one), line from 1."""
+    """Where a value stands.
+
+    Attributes:
+        file: as shown to people; None for a value of the call or a built-in one.
+        key: the dotted key in the file.
+        lines: dotted key to line, for this file; asked only when somebody wants to see the line.
+    """
 
     layer: Layer
     file: str | None = None
-    line: int | None = None
+    key: str = ""
+    lines: Mapping[str, int] = MappingProxyType({})
+
+    @property
+    def line(self) -> int | None:
+        """The line in the file, from 1; None where it is not known."""
+        return self.lines.get(self.key)
 
 
 class PlacedRule(NamedTuple):

@@ -14,8 +14,8 @@ from typing import NamedTuple, cast
 Clause = str | Sequence[object]
 
 _DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d)(?=$|[-:@.])")
-_SUFFIX = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d)|@.*|-latest)$")
-_COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+_SUFFIX = r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d)|@.*|-latest)$"
+_COMPACT_DATE = r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)"
 _PART = re.compile(r"[a-z0-9]+")
 _STAGES = frozenset({"preview", "exp", "experimental", "beta", "alpha"})
 _LATEST = "-latest"
@@ -172,7 +172,7 @@ class Names:
         found = self._synonym(name, text)
         if found is not None:
             return found
-        shorter = _SUFFIX.sub("", text)
+        shorter = re.sub(_SUFFIX, "", text)
         if shorter == text or not any(character.isdigit() for character in shorter):
             return None
         row = self._by_id.get(shorter) or self._by_dashes.get(shorter.replace(".", "-"))
@@ -186,7 +186,7 @@ class Names:
     def _synonym(self, name: str, text: str) -> Resolved | None:
         row = next((row for row in self._rows if row.means(text)), None)
         if row is None:
-            dashed = _COMPACT_DATE.sub(r"-\1-\2-\3", text)
+            dashed = re.sub(_COMPACT_DATE, r"-\1-\2-\3", text)
             row = next((row for row in self._rows if row.means(dashed)), None) if dashed != text else None
         if row is None:
             return None

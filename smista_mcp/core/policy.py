@@ -27,15 +27,15 @@ MAX_MODELS = 1_000
 """Models, or patterns on their names, of one list."""
 MAX_BUDGETS = 100
 """Each one is a question to the ledger, for every decision."""
-_MONEY = re.compile(r"\d{1,12}(\.\d{1,12})?\Z", re.ASCII)
-_SECRET = re.compile(r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z", re.ASCII)
-_VARIABLE = re.compile(r"\$.*|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z", re.ASCII | re.DOTALL)
+_MONEY = r"[0-9]{1,12}(\.[0-9]{1,12})?\Z"
+_REFERENCE = r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z"
+_VARIABLE = r"(?s:\$.*)|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
 _ODD = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 """Control characters, line breaks, and what turns the direction of a text around."""
 _ONE_LINE = rf"^[^{_ODD}]*[^\s{_ODD}][^{_ODD}]*$"
-_ODD_CHARACTER = re.compile(rf"[{_ODD}]")
+_ODD_CHARACTER = rf"[{_ODD}]"
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -63,7 +63,7 @@ def _priority(value: object) -> int:
 
 
 def _money(value: object) -> Decimal:
-    if isinstance(value, str) and _MONEY.match(value):
+    if isinstance(value, str) and re.match(_MONEY, value):
         return Decimal(value)
     raise PydanticCustomError(
         "invalid_cost_limit", 'is not an amount in USD; write a decimal string of at least 0, for example "0.50"'
@@ -77,7 +77,7 @@ def _seconds(value: object) -> float:
 
 
 def _glob(value: str) -> str:
-    if _ODD_CHARACTER.search(value):
+    if re.search(_ODD_CHARACTER, value):
         raise PydanticCustomError("invalid_glob", "holds a line break or a control character; write it on one line")
     wrong = refusal(value)
     if wrong:
@@ -119,9 +119,9 @@ def _scope(value: str) -> str:
 
 
 def _secret(value: str) -> str:
-    if _SECRET.match(value):
+    if re.match(_REFERENCE, value):
         return value
-    if _VARIABLE.match(value):
+    if re.match(_VARIABLE, value):
         raise PydanticCustomError(
             "invalid_secret_ref", "is not a reference to a secret; write `${secret:NAME}` with the variable's name"
         )

@@ -59,7 +59,7 @@ class LayerDocument(NamedTuple):
 
     def origin(self, *path: str | int) -> Origin:
         """Where a key of it stands."""
-        return Origin(self.layer, self.file, self.lines.get(dotted(path)))
+        return Origin(self.layer, self.file, dotted(path), self.lines)
 
 
 def by_precedence(layers: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:

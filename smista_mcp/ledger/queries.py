@@ -4,7 +4,6 @@ import re
 import sqlite3
 from typing import Final
 
-from smista_mcp.core.receipt import Receipt
 from smista_mcp.errors import NotFound
 from smista_mcp.ledger.records import StoredAttempt, StoredDecision, StoredTrace, TokenCounts
 
@@ -54,6 +53,8 @@ def find_trace(db: sqlite3.Connection, given: str) -> TraceRow:
 
 def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     """A trace with its decision and its attempts."""
+    from smista_mcp.core.receipt import Receipt  # noqa: PLC0415  what only routes has none
+
     trace_id, decision_id, sequence, at = row
     decision = None if sequence is None else read_decisions(db, "WHERE sequence = ?", sequence)[0]
     rows = db.execute(

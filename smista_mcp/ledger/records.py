@@ -2,14 +2,16 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Intent, Locality, Value
 from smista_mcp.errors import Code, SmistaError, StateUnavailable
+
+if TYPE_CHECKING:
+    from smista_mcp.core.receipt import Receipt
 
 AttemptStatus = Literal["running", "completed", "failed", "uncertain", "cancelled"]
 """`uncertain`: it may have been charged, and nobody knows how much (a time-out, a cut stream, a dead server)."""
@@ -126,7 +128,7 @@ class AttemptStart(NamedTuple):
     provider: str
     locality: Locality
     started_at: datetime
-    receipt: Receipt
+    receipt: "Receipt"
     resolved_model: str | None = None
     cost_kind: CostKind = "unknown"
     reserved: Decimal | None = None
@@ -183,7 +185,7 @@ class StoredAttempt(NamedTuple):
     cost: str | None
     cost_kind: CostKind
     usage: TokenCounts
-    receipt: Receipt
+    receipt: "Receipt"
 
 
 class StoredTrace(NamedTuple):

@@ -7,9 +7,10 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
@@ -19,7 +20,9 @@ from smista_mcp.core.redaction import SECRET, may_hold_secret, redacted
 from smista_mcp.core.values import Layer
 from smista_mcp.loading.files import Unreadable
 from smista_mcp.loading.misfits import Misfit, Path, TomlValue, misfits
-from smista_mcp.loading.positions import KeyLines
+
+if TYPE_CHECKING:
+    from smista_mcp.loading.positions import KeyLines
 
 MAX_FINDINGS = 1000
 """Findings told of one file; who has more has another problem."""
@@ -27,16 +30,14 @@ MAX_FINDINGS = 1000
 _FOREIGN: tuple[tuple[str, ...], ...] = (("router",), ("privacy", "local"), ("local_preferences",))
 """Tables of smista.ai's file that mean nothing here."""
 
-_LONG_KEY = re.compile(
-    r"""(?:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]++|"(?>(?:[^"\\\n]++|\\.)*)"|'[^'\n]*+')[ \t]*\.[ \t]*){32}""",
-    re.MULTILINE,
-)
+# patterns that few files need are compiled by the first that does: `re` keeps them
+_LONG_KEY = r"""(?m:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]++|"(?>(?:[^"\\\n]++|\\.)*)"|'[^'\n]*+')[ \t]*\.[ \t]*){32}"""
 """No key of a policy has 32 parts; tomllib's time grows with the square of their number."""
 _MANY_DOTS = re.compile(r"(?:\.[^.\n]*+){32}")
-_ODD_ESCAPE = re.compile(r"[\x80-\x9f]|\\[bfnrteuUx]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_AT_LINE = re.compile(r"\(at line (\d+)")
+_ODD_ESCAPE = r"[\x80-\x9f]|\\[bfnrteuUx]"
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+_CONTROL_OR_BREAK = r"[\x00-\x1f\x7f-\x9f]"
+_AT_LINE = r"\(at line (\d+)"
 
 
 class Parsed(NamedTuple):
@@ -69,7 +70,7 @@ def parse(data: bytes | Unreadable, layer: Layer, file: str) -> Parsed:
         raw = _tables(text)
     except _Broken as broken:
         return Parsed(None, (broken.finding(layer, file),), digest)
-    return _checked(text, raw, _Place(layer, file, KeyLines(text)), digest)
+    return _checked(text, raw, _Place(layer, file, _Lines(text)), digest)
 
 
 def _checked(text: str, raw: dict[str, TomlValue], place: "_Place", digest: str) -> Parsed:
@@ -87,10 +88,36 @@ def _checked(text: str, raw: dict[str, TomlValue], place: "_Place", digest: str)
     return Parsed(None if wrong else document, tuple(findings), digest, place.lines, skipped)
 
 
+class _Lines(Mapping[str, int]):
+    """The lines of a text's keys, looked for once somebody asks: most policies are in order, and nobody does."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _found(self) -> "KeyLines":
+        from smista_mcp.loading.positions import KeyLines  # noqa: PLC0415
+
+        return KeyLines(self._text)
+
+    def __getitem__(self, key: str) -> int:
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def nearest(self, path: Path) -> int | None:
+        """As `KeyLines.nearest`."""
+        return self._found.nearest(path)
+
+
 class _Place(NamedTuple):
     layer: Layer
     file: str
-    lines: KeyLines
+    lines: _Lines
 
 
 class _Broken(Exception):
@@ -125,7 +152,7 @@ def _text(data: bytes) -> str:
 
 
 def _tables(text: str) -> dict[str, TomlValue]:
-    long_key = _LONG_KEY.search(text) if _MANY_DOTS.search(text) else None
+    long_key = re.search(_LONG_KEY, text) if _MANY_DOTS.search(text) else None
     if long_key:
         line = text.count("\n", 0, long_key.start()) + 1
         raise _Broken("holds a key of more than 32 parts", "write the keys that the documentation names", line)
@@ -134,7 +161,7 @@ def _tables(text: str) -> dict[str, TomlValue]:
     except RecursionError:
         raise _Broken("is nested too deeply", "write the keys that the documentation names") from None
     except tomllib.TOMLDecodeError as error:
-        found = _AT_LINE.search(str(error))
+        found = re.search(_AT_LINE, str(error))
         line = int(found[1]) if found else text.rstrip("\n").count("\n") + 1
         fix = "mend the line, or look whether the one above ends"
         raise _Broken(f"is not TOML: {_shown(str(error))}", fix, line) from None
@@ -157,10 +184,10 @@ def _without_foreign(raw: dict[str, TomlValue]) -> tuple[str, ...]:
 
 def _odd_texts(text: str, raw: Mapping[str, TomlValue]) -> Iterator[Misfit]:
     """Control characters, which TOML lets in through escapes: they forge lines and colours where a name is shown."""
-    if (text.isascii() and "\\" not in text) or not _ODD_ESCAPE.search(text):
+    if (text.isascii() and "\\" not in text) or not re.search(_ODD_ESCAPE, text):
         return
     for path, value in _texts(raw):
-        if _CONTROL.search(value) or any(_CONTROL_OR_BREAK.search(key) for key in path if isinstance(key, str)):
+        if re.search(_CONTROL, value) or any(re.search(_CONTROL_OR_BREAK, key) for key in path if isinstance(key, str)):
             yield Misfit(FindingCode.INVALID_TYPE, path, "holds a control character", "write it without")
 
 
@@ -206,7 +233,7 @@ def _finding(misfit: Misfit, raw: Mapping[str, TomlValue], place: _Place) -> Fin
 
 def _shown(text: str) -> str:
     """A text that may quote the file, without keys and without what a terminal would obey."""
-    return _CONTROL.sub("?", redacted(text))
+    return re.sub(_CONTROL, "?", redacted(text))
 
 
 def _rule_names(path: Path, raw: Mapping[str, TomlValue]) -> tuple[str, ...]:

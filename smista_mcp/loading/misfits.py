@@ -1,6 +1,5 @@
 """What pydantic refuses in a policy file, in the words of findings: code, place, what is wrong, what to write."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args, get_origin
 
@@ -8,6 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from smista_mcp.core.findings import FindingCode
+from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.values import Intent, Value
 
@@ -110,9 +110,9 @@ def _unknown_key(path: Path) -> Misfit:
         return Misfit(FindingCode.INLINE_SECRET, path, "is no key of a policy, and a credential has no place here", fix)
     table = _table(tuple(above))
     known = sorted(table.model_fields) if table else []
-    close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
+    close = closest(key.lower(), known, cutoff=0.6)
     if close:
-        return Misfit(FindingCode.UNKNOWN_KEY, path, "is not known", f"did you mean `{close[0]}`?")
+        return Misfit(FindingCode.UNKNOWN_KEY, path, "is not known", f"did you mean `{close}`?")
     elsewhere = next((place for place, names in _homes() if key in names), None)
     if elsewhere:
         return Misfit(FindingCode.UNKNOWN_KEY, path, "is not known here", f"`{key}` belongs into {elsewhere}")
@@ -132,8 +132,8 @@ def _unknown_word(detail: ErrorDetails, path: Path, value: TomlValue) -> Misfit:
     if not isinstance(value, str):
         return Misfit(FindingCode.INVALID_TYPE, path, "is not text in quotes", f"write {expected}")
     words = [word.strip("` ") for word in expected.replace(" or ", ", ").split(",")]
-    close = difflib.get_close_matches(value.lower(), words, n=1, cutoff=0.5)
-    fix = f"did you mean `{close[0]}`? It is one of {expected}" if close else f"write {expected}"
+    close = closest(value.lower(), words, cutoff=0.5)
+    fix = f"did you mean `{close}`? It is one of {expected}" if close else f"write {expected}"
     intents = set(words) == set(Intent)
     code, kind = (FindingCode.UNKNOWN_INTENT, "intent") if intents else (FindingCode.INVALID_ENUM, "value of it")
     return Misfit(code, path, f"is `{_shown(value)}`, which is no {kind}", fix)

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import dotted
 from smista_mcp.core.task import Task
 from smista_mcp.errors import InvalidTask
@@ -86,9 +86,9 @@ def _given(tool: ToolName, arguments: Mapping[str, object]) -> dict[str, object]
 
 def _nearest(name: str, known: Collection[str]) -> str:
     meant = _MEANT.get(name.lower())
-    near = [meant] if meant in known else get_close_matches(name[:_ECHO].lower(), known, 1, 0.6)
+    near = meant if meant in known else closest(name[:_ECHO].lower(), known, cutoff=0.6)
     listed = ", ".join(known)
-    return f"did you mean `{near[0]}`? It takes {listed}" if near else f"it takes {listed}"
+    return f"did you mean `{near}`? It takes {listed}" if near else f"it takes {listed}"
 
 
 def _task(tool: ToolName, given: dict[str, object]) -> Task:
@@ -164,9 +164,9 @@ def _kind(value: object) -> str:
 def _advice(tool: ToolName, mistake: ErrorDetails) -> str:
     name = str(mistake["loc"][0])
     if mistake["type"] == "enum" and isinstance(mistake["input"], str):
-        near = get_close_matches(mistake["input"][:_ECHO].lower(), _allowed(mistake), 1, 0.6)
+        near = closest(mistake["input"][:_ECHO].lower(), _allowed(mistake), cutoff=0.6)
         if near:
-            return f"did you mean `{near[0]}`?"
+            return f"did you mean `{near}`?"
     if name in _EXAMPLES:
         return f"write for example `{name}`: {_EXAMPLES[name]}"
     return f"leave it out, or see the schema of {tool}"

@@ -5,8 +5,9 @@ from typing import NoReturn
 
 import anyio
 
+from smista_mcp.server.ending import leave
 from smista_mcp.server.errors import report
-from smista_mcp.server.signals import Interruption, leave
+from smista_mcp.server.signals import Interruption
 
 
 def depart(interruption: Interruption) -> NoReturn:

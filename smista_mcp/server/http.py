@@ -8,7 +8,7 @@ import anyio
 
 from smista_mcp.app import App
 from smista_mcp.server.signals import Interruption
-from smista_mcp.server.startup import prepare, uncollected
+from smista_mcp.server.startup import prepare, sparing
 
 DEFAULT_PORT = 7331
 BACKLOG = 128
@@ -41,7 +41,7 @@ def serve_http(
     except OSError as error:
         sys.stderr.write(f"smista-mcp: cannot listen on {host} port {port}: {_reason(error)}\n")
         return 1
-    with uncollected():
+    with sparing():
         from smista_mcp.server.endpoints import attend  # noqa: PLC0415 - after the handlers, without the collector
     return anyio.run(attend, app, listener, interruption)
 

@@ -4,14 +4,12 @@ A thread reads standard input and cannot be interrupted, so that a server which 
 until its host sends another line. Hosts end servers by signal and by end of input; both are bounded here.
 """
 
-import atexit
 import os
 import signal
 import time
 from queue import SimpleQueue
 from threading import Event, Thread
 from types import FrameType
-from typing import NoReturn
 
 from anyio import CapacityLimiter, to_thread
 
@@ -19,12 +17,6 @@ BOUND_S = 0.75
 """Seconds from a signal, or from the end of input, to the end of the process at the latest."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def leave(status: int) -> NoReturn:
-    """Ends the process after its exit hooks, but waits for no thread and takes no object apart: there are many."""
-    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  no public way exists
-    os._exit(status)
 
 
 class Interruption:

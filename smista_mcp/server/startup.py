@@ -1,4 +1,4 @@
-"""The start of a server: signals first, quiet logs, a clean standard output, no garbage collection while loading."""
+"""The start of a server: signals first, quiet logs, a clean standard output, and little work while loading."""
 
 import gc
 import logging
@@ -7,6 +7,8 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from smista_mcp.server.signals import Interruption
 
@@ -44,15 +46,19 @@ class Diversion:
 
 
 @contextmanager
-def uncollected() -> Generator[None]:
-    """Surrounds the import of the protocol library, whose objects live as long as the process.
+def sparing() -> Generator[None]:
+    """Surrounds the import of the protocol library, so that a host waits less for it.
 
-    The collector would look at them again and again; it is off meanwhile, and what was made is frozen.
+    Its objects live as long as the process. The collector would look at them again and again; it is off meanwhile,
+    and what was made is frozen. Its several hundred pydantic models, of all revisions of the protocol, are made ready
+    when the first message needs them, which most never are.
     """
     gc.disable()
+    BaseModel.model_config["defer_build"] = True  # inherited by every model that says nothing of it
     try:
         yield
     finally:
+        del BaseModel.model_config["defer_build"]
         gc.freeze()
         gc.enable()
 

@@ -5,8 +5,9 @@ import sys
 import anyio
 
 from smista_mcp.app import App
-from smista_mcp.server.signals import Interruption, leave
-from smista_mcp.server.startup import Diversion, prepare, uncollected
+from smista_mcp.server.ending import leave
+from smista_mcp.server.signals import Interruption
+from smista_mcp.server.startup import Diversion, prepare, sparing
 
 
 def serve_stdio(app: App, interruption: Interruption | None = None) -> int:
@@ -27,7 +28,7 @@ def serve_stdio(app: App, interruption: Interruption | None = None) -> int:
         sys.stderr.write("smista-mcp: standard input or output is closed; an MCP host has to hold both ends\n")
         return 1
     diversion = Diversion()
-    with uncollected():
+    with sparing():
         from smista_mcp.server.conversation import converse  # noqa: PLC0415 - after the handlers, without the collector
     if sys.stdin.isatty():
         sys.stderr.write("smista-mcp: waiting for an MCP host on standard input; Ctrl-D ends\n")

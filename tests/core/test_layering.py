@@ -146,12 +146,14 @@ def test_places_are_told_with_layer_file_and_line() -> None:
     }
     source = LayerDocument(Layer.USER, PolicyDocument.model_validate(document), "u.toml", lines, digest="d")
     policy = merge([source])
-    assert policy.rules[0].origin == Origin(Layer.USER, "u.toml", 3)
+    assert policy.rules[0].origin == Origin(Layer.USER, "u.toml", "routing.rules[0]", lines)
+    assert policy.rules[0].origin.line == 3
     assert policy.provenance["routing.rules[0]"] == policy.rules[0].origin
     assert policy.provenance["privacy.remote.mode"].line == 9
     assert policy.provenance["classes.c"].line == 12
     assert policy.provenance['catalog."a/b"'].line == 14
-    assert policy.provenance["models.denied[0]"] == Origin(Layer.USER, "u.toml", None)
+    assert policy.provenance["models.denied[0]"] == Origin(Layer.USER, "u.toml", "models.denied[0]", lines)
+    assert policy.provenance["models.denied[0]"].line is None
 
 
 # ------------------------------------------------------------------------------------------------------- authority
