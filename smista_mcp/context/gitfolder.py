@@ -68,24 +68,25 @@ def _is_inside(folder: Path) -> bool:
     real = folder.resolve(strict=True)
     if not all((folder / name).resolve().is_relative_to(real) for name in _INNER):
         return False
-    depths = {"refs": _REF_DEPTH, "reftable": _REF_DEPTH, "objects": _OBJECT_DEPTH}
     left = _MOST_ENTRIES
-    for name, depth in depths.items():
-        for entry in _entries(folder / name, depth):
+    for name, depth in (("refs", _REF_DEPTH), ("reftable", _REF_DEPTH), ("objects", _OBJECT_DEPTH)):
+        for entry in _entries(os.path.join(folder, name), depth):  # noqa: PTH118  thousands of them: text is quicker
             left -= 1
             if left < 0 or _is_link(entry):
                 return False
     return True
 
 
-def _entries(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder down to some depth; links are named, not followed."""
-    pending = [(str(folder), depth)]
+def _entries(folder: str, depth: int) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder down to some depth, nothing where there is none; links are named, not followed."""
+    pending = [(folder, depth)]
     while pending:
         path, left = pending.pop()
-        if not os.path.lexists(path):
+        try:
+            found = os.scandir(path)
+        except FileNotFoundError:
             continue
-        with os.scandir(path) as found:
+        with found:
             for entry in found:
                 yield entry
                 if left > 1 and entry.is_dir(follow_symlinks=False):
