@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,11 +50,8 @@ class CommandLine:
         self, *arguments: str, stdin: bytes = b"", before: str = "", variables: Mapping[str, str] = NOTHING
     ) -> Outcome:
         """Runs a command to its end; `before` is shell text that goes before it."""
-        command = self.command(*arguments)
-        if before:
-            command = ["sh", "-c", f'{before} "$@"', "sh", *command]
         done = subprocess.run(
-            command,
+            self._after(before, arguments),
             input=stdin,
             capture_output=True,
             cwd=self.folder,
@@ -64,17 +61,21 @@ class CommandLine:
         )
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def started(self, *arguments: str, **streams: int) -> subprocess.Popen[bytes]:
-        """Starts a command on pipes, or on the streams that are given."""
+    def started(self, *arguments: str, before: str = "", **streams: int) -> subprocess.Popen[bytes]:
+        """Starts a command on pipes, or on the streams that are given; `before` as for `run`."""
         given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
         return subprocess.Popen(
-            self.command(*arguments),
+            self._after(before and f"{before} exec", arguments),
             stdin=given["stdin"],
             stdout=given["stdout"],
             stderr=given["stderr"],
             cwd=self.folder,
             env=self.environment(),
         )
+
+    def _after(self, before: str, arguments: Sequence[str]) -> list[str]:
+        command = self.command(*arguments)
+        return ["sh", "-c", f'{before} "$@"', "sh", *command] if before else command
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "smista_mcp", *arguments]

@@ -1,6 +1,7 @@
 """What every test shares: settings, and a model server on loopback that speaks Ollama's protocol."""
 
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,9 @@ from workbench import Bench
 
 settings.register_profile("smista", deadline=None)  # a busy machine is no defect; pytest-timeout bounds each test
 settings.load_profile("smista")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; every child would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OLLAMA_MODELS = ("qwen2.5-coder:7b", "qwen3:latest")
 

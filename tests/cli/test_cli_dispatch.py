@@ -165,6 +165,19 @@ def test_an_interrupted_job_is_cancelled_and_recorded(
     assert attempt["status"] == "cancelled"
 
 
+@pytest.mark.usefixtures("local_policy")
+def test_a_job_in_the_background_of_a_script_can_be_ended(shell: CommandLine, here: Here, ollama: FakeOllama) -> None:
+    with shell.started("dispatch", "review: hold", before="trap '' INT;") as process:
+        assert ollama.asked.wait(PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (130, b"")
+    assert b"Traceback" not in err
+    assert ollama.left.wait(PATIENCE_S)
+    (attempt,) = here("explain", "--last", "--json").json["phases"][0]["attempts"]
+    assert attempt["status"] == "cancelled"
+
+
 def test_the_embedded_model_answers_and_leaves_no_child(shell: CommandLine, home: Path, tmp_path: Path) -> None:
     (home / "config.toml").write_text(EMBEDDED.format(folder=tmp_path), encoding="utf-8")
     write_tiny_gguf(tmp_path / "tiny.gguf")
