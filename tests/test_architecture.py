@@ -14,6 +14,8 @@ MODULES = sorted((ROOT / "smista_mcp").rglob("*.py"))
 NAMELESS_MODULES = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base_utils"}
 NAMELESS_CLASS = re.compile(r"(Manager|Handler|Service|Helper|Util|Utils)$")
 MAX_LINES = 400
+CHARACTER_SET = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+POSSESSIVE_GROUP = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+")
 
 
 def _name(module: Path) -> str:
@@ -36,6 +38,22 @@ def test_a_class_is_named_by_what_it_is(module: Path) -> None:
     tree = ast.parse(module.read_text(encoding="utf-8"))
     classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     assert [name for name in classes if NAMELESS_CLASS.search(name)] == []
+
+
+def _texts(tree: ast.AST) -> list[str]:
+    """String literals; each value inside an f-string is an `x`."""
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inner = {id(part) for node in joined for part in node.values}
+    whole = ["".join(str(p.value) if isinstance(p, ast.Constant) else "x" for p in node.values) for node in joined]
+    single = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in inner]
+    return whole + [node.value for node in single if isinstance(node.value, str)]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=_name)
+def test_no_pattern_repeats_a_group_possessively(module: Path) -> None:
+    """Python before 3.11.5 gets those wrong (python/cpython#106052); an atomic group around the repeat is right."""
+    texts = _texts(ast.parse(module.read_text(encoding="utf-8")))
+    assert [text for text in texts if POSSESSIVE_GROUP.search(CHARACTER_SET.sub("x", text))] == []
 
 
 def test_each_test_file_has_a_name_of_its_own() -> None:
