@@ -41,6 +41,10 @@ def test_every_preset_that_ships_is_named() -> None:
         assert f"`{name}`" in README
 
 
+def test_the_plugin_that_is_shown_is_the_one_that_is_tested() -> None:
+    assert blocks("python") == [(ROOT / "tests/plugins/frugal.py").read_text(encoding="utf-8")]
+
+
 def test_every_file_that_is_linked_is_there() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
