@@ -9,6 +9,7 @@ import pytest
 from deciding import layer
 
 from smista_mcp.cli.parser import parse
+from smista_mcp.cli.registering import REGISTRATIONS
 from smista_mcp.loading.presets import FIRST_RUN, preset_names
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,11 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    lines = [line.removeprefix("$ ").partition(" > ")[0] for block in (*blocks("sh"), *blocks("console")) for line in block.splitlines()]
+    lines = [
+        line.removeprefix("$ ").partition(" > ")[0]
+        for block in (*blocks("sh"), *blocks("console"))
+        for line in block.splitlines()
+    ]
     parts = [part.strip() for line in lines for part in line.split("&&")]
     return [part for part in parts if part.startswith("smista-mcp ")]
 
@@ -34,6 +39,13 @@ def test_every_command_is_one_that_the_command_line_takes(command: str) -> None:
 def test_every_policy_loads_without_a_finding(policy: str) -> None:
     tomllib.loads(policy)
     assert layer(policy).document.routing.default is not None
+
+
+def test_what_registers_smista_with_a_host_is_what_init_says() -> None:
+    for one in REGISTRATIONS:
+        typed, _, then = one.words("smista-mcp").partition("  # then ")
+        (row,) = [line for line in README.splitlines() if line.startswith("|") and f"`{typed}`" in line]
+        assert then in row
 
 
 def test_every_preset_that_ships_is_named() -> None:

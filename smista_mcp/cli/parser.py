@@ -232,7 +232,7 @@ _VERBS = (
             _Verb("schema", "print the JSON Schema of a policy file, for editors", "schema:schema"),
         ),
     ),
-    _Verb("init", "propose a policy of your own from what this machine has", "init:init", _init),
+    _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),
     _Verb(
         "local",

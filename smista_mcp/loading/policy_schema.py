@@ -20,9 +20,6 @@ from smista_mcp.loading.key_texts import KEY_TEXTS
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Node: TypeAlias = "dict[str, Json]"
 
-SCHEMA_FILE = "policy.schema.json"
-"""Where the schema is found beside the presets."""
-
 _TARGET = r"^(class:\S+|[^\s/]+/\S+)$"
 _SHAPES: Mapping[str, Node] = {
     "_address": {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s@?#]+$"},

@@ -1,8 +1,7 @@
 import pytest
 from command_line import CommandLine
 
-from smista_mcp.loading.policy_schema import SCHEMA_FILE
-from smista_mcp.loading.presets import presets_folder
+from smista_mcp.loading.presets import SCHEMA_FILE, presets_folder
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)], ids=str)

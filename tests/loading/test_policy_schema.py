@@ -17,8 +17,8 @@ from smista_mcp.core.values import Intent, Value
 from smista_mcp.core.values import Layer as PolicyLayer
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.key_texts import KEY_TEXTS
-from smista_mcp.loading.policy_schema import SCHEMA_FILE, policy_schema, policy_schema_text
-from smista_mcp.loading.presets import presets_folder
+from smista_mcp.loading.policy_schema import policy_schema, policy_schema_text
+from smista_mcp.loading.presets import SCHEMA_FILE, presets_folder
 
 SCHEMA = policy_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
