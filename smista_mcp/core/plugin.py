@@ -12,8 +12,8 @@ rejected: any other answer refuses the phase, as every failure does.
 
 `model` is the name to answer with; amounts of money are decimal strings in USD; the words of the task are not told.
 
-The same question has to be answered the same way each time, at once, and without files, network, clock or output: the
-function runs in this process with this process's rights, and nothing here can hold it to that or end it.
+The same question has to be answered the same way each time, at once, from any thread, and without files, network, clock
+or output: the function runs in this process with this process's rights, and nothing here can hold it to that or end it.
 """
 
 from collections.abc import Callable, Sequence
