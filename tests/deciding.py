@@ -7,6 +7,7 @@ from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
 from smista_mcp.core.layering import merge
+from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy_tests import everything_up, label_context
 from smista_mcp.core.routing import Routed, route
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
@@ -49,13 +50,14 @@ def world(
     host: HostFacts | None = None,
     budgets: tuple[BudgetLeft, ...] = (),
     key: bytes = b"k",
+    plugin: Plugin | None = None,
     **providers: ProviderFacts,
 ) -> Snapshot:
     """The world of a policy; `providers` replace the facts of some."""
     known = book(policy) if isinstance(policy, str) else policy
     catalog = Catalog(*_data(), known.policy.catalog, DAY)
     facts = {**everything_up(known), **providers}
-    return snapshot(known, catalog, Circumstances(facts, host or HostFacts(), budgets), key=key, version="test")
+    return snapshot(known, catalog, Circumstances(facts, host or HostFacts(), budgets, plugin), key=key, version="test")
 
 
 def routed(snap: Snapshot, task: Task, context: PhaseContext | None = None) -> tuple[Routed, ...]:

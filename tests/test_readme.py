@@ -9,6 +9,7 @@ import pytest
 from deciding import layer
 
 from smista_mcp.cli.parser import parse
+from smista_mcp.cli.registering import REGISTRATIONS
 from smista_mcp.loading.presets import FIRST_RUN, preset_names
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,11 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    lines = [line.removeprefix("$ ") for block in (*blocks("sh"), *blocks("console")) for line in block.splitlines()]
+    lines = [
+        line.removeprefix("$ ").partition(" > ")[0]
+        for block in (*blocks("sh"), *blocks("console"))
+        for line in block.splitlines()
+    ]
     parts = [part.strip() for line in lines for part in line.split("&&")]
     return [part for part in parts if part.startswith("smista-mcp ")]
 
@@ -36,9 +41,20 @@ def test_every_policy_loads_without_a_finding(policy: str) -> None:
     assert layer(policy).document.routing.default is not None
 
 
+def test_what_registers_smista_with_a_host_is_what_init_says() -> None:
+    for one in REGISTRATIONS:
+        typed, _, then = one.words("smista-mcp").partition("  # then ")
+        (row,) = [line for line in README.splitlines() if line.startswith("|") and f"`{typed}`" in line]
+        assert then in row
+
+
 def test_every_preset_that_ships_is_named() -> None:
     for name in set(preset_names()) - {FIRST_RUN}:
         assert f"`{name}`" in README
+
+
+def test_the_plugin_that_is_shown_is_the_one_that_is_tested() -> None:
+    assert blocks("python") == [(ROOT / "tests/plugins/frugal.py").read_text(encoding="utf-8")]
 
 
 def test_every_file_that_is_linked_is_there() -> None:

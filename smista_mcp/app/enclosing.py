@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from smista_mcp.loading.environment import account_home
+from smista_mcp.loading.files import Foreign
 
 
 def enclosing(root: Path | None, cwd: Path, *, home: Path | None = None) -> tuple[Path, ...]:
@@ -19,11 +21,26 @@ def enclosing(root: Path | None, cwd: Path, *, home: Path | None = None) -> tupl
         cwd: the working directory.
         home: the home folder of the account; the running account's by default.
     """
-    account = home or account_home()
-    # the top of the file system holds everything and is nobody's repository; hosts start servers there
-    spared = {Path(cwd.anchor), *(() if account is None else _upwards(account))}
+    spared = _spared(cwd, home)
     around = [folder for start in (root, cwd) if start is not None for folder in _upwards(start)]
     return tuple(dict.fromkeys(f for f in around if f not in spared and os.path.lexists(f / ".git")))
+
+
+def without_code(root: Path | None, around: Sequence[Path], *, home: Path | None = None) -> Foreign:
+    """Where a repository, or whoever filled the folder one stands in, could have put code.
+
+    Args:
+        root: the workspace, or None.
+        around: the repositories around it and around the working directory.
+        home: the home folder of the account; the running account's by default. It and what is above it count as the
+            working directory alone: people keep their packages below it.
+    """
+    try:
+        cwd = Path.cwd()
+    except OSError:  # it has been removed
+        return Foreign((*([root] if root else []), *around))
+    below = () if Path(os.path.realpath(cwd)) in _spared(cwd, home) else (cwd,)
+    return Foreign((*([root] if root else []), *around, *below), cwd)
 
 
 def folder_patterns(folder: Path, root: Path | None) -> tuple[str, ...]:
@@ -39,6 +56,12 @@ def folder_patterns(folder: Path, root: Path | None) -> tuple[str, ...]:
     if any(root.is_relative_to(form) for form in forms):
         return ("*",)
     return tuple(f"{_literal(form.relative_to(root).as_posix())}/**" for form in forms if form.is_relative_to(root))
+
+
+def _spared(cwd: Path, home: Path | None) -> set[Path]:
+    account = home or account_home()
+    # the top of the file system holds everything and is nobody's repository; hosts start servers there
+    return {Path(cwd.anchor), *(() if account is None else _upwards(account))}
 
 
 def _literal(path: str) -> str:

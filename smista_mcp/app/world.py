@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
-from smista_mcp.app.enclosing import folder_patterns
+from smista_mcp.app.enclosing import folder_patterns, without_code
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft
+from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
 from smista_mcp.core.sources import BUILTIN
@@ -47,6 +48,7 @@ class World:
     settings: Settings
     _loaded: _Loaded | None = None
     _catalogs: dict[tuple[str, str], Catalog] = field(default_factory=dict[tuple[str, str], Catalog])
+    _plugins: dict[str, Plugin] = field(default_factory=dict[str, Plugin])
     _ledger: Ledger | None = None
     _key: bytes | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -110,6 +112,24 @@ class World:
             catalog = self._catalogs[which] = Catalog(read_extract(), read_families(), policy.catalog, which[1])
         return catalog
 
+    def plugin(self, policy: Policy) -> Plugin | None:
+        """The function that the policy names; None where it names none.
+
+        What was loaded stays as it is: Python loads no module anew, so another version of it takes a new process.
+        """
+        name = policy.plugin
+        if name is None:
+            return None
+        with self._lock:
+            plugin = self._plugins.get(name)
+            if plugin is None:
+                from smista_mcp.loading.plugins import load_plugin  # noqa: PLC0415  few policies name one
+
+                plugin = load_plugin(name, without_code(self.settings.workspace, self.settings.enclosing))
+                if plugin.select is not None:
+                    self._plugins[name] = plugin
+            return plugin
+
     def open_ledger(self) -> Ledger:
         """The ledger.
 
@@ -169,7 +189,7 @@ class World:
         )
         believed = not over_http or self.settings.environment.host
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
-        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy))
+        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy), self.plugin(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
     def budgets(self, policy: Policy) -> tuple[BudgetLeft, ...]:

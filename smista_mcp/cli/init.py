@@ -1,46 +1,83 @@
-"""`init`: a first policy, shown, and written once a person agrees."""
+"""`init`: a first policy, or the least change of the one that is there; shown, and written once a person agrees."""
 
+import difflib
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import confirmed, content, is_terminal, note, put, put_json
-from smista_mcp.cli.proposal import Found, choose_preset, propose
+from smista_mcp.cli.proposal import Found, choose_preset, edited, propose
+from smista_mcp.cli.registering import found_hosts, own_command
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS
 from smista_mcp.core.provider_specs import provider_specs
-from smista_mcp.errors import InvalidTask, StateUnavailable
+from smista_mcp.core.values import Layer
+from smista_mcp.errors import InvalidTask, PolicyInvalid, StateUnavailable
 from smista_mcp.ledger import prepare_folder
+from smista_mcp.loading.documents import parse
 from smista_mcp.loading.environment import Environment
+from smista_mcp.loading.files import Unreadable, read_file
+from smista_mcp.loading.presets import SCHEMA_FILE, presets_folder
 from smista_mcp.providers.gguf_models import llamacpp_facts
 from smista_mcp.providers.probe import ProbeTarget, probe_all
 
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Proposal(NamedTuple):
+    """What would be written.
+
+    Attributes:
+        data: the whole file.
+        old: the file that it takes the place of; None where there is none.
+        change: what differs, as a unified diff; empty for a file that is new or is replaced.
+    """
+
+    path: Path
+    preset: str
+    data: bytes
+    old: bytes | None
+    change: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+    @property
+    def needed(self) -> bool:
+        return self.data != self.old
+
 
 def init(options: Options) -> int:
-    """Prints a policy that fits this machine; writes it after a yes on a terminal, or with --yes."""
+    """Prints a policy that fits this machine, or a change; writes it after a yes on a terminal, or with --yes."""
     settings = opened(options).world.settings
     found = look_around(settings.environment)
-    preset = options.preset or choose_preset(found)
-    text = propose(found, preset)
-    path = settings.user_file
+    proposal = _proposal(settings.user_file, found, options)
+    register = _register(settings.environment)
     if options.json:
-        written = _written(path, text, options) if options.yes else False
-        put_json({"path": str(path), "written": written, "preset": preset, "found": _json(found), "text": text})
+        put_json(_json(proposal, found, register, written=options.yes and _written(proposal)))
         return DONE
-    put(f"found: {found.words}", f"proposed for {content(str(path))}:", "", content(text))
+    put(f"found: {found.words}")
+    put(*(f"found: {host}; register smista with: {content(words)}" for host, words in register.items()))
+    if not proposal.needed:
+        put(f"nothing to change: {content(str(proposal.path))} has all that preset {proposal.preset} needs here")
+        return DONE
+    what = "proposed change of" if proposal.change else "proposed for"
+    put(f"{what} {content(str(proposal.path))}:", "", content(proposal.change or proposal.text))
     if not options.yes:
         if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
             note("nothing was written; add --yes to write it")
             return DONE
-        _refuse_existing(path, options)
         if not confirmed("Write it? [y/N]"):
             note("nothing was written")
             return NO
-    _written(path, text, options)
-    put(f"written; next: {_next(preset, found)}")
+    _written(proposal)
+    kept = ", the old one is kept as .bak" if proposal.old is not None else ""
+    put(f"written{kept}; next: {_next(proposal.preset, found)}")
     return DONE
 
 
@@ -58,25 +95,66 @@ def look_around(environment: Environment) -> Found:
     )
 
 
+def _register(environment: Environment) -> dict[str, str]:
+    """What to type for each host that this machine has."""
+    search = environment.variables.get("PATH", "")
+    smista = own_command(search)
+    return {one.host: one.words(smista) for one in found_hosts(search)}
+
+
+def _proposal(path: Path, found: Found, options: Options) -> _Proposal:
+    """A new file where none is there, or it is to be replaced; else a change of the one that is.
+
+    Raises:
+        InvalidTask: the file names no preset, and neither does the call: it may be meant to stand alone. Or it cannot
+            be replaced or edited.
+        PolicyInvalid: the file is not in order, or there is no such preset.
+    """
+    if options.force or not os.path.lexists(path):
+        preset = options.preset or choose_preset(found)
+        old = read_file(path) if path.exists() else None
+        if isinstance(old, Unreadable):
+            raise InvalidTask(f"`{path}` {old.message}", fix=old.fix)
+        return _Proposal(path, preset, propose(found, preset, _schema_address()).encode(), old)
+    old = read_file(path) or b""
+    parsed = parse(old, Layer.USER, str(path))
+    if isinstance(old, Unreadable) or parsed.document is None:
+        raise PolicyInvalid.of(parsed.findings)
+    preset = options.preset or parsed.document.preset
+    if preset is None:
+        raise InvalidTask(
+            f"`{path}` is there already, and names no preset",
+            fix="add --preset NAME to put one below what it says, or --force to replace it",
+        )
+    before = old.removeprefix(_BOM).decode()
+    after = edited(before, found, preset)
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="", n=2)
+    data = (_BOM if old.startswith(_BOM) else b"") + after.encode()
+    return _Proposal(path, preset, data, old, "\n".join(lines))
+
+
+def _schema_address() -> str | None:
+    """Where an editor finds the JSON Schema that came with this smista: its file, which later versions replace."""
+    file = presets_folder() / SCHEMA_FILE
+    return file.resolve().as_uri() if file.is_file() else None
+
+
 def _next(preset: str, found: Found) -> str:
     if preset == "embedded" and not found.embedded:
         return "smista-mcp local install"
     return 'smista-mcp route "review the auth middleware"'
 
 
-def _refuse_existing(path: Path, options: Options) -> None:
-    if os.path.lexists(path) and not options.force:
-        raise InvalidTask(f"`{path}` is there already", fix="add --force to replace it; the old one is kept as .bak")
-
-
-def _written(path: Path, text: str, options: Options) -> bool:
-    """Puts the file (0600) in place as a whole, the old one beside it.
+def _written(proposal: _Proposal) -> bool:
+    """Puts the file (0600) in place as a whole, the old one beside it; whether there was anything to write.
 
     Raises:
-        InvalidTask: one is there, and nobody said to replace it.
+        InvalidTask: somebody else wrote it meanwhile.
         StateUnavailable: it cannot be written.
     """
-    _refuse_existing(path, options)
+    if not proposal.needed:
+        return False
+    path = proposal.path
     place = Path(os.path.realpath(path))  # a link to somebody's dotfiles stays one
     if not place.parent.exists():  # one that is there may be shared, and keeps its mode
         prepare_folder(place.parent)
@@ -84,20 +162,20 @@ def _written(path: Path, text: str, options: Options) -> bool:
     try:
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(proposal.data)
                 file.flush()
                 os.fsync(file.fileno())
-            if options.force and place.exists():
-                _keep_old(place)
-                part.replace(place)
-            else:
+            if proposal.old is None:
                 os.link(part, place)  # unlike a rename, it never replaces what another process just wrote
+            else:
+                _keep_old(place, proposal.old)
+                part.replace(place)
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
     except FileExistsError:
-        raise InvalidTask(f"`{path}` is there already", fix="run it again with --force to replace it") from None
+        raise InvalidTask(f"`{path}` is there already", fix="run it again to see what would change") from None
     except OSError as error:
         raise StateUnavailable(
             f"`{path}` cannot be written: {error.strerror or type(error).__name__}",
@@ -106,11 +184,26 @@ def _written(path: Path, text: str, options: Options) -> bool:
     return True
 
 
-def _keep_old(place: Path) -> None:
+def _keep_old(place: Path, old: bytes) -> None:
+    if place.read_bytes() != old:  # somebody changed it since it was shown
+        raise FileExistsError
     kept = place.with_name(f"{place.name}.bak")
     kept.unlink(missing_ok=True)
     os.link(place, kept)
 
 
-def _json(found: Found) -> dict[str, object]:
-    return {"local_models": list(found.served), "keys": list(found.keys), "embedded_models": list(found.embedded)}
+def _json(proposal: _Proposal, found: Found, register: dict[str, str], *, written: bool) -> dict[str, object]:
+    return {
+        "path": str(proposal.path),
+        "written": written,
+        "preset": proposal.preset,
+        "found": {
+            "local_models": list(found.served),
+            "keys": list(found.keys),
+            "embedded_models": list(found.embedded),
+            "hosts": list(register),
+        },
+        "register": register,
+        "change": proposal.change or None,
+        "text": proposal.text,
+    }

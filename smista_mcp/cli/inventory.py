@@ -76,6 +76,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _named("providers", ((name, _provider(spec)) for name, spec in policy.providers.items()))
     yield from _named("hosts", ((name, locality.value) for name, locality in policy.host_localities.items()))
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
+    yield "plugins.select", policy.plugin
 
 
 def _members(key: str, values: Iterable[object]) -> Iterator[tuple[str, object]]:

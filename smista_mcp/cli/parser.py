@@ -224,14 +224,15 @@ _VERBS = (
     _Verb("explain", "tell every rule and why it did or did not win", "story:explain", _explain),
     _Verb(
         "policy",
-        "check, test or show the policy",
+        "check, test or show the policy, or its schema",
         verbs=(
             _Verb("check", "tell what is wrong in policy files", "policy:check", _check),
             _Verb("test", "run the policy's own tests", "policy:test"),
             _Verb("show", "show every value in force and where it stands", "policy:show"),
+            _Verb("schema", "print the JSON Schema of a policy file, for editors", "schema:schema"),
         ),
     ),
-    _Verb("init", "propose a policy of your own from what this machine has", "init:init", _init),
+    _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),
     _Verb(
         "local",

@@ -80,7 +80,7 @@ def test(options: Options) -> int:
     """Runs the `[[test]]` cases of the policy in force; 1 where one fails."""
     world = opened(options).world
     book = world.book()
-    report = run_tests(book, world.catalog(book.policy))
+    report = run_tests(book, world.catalog(book.policy), world.plugin(book.policy))
     if options.json:
         put_json({"passed": report.passed, **report.model_dump(mode="json")})
     else:

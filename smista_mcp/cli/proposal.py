@@ -1,15 +1,22 @@
-"""A first policy, proposed from what a machine has: which preset fits, and which of its models have to be replaced."""
+"""A first policy, proposed from what a machine has: which preset fits, and which of its models have to be replaced.
 
+Where there is a policy already, the least change of its text that brings the preset in.
+"""
+
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import tomlkit
+from tomlkit.items import String, Table
 
 from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.livemodels import live_model
 from smista_mcp.core.modelref import ModelRef, parse_target
 from smista_mcp.core.policy import ClassDefinition
 from smista_mcp.core.values import Layer
+from smista_mcp.errors import InvalidTask
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.presets import preset_names, read_preset
 
@@ -61,8 +68,8 @@ def choose_preset(found: Found) -> str:
     return "balanced" if found.keys else "embedded"
 
 
-def propose(found: Found, preset: str) -> str:
-    """The text of a policy file with that preset.
+def propose(found: Found, preset: str, schema: str | None = None) -> str:
+    """The text of a policy file with that preset. `schema` is the address of its JSON Schema, for editors.
 
     Raises:
         PolicyInvalid: there is no such preset.
@@ -71,20 +78,92 @@ def propose(found: Found, preset: str) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment("Your own policy. `smista-mcp policy show` tells everything that is in force."))
     document.add(tomlkit.comment(f"Proposed from what was here: {found.words}."))
-    others = ", ".join(name for name in preset_names() if name != preset)
     item = tomlkit.item(preset)
-    item.comment(f"or {others}")
+    item.comment(_others(preset))
     document.add("preset", item)
+    if classes:
+        document.add(tomlkit.nl())
+        document.add("classes", _tables(classes))
+    directive = f"#:schema {schema}\n" if schema else ""
+    return directive + tomlkit.dumps(document)
+
+
+def edited(text: str, found: Found, preset: str) -> str:
+    """A policy's text with that preset, and with the classes that it then needs here and does not define itself.
+
+    Everything else stays as it is written, comments and layout too.
+
+    Args:
+        text: a policy that can be read.
+        found: what the machine has.
+        preset: the name of one that ships.
+
+    Raises:
+        PolicyInvalid: there is no such preset.
+        InvalidTask: the text is laid out so that only its author can put it in; the error says what to write.
+    """
+    before = tomllib.loads(text)
+    own = before.get("classes", {})
+    added = {name: models for name, models in _replaced(_classes(preset), found) if name not in own}
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    after = text if before.get("preset") == preset else _with_preset(text, preset, line_end)
+    if added:
+        tables = tomlkit.dumps(tomlkit.document().add("classes", _tables(added))).rstrip("\n")
+        after = f"{after.rstrip()}{line_end}{line_end}{tables.replace(chr(10), line_end)}{line_end}"
+    expected = {**before, "preset": preset}
+    if added:
+        expected["classes"] = {**own, **{name: {"models": list(models)} for name, models in added.items()}}
+    if not _holds(after, expected):
+        wanted = "; ".join([f'`preset = "{preset}"`', *(f"`[classes.{name}]`" for name in added)])
+        raise InvalidTask(
+            "the policy is laid out so that it cannot be edited safely", fix=f"add to it by hand: {wanted}"
+        )
+    return after
+
+
+def _holds(text: str, expected: Mapping[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == expected
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def _with_preset(text: str, preset: str, line_end: str) -> str:
+    document = tomlkit.parse(text)
+    if "preset" in document:
+        old, new = cast("String", document["preset"]), tomlkit.item(preset)
+        if old.trivia.comment == f"# {_others(old)}":  # the one that `propose` wrote; any other stays
+            new.comment(_others(preset))
+        document["preset"] = new
+        return tomlkit.dumps(document)
+    lines = text.splitlines(keepends=True)
+    place = _first_place(lines)
+    line = tomlkit.dumps({"preset": preset}).rstrip("\n") + line_end
+    behind = lines[place:]
+    gap = [line_end] if behind and behind[0].strip() else []
+    return "".join((*lines[:place], line, *gap, *behind))
+
+
+def _others(preset: str) -> str:
+    return f"or {', '.join(name for name in preset_names() if name != preset)}"
+
+
+def _first_place(lines: Sequence[str]) -> int:
+    """Behind the comment that heads a file; where that belongs to what follows, behind directives for editors alone."""
+    head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    if head == len(lines) or not lines[head].strip():
+        return min(head + 1, len(lines)) if head and lines[-1].endswith("\n") else 0
+    return max((n + 1 for n, line in enumerate(lines[:head]) if line.startswith("#:")), default=0)
+
+
+def _tables(classes: Mapping[str, Sequence[str]]) -> Table:
     tables = tomlkit.table(is_super_table=True)
     for name, models in classes.items():
         table = tomlkit.table()
         table.add(tomlkit.comment("the preset names models that the local server does not have; these it has"))
         table.add("models", list(models))
         tables.add(name, table)
-    if classes:
-        document.add(tomlkit.nl())
-        document.add("classes", tables)
-    return tomlkit.dumps(document)
+    return tables
 
 
 def _classes(preset: str) -> Mapping[str, ClassDefinition]:

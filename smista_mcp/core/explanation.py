@@ -96,6 +96,7 @@ _CHANGES: dict[Code, str] = {
     Code.NO_ROUTE: "add a rule, or a `[routing.default]`",
     Code.OVERRIDE_NOT_ALLOWED: "leave `model` out of the call",
     Code.APPROVAL_REQUIRED: 'name a local model, or write `[privacy.remote] mode = "allow"` in your own policy',
+    Code.POLICY_INVALID: "mend the function that `[plugins] select` names, or take the key out",
     Code.PROVIDER_COOLDOWN: "try again in half a minute",
 }
 

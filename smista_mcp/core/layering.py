@@ -58,6 +58,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         provenance=dict(_provenance(wanted, forbidden)),
         confirmed=_confirmed(sources),
         unconfirmed=tuple(source.name for source in sources if not source.trusted),
+        plugin=wanted.plugin.value if wanted.plugin else None,
     )
 
 
@@ -91,6 +92,8 @@ def _provenance(wanted: Preferences, forbidden: Restrictions) -> Iterator[tuple[
     yield "privacy.host_answers", forbidden.host_answers.origin
     if wanted.default:
         yield "routing.default", wanted.default.origin
+    if wanted.plugin:
+        yield "plugins.select", wanted.plugin.origin
     for placed in wanted.rules:
         yield f"routing.rules[{placed.order}]", placed.origin
     for name, origin in wanted.dispatch_origins.items():

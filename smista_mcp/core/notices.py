@@ -74,6 +74,8 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
         "privacy.free_paths": len(document.privacy.free_paths),
     }
     yield from _counted(counted)
+    if document.plugins.select is not None:
+        yield "`plugins.select`"
 
 
 def _counted(counts: Mapping[str, int]) -> Iterator[str]:

@@ -31,6 +31,7 @@ _MONEY = r"[0-9]{1,12}(\.[0-9]{1,12})?\Z"
 _REFERENCE = r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z"
 _VARIABLE = r"(?s:\$.*)|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
 _ODD = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 """Control characters, line breaks, and what turns the direction of a text around."""
@@ -146,6 +147,12 @@ def _class_name(value: str) -> str:
     return value
 
 
+def _function(value: str) -> str:
+    if not _FUNCTION.match(value):
+        raise PydanticCustomError("invalid_type", "names no function; write `package.module:function`")
+    return value
+
+
 Priority = Annotated[int, BeforeValidator(_priority)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Glob = Annotated[StrictStr, Field(min_length=1, max_length=4096), AfterValidator(_glob)]
@@ -155,6 +162,8 @@ SecretRef = Annotated[StrictStr, AfterValidator(_secret)]
 Model = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_model)]
 """`provider/model` alone."""
 Address = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_address)]
+Function = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_function)]
+"""`package.module:function`."""
 Text = Annotated[StrictStr, Field(min_length=1, max_length=400, pattern=_ONE_LINE)]
 """One line that says something."""
 Prose = Annotated[StrictStr, Field(min_length=1, max_length=20_000), AfterValidator(_said)]
@@ -301,6 +310,12 @@ class CatalogEntry(Value):
     capabilities: dict[Capability, StrictBool] = {}
 
 
+class PluginsSection(Value):
+    """Functions of installed packages that a decision asks; `core.plugin` has what they are told and may answer."""
+
+    select: Function | None = None
+
+
 class TestTask(Value):
     """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace."""
 
@@ -353,4 +368,5 @@ class PolicyDocument(Value):
     providers: dict[str, ProviderDocument] = {}
     hosts: dict[str, HostDocument] = {}
     catalog: dict[Model, CatalogEntry] = {}
+    plugins: PluginsSection = PluginsSection()
     test: Annotated[tuple[PolicyTest, ...], Field(max_length=MAX_ENTRIES)] = ()

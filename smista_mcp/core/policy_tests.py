@@ -6,6 +6,7 @@ from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import Origin, PlacedTest
 from smista_mcp.core.facts import ContextItem, PathFact, PhaseContext, ProviderFacts
+from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Expectation, TestTask
 from smista_mcp.core.routing import route
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, snapshot
@@ -50,9 +51,9 @@ class TestReport(Value):
         return all(result.passed for result in self.results)
 
 
-def run_tests(book: Rulebook, catalog: Catalog) -> TestReport:
-    """Runs every `[[test]]` of a policy. Nothing is read, asked or sent."""
-    world = snapshot(book, catalog, Circumstances(everything_up(book)))
+def run_tests(book: Rulebook, catalog: Catalog, plugin: Plugin | None = None) -> TestReport:
+    """Runs every `[[test]]` of a policy. Nothing is read, sent, or asked but the policy's plugin."""
+    world = snapshot(book, catalog, Circumstances(everything_up(book), plugin=plugin))
     won: set[str] = set()
     results: list[TestResult] = []
     for placed in book.policy.tests:

@@ -33,6 +33,7 @@ class Preferences(NamedTuple):
     dispatch_origins: Mapping[str, Origin]
     providers: Mapping[str, Stated[ProviderSpec]]
     catalog: Mapping[str, Stated[CatalogEntry]]
+    plugin: Stated[str] | None
     tests: tuple[PlacedTest, ...]
 
 
@@ -53,6 +54,7 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         dispatch_origins=dispatch_origins,
         providers=provider_specs(sources),
         catalog=_by_name(owners, "catalog", lambda document: document.catalog),
+        plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
         tests=tuple(
             PlacedTest(test, source.origin("test", index))
             for source in sources

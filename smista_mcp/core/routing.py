@@ -15,8 +15,9 @@ from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.matching import request_for
 from smista_mcp.core.modelref import HOST
+from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
-from smista_mcp.core.selection import Ask, Candidate, Selection, displaced, select
+from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
 from smista_mcp.core.snapshot import Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -85,8 +86,9 @@ def _decide(
         cost_limit=rule.cost_limit if rule else None,
         budgets=world.budgets,
     )
-    selection = select(ask, world.market) if led.refusal is None else Selection((), ())
-    verdict = _verdict(led, least, selection, ask, world)
+    choice = _chosen(ask, phase.skill, led, world)
+    selection = choice.selection
+    verdict = _verdict(led, least, choice, ask, world)
     inputs = {
         **world.digests,
         "context": _keyed(world.key, _canonical(context)),
@@ -180,6 +182,45 @@ def required_tokens(context: PhaseContext) -> int:
     return sum(item.tokens for item in context.items if item.required)
 
 
+class _Choice(NamedTuple):
+    """What may serve, after the plugin.
+
+    Attributes:
+        displaced: the local model that would come first, had files that nobody has confirmed not ruled it out for a
+            remote one. Such a file may narrow; that a remote model comes first because of it is not its to say.
+    """
+
+    selection: Selection
+    plugin: Narrowed | None = None
+    displaced: str | None = None
+
+
+def _chosen(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> _Choice:
+    if led.refusal is not None:
+        return _Choice(Selection((), ()))
+    found = select(ask, world.market)
+    if world.plugin is None:
+        return _Choice(found, displaced=_displaced(found, ask, world))
+    tokens = ask.text_tokens + required_tokens(ask.context)
+    rule = led.placed.rule.name if led.placed else None
+    question = Question(ask.intent, skill, ask.effort, matched_paths(ask.context), tokens, rule)
+    narrower = narrowed(world.plugin, question, found)
+    return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question))
+
+
+def _displaced(found: Selection, ask: Ask, world: Snapshot, question: Question | None = None) -> str | None:
+    first = found.accepted[0] if found.accepted else None
+    if first is None or first.locality is Locality.LOCAL or first.provider == HOST:
+        return None
+    own = select_confirmed(ask, world.market)
+    if own is None:
+        return None
+    if question is not None:  # what would have come first goes through the same hands; where those fail, as it stands
+        judged = narrowed(world.plugin, question, own)
+        own = own if judged.refusal else judged.selection
+    return own.accepted[0].written if own.accepted and own.accepted[0].locality is Locality.LOCAL else None
+
+
 class _Verdict(NamedTuple):
     status: Status
     code: Code | None
@@ -187,14 +228,16 @@ class _Verdict(NamedTuple):
     chosen: Candidate | None = None
 
 
-def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: Snapshot) -> _Verdict:
+def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapshot) -> _Verdict:
     if led.refusal is not None:
         return _without_route(led, least, world)
+    selection, plugin = choice.selection, choice.plugin
+    if plugin is not None and plugin.refusal is not None:
+        return _Verdict(Status.REFUSED, Code.POLICY_INVALID, plugin.refusal)
     if selection.accepted:
-        lost = displaced(ask, world.market, selection)
-        if lost is not None:
-            return _asked_first(lost, selection.accepted[0], world.rulebook.policy)
-        return _accepted(led, selection.accepted[0], least)
+        if choice.displaced is not None:
+            return _asked_first(choice.displaced, selection.accepted[0], world.rulebook.policy)
+        return _accepted(led, selection.accepted[0], least, plugin.said if plugin is not None else "")
     rejected = selection.rejected
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
     if selection.over_limit:
@@ -202,6 +245,8 @@ def _verdict(led: _Route, least: Floor, selection: Selection, ask: Ask, world: S
         reason = f"every candidate is over the limit; the cheapest, `{cheapest.written}`, {_detail(rejected, cheapest)}"
         return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, cheapest)
     budget = next((r for r in rejected if r.code is Code.BUDGET_EXCEEDED), None)
+    if plugin is not None and plugin.dropped:  # whatever else stood against others: these could have served
+        first, budget = plugin.dropped, None
     if budget is not None:
         return _Verdict(
             Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}; {_affordable(ask, world)}"
@@ -221,10 +266,11 @@ def _without_route(led: _Route, least: Floor, world: Snapshot) -> _Verdict:
     return _Verdict(Status.REFUSED, code, text)
 
 
-def _accepted(led: _Route, chosen: Candidate, least: Floor) -> _Verdict:
+def _accepted(led: _Route, chosen: Candidate, least: Floor, said: str) -> _Verdict:
     why = (
         "named by the call" if led.override else f"rule `{led.placed.rule.name}`" if led.placed else "the default route"
     )
+    why += f"; {said}" if said else ""
     if chosen.provider == HOST:
         return _Verdict(Status.HANDOFF, None, f"{why} gives it to the host", chosen)
     if not chosen.facts.known and chosen.facts.nearest and chosen.locality is Locality.REMOTE:

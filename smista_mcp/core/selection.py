@@ -128,21 +128,16 @@ def select(ask: Ask, market: Market) -> Selection:
     return Selection(tuple(accepted), tuple(rejected), tuple(over_limit), fell_back)
 
 
-def displaced(ask: Ask, market: Market, selection: Selection) -> str | None:
-    """The local model that would come first, had files that nobody has confirmed not ruled it out for a remote one.
-
-    Such a file may narrow; that a remote model comes first because of it is not its to say.
-    """
+def select_confirmed(ask: Ask, market: Market) -> Selection | None:
+    """The verdicts as they were without the files that nobody has confirmed; None where there are no such files."""
     confirmed = market.policy.confirmed
-    first = selection.accepted[0] if selection.accepted else None
-    if confirmed is None or first is None or first.locality is Locality.LOCAL or first.provider == HOST:
+    if confirmed is None:
         return None
     known = {(budget.scope, budget.period, budget.limit) for budget in confirmed.budgets}
     budgets = tuple(b for b in ask.budgets if (b.scope, b.period, Decimal(b.limit)) in known)
     policy = market.policy._replace(allowed=confirmed.allowed, denied=confirmed.denied)
     own = ask._replace(floor=ask.floor._replace(only_models=ask.floor.own_models), budgets=budgets)
-    accepted = select(own, market._replace(policy=policy)).accepted
-    return accepted[0].written if accepted and accepted[0].locality is Locality.LOCAL else None
+    return select(own, market._replace(policy=policy))
 
 
 def _expanded(ask: Ask, market: Market, rejected: list[Rejected]) -> Iterator[str]:

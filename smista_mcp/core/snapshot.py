@@ -12,6 +12,7 @@ from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
 from smista_mcp.core.floor import Guard
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, index_of
+from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.selection import Market
 
 
@@ -31,6 +32,7 @@ class Circumstances(NamedTuple):
     providers: Mapping[str, ProviderFacts]
     host: HostFacts = HostFacts()
     budgets: tuple[BudgetLeft, ...] = ()
+    plugin: Plugin | None = None
 
 
 class Snapshot(NamedTuple):
@@ -39,6 +41,7 @@ class Snapshot(NamedTuple):
     Attributes:
         key: secret of this installation; task text enters a decision's id only through a hash keyed with it.
         digests: name of an input -> hash, for the inputs that do not depend on the call.
+        plugin: the function that has a say in the choice; None where the policy names none.
     """
 
     rulebook: Rulebook
@@ -46,6 +49,7 @@ class Snapshot(NamedTuple):
     budgets: tuple[BudgetLeft, ...]
     key: bytes
     digests: Mapping[str, str]
+    plugin: Plugin | None = None
 
 
 def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
@@ -79,7 +83,10 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
         "policy": book.policy.revision[:32],
         "version": digest(version),
     }
-    return Snapshot(book, Market(book.policy, catalog, now.providers, now.host), now.budgets, key, digests)
+    if now.plugin is not None:
+        digests["plugin"] = digest(now.plugin.identity)
+    market = Market(book.policy, catalog, now.providers, now.host)
+    return Snapshot(book, market, now.budgets, key, digests, now.plugin)
 
 
 def digest(value: object) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_FINDINGS = 1000
 """Findings told of one file; who has more has another problem."""
 
-_FOREIGN: tuple[tuple[str, ...], ...] = (("router",), ("privacy", "local"), ("local_preferences",))
+FOREIGN_TABLES: tuple[tuple[str, ...], ...] = (("router",), ("privacy", "local"), ("local_preferences",))
 """Tables of smista.ai's file that mean nothing here."""
 
 # patterns that few files need are compiled by the first that does: `re` keeps them
@@ -172,7 +172,7 @@ def _tables(text: str) -> dict[str, TomlValue]:
 def _without_foreign(raw: dict[str, TomlValue]) -> tuple[str, ...]:
     """Takes smista.ai's own tables out of a freshly read document; their dotted keys."""
     found: list[str] = []
-    for *above, name in _FOREIGN:
+    for *above, name in FOREIGN_TABLES:
         table: TomlValue = raw
         for step in above:
             table = table.get(step, "") if isinstance(table, dict) else ""

@@ -34,6 +34,21 @@ class Unreadable(NamedTuple):
     fix: str
 
 
+class Foreign(NamedTuple):
+    """Where no code is loaded from.
+
+    Attributes:
+        folders: with everything below them.
+        cwd: the working directory, itself alone; None where there is none.
+    """
+
+    folders: tuple[Path, ...]
+    cwd: Path | None = None
+
+    def holds(self, path: Path) -> bool:
+        return any(is_inside(path, folder) for folder in self.folders)
+
+
 def read_file(path: Path, root: Path | None = None, *, most: int = MAX_BYTES) -> bytes | Unreadable | None:
     """The bytes of a regular file; None where nothing is there.
 

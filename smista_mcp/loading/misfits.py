@@ -23,7 +23,6 @@ _LATER = frozenset(
         ("routing", "rules", "overridable"),
         ("routing", "adaptive"),
         ("secrets",),
-        ("plugins",),
         ("ledger",),
         ("locked",),
         ("providers", "unmediated"),

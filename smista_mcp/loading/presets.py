@@ -7,6 +7,9 @@ from smista_mcp.errors import PolicyInvalid
 FIRST_RUN = "first-run"
 """What applies where there is no policy at all; not one of the names to choose from."""
 
+SCHEMA_FILE = "policy.schema.json"
+"""The JSON Schema of a policy, beside the presets."""
+
 _PACKAGE = Path(__file__).parents[1]
 
 

@@ -7,7 +7,7 @@ import pytest
 from workbench import ALLOWED, default
 
 from smista_mcp.app import App, open_app
-from smista_mcp.app.enclosing import enclosing, folder_patterns
+from smista_mcp.app.enclosing import enclosing, folder_patterns, without_code
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.values import Grant
 from smista_mcp.loading.environment import Environment
@@ -141,3 +141,17 @@ def test_a_folder_elsewhere_has_no_patterns_and_one_around_the_root_all(tmp_path
     (tmp_path / "state").unlink()
     (tmp_path / "state").symlink_to(root / "inner")
     assert folder_patterns(tmp_path / "state", root) == ("inner/**",)
+
+
+def test_code_comes_from_no_repository_and_not_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, home = tmp_path / "root", tmp_path / "home"
+    for folder in (root / "inner", home / "lib", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    foreign = without_code(root / "inner", (root,), home=home)
+    assert [foreign.holds(tmp_path / name) for name in ("root/lib", "elsewhere/lib", "home/lib")] == [True, True, False]
+    monkeypatch.chdir(home)
+    foreign = without_code(None, (), home=home)
+    assert (foreign.holds(home / "lib"), foreign.cwd) == (False, home)

@@ -1,0 +1,149 @@
+"""What each key of a policy file is for, in words for an editor: by the name of the model, then of the key."""
+
+from collections.abc import Mapping
+
+_ORDER = "Lower is tried first; 1000 if left out."
+_MODEL = "`provider/model`, `class:NAME`, or `host/MODEL` to let the host do it."
+_USD_MILLION = "USD for a million tokens, as a decimal string."
+_OWN = "Only in your own policy file."
+
+KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "PolicyDocument": {
+        "preset": "A policy that ships, below your own: `embedded`, `local-first`, `balanced`, `quality`, `team`.",
+        "classification": "How a task is read, before the built-in reader.",
+        "routing": "Which model does what.",
+        "classes": "Named lists of models; `class:NAME` stands for one of them wherever a model is named.",
+        "models": "Which models may be used at all.",
+        "privacy": "What stays on this machine.",
+        "tools": "What a delegate may do.",
+        "budgets": "What may be spent in a time.",
+        "dispatch": "Deadlines and repetitions of a request.",
+        "providers": f"Where model servers are: built-in ones, or `openai-compat:ANYTHING`. {_OWN}",
+        "hosts": f"Whether the product that calls runs its own model here. `local`: {_OWN.lower()}",
+        "catalog": f"Facts of models, in place of the built-in ones. {_OWN}",
+        "plugins": f"Functions of installed packages that a decision asks. {_OWN}",
+        "test": "Tasks with what must come out, for `smista-mcp policy test`.",
+    },
+    "ClassificationSection": {"rules": "Tried in order of priority; the first that matches says the intent."},
+    "ClassificationRule": {
+        "intent": "The intent that a matching task has.",
+        "priority": _ORDER,
+        "keywords": "Whole words and phrases, in any inflection; one of them has to occur.",
+        "requires_any_context": "One of these has to come with the task.",
+    },
+    "RoutingSection": {
+        "rules": "Tried by priority, then by how specific they are; the first whose conditions all hold wins.",
+        "default": "Where a task goes that no rule matches.",
+        "overrides": "Whether a call may name a model itself; `allow` where no layer says otherwise.",
+        "handoff": "Whether a phase without any candidate goes back to the host; `never` if left out.",
+    },
+    "DefaultRoute": {
+        "model": _MODEL,
+        "fallbacks": "Tried in order where the model cannot serve.",
+        "effort": "How hard the model shall think.",
+    },
+    "Rule": {
+        "name": "Unique; decisions name it.",
+        "priority": _ORDER,
+        "intent": "Condition: the kind of work. A family matches its refinements (`edit` matches `refactor`).",
+        "skill": "Condition: the named workflow.",
+        "paths": "Condition: gitignore patterns from the workspace's root, one of which matches a path of the phase.",
+        "languages": "Condition: the language of a path, by its extension.",
+        "min_paths": "Condition: at least so many paths.",
+        "min_context_tokens": "Condition: at least so many tokens of words and required context.",
+        "local_only": "What the conditions match never goes to a remote model, whether or not this rule wins.",
+        "only_models": "What the conditions match goes to no other model, whether or not this rule wins.",
+        "model": _MODEL,
+        "fallbacks": "Tried in order where the model cannot serve.",
+        "effort": "How hard the model shall think.",
+        "requires_capabilities": "What the model has to be able to do.",
+        "required_permissions": "Permissions for these phases; they only narrow.",
+        "cost_limit": 'USD that a phase may cost at most, as a decimal string: `"0.50"`.',
+        "deadline_s": "Seconds that a phase may take, all attempts together.",
+    },
+    "ClassDefinition": {
+        "models": "The models of the class, in order; no classes.",
+        "order": "Whether they are tried as listed, or the cheapest first.",
+    },
+    "ModelsSection": {
+        "allowed": "Patterns on names; every other model is refused. `*` crosses `/`, case does not count.",
+        "denied": "Patterns on names that are refused, whatever is allowed.",
+    },
+    "PrivacySection": {
+        "restricted_paths": "gitignore patterns of what stays here; `.env`, keys and `secrets/**` if left out.",
+        "free_paths": f"Patterns to lift from the restricted ones, written exactly as there. {_OWN}",
+        "host_answers": "What becomes of an answer made from restricted content; `file` if left out.",
+        "remote": "What may go to another machine.",
+    },
+    "RemoteSection": {
+        "mode": "Whether anything may; `ask` if left out.",
+        "blocked_paths": "gitignore patterns of what never goes there, approved or not.",
+    },
+    "ToolsSection": {"permissions": "One grant for each kind of tool."},
+    "Permissions": {
+        "file_read": "Reading files of the workspace.",
+        "git": "Reading from git.",
+        "file_write": "A patch in the answer, for the host to apply.",
+        "shell": "Denied whatever stands here.",
+        "network": "Denied whatever stands here.",
+    },
+    "Budget": {
+        "scope": "What counts: `all`, `project`, `intent:NAME`, `model:GLOB` or `token:NAME`.",
+        "period": "The time that the limit is for; days and months begin in UTC.",
+        "limit": 'USD, as a decimal string: `"10.00"`.',
+    },
+    "DispatchSection": {
+        "deadline_s": "Seconds for a phase, all attempts together; 600 if left out.",
+        "first_byte_s": "Seconds until an answer begins; 60 if left out.",
+        "idle_s": "Seconds without a further piece of it; 60 if left out.",
+        "max_retries": "How often one model is asked again; 1 if left out.",
+        "on_uncertain": "Whether to go on where a failed attempt may have cost money; `continue` if left out.",
+    },
+    "ProviderDocument": {
+        "base_url": "`https://...`, or `http://` on this machine; no user, password or query.",
+        "locality": "`local` where its models run under your control; else it counts as remote.",
+        "api_key": "The variable that holds the key, as `${secret:NAME}`; never the key itself.",
+        "allow_plain_lan": "Whether a local provider on another machine may be reached without https.",
+        "models_dir": "For `llamacpp`: the folder of its GGUF files.",
+    },
+    "HostDocument": {"locality": "`local` where the host's own model runs here."},
+    "CatalogEntry": {
+        "same_as": "The model of the catalog that this is another name for.",
+        "context_window": "Tokens that it takes.",
+        "max_output_tokens": "Tokens that it answers with at most.",
+        "input_price": _USD_MILLION,
+        "cached_input_price": _USD_MILLION,
+        "output_price": _USD_MILLION,
+        "price_kind": "`plan` where a subscription pays.",
+        "capabilities": "What it can do.",
+    },
+    "PluginsSection": {
+        "select": "`package.module:function`, which may reorder or drop accepted candidates.",
+    },
+    "PolicyTest": {
+        "name": "Told when it fails.",
+        "task": "What is asked. Paths are labels; nothing on disk is read.",
+        "expect": "What must come out; what is left out may be anything.",
+    },
+    "TestTask": {
+        "text": "The task's words.",
+        "intent": "As a call may state it.",
+        "skill": "As a call may state it.",
+        "paths": "As a call may name them.",
+        "model": "As a call may name it.",
+        "effort": "As a call may state it.",
+        "context": "Kinds of context that come along.",
+    },
+    "Expectation": {
+        "phase": "Which phase is meant, from 0.",
+        "intent": "How it is read.",
+        "rule": "The name of the rule that wins, or `default`.",
+        "model": "As the policy writes it.",
+        "resolved_model": "The model that the name stands for.",
+        "locality": "Where that runs.",
+        "effort": "How hard it thinks.",
+        "status": "What becomes of the phase.",
+        "code": "Why, where it is not routed.",
+        "excluded": "Paths that stay, in any order.",
+    },
+}
