@@ -1,0 +1,267 @@
+"""The dialect of path patterns, gitignore's: a pattern's one parsed form, from which all that matches is made.
+
+`*` and `?` stop at `/`, `**` crosses it, a pattern without `/` matches at any depth, and what matches a directory
+matches all below it.
+"""
+
+import re
+import unicodedata
+from enum import Enum
+from typing import Final, NamedTuple
+
+Span = tuple[int, int]
+"""Code points from the first to the second, both included."""
+
+LAST: Final = 0x10FFFF
+_SLASH: Final = 0x2F
+_POSIX = {
+    "alnum": "09AZaz",
+    "alpha": "AZaz",
+    "blank": "\t\t  ",
+    "cntrl": "\x00\x1f\x7f\x7f",
+    "digit": "09",
+    "graph": "!~",
+    "lower": "az",
+    "print": " ~",
+    "punct": "!/:@[`{~",
+    "space": "\t\n\r\r  ",
+    "upper": "AZ",
+    "xdigit": "09AFaf",
+}
+"""First and last character of each run; the two further blanks of C are none to git."""
+
+
+class Wild(Enum):
+    """What stands in a segment besides characters.
+
+    `GLUED` is a `**` behind other characters of its segment and before a `/`: by the book it is a `*`, but some
+    releases of git let it cross `/`.
+    """
+
+    STAR = "*"
+    GLUED = "**"
+
+
+class CharClass(NamedTuple):
+    """One character of several, never `/`.
+
+    Attributes:
+        spans: ascending, with a gap between each two.
+        beyond: read byte by byte, as git does, it may hold a byte outside ASCII.
+    """
+
+    spans: tuple[Span, ...]
+    beyond: bool
+
+
+Atom = str | CharClass | Wild
+"""A run of characters as they are, one of a class, or any number of characters."""
+Segment = tuple[Atom, ...]
+DOUBLE: Final[Segment] = ()
+"""The segment `**`: any number of segments."""
+
+
+class Glob(NamedTuple):
+    """A pattern that can match.
+
+    Attributes:
+        segments: what stands between the slashes; at least one.
+        floating: it holds one segment and matches at any depth.
+        directories: it matches directories alone, and so all files below them.
+    """
+
+    segments: tuple[Segment, ...]
+    floating: bool
+    directories: bool
+
+
+ANY: Final = CharClass(((0, _SLASH - 1), (_SLASH + 1, LAST)), beyond=True)
+_TOKEN = re.compile(r"\*+|\[|\\|[/?]|[^*?\[\\/]+")
+
+
+def parse(pattern: str) -> Glob | None:
+    """Reads an accepted pattern; None where it can match nothing."""
+    directories = pattern.endswith("/")
+    body = pattern[:-1] if directories else pattern
+    segments = _segments(body)
+    if segments is None:
+        return None
+    if "/" in body:
+        return Glob(segments, floating=False, directories=directories) if all(map(_possible, segments)) else None
+    only = (Wild.STAR,) if segments == (DOUBLE,) else segments[0]
+    return Glob((only,), floating=True, directories=directories) if _possible(only) else None
+
+
+def has_classes(glob: Glob) -> bool:
+    """Whether it names a character without naming which; only there do letters and bytes differ."""
+    return any(isinstance(atom, CharClass) for segment in glob.segments for atom in segment)
+
+
+def _possible(segment: Segment) -> bool:
+    return "" not in segment and all(atom.spans for atom in segment if isinstance(atom, CharClass))
+
+
+def _segments(body: str) -> tuple[Segment, ...] | None:
+    found: list[Segment] = []
+    atoms: list[Atom] = []
+    double = False
+    i = 0
+    while i < len(body):
+        token = _TOKEN.match(body, i)
+        text = token[0] if token else ""
+        at, i = i, i + len(text)
+        if text == "/" or (text == "\\" and body[i : i + 1] == "/"):
+            found.append(_closed(atoms, double=double))
+            atoms, double = [], False
+            i += text == "\\"
+        elif text[0] == "*":
+            last = i == len(body) or body[i] == "/" or body[i : i + 2] == "\\/"
+            crosses = last and len(text) > 1
+            double = crosses and (at == 0 or body[at - 1] == "/")
+            atoms.append(Wild.GLUED if crosses and not double else Wild.STAR)
+        elif text == "[":
+            one, i = _bracket(body, i)
+            if one is None:
+                return None
+            atoms.append(one)
+        elif text == "?":
+            atoms.append(ANY)
+        elif text == "\\":
+            if i == len(body):
+                return None
+            _add(atoms, body[i])
+            i += 1
+        else:
+            _add(atoms, text)
+    found.append(_closed(atoms, double=double))
+    return tuple(found)
+
+
+def _add(atoms: list[Atom], text: str) -> None:
+    if atoms and isinstance(before := atoms[-1], str):
+        atoms[-1] = before + text
+    else:
+        atoms.append(text)
+
+
+def _closed(atoms: list[Atom], *, double: bool) -> Segment:
+    """An empty segment, which no path has, is one of no characters."""
+    return DOUBLE if double else tuple(atoms) or ("",)
+
+
+def _bracket(pattern: str, i: int) -> tuple[CharClass | None, int]:
+    """Reads a class from behind its `[`; also returns the index behind its end. None where git gives up."""
+    negated = pattern[i : i + 1] in ("!", "^")
+    i += negated
+    spans: list[Span] = []
+    before: str | None = None
+    start = i
+    while True:
+        char = pattern[i : i + 1]
+        if char == "]" and i > start:
+            break
+        if char == "[" and pattern[i + 1 : i + 2] == ":":
+            end = pattern.find("]", i + 2)
+            if end < 0:
+                return None, i
+            if end > i + 2 and pattern[end - 1] == ":":
+                runs = _POSIX.get(pattern[i + 2 : end - 1])
+                if runs is None:
+                    return None, i
+                spans += [(ord(a), ord(b)) for a, b in zip(runs[::2], runs[1::2], strict=True)]
+                i, before = end + 1, None
+                continue
+        ranged = char == "-" and before is not None and pattern[i + 1 : i + 2] not in ("", "]")
+        i += ranged
+        i += pattern[i : i + 1] == "\\"
+        char = pattern[i : i + 1]
+        if not char:
+            return None, i
+        i += 1
+        # git has tried the start of a range before it sees the range, even one that runs backwards
+        spans.append((ord(before), ord(char)) if ranged and before is not None else (ord(char), ord(char)))
+        before = None if ranged else char
+    beyond = negated or any(high > 0x7F or low > 0x7F for low, high in spans)
+    return CharClass(_without_slash(complement(united(spans)) if negated else united(spans)), beyond), i + 1
+
+
+def united(spans: list[Span]) -> tuple[Span, ...]:
+    """The same code points, ascending and with a gap between each two spans."""
+    found: list[Span] = []
+    for low, high in sorted(span for span in spans if span[0] <= span[1]):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return tuple(found)
+
+
+def complement(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """All other code points."""
+    lows = [0, *(high + 1 for _, high in spans)]
+    highs = [*(low - 1 for low, _ in spans), LAST]
+    return tuple((low, high) for low, high in zip(lows, highs, strict=True) if low <= high)
+
+
+def _without_slash(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    return complement(united([*complement(spans), (_SLASH, _SLASH)]))
+
+
+_EXPANDED: Final = 3
+"""Each `GLUED` doubles the meanings; from the next one on a pattern is read as forbidding whatever follows."""
+
+
+def meanings(pattern: str, *, forbidding: bool) -> tuple[Glob, ...]:
+    """What a pattern says; one that forbids holds in every way in which it may be meant, each one more prohibition.
+
+    It holds as written, without spaces at its end (git leaves them out), in NFC, and with each `GLUED` crossing.
+    """
+    if not forbidding:
+        glob = parse(pattern)
+        return () if glob is None else (glob,)
+    texts = {pattern: None}
+    if pattern.endswith(" "):
+        texts[_trimmed(pattern)] = None
+    if not pattern.isascii():
+        texts |= {unicodedata.normalize("NFC", text): None for text in tuple(texts)}
+    globs = [glob for text in texts if (glob := parse(text)) is not None]
+    if "**" in pattern:
+        globs = [reading for glob in globs for reading in ([glob] if glob.floating else _crossing(glob))]
+    return tuple(dict.fromkeys(globs)) if len(globs) > 1 else tuple(globs)
+
+
+def _trimmed(pattern: str) -> str:
+    kept = pattern.rstrip(" ")
+    escapes = len(kept) - len(kept.rstrip("\\"))
+    return pattern[: len(kept) + escapes % 2]
+
+
+def _crossing(glob: Glob) -> list[Glob]:
+    """`a**/b` as git may take it: `a*/**/b` and `ab`."""
+    found: list[Glob] = []
+    waiting = [(glob, 0)]
+    while waiting:
+        one, depth = waiting.pop()
+        at = next((i for i, segment in enumerate(one.segments) if Wild.GLUED in segment), None)
+        if at is None:
+            found.append(one)
+            continue
+        before, after = one.segments[:at], one.segments[at + 1 :]
+        segment = one.segments[at]
+        cut = segment.index(Wild.GLUED)
+        starred = (*segment[:cut], Wild.STAR)
+        if depth == _EXPANDED:
+            found.append(Glob((*before, starred), floating=False, directories=False))
+            continue
+        through = (DOUBLE,) if after else ()
+        waiting.append((one._replace(segments=(*before, starred, *through, *after)), depth + 1))
+        if after:
+            joined: list[Atom] = list(segment[:cut])
+            rest = after[0] or (Wild.GLUED,)
+            for atom in rest:
+                if isinstance(atom, str):
+                    _add(joined, atom)
+                else:
+                    joined.append(atom)
+            waiting.append((one._replace(segments=(*before, tuple(joined), *after[1:])), depth + 1))
+    return found
