@@ -7,8 +7,8 @@ can be are read: without empty segments, and not ending in `/`.
 from collections.abc import Iterable
 from typing import Final
 
-from smista_mcp.core.globs.dialect import DOUBLE, CharClass, Glob, Segment, Span, Wild, has_classes, meanings
-from smista_mcp.core.globs.folding import caseless, caseless_ascii, variants
+from smista_mcp.core.globs.dialect import DOUBLE, CharClass, Glob, Segment, Span, Wild, meanings, octet_meanings
+from smista_mcp.core.globs.folding import caseless, caseless_octets, variants
 
 
 class Automaton:
@@ -137,22 +137,25 @@ class _Building:
                 made.stay |= self._at
                 self._outdo(since)
                 continue
-            if isinstance(atom, CharClass):
-                spans = self._spans(atom)
-                made.classes[spans] = made.classes.get(spans, 0) | self._at
-                if atom.beyond and self._octets:
-                    made.high |= self._at
-                self._at <<= 1
+            if isinstance(atom, tuple):
+                self._one_of(atom)
                 continue
-            for char in atom:
+            for char in _characters(atom) if self._octets else atom:
                 for point in self._points(char):
                     made.points[point] = made.points.get(point, 0) | self._at
                 self._at <<= 1
 
-    def _spans(self, one: CharClass) -> tuple[Span, ...]:
+    def _one_of(self, spans: CharClass) -> None:
+        made = self._made
         if self._octets:
-            return caseless_ascii(one.spans)
-        return caseless(one.spans) if self._fold else one.spans
+            spans = caseless_octets(spans)
+            if spans and spans[-1][1] == 0xFF:
+                made.high |= self._at
+                spans = tuple((low, min(high, 0x7F)) for low, high in spans if low < 0x80)
+        elif self._fold:
+            spans = caseless(spans)
+        made.classes[spans] = made.classes.get(spans, 0) | self._at
+        self._at <<= 1
 
     def _points(self, char: str) -> tuple[int, ...]:
         if self._octets:
@@ -166,6 +169,10 @@ def automaton_of(patterns: Iterable[str], *, forbidding: bool) -> Automaton:
     for pattern in patterns:
         for glob in meanings(pattern, forbidding=forbidding):
             made.add(glob, fold_case=forbidding)
-            if forbidding and has_classes(glob):
-                made.add(glob, octets=True)
+        for glob in octet_meanings(pattern) if forbidding else ():
+            made.add(glob, octets=True)
     return made
+
+
+def _characters(octets: str) -> str:
+    return octets.encode("latin-1").decode("utf-8", "surrogateescape")

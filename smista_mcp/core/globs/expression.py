@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from smista_mcp.core.globs.dialect import DOUBLE, LAST, CharClass, Glob, Segment, Span, Wild, complement, parse
-from smista_mcp.core.globs.folding import caseless, caseless_ascii, fold
+from smista_mcp.core.globs.folding import caseless, caseless_octets, fold, fold_ascii
 
 _NEVER = r"(?!)"
 _END = r"(?=/|\Z)"
@@ -22,7 +22,7 @@ def _spans(spans: Iterable[Span]) -> str:
     )
 
 
-def _class(spans: tuple[Span, ...]) -> str:
+def _class(spans: CharClass) -> str:
     if not spans:
         return _NEVER
     if spans[-1][1] == LAST:
@@ -32,29 +32,17 @@ def _class(spans: tuple[Span, ...]) -> str:
 
 def as_written(atom: str | CharClass) -> str:
     """With case, character by character."""
-    return re.escape(atom) if isinstance(atom, str) else _class(atom.spans)
+    return re.escape(atom) if isinstance(atom, str) else _class(atom)
 
 
 def without_case(atom: str | CharClass) -> str:
     """For a path that is folded."""
-    return re.escape(fold(atom)) if isinstance(atom, str) else _class(caseless(atom.spans))
+    return re.escape(fold(atom)) if isinstance(atom, str) else _class(caseless(atom))
 
 
-def by_bytes(atom: str | CharClass) -> str:
-    """For the bytes of a path, its ASCII letters small, as one character each."""
-    if isinstance(atom, str):
-        return re.escape(as_bytes(atom))
-    high = ((0x80, 0xFF),) if atom.beyond else ()
-    return _class((*caseless_ascii(atom.spans), *high))
-
-
-def as_bytes(text: str) -> str:
-    """The bytes of a text (as the file system holds it), its ASCII letters small, as one character each."""
-    try:
-        octets = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character, as Windows allows it
-        octets = text.encode("utf-8", "surrogatepass")
-    return octets.lower().decode("latin-1")
+def by_octets(atom: str | CharClass) -> str:
+    """For the octets of a path, without the case of ASCII letters."""
+    return re.escape(fold_ascii(atom)) if isinstance(atom, str) else _class(caseless_octets(atom))
 
 
 def _segment(segment: Segment, write: Writer) -> str:

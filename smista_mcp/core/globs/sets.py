@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from smista_mcp.core.globs.dialect import Glob, has_classes, meanings
-from smista_mcp.core.globs.expression import as_bytes, by_bytes, expression, translate, without_case
-from smista_mcp.core.globs.folding import fold
+from smista_mcp.core.globs.dialect import Glob, meanings, octet_meanings, octets
+from smista_mcp.core.globs.expression import by_octets, expression, translate, without_case
+from smista_mcp.core.globs.folding import fold, fold_ascii
 
 Matcher = Callable[[str], object]
 """True to a relative path that one of the patterns matches; a directory ends with `/`."""
@@ -15,15 +15,15 @@ def matcher(patterns: Iterable[str], *, ignore_case: bool = False) -> Matcher:
     """Compiles patterns into one question; without case they forbid, and mean all that `meanings` says."""
     if not ignore_case:
         return re.compile("|".join(f"(?:{translate(p)})" for p in patterns), re.DOTALL).fullmatch
-    globs = [glob for pattern in patterns for glob in meanings(pattern, forbidding=True)]
-    whole = _compiled([expression(glob, without_case) for glob in globs])
-    octets = [expression(glob, by_bytes) for glob in globs if has_classes(glob)]
-    blunt = _compiled(octets) if octets else None
+    patterns = tuple(patterns)
+    whole = _compiled([expression(glob, without_case) for p in patterns for glob in meanings(p, forbidding=True)])
+    blunt = [expression(glob, by_octets) for p in patterns for glob in octet_meanings(p)]
+    by_bytes = _compiled(blunt) if blunt else None
 
     def hits(path: str) -> object:
         if path.isascii():
             return whole(path.lower())
-        return whole(fold(path)) or (blunt is not None and blunt(as_bytes(path)))
+        return whole(fold(path)) or (by_bytes is not None and by_bytes(fold_ascii(octets(path))))
 
     return hits
 
