@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smista_mcp.core.globs import GlobSet, compile_glob, fold, literal_segments, name_matches, refusal
@@ -135,6 +135,7 @@ _GLOB = st.sampled_from(
 )
 
 
+@settings(max_examples=1000)
 @given(st.lists(_GLOB, max_size=14), _PATH, st.booleans())
 def test_the_index_of_a_set_changes_no_answer(globs: list[str], path: str, caseless: bool) -> None:
     each = [p for p in dict.fromkeys(globs) if GlobSet([p], ignore_case=caseless).hits(path)]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from smista_mcp.core.globs.dialect import Glob, meanings, octet_meanings, octets
-from smista_mcp.core.globs.expression import by_octets, expression, translate, without_case
+from smista_mcp.core.globs.expression import by_octets, expression, without_case
 from smista_mcp.core.globs.folding import fold, fold_ascii
 
 Matcher = Callable[[str], object]
@@ -13,12 +13,13 @@ Matcher = Callable[[str], object]
 
 def matcher(patterns: Iterable[str], *, ignore_case: bool = False) -> Matcher:
     """Compiles patterns into one question; without case they forbid, and mean all that `meanings` says."""
-    if not ignore_case:
-        return re.compile("|".join(f"(?:{translate(p)})" for p in patterns), re.DOTALL).fullmatch
     patterns = tuple(patterns)
-    whole = _compiled([expression(glob, without_case) for p in patterns for glob in meanings(p, forbidding=True)])
-    blunt = [expression(glob, by_octets) for p in patterns for glob in octet_meanings(p)]
-    by_bytes = _compiled(blunt) if blunt else None
+    globs = [glob for pattern in patterns for glob in meanings(pattern, forbidding=ignore_case)]
+    if not ignore_case:
+        return re.compile(expression(globs), re.DOTALL).fullmatch
+    whole = re.compile(expression(globs, without_case), re.DOTALL).fullmatch
+    blunt = [glob for pattern in patterns for glob in octet_meanings(pattern)]
+    by_bytes = re.compile(expression(blunt, by_octets), re.DOTALL).fullmatch if blunt else None
 
     def hits(path: str) -> object:
         if path.isascii():
@@ -26,10 +27,6 @@ def matcher(patterns: Iterable[str], *, ignore_case: bool = False) -> Matcher:
         return whole(fold(path)) or (by_bytes is not None and by_bytes(fold_ascii(octets(path))))
 
     return hits
-
-
-def _compiled(expressions: list[str]) -> Matcher:
-    return re.compile("|".join(f"(?:{e})" for e in expressions) if expressions else "(?!)", re.DOTALL).fullmatch
 
 
 def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> frozenset[str] | None:
@@ -77,7 +74,7 @@ class GlobSet:
     not grow with the list. Without case, the patterns forbid, and each holds in every way in which git may take it.
     """
 
-    __slots__ = ("_by_extension", "_by_segment", "_each", "_fold", "_rest", "_rest_hits", "patterns")
+    __slots__ = ("_by_extension", "_by_segment", "_each", "_fold", "_indexed", "_rest", "_rest_hits", "patterns")
 
     def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
         self.patterns = tuple(dict.fromkeys(patterns))
@@ -87,7 +84,8 @@ class GlobSet:
         self._by_extension: dict[str, list[int]] = {}
         self._rest: Sequence[int] = range(len(self.patterns))
         self._rest_hits: Matcher | None = None
-        if len(self.patterns) > _SMALL:
+        self._indexed = len(self.patterns) > _SMALL
+        if self._indexed:
             self._rest = [i for i, pattern in enumerate(self.patterns) if not self._found_by_part(i, pattern)]
 
     def _found_by_part(self, i: int, pattern: str) -> bool:
@@ -103,40 +101,47 @@ class GlobSet:
             index.setdefault(fold(part) if self._fold else part, []).append(i)
         return True
 
-    def _hits(self, i: int, path: str) -> object:
-        hits = self._each.get(i)
-        if hits is None:
-            hits = self._each[i] = matcher(self.patterns[i : i + 1], ignore_case=self._fold)
-        return hits(path)
+    def _compile(self, i: int) -> Matcher:
+        made = self._each[i] = matcher(self.patterns[i : i + 1], ignore_case=self._fold)
+        return made
 
-    def _among_rest(self, path: str) -> object:
-        if not self._rest:
-            return False
-        if self._rest_hits is None:
-            self._rest_hits = matcher((self.patterns[i] for i in self._rest), ignore_case=self._fold)
-        return self._rest_hits(path)
+    def _hits(self, i: int, path: str) -> object:
+        return (self._each.get(i) or self._compile(i))(path)
 
     def _candidates(self, path: str) -> list[int]:
         """Those of the indexed patterns of which a part stands in the path."""
         found: list[int] = []
         by_segment, by_extension = self._by_segment, self._by_extension
-        for segment in (fold(path) if self._fold else path).split("/"):
+        if self._fold:
+            path = path.lower() if path.isascii() else fold(path)
+        for segment in path.split("/"):
             if segment in by_segment:
                 found += by_segment[segment]
             if "." in segment:
-                found += by_extension.get(segment[segment.rindex(".") + 1 :], ())
+                extension = segment[segment.rindex(".") + 1 :]
+                if extension in by_extension:
+                    found += by_extension[extension]
         return found
 
     def hits(self, path: str) -> bool:
         """Whether any pattern matches."""
-        for i in self._candidates(path):
-            if self._hits(i, path):
-                return True
-        return bool(self._among_rest(path))
+        if self._indexed:
+            for i in self._candidates(path):
+                if (self._each.get(i) or self._compile(i))(path):
+                    return True
+        return bool(self._rest and self._among_rest(path))
+
+    def _among_rest(self, path: str) -> object:
+        hits = self._rest_hits
+        if hits is None:
+            hits = self._rest_hits = matcher((self.patterns[i] for i in self._rest), ignore_case=self._fold)
+        return hits(path)
 
     def first(self, path: str) -> str | None:
         """The first pattern in the list that matches, as written."""
-        best = next((i for i in sorted(self._candidates(path)) if self._hits(i, path)), len(self.patterns))
-        if self._among_rest(path):
-            best = next((i for i in self._rest if i > best or self._hits(i, path)), best)
+        best = len(self.patterns)
+        if self._indexed:
+            best = next((i for i in sorted(self._candidates(path)) if self._hits(i, path)), best)
+        if self._rest and self._among_rest(path):
+            best = min(best, next(i for i in self._rest if self._hits(i, path)))
         return self.patterns[best] if best < len(self.patterns) else None
