@@ -7,7 +7,7 @@ can be are read: without empty segments, and not ending in `/`.
 from collections.abc import Iterable
 from typing import Final
 
-from smista_mcp.core.globs.dialect import DOUBLE, CharClass, Glob, Segment, Span, Wild, meanings, octet_meanings
+from smista_mcp.core.globs.dialect import DOUBLE, LAST, CharClass, Glob, Segment, Span, Wild, meanings, octet_meanings
 from smista_mcp.core.globs.folding import caseless, caseless_octets, variants
 
 
@@ -149,7 +149,7 @@ class _Building:
         made = self._made
         if self._octets:
             spans = caseless_octets(spans)
-            if spans and spans[-1][1] == 0xFF:
+            if spans and spans[-1][1] == LAST:
                 made.high |= self._at
                 spans = tuple((low, min(high, 0x7F)) for low, high in spans if low < 0x80)
         elif self._fold:

@@ -7,7 +7,9 @@ from smista_mcp.core.globs.dialect import LAST, CharClass, united
 
 _ODD: Final = {0x130: 0x69, 0x1FD3: 0x390, 0x1FE3: 0x3B0, 0xFB05: 0xFB06}
 """Their other case has several characters, and yet they differ from another character by case alone."""
-_BLOCK: Final = 4096
+_BLOCK: Final = 256
+_CASED: Final = 0x20000
+"""No character from here on has cases."""
 
 
 class _Table(dict[int, int]):
@@ -42,7 +44,7 @@ def fold_ascii(octets: str) -> str:
 def _families() -> dict[int, tuple[int, ...]]:
     """All characters that have cases, by the one that stands for them."""
     found: dict[int, list[int]] = {}
-    for start in range(0, LAST + 1, _BLOCK):
+    for start in range(0, _CASED, _BLOCK):
         text = "".join(map(chr, range(start, start + _BLOCK)))
         if text.lower() == text == text.upper():
             continue
@@ -70,6 +72,7 @@ def caseless(spans: CharClass) -> CharClass:
     return united([*spans, *more])
 
 
+@lru_cache(maxsize=1024)
 def caseless_octets(spans: CharClass) -> CharClass:
     """All bytes that differ from one of these by the case of an ASCII letter.
 
@@ -77,7 +80,7 @@ def caseless_octets(spans: CharClass) -> CharClass:
     """
     inside = tuple((low, min(high, 0x7F)) for low, high in spans if low < 0x80)
     more = [(p, p) for letter in _LETTERS if _meets(inside, letter) for p in letter]
-    beyond = [(0x80, 0xFF)] if any(high >= 0x80 for _, high in spans) else []
+    beyond = [(0x80, LAST)] if any(high >= 0x80 for _, high in spans) else []
     return united([*inside, *more, *beyond])
 
 

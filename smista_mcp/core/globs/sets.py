@@ -18,15 +18,21 @@ def matcher(patterns: Iterable[str], *, ignore_case: bool = False) -> Matcher:
     if not ignore_case:
         return re.compile(expression(globs), re.DOTALL).fullmatch
     whole = re.compile(expression(globs, without_case), re.DOTALL).fullmatch
-    blunt = [glob for pattern in patterns for glob in octet_meanings(pattern)]
-    by_bytes = re.compile(expression(blunt, by_octets), re.DOTALL).fullmatch if blunt else None
+    blunt: Matcher | None = None
 
     def hits(path: str) -> object:
         if path.isascii():
             return whole(path.lower())
-        return whole(fold(path)) or (by_bytes is not None and by_bytes(fold_ascii(octets(path))))
+        nonlocal blunt
+        blunt = blunt or _by_octets(patterns)
+        return whole(fold(path)) or blunt(fold_ascii(octets(path)))
 
     return hits
+
+
+def _by_octets(patterns: Iterable[str]) -> Matcher:
+    globs = [glob for pattern in patterns for glob in octet_meanings(pattern)]
+    return re.compile(expression(globs, by_octets), re.DOTALL).fullmatch
 
 
 def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> frozenset[str] | None:
