@@ -4,7 +4,6 @@
 matches all below it.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from enum import Enum
@@ -67,7 +66,6 @@ class Glob(NamedTuple):
 
 
 ANY: Final[CharClass] = ((0, _SLASH - 1), (_SLASH + 1, LAST))
-_TOKEN = re.compile(r"\*+|\[|\\|[/?]|[^*?\[\\/]+")
 
 
 def parse(pattern: str) -> Glob | None:
@@ -101,41 +99,45 @@ def _segments(body: str) -> tuple[Segment, ...] | None:
     double = False
     i = 0
     while i < len(body):
-        token = _TOKEN.match(body, i)
-        text = token[0] if token else ""
-        at, i = i, i + len(text)
-        if text == "/" or (text == "\\" and body[i : i + 1] == "/"):
+        if body[i] == "/" or body.startswith("\\/", i):
             found.append(_closed(atoms, double=double))
             atoms, double = [], False
-            i += text == "\\"
-        elif text[0] == "*":
-            last = i == len(body) or body[i] == "/" or body[i : i + 2] == "\\/"
-            crosses = last and len(text) > 1
-            double = crosses and (at == 0 or body[at - 1] == "/")
+            i += 1 if body[i] == "/" else 2
+        elif body[i] == "*":
+            start = i
+            i = len(body) - len(body[i:].lstrip("*"))
+            crosses = i - start > 1 and (i == len(body) or body.startswith(("/", "\\/"), i))
+            double = crosses and (start == 0 or body[start - 1] == "/")
             atoms.append(Wild.GLUED if crosses and not double else Wild.STAR)
-        elif text == "[":
-            one, i = _bracket(body, i)
-            if one is None:
-                return None
-            atoms.append(one)
-        elif text == "?":
-            atoms.append(ANY)
-        elif text == "\\":
-            if i == len(body):
-                return None
-            _add(atoms, body[i])
-            i += 1
         else:
-            _add(atoms, text)
+            atom, i = _atom(body, i)
+            if atom is None:
+                return None
+            _add(atoms, atom)
     found.append(_closed(atoms, double=double))
     return tuple(found)
 
 
-def _add(atoms: list[Atom], text: str) -> None:
-    if atoms and isinstance(before := atoms[-1], str):
-        atoms[-1] = before + text
-    else:
-        atoms.append(text)
+def _atom(body: str, i: int) -> tuple[Atom | None, int]:
+    """What stands at an index, and the index behind it; None where git gives up."""
+    if body[i] == "[":
+        return _bracket(body, i + 1)
+    if body[i] == "?":
+        return ANY, i + 1
+    if body[i] == "\\":
+        return body[i + 1 : i + 2] or None, i + 2
+    end = i + 1
+    while end < len(body) and body[end] not in "*?[\\/":
+        end += 1
+    return body[i:end], end
+
+
+def _add(atoms: list[Atom], atom: Atom) -> None:
+    """Adds to a segment; what is only written in two parts becomes one run of characters."""
+    if isinstance(atom, str) and atoms and isinstance(before := atoms[-1], str):
+        atoms[-1] = before + atom
+    elif atom != "":
+        atoms.append(atom)
 
 
 def _closed(atoms: list[Atom], *, double: bool) -> Segment:
@@ -281,11 +283,7 @@ def _crossing(glob: Glob) -> list[Glob]:
         waiting.append((one._replace(segments=(*before, starred, *through, *after)), depth + 1))
         if after:
             joined: list[Atom] = list(segment[:cut])
-            rest = after[0] or (Wild.GLUED,)
-            for atom in rest:
-                if isinstance(atom, str):
-                    _add(joined, atom)
-                else:
-                    joined.append(atom)
+            for atom in after[0] or (Wild.GLUED,):
+                _add(joined, atom)
             waiting.append((one._replace(segments=(*before, tuple(joined), *after[1:])), depth + 1))
     return found
