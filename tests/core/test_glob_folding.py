@@ -6,8 +6,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smista_mcp.core.globs import fold
-from smista_mcp.core.globs.folding import caseless, variants
+from smista_mcp.core.globs.folding import caseless, fold, variants
 
 _CHARACTERS = [chr(point) for point in range(sys.maxunicode + 1)]
 _CASED = [c for c in _CHARACTERS if fold(c) != c or c.lower() != c or c.upper() != c]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smista_mcp.core.globs import GlobSet, compile_glob, fold, literal_segments, name_matches, refusal
+from smista_mcp.core.globs import GlobSet, compile_glob, folded, literal_segments, name_matches, refusal
 
 _PIECES = [
     "a",
@@ -195,7 +195,7 @@ def test_the_index_of_a_set_changes_no_answer(globs: list[str], path: str, casel
 def test_a_literal_segment_stands_in_every_match(globs: list[str], path: str, caseless: bool) -> None:
     literals = literal_segments(globs, ignore_case=caseless)
     if literals is not None and GlobSet(globs, ignore_case=caseless).hits(path):
-        assert literals & set((fold(path) if caseless else path).split("/"))
+        assert literals & set((folded(path) if caseless else path).split("/"))
 
 
 def test_hostile_patterns_take_time_linear_in_the_path() -> None:
