@@ -5,14 +5,13 @@ precedence, place in the file. A rule with several intents or skills stands in t
 its specificity depends on which one a phase meets.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from operator import attrgetter
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
-from smista_mcp.core.globs import literal_segment, translate, translate_for_denial
+from smista_mcp.core.globs import Compiled, folded, folded_octets, literal_segments
 from smista_mcp.core.languages import language_of
 from smista_mcp.core.policy import Rule
 from smista_mcp.core.values import FAMILY, Intent, Layer
@@ -61,41 +60,29 @@ class Conditions(NamedTuple):
 class _Entry:
     """One rule under one intent and one skill."""
 
-    __slots__ = ("_flags", "_globs", "_regex", "further", "literals", "position", "rank")
+    __slots__ = ("_compiled", "_fold", "_globs", "further", "literals", "position", "rank")
 
-    def __init__(self, position: int, rank: tuple[int, ...], conditions: Conditions, flags: re.RegexFlag) -> None:
+    def __init__(self, position: int, rank: tuple[int, ...], conditions: Conditions, *, ignore_case: bool) -> None:
         self.position = position
         self.rank = rank
         self.further = conditions.further
         self._globs = conditions.paths
-        self._flags = flags
-        self._regex: re.Pattern[str] | None = None
-        self.literals = _literals(conditions.paths, fold=bool(flags & re.IGNORECASE))
+        self._fold = ignore_case
+        self._compiled: Compiled | None = None
+        self.literals = literal_segments(conditions.paths, ignore_case=ignore_case) if conditions.paths else None
 
-    def holds(self, request: MatchRequest) -> bool:
+    def holds(self, request: MatchRequest, paths: Sequence[str], octets: Sequence[str]) -> bool:
         """Whether paths and further conditions hold; intent and skill hold by its place in the index."""
         if self._globs:
-            regex = self._regex
-            if regex is None:
-                to_regex = translate_for_denial if self._flags & re.IGNORECASE else translate
-                regex = self._regex = re.compile("|".join(f"(?:{to_regex(g)})" for g in self._globs), self._flags)
-            if not any(map(regex.fullmatch, request.paths)):
+            compiled = self._compiled
+            if compiled is None:
+                compiled = self._compiled = Compiled(self._globs, ignore_case=self._fold)
+            if not any(map(compiled.text, paths)) and not (octets and any(map(compiled.octets, octets))):
                 return False
         return all(condition(request) for condition in self.further)
 
 
 _rank = attrgetter("rank")
-
-
-def _literals(globs: Iterable[str], *, fold: bool) -> frozenset[str] | None:
-    """Path segments of which every match of any of the globs holds one; None where that cannot be said."""
-    found: set[str] = set()
-    for glob in globs:
-        literal = literal_segment(glob)
-        if literal is None or (fold and not literal.isascii()):
-            return None
-        found.add(literal.lower() if fold else literal)
-    return frozenset(found) or None
 
 
 class _Bucket:
@@ -121,13 +108,12 @@ class RuleIndex:
     __slots__ = ("_buckets", "_fold", "_pathless")
 
     def __init__(self, conditions: Sequence[Conditions], *, ignore_case: bool = False) -> None:
-        self._fold = ignore_case  # rules that bind: their paths hold in the NFC form too
+        self._fold = ignore_case  # rules that bind: their paths forbid
         self._buckets: dict[tuple[str | None, str | None], _Bucket] = {}
-        flags = re.DOTALL | (re.IGNORECASE if ignore_case else re.NOFLAG)
         entries: list[tuple[tuple[str | None, str | None], _Entry]] = []
         for position, one in enumerate(conditions):
             for intent in one.intents or (None,):
-                entry = _Entry(position, rank_of(one, intent, position), one, flags)
+                entry = _Entry(position, rank_of(one, intent, position), one, ignore_case=ignore_case)
                 entries.extend(((intent, skill), entry) for skill in one.skills or (None,))
         entries.sort(key=lambda pair: pair[1].rank)
         for key, entry in entries:
@@ -136,15 +122,20 @@ class RuleIndex:
 
     def matches(self, request: MatchRequest) -> Iterator[int]:
         """Positions of the rules that hold, best first; a rule can come twice (as a refinement and as its family)."""
-        for entry in self._candidates(request):
-            if entry.holds(request):
+        paths: Sequence[str] = request.paths
+        octets: list[str] = []
+        if self._fold:
+            octets = [form for path in paths if (form := folded_octets(path)) is not None]
+            paths = [folded(path) for path in paths]
+        for entry in self._candidates(request, paths):
+            if entry.holds(request, paths, octets):
                 yield entry.position
 
     def first(self, request: MatchRequest) -> int | None:
         """The position of the winning rule."""
         return next(self.matches(request), None)
 
-    def _candidates(self, request: MatchRequest) -> Iterable[_Entry]:
+    def _candidates(self, request: MatchRequest, paths: Sequence[str]) -> Iterable[_Entry]:
         buckets = self._buckets
         intents = (request.intent, None) if request.family == request.intent else (request.intent, request.family, None)
         skills = (None,) if request.skill is None else (request.skill, None)
@@ -157,25 +148,15 @@ class RuleIndex:
                     continue
                 if bucket.rest:
                     lists.append(bucket.rest)
-                if bucket.by_segment and request.paths:
+                if bucket.by_segment and paths:
                     if segments is None:
-                        segments = self._segments(request.paths)
+                        segments = set("/".join(paths).split("/"))
                     lists.extend(_found(bucket.by_segment, segments))
         if len(lists) == 1:
             return lists[0]
         if sum(map(len, lists)) <= _FEW:
             return sorted([entry for part in lists for entry in part], key=_rank)
         return merge(*lists, key=_rank)
-
-    def _segments(self, paths: Sequence[str]) -> set[str]:
-        joined = "/".join(paths)
-        if self._fold:
-            # four letters outside ASCII match ASCII ones without case; fold them as regular expressions do
-            joined = joined.lower() if joined.isascii() else joined.translate(_ASCII_FOLD).lower()
-        return set(joined.split("/"))
-
-
-_ASCII_FOLD = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
 
 
 def _found(by_segment: dict[str, list[_Entry]], segments: set[str]) -> list[list[_Entry]]:

@@ -37,7 +37,7 @@ def generated() -> Iterator[str]:
     yield "".join(
         f'<li class="item" id="i{row["id"]}"><a href="/item/{row["id"]}">{row["name"]}</a></li>' for row in rows
     )
-    own = (ROOT / "smista_mcp" / "core" / "globs.py").read_text(encoding="utf-8").splitlines()
+    own = (ROOT / "smista_mcp" / "core" / "globs" / "dialect.py").read_text(encoding="utf-8").splitlines()
     yield "\n".join("+" + line if at % 7 == 0 else " " + line for at, line in enumerate(own))
 
 
