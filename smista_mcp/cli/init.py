@@ -15,6 +15,7 @@ from smista_mcp.core.provider_specs import provider_specs
 from smista_mcp.errors import InvalidTask, StateUnavailable
 from smista_mcp.ledger import prepare_folder
 from smista_mcp.loading.environment import Environment
+from smista_mcp.loading.layers import check_organisation
 from smista_mcp.providers.gguf_models import llamacpp_facts
 from smista_mcp.providers.probe import ProbeTarget, probe_all
 
@@ -22,6 +23,7 @@ from smista_mcp.providers.probe import ProbeTarget, probe_all
 def init(options: Options) -> int:
     """Prints a policy that fits this machine; writes it after a yes on a terminal, or with --yes."""
     settings = opened(options).world.settings
+    check_organisation(settings.environment)
     found = look_around(settings.environment)
     preset = options.preset or choose_preset(found)
     text = propose(found, preset)

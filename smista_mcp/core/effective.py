@@ -105,6 +105,8 @@ class Policy(NamedTuple):
         provenance: dotted key -> origin, for `policy show`.
         confirmed: None where every layer is trusted.
         unconfirmed: names of the files that are not.
+        locked: patterns of keys that the organisation has frozen, each with its origin.
+        organisation: SHA-256 (hex) of the organisation's file, or over those of several; None where it has none.
     """
 
     revision: str
@@ -133,3 +135,5 @@ class Policy(NamedTuple):
     provenance: Mapping[str, Origin]
     confirmed: Confirmed | None = None
     unconfirmed: tuple[str, ...] = ()
+    locked: tuple[tuple[str, Origin], ...] = ()
+    organisation: str | None = None

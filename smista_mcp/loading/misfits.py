@@ -20,12 +20,10 @@ TomlValue: TypeAlias = "str | int | float | bool | date | time | list[TomlValue]
 _LATER = frozenset(
     {
         ("routing", "rules", "escalate"),
-        ("routing", "rules", "overridable"),
         ("routing", "adaptive"),
         ("secrets",),
         ("plugins",),
         ("ledger",),
-        ("locked",),
         ("providers", "unmediated"),
         ("providers", "type"),
     }

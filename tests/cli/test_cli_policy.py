@@ -110,11 +110,6 @@ def test_what_cannot_be_checked_together_is_wrong_usage(arguments: tuple[str, ..
     assert here("policy", "check", *arguments).status == 2
 
 
-def test_an_organisations_file_is_refused_by_this_version(here: Here) -> None:
-    told = here("policy", "check", "--org", "org.toml", "--json")
-    assert (told.status, told.json["error"]["code"]) == (1, "org_policy_invalid")
-
-
 def test_the_tests_of_a_policy_run_and_count_what_they_cover(here: Here, own: Path) -> None:
     own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED, encoding="utf-8")
     told = here("policy", "test")
