@@ -15,10 +15,10 @@ from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import Rule, dotted
 from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of, placing_layer
 from smista_mcp.core.rights import overreach
-from smista_mcp.core.sources import LayerDocument
+from smista_mcp.core.sources import LayerDocument, by_precedence
 from smista_mcp.core.values import Layer, Locality
 
-__all__ = ["Finding", "FindingCode", "Severity", "check", "faults"]
+__all__ = ["Finding", "FindingCode", "Severity", "check", "faults", "organisation_faults"]
 
 
 class _Named(NamedTuple):
@@ -44,7 +44,7 @@ def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ..
         layers: the documents; what an untrusted one wants is not in force and cannot be at fault.
         policy: the same documents, merged.
     """
-    sources = unlocked(layers)
+    sources = unlocked(by_precedence(layers))
     known = _known(sources, policy)
     return tuple(fault for source in sources if source.trusted for fault in _faults(source, sources, known))
 
@@ -52,7 +52,7 @@ def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ..
 def check(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
     """All findings of this checker, of untrusted layers too, by layer and line."""
     found = [*_repeated_over_layers(layers), *_missing_default(policy)]
-    sources = unlocked(layers)
+    sources = unlocked(by_precedence(layers))
     known = _known(sources, policy)
     for source in sources:
         found += _faults(source, sources, known)
@@ -73,7 +73,7 @@ def _known(sources: Sequence[LayerDocument], policy: Policy) -> _Known:
 
 def _faults(source: LayerDocument, sources: Sequence[LayerDocument], known: _Known) -> Iterator[Finding]:
     if source.layer is Layer.ORGANISATION:
-        yield from _organisation_faults(source)
+        yield from organisation_faults(source)
     elif source.bounded:
         return
     yield from _repeated(source)
@@ -83,8 +83,8 @@ def _faults(source: LayerDocument, sources: Sequence[LayerDocument], known: _Kno
         yield from _provider_faults(source, sources, known.policy)
 
 
-def _organisation_faults(source: LayerDocument) -> Iterator[Finding]:
-    """What is wrong in an organisation's file alone: nothing in it, or a lock on a key that is none."""
+def organisation_faults(source: LayerDocument) -> Iterator[Finding]:
+    """What is wrong in an organisation's file by itself: nothing in it, or a lock on a key that is none."""
     if next(stated_keys(source.document), None) is None:
         words = (
             f"{source.name} has no content, so nothing is known of what it should forbid",

@@ -99,11 +99,11 @@ def strictest(sources: Sequence[LayerDocument], scale: Scale) -> Stated[str]:
         for source in by_authority(sources)
         if (value := scale.read(source.document)) is not None
     ]
-    base = [word for source, word in stated if source.owner]
-    base = base or [word for source, word in stated if source.defaults and source.leads]
-    base = base or [Stated(scale.default, BUILTIN)]
-    others = [word for source, word in stated if not source.owner and not source.defaults]
-    return max([*base, *others], key=lambda word: scale.values.index(word.value))
+    owned = any(source.owner for source, _ in stated)
+    preset = [word for source, word in stated if source.defaults and source.leads and not owned]
+    default = [] if owned or preset else [Stated(scale.default, BUILTIN)]
+    words = [word for source, word in stated if not source.defaults]
+    return max([*words, *preset, *default], key=lambda word: scale.values.index(word.value))
 
 
 def restricted_paths(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:

@@ -7,7 +7,7 @@ from smista_mcp.core.locks import locks_of, unlocked, violations
 from smista_mcp.core.policy import dotted
 from smista_mcp.core.provider_specs import placing_layer
 from smista_mcp.core.restrictions import SCALES, Scale, held_free_paths
-from smista_mcp.core.sources import AUTHORITY, LayerDocument, by_authority
+from smista_mcp.core.sources import AUTHORITY, LayerDocument, by_authority, by_precedence
 from smista_mcp.core.values import Layer, Locality
 
 _OWN_FILE = "write it into your own policy file"
@@ -20,7 +20,8 @@ _HANDOFF = Scale(
 
 def overreach(layers: Sequence[LayerDocument]) -> tuple[Finding, ...]:
     """Keys that a layer has no right to, keys that are locked, and values looser than a higher authority's."""
-    sources = [s for s in unlocked(layers) if not s.bounded or s.layer is Layer.ORGANISATION]
+    sources = unlocked(by_precedence(layers))
+    sources = [s for s in sources if not s.bounded or s.layer is Layer.ORGANISATION]
     found = list(_locked(layers))
     for source in sources:
         found += _withheld(source, sources) if source.owner else [*_endpoints(source), *_facts(source)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from smista_mcp.core.checking import check, faults
+from smista_mcp.core.checking import check, faults, organisation_faults
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Severity
 from smista_mcp.core.layering import merge
@@ -135,7 +135,8 @@ def load(settings: Settings) -> Loaded:
     """
     before = signature(settings)
     reading = read_layers(settings)
-    _refuse(reading.errors)
+    if reading.errors:
+        _refuse([*reading.errors, *_of_organisation(reading)])
     policy = merge(reading.documents)
     _refuse([finding for finding in faults(reading.documents, policy) if finding.severity is Severity.ERROR])
     policy = policy._replace(notices=(*reading.notices, *policy.notices))
@@ -149,9 +150,12 @@ def check_organisation(environment: Environment) -> None:
         OrgPolicyInvalid: an organisation's file is there and cannot be relied on, read, or applied.
     """
     reading = read_organisation(environment)
-    _refuse(reading.errors)
-    wrong = faults(reading.documents, merge(reading.documents))
-    _refuse([finding for finding in wrong if finding.severity is Severity.ERROR])
+    _refuse([*reading.errors, *_of_organisation(reading)])
+
+
+def _of_organisation(reading: Reading) -> list[Finding]:
+    theirs = [document for document in reading.documents if document.layer is Layer.ORGANISATION]
+    return [fault for document in theirs for fault in organisation_faults(document)]
 
 
 def _refuse(errors: Sequence[Finding]) -> None:

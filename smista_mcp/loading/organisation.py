@@ -107,7 +107,7 @@ def _read(path: Path, *, added: bool) -> OrganisationFile | None:
     data = open_regular(place)
     if isinstance(data, Unreadable):
         raise _Refused(path, data.message)
-    guards.judge(path, data.info)
+    guards.judge(place, data.info)
     return OrganisationFile(path, data.content, added, guards.own)
 
 

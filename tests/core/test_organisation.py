@@ -1,7 +1,5 @@
 """The organisation's layer: its rules first, its word above everybody's, and what an added file of it may not do."""
 
-from collections.abc import Mapping
-
 import pytest
 from deciding import book, decide, layer, world
 
@@ -183,7 +181,11 @@ def test_a_provider_that_it_declares_is_where_it_says() -> None:
     ("company", "own", "expected"),
     [
         # what the user claims of his address does not go over to the organisation's
-        ('base_url = "https://b.example"', f'base_url = "{HTTP}"\nlocality = "local"\nallow_plain_lan = true', "remote"),
+        (
+            'base_url = "https://b.example"',
+            f'base_url = "{HTTP}"\nlocality = "local"\nallow_plain_lan = true',
+            "remote",
+        ),
         ('base_url = "https://b.example"\nlocality = "local"', 'locality = "remote"', "local, and yet remote"),
         ('locality = "remote"', f'base_url = "{HTTP}"\nlocality = "local"\nallow_plain_lan = true', "own and remote"),
         ('models_dir = "/m"', f'base_url = "{HTTP}"\nlocality = "local"\nallow_plain_lan = true', "own"),
@@ -193,7 +195,7 @@ def test_a_provider_that_it_declares_is_where_it_says() -> None:
 def test_an_address_and_what_is_claimed_of_it_come_from_one_layer(company: str, own: str, expected: str) -> None:
     table = "[providers.ollama]\n"
     spec = merge([organisation(table + company), layer(table + own)]).providers["ollama"]
-    places: Mapping[str, tuple[str, Locality]] = {
+    places = {
         "remote": ("https://b.example", Locality.REMOTE),
         "local, and yet remote": ("https://b.example", Locality.REMOTE),
         "own and remote": (HTTP, Locality.REMOTE),
