@@ -9,7 +9,7 @@ from typing import NamedTuple
 MAX_BYTES = 4_000_000
 """A policy of ten thousand rules has 1.5 MB."""
 MAX_FOREIGN_BYTES = 256_000
-"""The most of a file that came with a repository and that nobody has confirmed."""
+"""The most of a file that came with a repository, confirmed or not."""
 
 Stamp = tuple[str, str] | tuple[str, int, int, int, int]
 """Path with modification and change time in nanoseconds, size and inode; or with a word: why there is none of these,

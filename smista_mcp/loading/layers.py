@@ -1,6 +1,6 @@
 """Which policy files apply, and the policy that they make: read at once, joined, and refused where it is not usable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.files import MAX_BYTES, MAX_FOREIGN_BYTES, Stamp, Unreadable, is_inside, read_file, stamps
 from smista_mcp.loading.organisation import organisation_files, organisation_stamps
 from smista_mcp.loading.presets import FIRST_RUN, read_preset
+from smista_mcp.loading.trust import confirmed_files, record_file
 
 WORKSPACE_FILE = Path(".smista/config.toml")
 LOCAL_FILE = Path(".smista/local.toml")
@@ -38,6 +39,7 @@ class Settings:
         workspace: the root, or None where no workspace is known.
         enclosing: further folders whose files may have come with a repository: those around the root and around the
             working directory.
+        trust_workspace: whether the files below `.smista/` count as confirmed though nobody has seen them.
         policy_file: a file in place of the user's own.
         preset: a name; without it the user's own file may name one.
         presets_folder: where presets stand; None for those that ship.
@@ -49,6 +51,7 @@ class Settings:
     preset: str | None = None
     presets_folder: Path | None = None
     enclosing: tuple[Path, ...] = ()
+    trust_workspace: bool = False
 
     @property
     def user_file(self) -> Path:
@@ -76,6 +79,7 @@ class LayerFile(NamedTuple):
     Attributes:
         root: nothing outside this folder is opened for it.
         required: whether its absence is an error.
+        confirmed: SHA-256 of the bytes that a person has confirmed; such a file is trusted for as long as it has them.
     """
 
     layer: Layer
@@ -83,6 +87,7 @@ class LayerFile(NamedTuple):
     trusted: bool = True
     root: Path | None = None
     required: bool = False
+    confirmed: str | None = None
 
     @property
     def shown(self) -> str:
@@ -123,7 +128,10 @@ class Loaded(NamedTuple):
 
 def signature(settings: Settings) -> Signature:
     """What changes when a file that `load` reads changes, appears or goes; cheap enough for every call."""
-    return (*organisation_stamps(settings.environment), *stamps(file.path for file in layer_files(settings)))
+    files = [file.path for file in layer_files(settings)]
+    if settings.workspace is not None:
+        files.append(record_file(settings.environment.state_folder, settings.workspace))
+    return (*organisation_stamps(settings.environment), *stamps(files))
 
 
 def load(settings: Settings) -> Loaded:
@@ -174,8 +182,16 @@ def layer_files(settings: Settings) -> tuple[LayerFile, ...]:
     files = [LayerFile(Layer.USER, path, trusted=trusted, required=settings.policy_file is not None)]
     if workspace is not None:
         places = ((Layer.WORKSPACE, WORKSPACE_FILE), (Layer.LOCAL, LOCAL_FILE))
-        files += [LayerFile(layer, workspace / file, trusted=False, root=workspace) for layer, file in places]
+        flag = settings.trust_workspace
+        files += [LayerFile(layer, workspace / file, trusted=flag, root=workspace) for layer, file in places]
     return tuple(files)
+
+
+def confirmed_digests(settings: Settings) -> Mapping[str, str]:
+    """What a person has confirmed in this workspace: file as it is shown -> SHA-256 of its bytes."""
+    if settings.workspace is None or settings.state_came_along:
+        return {}
+    return confirmed_files(settings.environment.state_folder, settings.workspace)
 
 
 def read_layers(settings: Settings) -> Reading:
@@ -184,14 +200,23 @@ def read_layers(settings: Settings) -> Reading:
     Raises:
         OrgPolicyInvalid: an organisation's file is there and cannot be relied on or read.
     """
-    above, own = read_organisation(settings.environment), read_files(layer_files(settings))
+    above, confirmed = read_organisation(settings.environment), confirmed_digests(settings)
+    places = layer_files(settings)
+    own = read_files([f._replace(confirmed=confirmed.get(f.shown)) if f.root else f for f in places])
     files = Reading((*above.documents, *own.documents), (*above.findings, *own.findings))
     preset = _preset(settings, files)
     return Reading(
         (*preset.documents, *files.documents),
         (*preset.findings, *files.findings),
-        (*preset.notices, *above.notices),
+        (*preset.notices, *above.notices, *_flagged(settings, own)),
     )
+
+
+def _flagged(settings: Settings, own: Reading) -> Iterator[str]:
+    """That files count which nobody has seen."""
+    names = [document.name for document in own.documents if document.layer in (Layer.WORKSPACE, Layer.LOCAL)]
+    if settings.trust_workspace and names:
+        yield f"--trust-workspace: {' and '.join(names)} counts as confirmed, and no person was shown it"
 
 
 def read_organisation(environment: Environment) -> Reading:
@@ -220,14 +245,24 @@ def read_files(files: Sequence[LayerFile]) -> Reading:
     documents: list[LayerDocument] = []
     findings: list[Finding] = []
     for file in files:
-        data = read_file(file.path, file.root, most=MAX_BYTES if file.trusted else MAX_FOREIGN_BYTES)
-        if data is None and file.required:
-            data = Unreadable("does not exist", "name a file that does")
-        if data is not None:
-            reading = _read(file.layer, data, file.shown, trusted=file.trusted)
-            documents += reading.documents
-            findings += reading.findings
+        _, reading = read_found(file)
+        documents += reading.documents
+        findings += reading.findings
     return Reading(tuple(documents), tuple(findings))
+
+
+def read_found(file: LayerFile) -> tuple[bytes, Reading]:
+    """One file, with the bytes that were parsed; both are empty where it is not there and need not be."""
+    data = read_file(file.path, file.root, most=MAX_FOREIGN_BYTES if file.root or not file.trusted else MAX_BYTES)
+    if data is None and file.required:
+        data = Unreadable("does not exist", "name a file that does")
+    if data is None:
+        return b"", Reading((), ())
+    reading = _read(file.layer, data, file.shown, trusted=file.trusted)
+    if file.confirmed is not None:
+        known = (d._replace(trusted=file.trusted or d.digest == file.confirmed) for d in reading.documents)
+        reading = reading._replace(documents=tuple(known))
+    return b"" if isinstance(data, Unreadable) else data, reading
 
 
 def examine(reading: Reading) -> tuple[Finding, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 from model_server import Reply, serving
 from workbench import Bench, default, ollama, only

@@ -1,4 +1,4 @@
-"""Keys that the organisation locks: which keys a pattern means, what a lower layer may still say of them, what is told."""
+"""Keys that the organisation locks: which keys a pattern means, and what a lower layer may still say of them."""
 
 import pytest
 from deciding import layer
@@ -24,13 +24,12 @@ EVERYTHING = (
     '[privacy]\nrestricted_paths = []\nfree_paths = []\nhost_answers = "return"\n'
     '[privacy.remote]\nmode = "allow"\nblocked_paths = []\n'
     '[tools.permissions]\nfile_read = "allow"\ngit = "allow"\nfile_write = "allow"\n'
-    "budgets = []\n"
     '[dispatch]\ndeadline_s = 5\nfirst_byte_s = 5\nidle_s = 5\nmax_retries = 5\non_uncertain = "stop"\n'
     '[providers.ollama]\nbase_url = "http://127.0.0.1:9"\nlocality = "local"\nallow_plain_lan = true\n'
     '[providers.llamacpp]\nmodels_dir = "/m"\n'
     '[hosts.codex]\nlocality = "local"\n'
     '[catalog."a/b"]\ncontext_window = 4096\n'
-).replace("budgets = []\n", "")
+)
 KEYS = (
     ("preset", "preset"),
     ("classification", "classification.rules"),
