@@ -73,10 +73,10 @@ def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDoc
         remote = remote or document.locality is Locality.REMOTE
     if placing is not None:
         origin, said = placing.origin("providers", name), placing.document.providers[name]
-    changes: dict[str, object] = {"models_dir": folder}
-    if remote:
-        changes["locality"] = Locality.REMOTE
-    return Stated(said.model_copy(update=changes), origin)
+    locality = Locality.REMOTE if remote else said.locality
+    if (folder, locality) != (said.models_dir, said.locality):
+        said = said.model_copy(update={"models_dir": folder, "locality": locality})
+    return Stated(said, origin)
 
 
 def claims_vendor_is_local(document: ProviderDocument, address: Address | None) -> bool:

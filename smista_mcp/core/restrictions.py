@@ -100,10 +100,11 @@ def strictest(sources: Sequence[LayerDocument], scale: Scale) -> Stated[str]:
         if (value := scale.read(source.document)) is not None
     ]
     owned = any(source.owner for source, _ in stated)
-    preset = [word for source, word in stated if source.defaults and source.leads and not owned]
-    default = [] if owned or preset else [Stated(scale.default, BUILTIN)]
+    presets = [(source, word) for source, word in stated if source.defaults and not owned]
+    replaced = owned or any(source.leads for source, _ in presets)
     words = [word for source, word in stated if not source.defaults]
-    return max([*words, *preset, *default], key=lambda word: scale.values.index(word.value))
+    words += [word for _, word in presets] + ([] if replaced else [Stated(scale.default, BUILTIN)])
+    return max(words, key=lambda word: scale.values.index(word.value))
 
 
 def restricted_paths(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:

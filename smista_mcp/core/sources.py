@@ -15,6 +15,7 @@ PRECEDENCE = (Layer.PRESET, Layer.USER, Layer.WORKSPACE, Layer.LOCAL, Layer.CALL
 AUTHORITY = (Layer.ORGANISATION, Layer.USER, Layer.LOCAL, Layer.WORKSPACE, Layer.CALL)
 """Whose prohibitions stand, from high to low. A preset has none: it only says what holds where nobody else speaks."""
 BUILTIN = Origin(Layer.BUILTIN)
+_RANKS = {layer: rank for rank, layer in enumerate((*AUTHORITY, Layer.PRESET))}
 
 
 class Stated(NamedTuple, Generic[T]):
@@ -78,4 +79,4 @@ def by_precedence(layers: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:
 
 def by_authority(sources: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:
     """Layers from the highest authority to the lowest; presets last."""
-    return tuple(sorted(sources, key=lambda source: (*AUTHORITY, Layer.PRESET).index(source.layer)))
+    return tuple(sorted(sources, key=lambda source: _RANKS[source.layer]))
