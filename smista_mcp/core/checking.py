@@ -51,7 +51,9 @@ def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ..
 
 def check(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
     """All findings of this checker, of untrusted layers too, by layer and line."""
-    found = [*_repeated_over_layers(layers), *_missing_default(policy)]
+    found = [*_repeated_over_layers(layers)]
+    if any(source.layer is not Layer.ORGANISATION for source in layers):  # its file alone is no whole policy
+        found += _missing_default(policy)
     sources = unlocked(by_precedence(layers))
     known = _known(sources, policy)
     for source in sources:
@@ -91,6 +93,16 @@ def organisation_faults(source: LayerDocument) -> Iterator[Finding]:
             "write its policy into it",
         )
         yield finding_in(source, (), FindingCode.ORG_POLICY_EMPTY, words)
+    for index, rule in enumerate(source.document.routing.rules):
+        for number, written in enumerate(rule.only_models or ()):
+            target = parse_target(written)
+            if isinstance(target, ClassRef) and target.name not in source.document.classes:
+                words = (
+                    f"`{written}` is not defined here, and others could fill it",
+                    "name its models, or define it here",
+                )
+                path = _rule(index, "only_models", number)
+                yield finding_in(source, path, FindingCode.INVALID_MODEL_REF, words, rules=(rule.name,))
     for index, lock in enumerate(locks_of([source])):
         close = nearest_key(lock)
         if close is not None:

@@ -14,11 +14,12 @@ from smista_mcp.core.policy import (
     Rule,
 )
 from smista_mcp.core.provider_specs import provider_specs
-from smista_mcp.core.sources import BUILTIN, PRECEDENCE, LayerDocument, Stated, by_authority
+from smista_mcp.core.sources import AUTHORITY, BUILTIN, PRECEDENCE, LayerDocument, Stated, by_authority
 from smista_mcp.core.values import Layer
 
 T = TypeVar("T")
 _NEVER = "never"
+_CLASS = "class:"
 
 
 class Preferences(NamedTuple):
@@ -45,7 +46,7 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
     dispatch, dispatch_origins = _limits(leading)
     return Preferences(
         rules=tuple(rule for source, rule in placed if source.leads),
-        bindings=tuple(_binding(source, rule) for source, rule in placed if _binds(rule.rule)),
+        bindings=tuple(_binding(source, rule, leading) for source, rule in placed if _binds(rule.rule)),
         classification_rules=_classification_rules(leading),
         default=_last(leading, ("routing", "default"), lambda document: document.routing.default),
         handoff=_handoff(sources, leading),
@@ -76,18 +77,31 @@ def _binds(rule: Rule) -> bool:
     return rule.local_only or rule.only_models is not None
 
 
-def _binding(source: LayerDocument, placed: PlacedRule) -> PlacedRule:
-    """The rule as it binds; classes that wait with their file are spelled out, for they are known nowhere else."""
-    if source.leads or placed.rule.only_models is None:
+def _binding(source: LayerDocument, placed: PlacedRule, leading: Sequence[LayerDocument]) -> PlacedRule:
+    """The rule as it binds; its classes are spelled out, so that no lower layer widens it by giving them more models."""
+    if not any(written.startswith(_CLASS) for written in placed.rule.only_models or ()):
         return placed
-    own = source.document.classes
     spelled: list[str] = []
-    for written in placed.rule.only_models:
+    for written in placed.rule.only_models or ():
         target = parse_target(written)
-        waiting = own.get(target.name) if isinstance(target, ClassRef) else None
-        spelled += waiting.models if waiting else [written]
+        known = _class_for(source, target.name, leading) if isinstance(target, ClassRef) else None
+        spelled += known.models if known else [written]
     rule = placed.rule.model_copy(update={"only_models": tuple(dict.fromkeys(spelled))})
     return placed._replace(rule=rule)
+
+
+def _class_for(source: LayerDocument, name: str, leading: Sequence[LayerDocument]) -> ClassDefinition | None:
+    """A class as a layer's rules mean it: as it says itself, or a layer of higher authority, or a preset."""
+    if not source.leads and name in source.document.classes:
+        return source.document.classes[name]  # it waits with its file, and is known nowhere else
+    above = (s for s in reversed(leading) if s.defaults or _stands_over(s, source))
+    return next((s.document.classes[name] for s in above if name in s.document.classes), None)
+
+
+def _stands_over(other: LayerDocument, source: LayerDocument) -> bool:
+    if source.layer is Layer.PRESET:
+        return True
+    return other.layer in AUTHORITY and AUTHORITY.index(other.layer) <= AUTHORITY.index(source.layer)
 
 
 def _classification_rules(leading: Sequence[LayerDocument]) -> tuple[Stated[ClassificationRule], ...]:

@@ -241,7 +241,11 @@ def test_what_is_wrong_in_an_organisations_file_has_a_code_and_a_line(
 ) -> None:
     company.write_text(text, encoding="utf-8")
     told = here("policy", "check", "--org", str(company), "--json").json["findings"]
-    assert (code, "organisation", line) in [(f["code"], f["layer"], f["line"]) for f in told]
+    assert [(f["code"], f["layer"], f["line"]) for f in told] == [(code, "organisation", line)]
+
+
+def test_an_organisations_file_by_itself_needs_no_default(here: Here, company: Path) -> None:
+    assert here("policy", "check", "--org", str(company)).out == "no findings\n"
 
 
 def test_an_organisations_file_that_is_not_there_is_a_finding(here: Here, tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ def table(draw: random.Random) -> dict[str, object]:
             )
             for _ in names
         )
-        return [{"name": n, "model": pick(["a/b", "ollama/x"]), **more} for n, more in zip(names, optional, strict=True)]
+        return [
+            {"name": n, "model": pick(["a/b", "ollama/x"]), **more} for n, more in zip(names, optional, strict=True)
+        ]
 
     grant = ["allow", "ask", "deny"]
     privacy = maybe(
@@ -137,7 +139,7 @@ class Draw:
         believed = fixed or (self.random.random() < 0.6 if trusted is None else trusted)
         document = self.random.choice(self._pool)
         digest = f"{id(document):x}{self._serial % 3}"
-        return LayerDocument(place, document, f"{place}.toml", {}, believed, digest, (), bounded)
+        return LayerDocument(place, document, f"{place}{self._serial}.toml", {}, believed, digest, (), bounded)
 
     def layers(self) -> list[LayerDocument]:
         """Up to seven layers in any order; two files of one layer now and then."""
@@ -252,10 +254,27 @@ def test_adding_a_layer_that_may_only_narrow_or_has_less_authority_than_the_user
         assert not lost, f"{lost}\n{shown([added])}\n{shown(layers)}"
         remote = {name for name, spec in before.providers.items() if spec.locality is Locality.REMOTE}
         assert all(after.providers[name].locality is Locality.REMOTE for name in remote & after.providers.keys())
+        narrow = bound(before, added.layer)
+        grown = [one for one, models in bound(after, added.layer).items() if not models <= narrow.get(one, models)]
+        assert not grown, f"{grown}\n{shown([added])}\n{shown(layers)}"
         if not added.leads:
             led = {(p.rule.name, p.origin.layer, p.origin.file) for p in after.rules}
             assert led <= {(p.rule.name, p.origin.layer, p.origin.file) for p in before.rules}
             assert set(after.classes) <= set(before.classes)
+
+
+def bound(policy: Policy, place: Layer) -> dict[object, set[str]]:
+    """The models that each binding rule of a higher authority than this layer leaves.
+
+    A class that nobody above defines is whatever those below make of it.
+    """
+    higher = AUTHORITY[: AUTHORITY.index(place)]
+    told = ((p.origin, p.rule.only_models) for p in policy.bindings if p.origin.layer in higher)
+    return {
+        (origin.file, origin.key): set(only)
+        for origin, only in told
+        if only and not any(target.startswith("class:") for target in only)
+    }
 
 
 @pytest.mark.timeout(240)

@@ -228,6 +228,13 @@ def test_other_names_of_an_unconfirmed_file_are_counted_and_not_repeated() -> No
     assert policy.unconfirmed == ("`workspace.toml`",)
 
 
+def test_a_rule_that_still_binds_means_the_classes_of_its_own_file() -> None:
+    rule = '[[routing.rules]]\nname = "r"\nmodel = "class:c"\nonly_models = ["class:c"]\n[classes.c]\nmodels = ["ollama/c"]\n'
+    for trusted in (True, False):
+        (binding,) = merge([organisation("routing.rules"), layer(rule, Layer.WORKSPACE, trusted=trusted)]).bindings
+        assert binding.rule.only_models == ("ollama/c",)
+
+
 def test_an_added_file_locks_too() -> None:
     layers = [organisation("privacy.remote.mode")._replace(bounded=True), layer('[privacy.remote]\nmode = "allow"\n')]
     assert merge(layers).remote_mode is Grant.ASK

@@ -3,6 +3,7 @@
 import pytest
 from deciding import book, decide, layer, world
 
+from smista_mcp.core.checking import faults
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.layering import merge
 from smista_mcp.core.restrictions import DEFAULT_RESTRICTED
@@ -81,6 +82,32 @@ def test_a_rule_of_it_binds_like_any_other() -> None:
     own = '[[routing.rules]]\nname = "o"\nmodel = "openai/gpt-5"\n[privacy.remote]\nmode = "allow"\n'
     decision = decide(world(book(added(text), own)), "review it", intent="review")
     assert (decision.status, decision.code) == (Status.REFUSED, Code.RESTRICTED_CONTENT)
+
+
+CLASS = '[classes.c]\nmodels = ["ollama/{0}"]\n'
+ONLY = '[[routing.rules]]\nname = "r"\nmodel = "ollama/own"\nonly_models = ["class:c"]\n'
+
+
+@pytest.mark.parametrize(
+    ("layers", "allowed"),
+    [
+        ([layer(ONLY + CLASS.format("own")), local(CLASS.format("more"))], "own"),
+        ([layer(ONLY), layer(CLASS.format("preset"), Layer.PRESET), local(CLASS.format("more"))], "preset"),
+        ([layer(ONLY + CLASS.format("own")), organisation(CLASS.format("company"))], "company"),
+        ([organisation(ONLY + CLASS.format("company")), layer(CLASS.format("own"))], "company"),
+        ([added(ONLY + CLASS.format("company")), organisation(CLASS.format("else"))], "company"),
+        ([layer(ONLY, Layer.PRESET), local(CLASS.format("mine"))], "mine"),
+    ],
+)
+def test_no_lower_layer_fills_the_class_that_a_binding_rule_names(layers: list[LayerDocument], allowed: str) -> None:
+    (binding,) = merge(layers).bindings
+    assert binding.rule.only_models == (f"ollama/{allowed}",)
+
+
+def test_a_binding_rule_of_it_names_no_class_that_others_could_fill() -> None:
+    layers = [organisation(ONLY), layer(CLASS.format("own"))]
+    (finding,) = faults(layers, merge(layers))
+    assert (finding.code, finding.at) == ("invalid_model_ref", "routing.rules[0].only_models[0]")
 
 
 # ------------------------------------------------------------------------------------------------------------ values
