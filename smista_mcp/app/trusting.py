@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smista_mcp.app.world import World
@@ -10,7 +10,7 @@ from smista_mcp.core.findings import Severity
 from smista_mcp.core.sources import LayerDocument
 from smista_mcp.errors import InvalidTask, PolicyInvalid, StateUnavailable
 from smista_mcp.ledger import prepare_folder
-from smista_mcp.loading.layers import confirmed_digests, layer_files, read_found
+from smista_mcp.loading.layers import confirmed_digests, layer_files, load, read_found
 from smista_mcp.loading.trust import record_file, record_text
 
 
@@ -62,6 +62,15 @@ def workspace_files(world: World) -> tuple[WorkspaceFile, ...]:
             trusted = confirmed.get(file.shown) == document.digest
             found.append(WorkspaceFile(file.shown, data.decode("utf-8-sig"), document, trusted))
     return tuple(found)
+
+
+def try_out(world: World) -> None:
+    """Joins the policy as it would be with all files of the workspace confirmed.
+
+    Raises:
+        PolicyInvalid: it could not be used, so that every call would be refused.
+    """
+    load(replace(world.settings, trust_workspace=True))
 
 
 def confirm(world: World, files: tuple[WorkspaceFile, ...]) -> None:

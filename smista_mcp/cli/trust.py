@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from smista_mcp.app.trusting import WorkspaceFile, confirm, revoke, workspace_files, workspace_root
+from smista_mcp.app.trusting import WorkspaceFile, confirm, revoke, try_out, workspace_files, workspace_root
 from smista_mcp.app.world import World
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened
@@ -57,6 +57,7 @@ def _ask(world: World) -> int:
         return DONE
     _refuse_without_a_person(world)
     world.own_state()
+    try_out(world)
     for file in files:
         put(*_shown(file), "")
     put(

@@ -78,7 +78,7 @@ def _binds(rule: Rule) -> bool:
 
 
 def _binding(source: LayerDocument, placed: PlacedRule, leading: Sequence[LayerDocument]) -> PlacedRule:
-    """The rule as it binds; its classes are spelled out, so that no lower layer widens it by giving them more models."""
+    """The rule as it binds; its classes are spelled out, so that no lower layer widens it by putting more into them."""
     if not any(written.startswith(_CLASS) for written in placed.rule.only_models or ()):
         return placed
     spelled: list[str] = []

@@ -12,7 +12,7 @@ from smista_mcp.core.values import Layer, Locality
 
 _OWN_FILE = "write it into your own policy file"
 _FIXED_FILE = "write it into the organisation's file at its fixed place"
-_HELD = "the organisation's word holds, and this is not applied", "leave it out, or ask the organisation"
+_ASK = "leave it out, or ask the organisation"
 _HANDOFF = Scale(
     ("routing", "handoff"), lambda document: document.routing.handoff, ("when_unavailable", "never"), default="never"
 )
@@ -36,8 +36,7 @@ def _locked(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
         for key, lock in violations(source, locks):
             place = f"{lock.origin.file or 'its file'}{f':{lock.origin.line}' if lock.origin.line else ''}"
             message = f"`{dotted(key)}` is locked by the organisation (`{lock.text}` in {place}); it narrows at most"
-            words = message, "leave it out, or ask the organisation"
-            yield finding_in(source, key, FindingCode.ORG_LOCK_VIOLATION, words, severity=severity)
+            yield finding_in(source, key, FindingCode.ORG_LOCK_VIOLATION, (message, _ASK), severity=severity)
 
 
 def _withheld(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[Finding]:
@@ -58,7 +57,8 @@ def _withheld(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterat
             narrowing = {"models_dir"} | ({"locality"} if provider.locality is Locality.REMOTE else set[str]())
             paths += [("providers", name, key) for key in sorted(provider.model_fields_set - narrowing)]
     for path in paths:
-        yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, _HELD)
+        words = f"`{dotted(path)}` is not applied: the organisation's word holds", _ASK
+        yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)
 
 
 def _endpoints(source: LayerDocument) -> Iterator[Finding]:

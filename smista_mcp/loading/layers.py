@@ -1,5 +1,6 @@
 """Which policy files apply, and the policy that they make: read at once, joined, and refused where it is not usable."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,9 +190,10 @@ def layer_files(settings: Settings) -> tuple[LayerFile, ...]:
 
 def confirmed_digests(settings: Settings) -> Mapping[str, str]:
     """What a person has confirmed in this workspace: file as it is shown -> SHA-256 of its bytes."""
-    if settings.workspace is None or settings.state_came_along:
+    state, root = settings.environment.state_folder, settings.workspace
+    if root is None or not os.path.lexists(record_file(state, root)) or settings.state_came_along:
         return {}
-    return confirmed_files(settings.environment.state_folder, settings.workspace)
+    return confirmed_files(state, root)
 
 
 def read_layers(settings: Settings) -> Reading:

@@ -107,8 +107,11 @@ def test_without_a_terminal_nobody_confirms(shell: CommandLine, home: Path, conf
     assert records(home) == []
 
 
-def test_a_broken_file_is_told_and_not_confirmed(shell: CommandLine, home: Path, config: Path) -> None:
-    config.write_text("broken =", encoding="utf-8")
+@pytest.mark.parametrize("text", ["broken =", '[routing.default]\nmodel = "class:nobody-knows"\n'])
+def test_a_file_that_could_not_be_applied_is_not_confirmed(
+    shell: CommandLine, home: Path, config: Path, text: str
+) -> None:
+    config.write_text(text, encoding="utf-8")
     shown, status = asked(shell, b"trust")
     assert (status, "policy_invalid" in shown, records(home)) == (1, True, [])
 

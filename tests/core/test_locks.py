@@ -229,7 +229,8 @@ def test_other_names_of_an_unconfirmed_file_are_counted_and_not_repeated() -> No
 
 
 def test_a_rule_that_still_binds_means_the_classes_of_its_own_file() -> None:
-    rule = '[[routing.rules]]\nname = "r"\nmodel = "class:c"\nonly_models = ["class:c"]\n[classes.c]\nmodels = ["ollama/c"]\n'
+    rule = '[[routing.rules]]\nname = "r"\nmodel = "class:c"\nonly_models = ["class:c"]\n'
+    rule += '[classes.c]\nmodels = ["ollama/c"]\n'
     for trusted in (True, False):
         (binding,) = merge([organisation("routing.rules"), layer(rule, Layer.WORKSPACE, trusted=trusted)]).bindings
         assert binding.rule.only_models == ("ollama/c",)
