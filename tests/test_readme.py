@@ -10,6 +10,9 @@ from deciding import layer
 
 from smista_mcp.cli.parser import parse
 from smista_mcp.cli.registering import REGISTRATIONS
+from smista_mcp.core.checking import check, faults
+from smista_mcp.core.layering import merge
+from smista_mcp.core.values import Layer
 from smista_mcp.loading.presets import FIRST_RUN, preset_names
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +41,14 @@ def test_every_command_is_one_that_the_command_line_takes(command: str) -> None:
 @pytest.mark.parametrize("policy", blocks("toml"))
 def test_every_policy_loads_without_a_finding(policy: str) -> None:
     tomllib.loads(policy)
-    assert layer(policy).document.routing.default is not None
+    if policy.startswith("# /etc/smista/policy.toml"):
+        company = layer(policy, Layer.ORGANISATION)
+        assert faults([company], merge([company])) == ()
+        own = layer('[privacy.remote]\nmode = "allow"\n[routing.default]\nmodel = "host/current"\n')
+        found = check([company, own], merge([company, own]))
+        assert [(finding.code, finding.at) for finding in found] == [("org_lock_violation", "privacy.remote.mode")]
+    else:
+        assert layer(policy).document.routing.default is not None
 
 
 def test_what_registers_smista_with_a_host_is_what_init_says() -> None:

@@ -14,7 +14,7 @@ from smista_mcp.context.workspace import find_root
 from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, RouteAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import ContextKind
-from smista_mcp.errors import PolicyInvalid
+from smista_mcp.errors import OrgPolicyInvalid, PolicyInvalid
 from smista_mcp.loading.layers import Settings
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class App:
         Raises:
             NotFound: nothing has that id, or nothing is recorded yet.
             StateUnavailable: the ledger cannot be read, and why.
+            OrgPolicyInvalid: the organisation's file cannot be applied.
             SmistaError: as for `route`.
         """
         from smista_mcp.app.explaining import explain_last, explain_stored, explained  # noqa: PLC0415  3 ms to import
@@ -88,6 +89,8 @@ class App:
         ledger = self._world.open_ledger()
         try:
             book = self._world.book()
+        except OrgPolicyInvalid:
+            raise
         except PolicyInvalid as error:  # the record can be read all the same
             book = error
         if last or given is None:

@@ -90,7 +90,7 @@ class World:
 
         Raises:
             PolicyInvalid: a file cannot be used.
-            OrgPolicyInvalid: an organisation's file is there, which this version cannot apply.
+            OrgPolicyInvalid: an organisation's file is there and cannot be applied.
         """
         with self._lock:
             if self._loaded is None or self._loaded.signature != signature(self.settings):

@@ -21,6 +21,7 @@ from smista_mcp.ledger import prepare_folder
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.files import Unreadable, read_file
+from smista_mcp.loading.layers import check_organisation
 from smista_mcp.loading.presets import SCHEMA_FILE, presets_folder
 from smista_mcp.providers.gguf_models import llamacpp_facts
 from smista_mcp.providers.probe import ProbeTarget, probe_all
@@ -55,6 +56,7 @@ class _Proposal(NamedTuple):
 def init(options: Options) -> int:
     """Prints a policy that fits this machine, or a change; writes it after a yes on a terminal, or with --yes."""
     settings = opened(options).world.settings
+    check_organisation(settings.environment)
     found = look_around(settings.environment)
     proposal = _proposal(settings.user_file, found, options)
     register = _register(settings.environment)

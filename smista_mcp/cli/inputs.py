@@ -33,6 +33,7 @@ def opened(options: Options) -> App:
             workspace=options.workspace,
             policy_file=options.policy,
             preset=options.preset,
+            trust_workspace=options.trust_workspace,
         )
     )
 

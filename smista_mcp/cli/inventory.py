@@ -37,7 +37,7 @@ def ordered_rules(book: Rulebook) -> tuple[PlacedRule, ...]:
 
 
 def binding_rules(policy: Policy) -> tuple[PlacedRule, ...]:
-    """The rules that cannot win, because their file is not trusted, but bind what they match."""
+    """The rules that cannot win, because their file may only narrow, but bind what they match."""
     winning = {placed.order for placed in policy.rules}
     return tuple(placed for placed in policy.bindings if placed.order not in winning)
 
@@ -77,6 +77,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _named("hosts", ((name, locality.value) for name, locality in policy.host_localities.items()))
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
     yield "plugins.select", policy.plugin
+    yield from _members("locked", (pattern for pattern, _ in policy.locked))
 
 
 def _members(key: str, values: Iterable[object]) -> Iterator[tuple[str, object]]:

@@ -30,6 +30,7 @@ class Options(Namespace):
     workspace: Path | None = None
     policy: Path | None = None
     preset: str | None = None
+    trust_workspace: bool = False
     # tasks
     text: str | None = None
     intent: str | None = None
@@ -45,6 +46,7 @@ class Options(Namespace):
     job: str | None = None
     yes: bool = False
     force: bool = False
+    revoke: bool = False
     user: Path | None = None
     workspace_policy: Path | None = None
     org: Path | None = None
@@ -144,6 +146,7 @@ def _everywhere(parser: ArgumentParser) -> None:
     group.add_argument("--workspace", type=_path, metavar="DIR", help="the folder below which files may be read")
     group.add_argument("--policy", type=_path, metavar="FILE", help="a policy file in place of your own")
     group.add_argument("--preset", type=_word, metavar="NAME", help="a policy that ships, below your own")
+    group.add_argument("--trust-workspace", action="store_true", help="for CI: count .smista/ as confirmed")
     group.add_argument("--debug", action="store_true", help="show the traceback of a defect")
 
 
@@ -215,6 +218,10 @@ def _init(parser: ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
 
 
+def _trust(parser: ArgumentParser) -> None:
+    parser.add_argument("--revoke", action="store_true", help="take back what was confirmed here")
+
+
 _VERBS = (
     _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio"),
     _Verb("serve-http", "serve MCP hosts on this machine over HTTP", "serving:http", _http),
@@ -233,6 +240,7 @@ _VERBS = (
         ),
     ),
     _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
+    _Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),
     _Verb(
         "local",

@@ -15,8 +15,8 @@ from smista_mcp.core.findings import Finding, Severity
 from smista_mcp.core.policy_tests import TestReport, TestResult, run_tests
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
-from smista_mcp.errors import InvalidTask, OrgPolicyInvalid
-from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers, refuse_organisation
+from smista_mcp.errors import InvalidTask
+from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers
 
 
 def check(options: Options) -> int:
@@ -35,14 +35,11 @@ def check(options: Options) -> int:
 
 def _named_files(options: Options) -> Reading | None:
     """The files that the command line names as layers; None where it names none."""
-    if options.org is not None:
-        raise OrgPolicyInvalid(
-            f"`{options.org}` cannot be checked as an organisation's policy, which this version cannot apply",
-            fix="use a version that can; nothing is decided without it",
-        )
     if options.untrusted and options.workspace_policy is None:
         raise InvalidTask("--untrusted needs the file that it is about", fix="name it with --workspace-policy")
     files: list[LayerFile] = []
+    if options.org is not None:
+        files.append(LayerFile(Layer.ORGANISATION, options.org, required=True))
     if options.user is not None:
         files.append(LayerFile(Layer.USER, options.user, required=True))
     if options.workspace_policy is not None:
@@ -56,9 +53,7 @@ def _named_files(options: Options) -> Reading | None:
 
 
 def _own_files(options: Options) -> Reading:
-    settings = opened(options).world.settings
-    refuse_organisation(settings.environment)
-    return read_layers(settings)
+    return read_layers(opened(options).world.settings)
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -127,7 +122,7 @@ def show(options: Options) -> int:
     put_table([(f"{n}", *_rule(rule)) for n, rule in enumerate(ordered_rules(book), 1)] or [("none",)], indent="  ")
     binding = binding_rules(policy)
     if binding:
-        put("", "rules of files that are not trusted, which only bind")
+        put("", "rules of files that may only narrow, which only bind")
         put_table([_rule(rule) for rule in binding], indent="  ")
     put_notices(policy.notices)
     return DONE

@@ -113,12 +113,20 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def confirmed(question: str) -> bool:
     """Asks a person on standard error; anything but a yes is a no."""
+    return _answer(question).lower() in ("y", "yes")
+
+
+def typed(question: str, word: str) -> bool:
+    """Asks a person on standard error for a word; anything else is a no."""
+    return _answer(question) == word
+
+
+def _answer(question: str) -> str:
     _put_beside(f"{question} ", sys.stderr)
     try:
-        answer = sys.stdin.readline()
+        return sys.stdin.readline().strip()
     except (OSError, UnicodeError):
-        return False
-    return answer.strip().lower() in ("y", "yes")
+        return ""
 
 
 def flush_output() -> None:

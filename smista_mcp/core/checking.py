@@ -9,15 +9,16 @@ from typing import NamedTuple
 from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
+from smista_mcp.core.locks import locks_of, nearest_key, stated_keys, unlocked
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import Rule, dotted
-from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of
+from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of, placing_layer
 from smista_mcp.core.rights import overreach
-from smista_mcp.core.sources import LayerDocument
-from smista_mcp.core.values import Locality
+from smista_mcp.core.sources import LayerDocument, by_precedence
+from smista_mcp.core.values import Layer, Locality
 
-__all__ = ["Finding", "FindingCode", "Severity", "check", "faults"]
+__all__ = ["Finding", "FindingCode", "Severity", "check", "faults", "organisation_faults"]
 
 
 class _Named(NamedTuple):
@@ -28,6 +29,14 @@ class _Named(NamedTuple):
     rule: str | None = None
 
 
+class _Known(NamedTuple):
+    """The policy in force, and the names that a target may have."""
+
+    policy: Policy
+    classes: tuple[str, ...]
+    providers: tuple[str, ...]
+
+
 def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
     """What makes a policy unusable: names that nothing stands behind, names used twice, unsafe addresses.
 
@@ -35,24 +44,71 @@ def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ..
         layers: the documents; what an untrusted one wants is not in force and cannot be at fault.
         policy: the same documents, merged.
     """
-    return tuple(fault for source in layers if source.trusted for fault in _faults(source, policy))
+    sources = unlocked(by_precedence(layers))
+    known = _known(sources, policy)
+    return tuple(fault for source in sources if source.trusted for fault in _faults(source, sources, known))
 
 
 def check(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
     """All findings of this checker, of untrusted layers too, by layer and line."""
-    found = [*_repeated_over_layers(layers), *_missing_default(policy)]
-    for source in layers:
-        found += [*_faults(source, policy), *_leaving(source, policy), *_unreachable(source)]
+    found = [*_repeated_over_layers(layers)]
+    if any(source.layer is not Layer.ORGANISATION for source in layers):  # its file alone is no whole policy
+        found += _missing_default(policy)
+    sources = unlocked(by_precedence(layers))
+    known = _known(sources, policy)
+    for source in sources:
+        found += _faults(source, sources, known)
+        if source.leads or not source.trusted:
+            found += [*_leaving(source, policy), *_unreachable(source)]
     found += overreach(layers)
     order = [source.layer for source in layers]
     return tuple(sorted(found, key=lambda f: (order.index(f.layer) if f.layer else -1, f.line or 0, f.at, f.code)))
 
 
-def _faults(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+def _known(sources: Sequence[LayerDocument], policy: Policy) -> _Known:
+    """What may be named: also what a lock keeps from being in force, which its own finding tells of."""
+    locked = [source.document for source in sources if source.bounded]
+    classes = dict.fromkeys((*policy.classes, *(name for document in locked for name in document.classes)))
+    providers = dict.fromkeys((*policy.providers, *(name for document in locked for name in document.providers)))
+    return _Known(policy, tuple(classes), tuple(providers))
+
+
+def _faults(source: LayerDocument, sources: Sequence[LayerDocument], known: _Known) -> Iterator[Finding]:
+    if source.layer is Layer.ORGANISATION:
+        yield from organisation_faults(source)
+    elif source.bounded:
+        return
     yield from _repeated(source)
-    yield from _unresolved(source, policy)
+    if not source.bounded:
+        yield from _unresolved(source, known)
     if source.owner:
-        yield from _provider_faults(source, policy)
+        yield from _provider_faults(source, sources, known.policy)
+
+
+def organisation_faults(source: LayerDocument) -> Iterator[Finding]:
+    """What is wrong in an organisation's file by itself: nothing in it, or a lock on a key that is none."""
+    if next(stated_keys(source.document), None) is None:
+        words = (
+            f"{source.name} has no content, so nothing is known of what it should forbid",
+            "write its policy into it",
+        )
+        yield finding_in(source, (), FindingCode.ORG_POLICY_EMPTY, words)
+    for index, rule in enumerate(source.document.routing.rules):
+        for number, written in enumerate(rule.only_models or ()):
+            target = parse_target(written)
+            if isinstance(target, ClassRef) and target.name not in source.document.classes:
+                words = (
+                    f"`{written}` is not defined here, and others could fill it",
+                    "name its models, or define it here",
+                )
+                path = _rule(index, "only_models", number)
+                yield finding_in(source, path, FindingCode.INVALID_MODEL_REF, words, rules=(rule.name,))
+    for index, lock in enumerate(locks_of([source])):
+        close = nearest_key(lock)
+        if close is not None:
+            fix = f"did you mean `{close}`?" if close else "write a key such as `privacy.remote.mode`"
+            words = f"`{lock.text}` is no key of a policy that can be locked", fix
+            yield finding_in(source, ("locked", index), FindingCode.INVALID_ENUM, words)
 
 
 def _repeated(source: LayerDocument) -> Iterator[Finding]:
@@ -98,12 +154,12 @@ def _rule(index: int, *rest: str | int) -> Path:
     return ("routing", "rules", index, *rest)
 
 
-def _unresolved(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+def _unresolved(source: LayerDocument, known: _Known) -> Iterator[Finding]:
     """Targets whose provider or class nothing stands behind."""
     judged: dict[str, tuple[FindingCode, str, str] | None] = {}
     for named in _targets(source):
         if named.text not in judged:
-            judged[named.text] = _unknown(named.text, policy)
+            judged[named.text] = _unknown(named.text, known)
         verdict = judged[named.text]
         if verdict is not None:
             code, message, fix = verdict
@@ -133,19 +189,19 @@ def _targets(source: LayerDocument) -> Iterator[_Named]:
                 yield _Named(("classes", name, "models", number), written)
 
 
-def _unknown(text: str, policy: Policy) -> tuple[FindingCode, str, str] | None:
+def _unknown(text: str, known: _Known) -> tuple[FindingCode, str, str] | None:
     target = parse_target(text)
     if isinstance(target, ClassRef):
-        if target.name in policy.classes or target.name == LOCAL_CLASS:
+        if target.name in known.classes or target.name == LOCAL_CLASS:
             return None
-        fix = _nearest(target.name, [*policy.classes, LOCAL_CLASS], "class:") or f"define `[classes.{target.name}]`"
+        fix = _nearest(target.name, [*known.classes, LOCAL_CLASS], "class:") or f"define `[classes.{target.name}]`"
         return FindingCode.INVALID_MODEL_REF, f"no layer defines the class of `{text}`", fix
-    if target.provider == HOST or target.provider in policy.providers:
+    if target.provider == HOST or target.provider in known.providers:
         return None
     if target.provider.startswith("cli:"):
         return FindingCode.UNKNOWN_PROVIDER, f"`{text}`: this version has no `cli:` providers", "name another provider"
     declare = f"declare `[providers.{dotted([target.provider])}]` with its `base_url` in your own policy file"
-    fix = _nearest(target.provider, [*policy.providers, HOST], "") or declare
+    fix = _nearest(target.provider, [*known.providers, HOST], "") or declare
     return FindingCode.UNKNOWN_PROVIDER, f"`{text}` names the provider `{target.provider}`, which is not declared", fix
 
 
@@ -155,8 +211,11 @@ def _nearest(name: str, known: Sequence[str], prefix: str) -> str:
     return f"did you mean `{prefix}{folded[close]}`?" if close else ""
 
 
-def _provider_faults(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
+def _provider_faults(source: LayerDocument, sources: Sequence[LayerDocument], policy: Policy) -> Iterator[Finding]:
     for name, document in source.document.providers.items():
+        placing = placing_layer(sources, name)
+        if placing is not None and placing is not source:
+            continue  # another layer says where it is
         path: Path = ("providers", name)
         kind = kind_of(name)
         spec = policy.providers.get(name)

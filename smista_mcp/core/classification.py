@@ -23,15 +23,17 @@ class Reader:
             of each phase, negated and masked ones left out; the first that matches gives that phase its intent, with
             the source `rule:N`, N counting from 1 as written.
         skills: names of the skills on disk or in routing rules.
+        first: how many of the rules, from the start, are the organisation's: these are tried before the rest.
     """
 
     rules: tuple[ClassificationRule, ...] = ()
     skills: frozenset[str] = frozenset()
+    first: int = 0
     _index: RuleIndex = field(init=False, repr=False, compare=False)
     _known: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", indexed(self.rules))
+        object.__setattr__(self, "_index", indexed(self.rules, self.first))
         known = {sign + name.lower(): name for name in sorted(self.skills) for sign in ("", "/", "$")}
         object.__setattr__(self, "_known", known)
 

@@ -106,6 +106,8 @@ class Policy(NamedTuple):
         confirmed: None where every layer is trusted.
         unconfirmed: names of the files that are not.
         plugin: the function that may reorder or drop accepted candidates, `package.module:function`.
+        locked: patterns of keys that the organisation has frozen, each with its origin.
+        organisation: SHA-256 (hex) of the organisation's file, or over those of several; None where it has none.
     """
 
     revision: str
@@ -135,3 +137,5 @@ class Policy(NamedTuple):
     confirmed: Confirmed | None = None
     unconfirmed: tuple[str, ...] = ()
     plugin: str | None = None
+    locked: tuple[tuple[str, Origin], ...] = ()
+    organisation: str | None = None

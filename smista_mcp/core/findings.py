@@ -32,6 +32,8 @@ class FindingCode(StrEnum):
     REMOTE_MODEL_OF_LOCAL_ONLY = "remote_model_of_local_only"
     REMOTE_FALLBACK_OF_LOCAL_ONLY = "remote_fallback_of_local_only"
     PERMISSION_WIDENING = "permission_widening"
+    ORG_LOCK_VIOLATION = "org_lock_violation"
+    ORG_POLICY_EMPTY = "org_policy_empty"
     SECRET_REUSE_UNTRUSTED_LAYER = "secret_reuse_untrusted_layer"  # noqa: S105  the name of a finding
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from smista_mcp.core.effective import Confirmed, Origin, Policy
+from smista_mcp.core.locks import Lock, locks_of, unlocked
 from smista_mcp.core.notices import notices
 from smista_mcp.core.policy import dotted
 from smista_mcp.core.preferences import Preferences, prefer
 from smista_mcp.core.restrictions import Restrictions, allowed_models, budgets, denied_models, restrict
 from smista_mcp.core.sources import LayerDocument, Stated, by_precedence
 from smista_mcp.core.values import Layer
-from smista_mcp.errors import OrgPolicyInvalid
 
 __all__ = ["LayerDocument", "merge"]
 
@@ -22,17 +22,15 @@ T = TypeVar("T")
 def merge(layers: Sequence[LayerDocument]) -> Policy:
     """The policy that the layers make together, whatever order they are given in.
 
-    A layer that is not trusted narrows and does nothing else; what it asks for besides is named in `notices`.
-
-    Raises:
-        OrgPolicyInvalid: an organisation's layer is among them, which this version cannot apply.
+    A layer that is not trusted narrows and does nothing else, and so does what a layer says of keys that the
+    organisation has locked; what it asks for besides is named in `notices`.
     """
-    if any(layer.layer is Layer.ORGANISATION for layer in layers):
-        raise OrgPolicyInvalid("this version cannot apply an organisation's policy")
-    sources = by_precedence(layers)
+    given = by_precedence(layers)
+    locks = locks_of(given)
+    sources = unlocked(given)
     wanted, forbidden = prefer(sources), restrict(sources)
     return Policy(
-        revision=_revision(sources),
+        revision=_revision(given),
         rules=wanted.rules,
         bindings=wanted.bindings,
         default=wanted.default.value if wanted.default else None,
@@ -55,10 +53,12 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         catalog=_values(wanted.catalog),
         tests=wanted.tests,
         notices=notices(sources),
-        provenance=dict(_provenance(wanted, forbidden)),
+        provenance=dict(_provenance(wanted, forbidden, locks)),
         confirmed=_confirmed(sources),
-        unconfirmed=tuple(source.name for source in sources if not source.trusted),
         plugin=wanted.plugin.value if wanted.plugin else None,
+        unconfirmed=tuple(source.name for source in given if not source.trusted),
+        locked=tuple((lock.text, lock.origin) for lock in locks),
+        organisation=_organisation(given),
     )
 
 
@@ -79,12 +79,21 @@ def _values(stated: Mapping[str, Stated[T]]) -> dict[str, T]:
 
 def _revision(sources: Sequence[LayerDocument]) -> str:
     """SHA-256 of layers, trust and contents; neither paths nor times enter."""
-    parts = sorted([source.layer.value, source.trusted, source.digest] for source in sources)
+    parts = sorted([source.layer.value, source.leads, source.digest] for source in sources)
     text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _provenance(wanted: Preferences, forbidden: Restrictions) -> Iterator[tuple[str, Origin]]:
+def _organisation(sources: Sequence[LayerDocument]) -> str | None:
+    """SHA-256 of the organisation's file; of several, over theirs, that of the fixed place first."""
+    files = [source for source in sources if source.layer is Layer.ORGANISATION]
+    digests = [source.digest for source in sorted(files, key=lambda source: source.bounded)]
+    if len(digests) < 2:
+        return digests[0] if digests else None
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lock]) -> Iterator[tuple[str, Origin]]:
     """Where each effective value stands. Members of joined lists are numbered as they are in force."""
     yield "routing.overrides", forbidden.overrides.origin
     yield "routing.handoff", wanted.handoff.origin
@@ -119,3 +128,5 @@ def _provenance(wanted: Preferences, forbidden: Restrictions) -> Iterator[tuple[
     for key, members in lists.items():
         for index, member in enumerate(members):
             yield f"{key}[{index}]", member.origin
+    for index, lock in enumerate(locks):
+        yield f"locked[{index}]", lock.origin

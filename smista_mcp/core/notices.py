@@ -1,8 +1,10 @@
 """What a person should know about the files that a policy comes from: what waits, and what was left out."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from smista_mcp.core.restrictions import idle_free_paths
+from smista_mcp.core.locks import Lock, locks_of, violations
+from smista_mcp.core.restrictions import held_free_paths, idle_free_paths
 from smista_mcp.core.sources import LayerDocument
 from smista_mcp.core.values import Layer, Locality
 
@@ -11,29 +13,49 @@ _SHOWN = 12
 
 def notices(sources: Sequence[LayerDocument]) -> tuple[str, ...]:
     """One sentence each, in the order of the layers. Names that a file is free to choose are counted, not repeated."""
-    return tuple(sentence for source in sources for sentence in _of(source, sources))
+    locks = locks_of(sources)
+    return tuple(sentence for source in sources for sentence in _of(source, sources, locks))
 
 
-def _of(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[str]:
+def _of(source: LayerDocument, sources: Sequence[LayerDocument], locks: Sequence[Lock]) -> Iterator[str]:
+    binding = tuple(_models_ruled_out(source)) if not source.trusted else ()
+    if binding:
+        yield f"{source.name} limits which models may serve, and nobody has confirmed it: {_list(binding)}"
+    yield from _bounded(source, locks) if source.bounded else _unbounded(source, sources)
+
+
+def _unbounded(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[str]:
     if source.layer is Layer.USER and not source.trusted:
         yield (
             f"{source.name} lies in the workspace, its repository or the working directory, so it is not taken for your"
             " own policy; keep that outside"
         )
-    binding = tuple(_models_ruled_out(source)) if not source.trusted else ()
-    if binding:
-        yield f"{source.name} limits which models may serve, and nobody has confirmed it: {_list(binding)}"
     waiting = tuple(waits(source)) if not source.trusted else ()
     if waiting:
         yield f"{source.name} waits for `smista-mcp trust` and only narrows until then; not applied: {_list(waiting)}"
     foreign = tuple(owner_keys(source)) if not source.owner else ()
     if foreign:
-        yield f"{source.name} cannot set {_list(foreign)}: only your own policy file can"
+        yield f"{source.name} cannot set {_list(foreign)}: only your own policy file or the organisation's can"
     if source.skipped:
         yield f"{source.name}: skipped {_list(source.skipped)}, which means nothing here"
-    idle = idle_free_paths(sources) if source.owner else ()
+    idle = idle_free_paths(source, sources) if source.owner else ()
     if idle:
         yield f"{source.name}: {_list(idle)} in `free_paths` frees nothing; no pattern is written so"
+    held = held_free_paths(source, sources) if source.owner else ()
+    if held:
+        yield f"{source.name}: {_list(held)} in `free_paths` frees nothing; the organisation restricts it"
+
+
+def _bounded(source: LayerDocument, locks: Sequence[Lock]) -> Iterator[str]:
+    """Of what may only narrow in a file that is trusted: the organisation's added one, and locked keys."""
+    if source.layer is Layer.ORGANISATION:
+        idle = (*waits(source), *owner_keys(source))
+        if idle:
+            yield f"{source.name}, which SMISTA_ORG_POLICY adds, may only narrow; not applied: {_list(idle)}"
+    elif source.layer is not Layer.PRESET:  # nobody but us could mend a preset
+        counted = Counter(violation.lock.text for violation in violations(source, locks))
+        locked = tuple(f"`{text}` ({count})" for text, count in counted.items())
+        yield f"{source.name} sets keys that the organisation has locked; they narrow at most: {_list(locked)}"
 
 
 def _models_ruled_out(source: LayerDocument) -> Iterator[str]:

@@ -230,6 +230,8 @@ class Rule(Value):
     required_permissions: ToolsSection = ToolsSection()
     cost_limit: Money | None = None
     deadline_s: Seconds | None = None
+    overridable: StrictBool = False
+    """In the organisation's file alone: whether a call's own model may win over this rule."""
 
 
 class DefaultRoute(Value):
@@ -354,9 +356,10 @@ class PolicyTest(Value):
 
 
 class PolicyDocument(Value):
-    """One policy file."""
+    """One policy file. `locked` stands in the organisation's file alone: dotted keys, `*` for one part of them."""
 
     preset: Text | None = None
+    locked: Patterns = ()
     classification: ClassificationSection = ClassificationSection()
     routing: RoutingSection = RoutingSection()
     classes: dict[Annotated[str, AfterValidator(_class_name)], ClassDefinition] = {}

@@ -1,4 +1,4 @@
-"""What is preferred: rules of all trusted layers side by side, every other value from the layer that comes last."""
+"""What is preferred: rules of all layers that lead, side by side; every other value from the layer that comes last."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -14,10 +14,12 @@ from smista_mcp.core.policy import (
     Rule,
 )
 from smista_mcp.core.provider_specs import provider_specs
-from smista_mcp.core.sources import BUILTIN, PRECEDENCE, LayerDocument, Stated
+from smista_mcp.core.sources import AUTHORITY, BUILTIN, PRECEDENCE, LayerDocument, Stated, by_authority
+from smista_mcp.core.values import Layer
 
 T = TypeVar("T")
 _NEVER = "never"
+_CLASS = "class:"
 
 
 class Preferences(NamedTuple):
@@ -38,18 +40,18 @@ class Preferences(NamedTuple):
 
 
 def prefer(sources: Sequence[LayerDocument]) -> Preferences:
-    """Joins what the layers want; `sources` by precedence. Of a layer that is not trusted only what narrows counts."""
-    trusted = [source for source in sources if source.trusted]
+    """Joins what the layers want; `sources` by precedence. Of a layer that does not lead only what narrows counts."""
+    leading = [source for source in sources if source.leads]
     owners = [source for source in sources if source.owner]
     placed = _placed(sources)
-    dispatch, dispatch_origins = _limits(trusted)
+    dispatch, dispatch_origins = _limits(leading)
     return Preferences(
-        rules=tuple(rule for source, rule in placed if source.trusted),
-        bindings=tuple(_binding(source, rule) for source, rule in placed if _binds(rule.rule)),
-        classification_rules=_classification_rules(trusted),
-        default=_last(trusted, ("routing", "default"), lambda document: document.routing.default),
-        handoff=_handoff(sources, trusted),
-        classes=_by_name(trusted, "classes", lambda document: document.classes),
+        rules=tuple(rule for source, rule in placed if source.leads),
+        bindings=tuple(_binding(source, rule, leading) for source, rule in placed if _binds(rule.rule)),
+        classification_rules=_classification_rules(leading),
+        default=_last(leading, ("routing", "default"), lambda document: document.routing.default),
+        handoff=_handoff(sources, leading),
+        classes=_by_name(leading, "classes", lambda document: document.classes),
         dispatch=dispatch,
         dispatch_origins=dispatch_origins,
         providers=provider_specs(sources),
@@ -68,7 +70,8 @@ def _placed(sources: Sequence[LayerDocument]) -> list[tuple[LayerDocument, Place
     for source in sources:
         for index, rule in enumerate(source.document.routing.rules):
             origin = source.origin("routing", "rules", index)
-            placed.append((source, PlacedRule(rule, origin, len(placed), trusted=source.trusted)))
+            one = PlacedRule(rule, origin, len(placed), rule.overridable and source.owner, trusted=source.trusted)
+            placed.append((source, one))
     return placed
 
 
@@ -76,46 +79,59 @@ def _binds(rule: Rule) -> bool:
     return rule.local_only or rule.only_models is not None
 
 
-def _binding(source: LayerDocument, placed: PlacedRule) -> PlacedRule:
-    """The rule as it binds; classes that wait with their file are spelled out, for they are known nowhere else."""
-    if source.trusted or placed.rule.only_models is None:
+def _binding(source: LayerDocument, placed: PlacedRule, leading: Sequence[LayerDocument]) -> PlacedRule:
+    """The rule as it binds; its classes are spelled out, so that no lower layer widens it by putting more into them."""
+    if not any(written.startswith(_CLASS) for written in placed.rule.only_models or ()):
         return placed
-    own = source.document.classes
     spelled: list[str] = []
-    for written in placed.rule.only_models:
+    for written in placed.rule.only_models or ():
         target = parse_target(written)
-        waiting = own.get(target.name) if isinstance(target, ClassRef) else None
-        spelled += waiting.models if waiting else [written]
+        known = _class_for(source, target.name, leading) if isinstance(target, ClassRef) else None
+        spelled += known.models if known else [written]
     rule = placed.rule.model_copy(update={"only_models": tuple(dict.fromkeys(spelled))})
     return placed._replace(rule=rule)
 
 
-def _classification_rules(trusted: Sequence[LayerDocument]) -> tuple[Stated[ClassificationRule], ...]:
-    """In the order in which they are tried: priority, then the layer that comes last, then the file."""
+def _class_for(source: LayerDocument, name: str, leading: Sequence[LayerDocument]) -> ClassDefinition | None:
+    """A class as a layer's rules mean it: as it says itself, or a layer of higher authority, or a preset."""
+    if not source.leads and name in source.document.classes:
+        return source.document.classes[name]  # it waits with its file, and is known nowhere else
+    above = (s for s in reversed(leading) if s.defaults or _stands_over(s, source))
+    return next((s.document.classes[name] for s in above if name in s.document.classes), None)
+
+
+def _stands_over(other: LayerDocument, source: LayerDocument) -> bool:
+    if source.layer is Layer.PRESET:
+        return True
+    return other.layer in AUTHORITY and AUTHORITY.index(other.layer) <= AUTHORITY.index(source.layer)
+
+
+def _classification_rules(leading: Sequence[LayerDocument]) -> tuple[Stated[ClassificationRule], ...]:
+    """In the order in which they are tried: the organisation's, priority, the layer that comes last, the file."""
     stated = [
         (
-            (rule.priority, -PRECEDENCE.index(source.layer), index),
+            (source.layer is not Layer.ORGANISATION, rule.priority, -PRECEDENCE.index(source.layer), index),
             Stated(rule, source.origin("classification", "rules", index)),
         )
-        for source in trusted
+        for source in leading
         for index, rule in enumerate(source.document.classification.rules)
     ]
     return tuple(rule for _, rule in sorted(stated, key=lambda pair: pair[0]))
 
 
-def _handoff(sources: Sequence[LayerDocument], trusted: Sequence[LayerDocument]) -> Stated[str]:
-    """Whether a phase may go back to the host; to say never narrows, and any layer may say it."""
-    refusing = [source for source in sources if not source.trusted and source.document.routing.handoff == _NEVER]
-    if refusing:
-        return Stated(_NEVER, refusing[0].origin("routing", "handoff"))
-    stated = _last(trusted, ("routing", "handoff"), lambda document: document.routing.handoff)
+def _handoff(sources: Sequence[LayerDocument], leading: Sequence[LayerDocument]) -> Stated[str]:
+    """Whether a phase may go back to the host; to say never narrows, so any layer but a preset holds all others."""
+    for source in by_authority(sources):
+        if source.document.routing.handoff == _NEVER and not source.defaults:
+            return Stated(_NEVER, source.origin("routing", "handoff"))
+    stated = _last(leading, ("routing", "handoff"), lambda document: document.routing.handoff)
     return stated or Stated(_NEVER, BUILTIN)
 
 
-def _limits(trusted: Sequence[LayerDocument]) -> tuple[DispatchLimits, dict[str, Origin]]:
+def _limits(leading: Sequence[LayerDocument]) -> tuple[DispatchLimits, dict[str, Origin]]:
     limits = DispatchLimits()
     origins = dict.fromkeys(DispatchLimits._fields, BUILTIN)
-    for source in trusted:
+    for source in leading:
         for name in origins:
             value = getattr(source.document.dispatch, name)
             if value is not None:

@@ -1,4 +1,4 @@
-"""Providers: those that are built in, and what the user's own file says of them and of others."""
+"""Providers: those that are built in, and what user and organisation say of them and of others."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS
 from smista_mcp.core.policy import ProviderDocument
 from smista_mcp.core.sources import BUILTIN, LayerDocument, Stated
-from smista_mcp.core.values import Locality
+from smista_mcp.core.values import Layer, Locality
 
 _CUSTOMARY = {
     "anthropic": ("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
@@ -32,20 +32,51 @@ def kind_of(name: str) -> str | None:
 
 
 def provider_specs(sources: Sequence[LayerDocument]) -> dict[str, Stated[ProviderSpec]]:
-    """Every provider that can serve, by name. Only what the user's own file declares counts."""
-    declared = {
-        name: Stated(document, source.origin("providers", name))
-        for source in sources
-        if source.owner
-        for name, document in source.document.providers.items()
-    }
+    """Every provider that can serve, by name. Only what user and organisation declare counts."""
+    declared = {name for source in sources if source.owner for name in source.document.providers}
     found: dict[str, Stated[ProviderSpec]] = {}
-    for name in (*BUILTIN_PROVIDERS, *sorted(declared.keys() - set(BUILTIN_PROVIDERS))):
-        said = declared.get(name, Stated(_NOTHING_SAID, BUILTIN))
+    for name in (*BUILTIN_PROVIDERS, *sorted(declared - set(BUILTIN_PROVIDERS))):
+        said = _declared(sources, name)
         spec = _spec(name, said.value)
         if spec is not None:
             found[name] = Stated(spec, said.origin)
     return found
+
+
+def placing_layer(sources: Sequence[LayerDocument], name: str) -> LayerDocument | None:
+    """The layer whose word holds on where a provider is, on its key, and on what may go there; None where none speaks.
+
+    These belong together and come from one layer: a key is for the address that it was written beside, and so is the
+    claim that an address is local.
+    """
+    speaking = [s for s in sources if s.owner and (said := s.document.providers.get(name)) and _places(said)]
+    return speaking[-1] if speaking else None
+
+
+def _places(document: ProviderDocument) -> bool:
+    stated = document.model_fields_set & {"base_url", "api_key", "allow_plain_lan"}
+    return bool(stated) or document.locality is Locality.LOCAL
+
+
+def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDocument]:
+    """What holds of a provider: remote where anyone with the right says so, even where he may only narrow."""
+    origin, said = BUILTIN, _NOTHING_SAID
+    placing = placing_layer(sources, name)
+    folder: str | None = None
+    remote = False
+    for source in sources:
+        document = source.document.providers.get(name)
+        if document is None or not source.trusted or source.layer not in (Layer.USER, Layer.ORGANISATION):
+            continue
+        if source.owner:
+            origin, folder = source.origin("providers", name), document.models_dir or folder
+        remote = remote or document.locality is Locality.REMOTE
+    if placing is not None:
+        origin, said = placing.origin("providers", name), placing.document.providers[name]
+    locality = Locality.REMOTE if remote else said.locality
+    if (folder, locality) != (said.models_dir, said.locality):
+        said = said.model_copy(update={"models_dir": folder, "locality": locality})
+    return Stated(said, origin)
 
 
 def claims_vendor_is_local(document: ProviderDocument, address: Address | None) -> bool:

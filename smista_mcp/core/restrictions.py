@@ -1,16 +1,17 @@
 """What narrows: prohibitions of all layers joined so that no layer lifts what a higher authority forbids.
 
-A preset, and below it what is built in, holds only where the user says nothing about a value; lists are united.
+A preset, and below it what is built in, holds only where user and organisation say nothing about a value; lists are
+united.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from smista_mcp.core.effective import Origin
 from smista_mcp.core.policy import PERMISSIONS, Budget, PolicyDocument
 from smista_mcp.core.sources import BUILTIN, LayerDocument, Stated, by_authority
-from smista_mcp.core.values import Grant, Locality
+from smista_mcp.core.values import Grant, Layer, Locality
 
 DEFAULT_RESTRICTED = (".env", ".env.*", "*.pem", "*.key", "secrets/**")
 """`restricted_paths` where the user states none."""
@@ -92,32 +93,46 @@ def _grant(word: Stated[str]) -> Stated[Grant]:
 
 
 def strictest(sources: Sequence[LayerDocument], scale: Scale) -> Stated[str]:
-    """The strictest value that a layer states. The user's word stands in place of a preset's and of the default."""
+    """The strictest value that a layer states. An owner's word stands in place of a preset's and of the default."""
     stated = [
         (source, Stated(value, source.origin(*scale.path)))
         for source in by_authority(sources)
         if (value := scale.read(source.document)) is not None
     ]
-    base = [word for source, word in stated if source.owner]
-    base = base or [word for source, word in stated if source.defaults]
-    base = base or [Stated(scale.default, BUILTIN)]
-    others = [word for source, word in stated if not source.owner and not source.defaults]
-    return max([*base, *others], key=lambda word: scale.values.index(word.value))
+    owned = any(source.owner for source, _ in stated)
+    presets = [(source, word) for source, word in stated if source.defaults and not owned]
+    replaced = owned or any(source.leads for source, _ in presets)
+    words = [word for source, word in stated if not source.defaults]
+    words += [word for _, word in presets] + ([] if replaced else [Stated(scale.default, BUILTIN)])
+    return max(words, key=lambda word: scale.values.index(word.value))
 
 
 def restricted_paths(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
-    """All patterns that keep a path from remote models but for a release, without those that the user frees."""
+    """All patterns that keep a path from remote models but for a release, without those that are freed."""
     return _unlifted(_restricted(sources), sources)
 
 
 def blocked_paths(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
-    """All patterns of paths that never go to a remote model, without those that the user frees."""
+    """All patterns of paths that never go to a remote model, without those that are freed."""
     return _unlifted(_blocked(sources), sources)
 
 
-def idle_free_paths(sources: Sequence[LayerDocument]) -> tuple[str, ...]:
-    """Patterns of `free_paths` that free nothing, because no restriction is written so."""
-    return tuple(sorted(_freed(sources) - _restricted(sources).keys() - _blocked(sources).keys()))
+def idle_free_paths(source: LayerDocument, sources: Sequence[LayerDocument]) -> tuple[str, ...]:
+    """Patterns of a layer's `free_paths` that free nothing, because no restriction is written so."""
+    written = _restricted(sources).keys() | _blocked(sources).keys()
+    return tuple(sorted(set(source.document.privacy.free_paths) - written))
+
+
+def held_free_paths(source: LayerDocument, sources: Sequence[LayerDocument]) -> tuple[str, ...]:
+    """Patterns of a layer's `free_paths` that a layer of higher authority restricts, so that they free nothing."""
+    if source.layer is Layer.ORGANISATION:
+        return ()
+    above = {*_of_organisation(_restricted(sources)), *_of_organisation(_blocked(sources))}
+    return tuple(pattern for pattern in source.document.privacy.free_paths if pattern in above)
+
+
+def _of_organisation(found: Mapping[str, Origin]) -> Iterator[str]:
+    return (pattern for pattern, origin in found.items() if origin.layer is Layer.ORGANISATION)
 
 
 def _restricted(sources: Sequence[LayerDocument]) -> dict[str, Origin]:
@@ -125,8 +140,9 @@ def _restricted(sources: Sequence[LayerDocument]) -> dict[str, Origin]:
     for source in by_authority(sources):
         for index, pattern in enumerate(source.document.privacy.restricted_paths or ()):
             found.setdefault(pattern, source.origin("privacy", "restricted_paths", index))
-    if not any(source.owner and source.document.privacy.restricted_paths is not None for source in sources):
-        for pattern in DEFAULT_RESTRICTED:
+    users = (source for source in sources if source.owner and source.layer is Layer.USER)
+    if all(source.document.privacy.restricted_paths is None for source in users):
+        for pattern in DEFAULT_RESTRICTED:  # an organisation's list adds to them; to lift one it has `free_paths`
             found.setdefault(pattern, BUILTIN)
     return found
 
@@ -139,18 +155,20 @@ def _blocked(sources: Sequence[LayerDocument]) -> dict[str, Origin]:
     return found
 
 
-def _freed(sources: Sequence[LayerDocument]) -> frozenset[str]:
-    """What the user frees: every layer of this version is of equal or lower authority."""
-    return frozenset(p for source in sources if source.owner for p in source.document.privacy.free_paths)
-
-
 def _unlifted(found: Mapping[str, Origin], sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
-    freed = _freed(sources)
-    return tuple(Stated(pattern, origin) for pattern, origin in found.items() if pattern not in freed)
+    """Patterns that nobody frees who is of the same or a higher authority; an origin is of the highest that says so."""
+    freed = [source for source in sources if source.owner and source.document.privacy.free_paths]
+    anyone = frozenset(p for source in freed for p in source.document.privacy.free_paths)
+    highest = frozenset(p for s in freed if s.layer is Layer.ORGANISATION for p in s.document.privacy.free_paths)
+    return tuple(
+        Stated(pattern, origin)
+        for pattern, origin in found.items()
+        if pattern not in (highest if origin.layer is Layer.ORGANISATION else anyone)
+    )
 
 
 def allowed_models(sources: Sequence[LayerDocument]) -> tuple[Stated[tuple[str, ...]], ...]:
-    """One list for each layer that states one; the user's stands in place of a preset's."""
+    """One list for each layer that states one; an owner's stands in place of a preset's."""
     stated = [(source, source.document.models.allowed) for source in by_authority(sources)]
     replaced = any(source.owner and allowed is not None for source, allowed in stated)
     return tuple(
@@ -170,7 +188,7 @@ def denied_models(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
 
 
 def budgets(sources: Sequence[LayerDocument]) -> tuple[Stated[Budget], ...]:
-    """All budgets; one of a preset gives way to one of the user's for the same scope and period."""
+    """All budgets; one of a preset gives way to one of an owner's for the same scope and period."""
     own = {(b.scope, b.period) for source in sources if source.owner for b in source.document.budgets}
     return tuple(
         Stated(budget, source.origin("budgets", index))
@@ -181,7 +199,7 @@ def budgets(sources: Sequence[LayerDocument]) -> tuple[Stated[Budget], ...]:
 
 
 def host_localities(sources: Sequence[LayerDocument]) -> dict[str, Stated[Locality]]:
-    """Hosts by name: local where the user says so and no other layer says the contrary."""
+    """Hosts by name: local where an owner says so and no other layer says the contrary."""
     found: dict[str, Stated[Locality]] = {}
     for source in by_authority(sources):
         for name, host in source.document.hosts.items():

@@ -2,21 +2,63 @@
 
 from collections.abc import Iterator, Sequence
 
-from smista_mcp.core.findings import Finding, FindingCode, Path, finding_in
-from smista_mcp.core.restrictions import SCALES
-from smista_mcp.core.sources import AUTHORITY, LayerDocument, by_authority
-from smista_mcp.core.values import Locality
+from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
+from smista_mcp.core.locks import locks_of, unlocked, violations
+from smista_mcp.core.policy import dotted
+from smista_mcp.core.provider_specs import placing_layer
+from smista_mcp.core.restrictions import SCALES, Scale, held_free_paths
+from smista_mcp.core.sources import AUTHORITY, LayerDocument, by_authority, by_precedence
+from smista_mcp.core.values import Layer, Locality
 
 _OWN_FILE = "write it into your own policy file"
+_FIXED_FILE = "write it into the organisation's file at its fixed place"
+_ASK = "leave it out, or ask the organisation"
+_HANDOFF = Scale(
+    ("routing", "handoff"), lambda document: document.routing.handoff, ("when_unavailable", "never"), default="never"
+)
 
 
 def overreach(layers: Sequence[LayerDocument]) -> tuple[Finding, ...]:
-    """Keys that belong to the user's own file and stand in another, and values looser than a higher authority's."""
-    found: list[Finding] = []
+    """Keys that a layer has no right to, keys that are locked, and values looser than a higher authority's."""
+    sources = unlocked(by_precedence(layers))
+    sources = [s for s in sources if not s.bounded or s.layer is Layer.ORGANISATION]
+    found = list(_locked(layers))
+    for source in sources:
+        found += _withheld(source, sources) if source.owner else [*_endpoints(source), *_facts(source)]
+    return (*found, *_loosened(sources))
+
+
+def _locked(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
+    """What a layer says of locked keys; of a preset it is worth a remark only, for it is ours and gives way."""
+    locks = locks_of(layers)
     for source in layers:
-        if not source.owner:
-            found += [*_endpoints(source), *_facts(source)]
-    return (*found, *_loosened(layers))
+        severity = Severity.INFO if source.layer is Layer.PRESET else Severity.ERROR
+        for key, lock in violations(source, locks):
+            place = f"{lock.origin.file or 'its file'}{f':{lock.origin.line}' if lock.origin.line else ''}"
+            message = f"`{dotted(key)}` is locked by the organisation (`{lock.text}` in {place}); it narrows at most"
+            yield finding_in(source, key, FindingCode.ORG_LOCK_VIOLATION, (message, _ASK), severity=severity)
+
+
+def _withheld(source: LayerDocument, sources: Sequence[LayerDocument]) -> Iterator[Finding]:
+    """What the user may say by himself, and the organisation says otherwise."""
+    if source.layer is Layer.ORGANISATION:
+        return
+    document = source.document
+    held = held_free_paths(source, sources)
+    paths: list[Path] = [
+        ("privacy", "free_paths", index) for index, p in enumerate(document.privacy.free_paths) if p in held
+    ]
+    above = [s.document for s in sources if s.layer is Layer.ORGANISATION]
+    remote = {name for d in above for name, host in d.hosts.items() if host.locality is Locality.REMOTE}
+    paths += [("hosts", name) for name, h in document.hosts.items() if h.locality is Locality.LOCAL and name in remote]
+    for name, provider in document.providers.items():
+        placing = placing_layer(sources, name)
+        if placing is not None and placing.layer is Layer.ORGANISATION:
+            narrowing = {"models_dir"} | ({"locality"} if provider.locality is Locality.REMOTE else set[str]())
+            paths += [("providers", name, key) for key in sorted(provider.model_fields_set - narrowing)]
+    for path in paths:
+        words = f"`{dotted(path)}` is not applied: the organisation's word holds", _ASK
+        yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)
 
 
 def _endpoints(source: LayerDocument) -> Iterator[Finding]:
@@ -24,7 +66,7 @@ def _endpoints(source: LayerDocument) -> Iterator[Finding]:
         for key in sorted(provider.model_fields_set):
             sensitive = key in ("api_key", "base_url")
             code = FindingCode.SECRET_REUSE_UNTRUSTED_LAYER if sensitive else FindingCode.PERMISSION_WIDENING
-            words = f"`{key}` of a provider is not this layer's to say, and is not applied", _OWN_FILE
+            words = f"`{key}` of a provider is not this layer's to say, and is not applied", _right_file(source)
             yield finding_in(source, ("providers", name, key), code, words)
 
 
@@ -35,14 +77,18 @@ def _facts(source: LayerDocument) -> Iterator[Finding]:
     paths += [("privacy", "free_paths")] if document.privacy.free_paths else []
     paths += [("plugins", "select")] if document.plugins.select is not None else []
     for path in paths:
-        words = "this is not this layer's to say, and is not applied", _OWN_FILE
+        words = "this is not this layer's to say, and is not applied", _right_file(source)
         yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)
+
+
+def _right_file(source: LayerDocument) -> str:
+    return _FIXED_FILE if source.layer is Layer.ORGANISATION else _OWN_FILE
 
 
 def _loosened(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
     """Values that a layer of higher authority has set more strictly. A preset has no authority."""
     sources = [source for source in by_authority(layers) if source.layer in AUTHORITY]
-    for scale in SCALES:
+    for scale in (*SCALES, _HANDOFF):
         strictest, above = -1, ""
         for source in sources:
             value = scale.read(source.document)

@@ -13,12 +13,12 @@ from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.handing import handoff, may_hand_over
-from smista_mcp.core.matching import request_for
+from smista_mcp.core.matching import MatchRequest, request_for
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
-from smista_mcp.core.snapshot import Snapshot
+from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import CAPABILITY_CLASS, Effort, Grant, Layer, Locality, Status
@@ -131,12 +131,13 @@ def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, token
     """The rule that wins, the default route, or the model that the call names where it may."""
     book, policy = world.rulebook, world.rulebook.policy
     paths = matched_paths(context)
-    position = book.ranking.first(request_for(phase.intent.name, phase.skill, paths, tokens))
+    request = request_for(phase.intent.name, phase.skill, paths, tokens)
+    position = book.ranking.first(request)
     placed = None if position is None else book.rules[position]
     route_of = placed.rule if placed else policy.default
     effort = task.effort or (route_of.effort if route_of else None) or Effort.MEDIUM
     if task.model is not None:
-        return _override(task.model, placed, policy, effort)
+        return _override(task.model, placed, _held(book, request), policy, effort)
     if route_of is None:
         return _Route(None, (), effort, override=False, refusal=(Code.NO_ROUTE, _NO_ROUTE))
     return _Route(placed, (route_of.model, *route_of.fallbacks), effort, override=False)
@@ -145,7 +146,18 @@ def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, token
 _NO_ROUTE = "no rule matches and there is no `[routing.default]`"
 
 
-def _override(model: str, placed: PlacedRule | None, policy: Policy, effort: Effort) -> _Route:
+def _held(book: Rulebook, request: MatchRequest) -> Rule | None:
+    """A rule of the organisation that matches and that no call may override, whether or not it is the one that wins."""
+    for position in book.ranking.matches(request):
+        placed = book.rules[position]
+        if placed.origin.layer is not Layer.ORGANISATION:
+            return None  # its rules come before all others
+        if not placed.overridable:
+            return placed.rule
+    return None
+
+
+def _override(model: str, placed: PlacedRule | None, held: Rule | None, policy: Policy, effort: Effort) -> _Route:
     refused: str | None = None
     route_of = placed.rule if placed else policy.default
     within = (route_of.model, *route_of.fallbacks) if route_of else ()
@@ -156,8 +168,8 @@ def _override(model: str, placed: PlacedRule | None, policy: Policy, effort: Eff
         refused = (
             f"the policy lets a call choose only within the route: {', '.join(f'`{name}`' for name in sorted(named))}"
         )
-    elif placed is not None and placed.origin.layer is Layer.ORGANISATION and not placed.overridable:
-        refused = f"the organisation's rule `{placed.rule.name}` is not overridable; leave `model` out"
+    elif held is not None:
+        refused = f"the organisation's rule `{held.name}` is not overridable; leave `model` out"
     refusal = (Code.OVERRIDE_NOT_ALLOWED, refused) if refused else None
     return _Route(placed, (model,), effort, override=refused is None, refusal=refusal)
 

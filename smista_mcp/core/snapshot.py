@@ -14,6 +14,7 @@ from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, index_of
 from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.selection import Market
+from smista_mcp.core.values import Layer
 
 
 class Rulebook(NamedTuple):
@@ -69,8 +70,16 @@ def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
             bindings=bindings,
             ranking=index_of(bindings, ignore_case=True),
         ),
-        reader=Reader(rules=policy.classification_rules, skills=skills | named),
+        reader=Reader(policy.classification_rules, skills | named, _of_organisation(policy)),
     )
+
+
+def _of_organisation(policy: Policy) -> int:
+    """How many classification rules are the organisation's; they stand before the others."""
+    if policy.organisation is None:
+        return 0
+    origins = (policy.provenance[f"classification.rules[{n}]"] for n in range(len(policy.classification_rules)))
+    return sum(origin.layer is Layer.ORGANISATION for origin in origins)
 
 
 def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes = b"", version: str = "") -> Snapshot:
@@ -86,6 +95,8 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
     if now.plugin is not None:
         digests["plugin"] = digest(now.plugin.identity)
     market = Market(book.policy, catalog, now.providers, now.host)
+    if book.policy.organisation is not None:
+        digests["organisation"] = book.policy.organisation
     return Snapshot(book, market, now.budgets, key, digests, now.plugin)
 
 

@@ -10,11 +10,12 @@ from smista_mcp.core.values import Layer
 
 T = TypeVar("T")
 
-PRECEDENCE = (Layer.PRESET, Layer.USER, Layer.WORKSPACE, Layer.LOCAL, Layer.CALL)
-"""Whose values win, from low to high."""
-AUTHORITY = (Layer.USER, Layer.LOCAL, Layer.WORKSPACE, Layer.CALL)
+PRECEDENCE = (Layer.PRESET, Layer.USER, Layer.WORKSPACE, Layer.LOCAL, Layer.CALL, Layer.ORGANISATION)
+"""Whose values win, from low to high: what the organisation states, nobody replaces."""
+AUTHORITY = (Layer.ORGANISATION, Layer.USER, Layer.LOCAL, Layer.WORKSPACE, Layer.CALL)
 """Whose prohibitions stand, from high to low. A preset has none: it only says what holds where nobody else speaks."""
 BUILTIN = Origin(Layer.BUILTIN)
+_RANKS = {layer: rank for rank, layer in enumerate((*AUTHORITY, Layer.PRESET))}
 
 
 class Stated(NamedTuple, Generic[T]):
@@ -33,6 +34,8 @@ class LayerDocument(NamedTuple):
         trusted: false for a file that came with a repository and that nobody has confirmed: it may only narrow.
         digest: SHA-256 of the file's bytes, in hex.
         skipped: tables of another program that were left out.
+        bounded: true for what may only narrow although its file is trusted: an organisation's file that a variable
+            adds, and what a layer says of keys that the organisation has locked.
     """
 
     layer: Layer
@@ -42,11 +45,17 @@ class LayerDocument(NamedTuple):
     trusted: bool = True
     digest: str = ""
     skipped: tuple[str, ...] = ()
+    bounded: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether all that it says counts, not only what narrows."""
+        return self.trusted and not self.bounded
 
     @property
     def owner(self) -> bool:
-        """Whether it is the user's own word: it may replace defaults, lift patterns, and say where providers are."""
-        return self.trusted and self.layer is Layer.USER
+        """Whether it is the word of user or organisation: it may replace defaults, lift patterns, place providers."""
+        return self.leads and self.layer in (Layer.USER, Layer.ORGANISATION)
 
     @property
     def defaults(self) -> bool:
@@ -64,10 +73,10 @@ class LayerDocument(NamedTuple):
 
 def by_precedence(layers: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:
     """Layers from low to high, the same document once, whatever order they come in."""
-    once = {(source.layer, source.trusted, source.digest, source.file or ""): source for source in layers}
-    return tuple(once[key] for key in sorted(once, key=lambda key: (PRECEDENCE.index(key[0]), key[1], key[2], key[3])))
+    once = {(PRECEDENCE.index(s.layer), s.leads, s.trusted, s.digest, s.file or ""): s for s in layers}
+    return tuple(once[key] for key in sorted(once))
 
 
 def by_authority(sources: Sequence[LayerDocument]) -> tuple[LayerDocument, ...]:
     """Layers from the highest authority to the lowest; presets last."""
-    return tuple(sorted(sources, key=lambda source: (*AUTHORITY, Layer.PRESET).index(source.layer)))
+    return tuple(sorted(sources, key=lambda source: _RANKS[source.layer]))

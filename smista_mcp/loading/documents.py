@@ -81,7 +81,8 @@ def _checked(text: str, raw: dict[str, TomlValue], place: "_Place", digest: str)
         document = PolicyDocument.model_validate(raw)
     except ValidationError as error:
         shape = misfits(error, raw)
-    wrong = dict.fromkeys(islice(chain(_odd_texts(text, raw), _secrets(text, raw), shape), MAX_FINDINGS))
+    found = chain(_odd_texts(text, raw), _secrets(text, raw), _misplaced(text, raw, place.layer), shape)
+    wrong = dict.fromkeys(islice(found, MAX_FINDINGS))
     findings = sorted((_finding(misfit, raw, place) for misfit in wrong), key=lambda finding: finding.line or 0)
     if skipped:
         findings.append(_skipped_finding(skipped, place))
@@ -199,6 +200,24 @@ def _secrets(text: str, raw: Mapping[str, TomlValue]) -> Iterator[Misfit]:
         if path[0] != "test" and path[-1] not in ("api_key", "base_url") and SECRET.search(value):
             fix = "remove it, have it revoked, and name a variable with `${secret:NAME}` where a key belongs"
             yield Misfit(FindingCode.INLINE_SECRET, path, "holds what looks like a key or a password", fix)
+
+
+def _misplaced(text: str, raw: Mapping[str, TomlValue], layer: Layer) -> Iterator[Misfit]:
+    """What only the organisation can say."""
+    if layer is Layer.ORGANISATION or ("locked" not in text and "overridable" not in text):
+        return
+    message = "means something in an organisation's file only"
+    if "locked" in raw:
+        yield Misfit(FindingCode.UNKNOWN_KEY, ("locked",), message, "remove it: this file cannot lock keys for others")
+    match raw.get("routing"):
+        case {"rules": list(rules)}:
+            for index, rule in enumerate(rules):
+                if isinstance(rule, dict) and "overridable" in rule:
+                    path: Path = ("routing", "rules", index, "overridable")
+                    fix = "remove it; whether a call may name a model, `[routing] overrides` says"
+                    yield Misfit(FindingCode.UNKNOWN_KEY, path, message, fix)
+        case _:
+            return
 
 
 def _texts(raw: Mapping[str, TomlValue]) -> Iterator[tuple[Path, str]]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 MAX_BYTES = 4_000_000
 """A policy of ten thousand rules has 1.5 MB."""
 MAX_FOREIGN_BYTES = 256_000
-"""The most of a file that came with a repository and that nobody has confirmed."""
+"""The most of a file that came with a repository, confirmed or not."""
 
 Stamp = tuple[str, str] | tuple[str, int, int, int, int]
-"""Path with modification and change time in nanoseconds, size and inode; or with the reason why there is none."""
+"""Path with modification and change time in nanoseconds, size and inode; or with a word: why there is none of these,
+or who may write to a folder."""
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -72,6 +73,31 @@ def read_file(path: Path, root: Path | None = None, *, most: int = MAX_BYTES) ->
     if isinstance(descriptor, Unreadable):
         return descriptor
     return _read(descriptor, most)
+
+
+class Opened(NamedTuple):
+    """A regular file as one descriptor showed it: what was judged is what was read."""
+
+    info: os.stat_result
+    content: bytes
+
+
+def open_regular(path: Path, *, most: int = MAX_BYTES) -> Opened | Unreadable:
+    """The bytes of a regular file that is no link, and who may change it."""
+    try:
+        wrong = _irregular(path.lstat().st_mode)
+        if wrong:
+            return wrong  # opening a pipe or a device may have effects
+        descriptor = os.open(path, _FLAGS | _BINARY | _NO_FOLLOW)
+        try:
+            info = os.fstat(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+    except (OSError, ValueError) as error:
+        return _failed(error)
+    data = _read(descriptor, most)
+    return data if isinstance(data, Unreadable) else Opened(info, data)
 
 
 def stamps(paths: Iterable[Path]) -> tuple[Stamp, ...]:

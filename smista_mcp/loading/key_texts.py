@@ -6,10 +6,12 @@ _ORDER = "Lower is tried first; 1000 if left out."
 _MODEL = "`provider/model`, `class:NAME`, or `host/MODEL` to let the host do it."
 _USD_MILLION = "USD for a million tokens, as a decimal string."
 _OWN = "Only in your own policy file."
+_ORGANISATION = "Only in an organisation's policy file."
 
 KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "PolicyDocument": {
         "preset": "A policy that ships, below your own: `embedded`, `local-first`, `balanced`, `quality`, `team`.",
+        "locked": f"Dotted keys that no other layer may set; `*` stands for one part of a key. {_ORGANISATION}",
         "classification": "How a task is read, before the built-in reader.",
         "routing": "Which model does what.",
         "classes": "Named lists of models; `class:NAME` stands for one of them wherever a model is named.",
@@ -60,6 +62,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "required_permissions": "Permissions for these phases; they only narrow.",
         "cost_limit": 'USD that a phase may cost at most, as a decimal string: `"0.50"`.',
         "deadline_s": "Seconds that a phase may take, all attempts together.",
+        "overridable": f"Whether a model that a call names may win over this rule. {_ORGANISATION}",
     },
     "ClassDefinition": {
         "models": "The models of the class, in order; no classes.",

@@ -1,21 +1,25 @@
 """Which policy files apply, and the policy that they make: read at once, joined, and refused where it is not usable."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from smista_mcp.core.checking import check, faults
+from smista_mcp.core.checking import check, faults, organisation_faults
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Severity
 from smista_mcp.core.layering import merge
-from smista_mcp.core.sources import LayerDocument
+from smista_mcp.core.locks import is_locked, locks_of, unlocked
+from smista_mcp.core.sources import LayerDocument, by_precedence
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import OrgPolicyInvalid, PolicyInvalid
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.files import MAX_BYTES, MAX_FOREIGN_BYTES, Stamp, Unreadable, is_inside, read_file, stamps
+from smista_mcp.loading.organisation import organisation_files, organisation_stamps
 from smista_mcp.loading.presets import FIRST_RUN, read_preset
+from smista_mcp.loading.trust import confirmed_files, record_file
 
 WORKSPACE_FILE = Path(".smista/config.toml")
 LOCAL_FILE = Path(".smista/local.toml")
@@ -36,6 +40,7 @@ class Settings:
         workspace: the root, or None where no workspace is known.
         enclosing: further folders whose files may have come with a repository: those around the root and around the
             working directory.
+        trust_workspace: whether the files below `.smista/` count as confirmed though nobody has seen them.
         policy_file: a file in place of the user's own.
         preset: a name; without it the user's own file may name one.
         presets_folder: where presets stand; None for those that ship.
@@ -47,6 +52,7 @@ class Settings:
     preset: str | None = None
     presets_folder: Path | None = None
     enclosing: tuple[Path, ...] = ()
+    trust_workspace: bool = False
 
     @property
     def user_file(self) -> Path:
@@ -74,6 +80,7 @@ class LayerFile(NamedTuple):
     Attributes:
         root: nothing outside this folder is opened for it.
         required: whether its absence is an error.
+        confirmed: SHA-256 of the bytes that a person has confirmed; such a file is trusted for as long as it has them.
     """
 
     layer: Layer
@@ -81,6 +88,7 @@ class LayerFile(NamedTuple):
     trusted: bool = True
     root: Path | None = None
     required: bool = False
+    confirmed: str | None = None
 
     @property
     def shown(self) -> str:
@@ -89,10 +97,15 @@ class LayerFile(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Files as they were found. `documents` lacks those that `findings` has an error about."""
+    """Files as they were found. `documents` lacks those that `findings` has an error about.
+
+    Attributes:
+        notices: what a person should know of them before everything else.
+    """
 
     documents: tuple[LayerDocument, ...]
     findings: tuple[Finding, ...]
+    notices: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -116,10 +129,10 @@ class Loaded(NamedTuple):
 
 def signature(settings: Settings) -> Signature:
     """What changes when a file that `load` reads changes, appears or goes; cheap enough for every call."""
-    environment = settings.environment
-    added = environment.added_organisation_file
-    files = [environment.organisation_file, *([added] if added else []), *(f.path for f in layer_files(settings))]
-    return stamps(files)
+    files = [file.path for file in layer_files(settings)]
+    if settings.workspace is not None:
+        files.append(record_file(settings.environment.state_folder, settings.workspace))
+    return (*organisation_stamps(settings.environment), *stamps(files))
 
 
 def load(settings: Settings) -> Loaded:
@@ -127,45 +140,40 @@ def load(settings: Settings) -> Loaded:
 
     Raises:
         PolicyInvalid: with every problem of every file.
-        OrgPolicyInvalid: an organisation's file is there, which this version cannot apply.
+        OrgPolicyInvalid: an organisation's file is there and cannot be relied on, read, or applied.
     """
     before = signature(settings)
-    refuse_organisation(settings.environment)
     reading = read_layers(settings)
     if reading.errors:
-        raise PolicyInvalid.of(reading.errors)
+        _refuse([*reading.errors, *_of_organisation(reading)])
     policy = merge(reading.documents)
-    wrong = faults(reading.documents, policy)
-    errors = [finding for finding in wrong if finding.severity is Severity.ERROR]
-    if errors:
-        raise PolicyInvalid.of(errors)
-    if is_first_run(settings, reading):
-        policy = policy._replace(notices=(_FIRST_RUN_NOTICE, *policy.notices))
+    _refuse([finding for finding in faults(reading.documents, policy) if finding.severity is Severity.ERROR])
+    policy = policy._replace(notices=(*reading.notices, *policy.notices))
     return Loaded(policy, reading.documents, before, reading.findings)
 
 
-def is_first_run(settings: Settings, reading: Reading) -> bool:
-    """Whether nobody has set up a policy: no preset is named, and no file that can be believed is there."""
-    return settings.preset is None and not any(document.owner for document in reading.documents)
-
-
-def refuse_organisation(environment: Environment) -> None:
-    """Fails closed where an organisation has a policy.
+def check_organisation(environment: Environment) -> None:
+    """For what does its work without a policy, and still not against the organisation.
 
     Raises:
-        OrgPolicyInvalid: it has one, or may have one that cannot be seen.
+        OrgPolicyInvalid: an organisation's file is there and cannot be relied on, read, or applied.
     """
-    added, fixed = environment.added_organisation_file, environment.organisation_file
-    if added is not None:
-        raise OrgPolicyInvalid(
-            "SMISTA_ORG_POLICY names an organisation's policy, which this version cannot apply",
-            fix="use a version that can; nothing is decided without it",
-        )
-    if stamps([fixed])[0][1] != "absent":
-        raise OrgPolicyInvalid(
-            f"`{fixed}` is an organisation's policy, which this version cannot apply",
-            fix="use a version that can; nothing is decided without it",
-        )
+    reading = read_organisation(environment)
+    _refuse([*reading.errors, *_of_organisation(reading)])
+
+
+def _of_organisation(reading: Reading) -> list[Finding]:
+    theirs = [document for document in reading.documents if document.layer is Layer.ORGANISATION]
+    return [fault for document in theirs for fault in organisation_faults(document)]
+
+
+def _refuse(errors: Sequence[Finding]) -> None:
+    """Raises what is wrong; where it is the organisation's, that alone, for nothing can be decided without it."""
+    theirs = [finding for finding in errors if finding.layer is Layer.ORGANISATION]
+    if theirs:
+        raise OrgPolicyInvalid.of(theirs)
+    if errors:
+        raise PolicyInvalid.of(errors)
 
 
 def layer_files(settings: Settings) -> tuple[LayerFile, ...]:
@@ -175,15 +183,63 @@ def layer_files(settings: Settings) -> tuple[LayerFile, ...]:
     files = [LayerFile(Layer.USER, path, trusted=trusted, required=settings.policy_file is not None)]
     if workspace is not None:
         places = ((Layer.WORKSPACE, WORKSPACE_FILE), (Layer.LOCAL, LOCAL_FILE))
-        files += [LayerFile(layer, workspace / file, trusted=False, root=workspace) for layer, file in places]
+        flag = settings.trust_workspace
+        files += [LayerFile(layer, workspace / file, trusted=flag, root=workspace) for layer, file in places]
     return tuple(files)
 
 
+def confirmed_digests(settings: Settings) -> Mapping[str, str]:
+    """What a person has confirmed in this workspace: file as it is shown -> SHA-256 of its bytes."""
+    state, root = settings.environment.state_folder, settings.workspace
+    if root is None or not os.path.lexists(record_file(state, root)) or settings.state_came_along:
+        return {}
+    return confirmed_files(state, root)
+
+
 def read_layers(settings: Settings) -> Reading:
-    """All layers of these settings, preset included, with everything that is wrong in the files."""
-    files = read_files(layer_files(settings))
+    """All layers of these settings, preset included, with everything that is wrong in the files.
+
+    Raises:
+        OrgPolicyInvalid: an organisation's file is there and cannot be relied on or read.
+    """
+    above, confirmed = read_organisation(settings.environment), confirmed_digests(settings)
+    places = layer_files(settings)
+    own = read_files([f._replace(confirmed=confirmed.get(f.shown)) if f.root else f for f in places])
+    files = Reading((*above.documents, *own.documents), (*above.findings, *own.findings))
     preset = _preset(settings, files)
-    return Reading((*preset.documents, *files.documents), (*preset.findings, *files.findings))
+    return Reading(
+        (*preset.documents, *files.documents),
+        (*preset.findings, *files.findings),
+        (*preset.notices, *above.notices, *_flagged(settings, own)),
+    )
+
+
+def _flagged(settings: Settings, own: Reading) -> Iterator[str]:
+    """That files count which nobody has seen."""
+    names = [document.name for document in own.documents if document.layer in (Layer.WORKSPACE, Layer.LOCAL)]
+    if settings.trust_workspace and names:
+        yield f"--trust-workspace: {' and '.join(names)} counts as confirmed, and no person was shown it"
+
+
+def read_organisation(environment: Environment) -> Reading:
+    """The organisation's files, with everything that is wrong in what they say.
+
+    Raises:
+        OrgPolicyInvalid: one is there and cannot be relied on or read.
+    """
+    documents: list[LayerDocument] = []
+    findings: list[Finding] = []
+    notices: list[str] = []
+    for file in organisation_files(environment):
+        reading = _read(Layer.ORGANISATION, file.data, str(file.path), trusted=True)
+        documents += (document._replace(bounded=file.added) for document in reading.documents)
+        findings += reading.findings
+        if file.own:
+            notices.append(
+                f"`{file.path}` is the organisation's policy and does not belong to root alone: whatever runs with"
+                " your rights can change it, so it does not bind an agent"
+            )
+    return Reading(tuple(documents), tuple(findings), tuple(notices))
 
 
 def read_files(files: Sequence[LayerFile]) -> Reading:
@@ -191,14 +247,24 @@ def read_files(files: Sequence[LayerFile]) -> Reading:
     documents: list[LayerDocument] = []
     findings: list[Finding] = []
     for file in files:
-        data = read_file(file.path, file.root, most=MAX_BYTES if file.trusted else MAX_FOREIGN_BYTES)
-        if data is None and file.required:
-            data = Unreadable("does not exist", "name a file that does")
-        if data is not None:
-            reading = _read(file.layer, data, file.shown, trusted=file.trusted)
-            documents += reading.documents
-            findings += reading.findings
+        _, reading = read_found(file)
+        documents += reading.documents
+        findings += reading.findings
     return Reading(tuple(documents), tuple(findings))
+
+
+def read_found(file: LayerFile) -> tuple[bytes, Reading]:
+    """One file, with the bytes that were parsed; both are empty where it is not there and need not be."""
+    data = read_file(file.path, file.root, most=MAX_FOREIGN_BYTES if file.root or not file.trusted else MAX_BYTES)
+    if data is None and file.required:
+        data = Unreadable("does not exist", "name a file that does")
+    if data is None:
+        return b"", Reading((), ())
+    reading = _read(file.layer, data, file.shown, trusted=file.trusted)
+    if file.confirmed is not None:
+        known = (d._replace(trusted=file.trusted or d.digest == file.confirmed) for d in reading.documents)
+        reading = reading._replace(documents=tuple(known))
+    return b"" if isinstance(data, Unreadable) else data, reading
 
 
 def examine(reading: Reading) -> tuple[Finding, ...]:
@@ -226,16 +292,42 @@ def _read(layer: Layer, data: bytes | Unreadable, shown: str, *, trusted: bool) 
 
 def _preset(settings: Settings, files: Reading) -> Reading:
     """The preset that is named; where nothing at all that can be believed says anything, the one for the first run."""
-    user = next((document for document in files.documents if document.owner), None)
-    name = settings.preset or (user.document.preset if user else None)
-    if name is None and (user is not None or files.errors):
-        return Reading((), ())
-    name = name or FIRST_RUN
+    source = _naming(settings, files.documents)
+    name = (source.document.preset if source else None) or _called(settings, files.documents)
+    notices: tuple[str, ...] = ()
+    if settings.preset is not None and name != settings.preset:
+        notices = (f"--preset {settings.preset} is not applied: the organisation says which preset holds",)
+    if name is None:
+        if files.errors or any(map(_sets_up, files.documents)):
+            return Reading((), (), notices)
+        name, notices = FIRST_RUN, (*notices, _FIRST_RUN_NOTICE)
     try:
         data = read_preset(name, settings.presets_folder)
     except PolicyInvalid as error:
-        return Reading((), (_unknown_preset(error, None if settings.preset else user),))
-    return _read(Layer.PRESET, data, f"policies/{name}.toml", trusted=True)
+        return Reading((), (_unknown_preset(error, source),), notices)
+    return _read(Layer.PRESET, data, f"policies/{name}.toml", trusted=True)._replace(notices=notices)
+
+
+def _naming(settings: Settings, documents: Sequence[LayerDocument]) -> LayerDocument | None:
+    """The file whose preset holds: the organisation's, else the last one, unless the call names its own."""
+    leading = [s for s in unlocked(by_precedence(documents)) if s.leads and s.document.preset is not None]
+    last = leading[-1] if leading else None
+    if last is None or last.layer is Layer.ORGANISATION:
+        return last
+    return None if _called(settings, documents) else last
+
+
+def _called(settings: Settings, documents: Sequence[LayerDocument]) -> str | None:
+    """The preset of the call, unless the organisation has locked that."""
+    return None if is_locked(("preset",), locks_of(documents)) else settings.preset
+
+
+def _sets_up(document: LayerDocument) -> bool:
+    """Whether a file is a policy of its own; an organisation's may only restrict what others set up."""
+    if document.layer is not Layer.ORGANISATION:
+        return document.leads
+    routing = document.document.routing
+    return document.leads and bool(routing.rules or routing.default)
 
 
 def _unknown_preset(error: PolicyInvalid, user: LayerDocument | None) -> Finding:

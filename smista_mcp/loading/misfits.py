@@ -20,11 +20,9 @@ TomlValue: TypeAlias = "str | int | float | bool | date | time | list[TomlValue]
 _LATER = frozenset(
     {
         ("routing", "rules", "escalate"),
-        ("routing", "rules", "overridable"),
         ("routing", "adaptive"),
         ("secrets",),
         ("ledger",),
-        ("locked",),
         ("providers", "unmediated"),
         ("providers", "type"),
     }

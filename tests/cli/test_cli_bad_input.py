@@ -48,7 +48,6 @@ def decision_code(told: Outcome) -> object:
         (("route", "x", "--model", "no-slash"), 1, "unknown_model"),
         (("explain", "0123456789abcdef"), 1, "trace_not_found"),
         (("dispatch", "--job", "0123456789abcdef"), 1, "job_not_found"),
-        (("policy", "check", "--org", "org.toml"), 1, "org_policy_invalid"),
     ],
     ids=str,
 )
@@ -138,7 +137,20 @@ def test_no_verb_works_under_a_broken_policy(arguments: tuple[str, ...], shell: 
 
 def test_an_organisations_policy_refuses_every_call(shell: CommandLine, tmp_path: Path) -> None:
     variables = {"SMISTA_ORG_POLICY": str(tmp_path / "none.toml")}
-    for arguments in (("route", "x"), ("policy", "check")):
+    every = (
+        ("route", "x"),
+        ("classify", "x"),
+        ("explain", "x"),
+        ("explain", "--last"),
+        ("dispatch", "x"),
+        ("policy", "check"),
+        ("policy", "test"),
+        ("policy", "show"),
+        ("models",),
+        ("init", "--yes"),
+        ("local", "install"),
+    )
+    for arguments in every:
         told = shell.run(*arguments, "--json", variables=variables)
         assert (told.status, error_code(told)) == (1, "org_policy_invalid")
 

@@ -110,11 +110,6 @@ def test_what_cannot_be_checked_together_is_wrong_usage(arguments: tuple[str, ..
     assert here("policy", "check", *arguments).status == 2
 
 
-def test_an_organisations_file_is_refused_by_this_version(here: Here) -> None:
-    told = here("policy", "check", "--org", "org.toml", "--json")
-    assert (told.status, told.json["error"]["code"]) == (1, "org_policy_invalid")
-
-
 def test_the_tests_of_a_policy_run_and_count_what_they_cover(here: Here, own: Path) -> None:
     own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED, encoding="utf-8")
     told = here("policy", "test")
@@ -188,3 +183,86 @@ def test_rules_of_an_untrusted_file_are_shown_as_what_they_are(here: Here, own: 
 def test_without_rules_there_is_none_to_try(here: Here, own: Path) -> None:
     own.write_text('[routing.default]\nmodel = "ollama/tiny"\n', encoding="utf-8")
     assert here("policy", "show").out.endswith("tried\n  none\n")
+
+
+COMPANY = """\
+locked = ["privacy.remote.mode", "providers.*.base_url"]
+
+[[routing.rules]]
+name = "company reviews"
+intent = "review"
+model = "ollama/tiny"
+overridable = true
+
+[privacy.remote]
+mode = "ask"
+"""
+LOOSE = """\
+[routing.default]
+model = "ollama/tiny"
+
+[privacy.remote]
+mode = "allow"
+
+[providers.ollama]
+base_url = "http://127.0.0.1:1"
+"""
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Path:
+    file = tmp_path / "company.toml"
+    file.write_text(COMPANY, encoding="utf-8")
+    file.chmod(0o644)
+    return file
+
+
+def test_an_organisations_file_is_checked_with_those_that_it_binds(here: Here, company: Path, tmp_path: Path) -> None:
+    (tmp_path / "u.toml").write_text(LOOSE, encoding="utf-8")
+    told = here("policy", "check", "--org", str(company), "--user", str(tmp_path / "u.toml"), "--json")
+    assert told.status == 1
+    assert [(f["code"], f["at"], f["layer"], f["line"]) for f in told.json["findings"]] == [
+        ("org_lock_violation", "privacy.remote.mode", "user", 5),
+        ("org_lock_violation", "providers.ollama.base_url", "user", 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("", "org_policy_empty", None),
+        ("# to come\n", "org_policy_empty", None),
+        ('locked = [\n  "privacy",\n  "privacy.remote.mod",\n]\n', "invalid_enum", 3),
+        ("[models", "parse_error", 1),
+    ],
+)
+def test_what_is_wrong_in_an_organisations_file_has_a_code_and_a_line(
+    here: Here, company: Path, text: str, code: str, line: int | None
+) -> None:
+    company.write_text(text, encoding="utf-8")
+    told = here("policy", "check", "--org", str(company), "--json").json["findings"]
+    assert [(f["code"], f["layer"], f["line"]) for f in told] == [(code, "organisation", line)]
+
+
+def test_an_organisations_file_by_itself_needs_no_default(here: Here, company: Path) -> None:
+    assert here("policy", "check", "--org", str(company)).out == "no findings\n"
+
+
+def test_an_organisations_file_that_is_not_there_is_a_finding(here: Here, tmp_path: Path) -> None:
+    told = here("policy", "check", "--org", str(tmp_path / "none.toml"), "--json")
+    assert (told.status, [f["code"] for f in told.json["findings"]]) == (1, ["parse_error"])
+
+
+def test_what_the_organisation_says_is_shown_with_its_place(
+    here: Here, own: Path, company: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.write_text(LOOSE, encoding="utf-8")
+    monkeypatch.setenv("SMISTA_ORG_POLICY", str(company))
+    told = here("policy", "show", "--json").json
+    by_key = {value["key"]: (value["value"], value["layer"], value["file"], value["line"]) for value in told["values"]}
+    assert by_key["privacy.remote.mode"] == ("ask", "organisation", str(company), 10)
+    assert by_key["locked[1]"] == ("providers.*.base_url", "organisation", str(company), 1)
+    assert by_key["providers.ollama"][0]["base_url"] == "http://127.0.0.1:11434"
+    assert any("SMISTA_ORG_POLICY" in notice for notice in told["notices"])
+    shown = here("policy", "show").out
+    assert f"[organisation {company}:10]" in shown

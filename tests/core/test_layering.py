@@ -11,7 +11,6 @@ from smista_mcp.core.layering import LayerDocument, merge
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.restrictions import DEFAULT_RESTRICTED, SCALES
 from smista_mcp.core.values import Grant, Layer, Locality
-from smista_mcp.errors import OrgPolicyInvalid
 
 BUILTIN = Origin(Layer.BUILTIN)
 
@@ -357,11 +356,6 @@ def test_a_declared_provider_has_its_kind_key_and_folder() -> None:
 )
 def test_a_provider_that_cannot_serve_is_none(name: str) -> None:
     assert name not in merge([user({"providers": {name: {}}})]).providers
-
-
-def test_an_organisations_layer_is_refused() -> None:
-    with pytest.raises(OrgPolicyInvalid):
-        merge([layer(Layer.ORGANISATION, {})])
 
 
 # -------------------------------------------------------------------------------------------------------------- laws

@@ -146,11 +146,9 @@ def test_each_misfit_has_a_code_a_key_and_a_line(text: str, code: str, at: str, 
     ("key", "text"),
     [
         ("escalate", rule("escalate = {}")),
-        ("overridable", rule("overridable = true")),
         ("secrets", "[secrets]\nallow = []"),
         ("ledger", "[ledger]"),
         ("routing.adaptive", "[routing.adaptive]"),
-        ("locked", "locked = []"),
         ("unmediated", '[providers."cli:codex"]\nunmediated = true'),
         ("type", '[providers."cli:codex"]\ntype = "cli"'),
     ],
@@ -160,6 +158,22 @@ def test_a_key_of_a_later_version_is_an_error_that_says_so(key: str, text: str) 
     assert finding.code == "unknown_key"
     assert finding.at.endswith(key)
     assert "version" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("at", "line", "text"),
+    [
+        ("routing.rules[0].overridable", 4, rule("overridable = false")),
+        ("locked", 1, "locked = []"),
+        ("locked", 1, 'locked = ["privacy"]'),
+    ],
+)
+def test_what_the_organisation_alone_can_say_is_an_error_elsewhere(at: str, line: int, text: str) -> None:
+    for layer in (Layer.PRESET, Layer.USER, Layer.WORKSPACE, Layer.LOCAL):
+        (finding,) = parse(text.encode(), layer, "p.toml").findings
+        assert (finding.code, finding.at, finding.line, finding.severity) == ("unknown_key", at, line, Severity.ERROR)
+        assert finding.fix.startswith("remove it")
+    assert parse(text.encode(), Layer.ORGANISATION, "p.toml").findings == ()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from smista_mcp.core.values import Grant, Layer, Locality
-from smista_mcp.errors import Code, OrgPolicyInvalid, PolicyInvalid
+from smista_mcp.errors import Code, PolicyInvalid
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.files import MAX_FOREIGN_BYTES
 from smista_mcp.loading.layers import (
@@ -320,26 +320,6 @@ def test_a_policy_that_is_no_file_is_refused(house: House, kind: str, name: str)
         file.symlink_to("nowhere")
     with pytest.raises(PolicyInvalid):
         house.load()
-
-
-@pytest.mark.parametrize("kind", ["file", "empty", "folder", "dangling", "added", "added and absent"])
-def test_an_organisations_policy_refuses_everything(house: House, kind: str) -> None:
-    settings = house.settings
-    if kind in ("file", "empty"):
-        house.organisation.write_text("" if kind == "empty" else "[models]\n")
-    elif kind == "folder":
-        house.organisation.mkdir()
-    elif kind == "dangling":
-        house.organisation.symlink_to("nowhere")
-    else:
-        added = house.workspace / "org.toml"
-        if kind == "added":
-            added.write_text("")
-        settings = replace(settings, environment=replace(settings.environment, added_organisation_file=added))
-    with pytest.raises(OrgPolicyInvalid) as raised:
-        load(settings)
-    assert raised.value.code is Code.ORG_POLICY_INVALID
-    assert raised.value.fix
 
 
 def test_the_signature_changes_with_each_file_that_counts(house: House) -> None:

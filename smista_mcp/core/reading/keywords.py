@@ -71,9 +71,9 @@ class RuleIndex(NamedTuple):
         return len(lows) >= i + len(rest) and all(lows[i + k] in forms for k, forms in enumerate(rest))
 
 
-def indexed(rules: Iterable[ClassificationRule]) -> RuleIndex:
-    """The rules, compiled. They are tried by ascending priority, then as written."""
-    order = tuple(sorted(enumerate(rules, 1), key=lambda numbered: (numbered[1].priority, numbered[0])))
+def indexed(rules: Iterable[ClassificationRule], first: int = 0) -> RuleIndex:
+    """The rules, compiled. They are tried by ascending priority, then as written; the `first` ones before the rest."""
+    order = tuple(sorted(enumerate(rules, 1), key=lambda one: (one[0] > first, one[1].priority, one[0])))
     by_word: dict[str, list[tuple[int, tuple[frozenset[str], ...]]]] = {}
     unspaced: list[tuple[str, int]] = []
     always: list[int] = []
