@@ -8,22 +8,26 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from deciding import decide, world
 from pydantic import ValidationError
 
+from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import Policy
+from smista_mcp.core.globs import GlobSet, name_matches
 from smista_mcp.core.layering import merge
 from smista_mcp.core.locks import Lock, locks_of
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.restrictions import SCALES, Scale
+from smista_mcp.core.snapshot import rulebook
 from smista_mcp.core.sources import AUTHORITY, LayerDocument
-from smista_mcp.core.values import Layer, Locality
+from smista_mcp.core.values import Layer, Locality, Status
 
 SETS = 100_000
 """Over all laws together."""
 POOL = 1_500
 SCALE_OF = {".".join(scale.path): scale for scale in SCALES}
 PATHS = (".env", "*.pem", "a/**", "b", "c")
-MODELS = ("a/b", "c/d", "*", "ollama/*")
+MODELS = ("openai/*", "anthropic/*", "*", "*/*", "ollama/*")
 LOCKS = (
     *("*", "privacy", "privacy.remote.mode", "privacy.*.mode", "privacy.restricted_paths", "privacy.host_answers"),
     *("routing", "routing.rules", "routing.overrides", "routing.default", "routing.handoff", "classes.c", "classes"),
@@ -69,7 +73,7 @@ def table(draw: random.Random) -> dict[str, object]:
         optional = (
             maybe(
                 local_only=lambda: pick([True, False]),
-                only_models=lambda: [pick(["a/b", "class:c", "class:d"])],
+                only_models=lambda: [pick(["openai/gpt-5", "class:c", "class:d"])],
                 paths=lambda: [pick(PATHS)],
                 priority=lambda: draw.randrange(3),
                 overridable=lambda: pick([True, False]),
@@ -77,7 +81,8 @@ def table(draw: random.Random) -> dict[str, object]:
             for _ in names
         )
         return [
-            {"name": n, "model": pick(["a/b", "ollama/x"]), **more} for n, more in zip(names, optional, strict=True)
+            {"name": n, "model": pick(["openai/gpt-5", "ollama/x"]), **more}
+            for n, more in zip(names, optional, strict=True)
         ]
 
     grant = ["allow", "ask", "deny"]
@@ -89,7 +94,7 @@ def table(draw: random.Random) -> dict[str, object]:
     )
     routing = maybe(
         rules=rules,
-        default=lambda: {"model": pick(["a/b", "ollama/x"])},
+        default=lambda: {"model": pick(["openai/gpt-5", "ollama/x"])},
         overrides=lambda: pick(["allow", "within_route", "deny"]),
         handoff=lambda: pick(["never", "when_unavailable"]),
     )
@@ -109,8 +114,8 @@ def table(draw: random.Random) -> dict[str, object]:
         tools=lambda: {"permissions": {name: pick(grant) for name in names if draw.random() < 0.4}},
         budgets=lambda: [{"scope": pick(["all", "project"]), "period": "day", "limit": pick(["1", "2"])}],
         hosts=lambda: {"h": {"locality": pick(["local", "remote"])}},
-        classes=lambda: {pick(["c", "d"]): {"models": [pick(["a/b", "c/d"])]}},
-        catalog=lambda: {"a/b": {"context_window": pick([4096, 8192])}},
+        classes=lambda: {pick(["c", "d"]): {"models": [pick(["openai/gpt-5", "anthropic/claude-sonnet"])]}},
+        catalog=lambda: {"openai/gpt-5": {"context_window": pick([4096, 8192])}},
         dispatch=lambda: {"max_retries": draw.randrange(3)},
         providers=lambda: {pick(["ollama", "openai-compat:x"]): provider},
     )
@@ -144,11 +149,11 @@ class Draw:
         digest = f"{id(document):x}{self._serial % 3}"
         return LayerDocument(place, document, f"{place}{self._serial}.toml", {}, believed, digest, (), bounded)
 
-    def layers(self) -> list[LayerDocument]:
-        """Up to seven layers in any order; two files of one layer now and then."""
-        places = [place for place in Layer if place is not Layer.BUILTIN and self.random.random() < 0.5]
+    def layers(self, share: float = 0.5) -> list[LayerDocument]:
+        """Up to seven layers in any order, each with this likelihood; two files of one layer now and then."""
+        places = [place for place in Layer if place is not Layer.BUILTIN and self.random.random() < share]
         found = [self.layer(place) for place in places]
-        if self.random.random() < 0.4:
+        if self.random.random() < share:
             found.append(self.layer(Layer.ORGANISATION, bounded=self.random.random() < 0.8))
         if found and self.random.random() < 0.1:
             found.append(self.layer(self.random.choice(found).layer))
@@ -156,10 +161,10 @@ class Draw:
         return found
 
 
-def sets(count: int, seed: int) -> Iterator[tuple[Draw, list[LayerDocument]]]:
+def sets(count: int, seed: int, share: float = 0.5) -> Iterator[tuple[Draw, list[LayerDocument]]]:
     draw = Draw(seed)
     for _ in range(count):
-        yield draw, draw.layers()
+        yield draw, draw.layers(share)
 
 
 # ------------------------------------------------------------------------------------------------- what is forbidden
@@ -331,6 +336,65 @@ def leading(policy: Policy) -> Iterator[tuple[tuple[str, ...], Layer]]:
             yield ("hosts", name, "locality"), policy.provenance[f"hosts.{name}"].layer
     if policy.handoff != "never":
         yield ("routing", "handoff"), policy.provenance["routing.handoff"].layer
+
+
+@pytest.mark.timeout(600)
+def test_no_decision_sends_away_what_a_layer_keeps() -> None:
+    """The same law where it counts: over whole decisions about a file, under every policy that can be applied."""
+    sent = 0
+    for draw, layers in sets(SETS * 5 // 100, seed=6, share=0.3):
+        policy = merge(layers)
+        path = draw.random.choice((".env", "a/x.rs", "b", "README.md"))
+        intent = draw.random.choice(("edit", "review"))
+        for decision in (decided(policy, path, intent), decided(policy, path, intent, model="openai/gpt-5")):
+            if decision.locality is not Locality.REMOTE or decision.status is Status.HANDOFF:
+                continue
+            sent += 1
+            model = decision.model or ""
+            for source in layers:
+                if source.layer is not Layer.PRESET:
+                    broken = set(reasons_against(source, layers, decision, path))
+                    assert not broken, f"{broken} {model} {path}\n{shown([source])}\n{shown(layers)}"
+    assert sent > SETS // 200
+
+
+def decided(policy: Policy, path: str, intent: str, **task: object) -> Decision:
+    return decide(world(rulebook(policy)), "do it", paths=(path,), intent=intent, **task)
+
+
+def reasons_against(
+    source: LayerDocument, layers: Sequence[LayerDocument], decision: Decision, path: str
+) -> Iterator[str]:
+    """What a layer says that stands against this model of another machine getting this path."""
+    document, model = source.document, decision.model or ""
+    privacy = document.privacy
+    freed = {pattern for _, pattern in freed_above(layers, source.layer)}
+    kept = {*(privacy.restricted_paths or ()), *privacy.remote.blocked_paths} - freed
+    if GlobSet(sorted(kept), ignore_case=True).hits(path):
+        yield "path"
+    if privacy.remote.mode == "deny" or (privacy.remote.mode == "ask" and decision.status is Status.ROUTED):
+        yield "mode"
+    if any(name_matches(pattern, model) for pattern in document.models.denied):
+        yield "denied"
+    allowed = document.models.allowed
+    if allowed is not None and not any(name_matches(pattern, model) for pattern in allowed):
+        yield "allowed"
+    yield from rules_against(source, decision, path)
+
+
+def rules_against(source: LayerDocument, decision: Decision, path: str) -> Iterator[str]:
+    routing, organisation = source.document.routing, source.layer is Layer.ORGANISATION and source.leads
+    if decision.override_used and routing.overrides == "deny":
+        yield "overrides"
+    for rule in routing.rules:
+        if rule.paths is not None and not GlobSet(rule.paths, ignore_case=True).hits(path):
+            continue
+        if rule.local_only:
+            yield "local_only"
+        if rule.only_models == ("openai/gpt-5",) and decision.model != "openai/gpt-5":
+            yield "only_models"
+        if decision.override_used and organisation and not rule.overridable:
+            yield "overridable"
 
 
 @pytest.mark.timeout(600)

@@ -304,8 +304,8 @@ def test_a_locked_preset_is_nobodys_to_name(house: House, named_by: str) -> None
     house.user.write_text('preset = "tiny"\n' if named_by == "user" else RULE.format("own"))
     loaded = house.load("tiny" if named_by == "call" else None)
     assert "preset" not in {placed.rule.name for placed in loaded.policy.rules}
-    assert any("organisation" in notice for notice in loaded.policy.notices)
-    assert len(loaded.policy.notices) == 1
+    own = [notice for notice in loaded.policy.notices if "does not belong to root" not in notice]
+    assert [("locked" in notice, "--preset" in notice) for notice in own] == [(named_by == "user", named_by == "call")]
 
 
 def test_one_that_only_restricts_leaves_the_first_run_as_it_is(house: House) -> None:
