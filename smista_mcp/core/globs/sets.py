@@ -33,8 +33,11 @@ class Compiled:
     def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
         self._patterns = tuple(patterns)
         globs = [glob for pattern in self._patterns for glob in meanings(pattern, forbidding=ignore_case)]
-        write = without_case if ignore_case else as_written
-        self.text: Matcher = re.compile(expression(globs, write), re.DOTALL).fullmatch
+        text = expression(globs, without_case if ignore_case else as_written)
+        odd = [glob for pattern in self._patterns if ignore_case for glob in _read_otherwise(pattern)]
+        if odd:
+            text = f"{text}|(?=[\\x00-\\x7f]*\\Z)(?:{expression(odd, by_octets)})"
+        self.text: Matcher = re.compile(text, re.DOTALL).fullmatch
         self._octets: Matcher | None = None
 
     def octets(self, path: str) -> object:
@@ -45,6 +48,11 @@ class Compiled:
         return self._octets(path)
 
 
+def _read_otherwise(pattern: str) -> tuple[Glob, ...]:
+    """The meanings by bytes that differ even for a path of ASCII: where a class names letters beyond it."""
+    return () if pattern.isascii() else octet_meanings(pattern)
+
+
 def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> frozenset[str] | None:
     """Path segments of which every match of any of the patterns holds one; None where that cannot be said.
 
@@ -52,6 +60,8 @@ def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> f
     """
     found: set[str] = set()
     for pattern in patterns:
+        if ignore_case and _read_otherwise(pattern):
+            return None
         for glob in meanings(pattern, forbidding=ignore_case):
             literal = _literal(glob)
             if literal is None:
@@ -105,6 +115,8 @@ class GlobSet:
             self._rest = [i for i, pattern in enumerate(self.patterns) if not self._found_by_part(i, pattern)]
 
     def _found_by_part(self, i: int, pattern: str) -> bool:
+        if self._fold and _read_otherwise(pattern):
+            return False
         parts: list[tuple[dict[str, list[int]], str]] = []
         for glob in meanings(pattern, forbidding=self._fold):
             if (part := _literal(glob)) is not None:
