@@ -265,6 +265,7 @@ def test_a_pattern_that_forbids_holds_in_its_composed_form_too(pattern: str, mor
         ("[a]**//b", "a/b"),
         ("a**/**/b", "a/b"),
         ("a**/b**/c**/d**/e", "ab/x/cde"),
+        ("a**/b**/c**/d**/e**/f", "abcdef"),
         ("a**/", "a/x"),
         ("[!a]x", "ax"),
         ("[!A-Z]x", "QX"),
