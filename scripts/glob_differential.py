@@ -64,6 +64,11 @@ MEMBERS = [
     "a-é",
     "🔑",
     "\n",
+    "\u00e0-\u00fc-z-a",
+    "\u00e0-\u00fc-[:alpha:]",
+    "\u00e9-",
+    "-",
+    "-",
 ]
 ENDS = ["/", "/", " ", "  ", "\\ ", "\\", "/**", "/*", "**", "//", "\\/"]
 
@@ -228,16 +233,10 @@ def compared(patterns: Sequence[str], count: int, rng: random.Random) -> Iterato
         yield Pair(pattern, path, with_case, without_case, exact(path) is not None, forbids(path))
 
 
-def _atoms(pattern: str) -> Iterator[object]:
-    glob = parse(pattern)
-    for segment in glob.segments if glob else ():
-        yield from segment
-
-
 def explained(pair: Pair, *, forbidding: bool) -> str:
     """What makes git and us differ, as far as the pair shows it."""
     pattern, path = pair.pattern, pair.path
-    classes = any(isinstance(atom, tuple) for atom in _atoms(pattern))
+    classes = "?" in pattern or "[" in pattern
     reasons = {
         "a line of `.gitignore` that begins with # is a comment": pattern.startswith("#"),
         "git leaves out spaces at the end": pattern.endswith(" "),

@@ -101,6 +101,29 @@ def test_patterns_match_what_git_ignores(tmp_path: Path, seed: int) -> None:
         ("a/**/b", "a/x/y/b", True),
         ("a/?/c", "a/b/c", True),
         ("a/?/c", "a//c", False),
+        ("[a-c-e]x", "dx", False),
+        ("[a-c-e]x", "-x", True),
+        ("[a-c-e]x", "ex", True),
+        ("[c-a]x", "cx", True),
+        ("[c-a]x", "bx", False),
+        ("[]a]x", "]x", True),
+        ("[!]a]x", "]x", False),
+        ("[^]a]x", "bx", True),
+        ("[[:a]:]x", "a:]x", True),
+        ("[[:]x", ":x", True),
+        ("[[:]x", "[x", True),
+        ("[[:alpha:]-z]x", "-x", True),
+        ("[[:space:]]x", "\vx", False),
+        ("[[:nope:]]", "n", False),
+        ("[a", "[a", False),
+        ("a\\", "a\\", False),
+        ("a\\\\/", "a\\/", True),
+        ("[!/x]b", "ab", True),
+        ("[!/x]b", "d/ab", False),
+        ("a/**\\/b", "a/x/y/b", True),
+        ("a\\/**", "a/x", True),
+        ("a/**b", "a/x/b", False),
+        ("a**/b", "a/x/b", False),
     ],
 )
 def test_a_pattern_means_what_gitignore_says(pattern: str, path: str, *, matches: bool) -> None:
@@ -229,3 +252,37 @@ def test_a_pattern_that_forbids_holds_in_its_composed_form_too(pattern: str, mor
     assert found.first(path) == pattern
     assert found.first(pattern.replace("*", "x")) == pattern
     assert not GlobSet((*more, pattern)).hits(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("a ", "a"),
+        ("a ", "a "),
+        ("a\\  ", "a "),
+        ("a**/b", "ax/y/b"),
+        ("a**/b", "ab"),
+        ("[a]**//b", "a/b"),
+        ("a**/**/b", "a/b"),
+        ("a**/b**/c**/d**/e", "ab/x/cde"),
+        ("a**/b**/c**/d**/e**/f", "abcdef"),
+        ("a**/", "a/x"),
+        ("[!a]x", "ax"),
+        ("[!A-Z]x", "QX"),
+        ("??", "\u00e9"),
+        ("??", "\udcc3\udca9"),
+        ("[\u00e0-\u00fc-z-a]x", "ax"),
+        ("[\u00e0-\u00fc-[:alpha:]]", "\udca9]"),
+        ("stra\u00dfe", "STRA\u1e9eE"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), tuple(f"x{number}/**" for number in range(20))])
+def test_a_pattern_that_forbids_holds_in_whatever_way_git_may_take_it(
+    pattern: str, path: str, more: tuple[str, ...]
+) -> None:
+    assert GlobSet((*more, pattern), ignore_case=True).first(path) == pattern
+
+
+def test_half_a_character_is_judged_like_any_other() -> None:
+    assert GlobSet(["*?.pem"], ignore_case=True).hits("\ud800.pem")
+    assert not GlobSet(["*?.pem"], ignore_case=True).hits("\ud800.txt")
