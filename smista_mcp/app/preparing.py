@@ -11,14 +11,13 @@ from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
-from smista_mcp.core.modelref import parse_target
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.snapshot import Rulebook
-from smista_mcp.core.task import Phase, Task
+from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind
-from smista_mcp.errors import InvalidTask, StateUnavailable, UnknownModel
+from smista_mcp.errors import InvalidTask, StateUnavailable
 from smista_mcp.ledger import Ledger, PhaseFacts, RouteRecord
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
@@ -54,7 +53,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
         SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
     """
     book = world.book()
-    _check_model(task)
+    check_model(task)
     phases = read(task, book, changed=_changed(world, book))
     collected = collect(
         CollectRequest(
@@ -89,18 +88,6 @@ def _changed(world: World, book: Rulebook) -> bool:
         return False
 
 
-def _check_model(task: Task) -> None:
-    if task.model is None:
-        return
-    try:
-        parse_target(task.model)
-    except ValueError:
-        raise UnknownModel(
-            f"`{printable(task.model[:80])}` is not the name of a model",
-            fix="write `provider/model` (for example `ollama/qwen3`), `class:NAME` or `host/MODEL`, or leave it out",
-        ) from None
-
-
 def _check_size(task: Task) -> None:
     parts = (task.text, task.diff or "", *(attachment.content for attachment in task.attachments))
     size = sum(len(part.encode()) for part in parts)
@@ -118,16 +105,8 @@ def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, .
         InvalidTask: it holds more than one task may hold.
     """
     _check_size(task)
-    kinds = set(task.context)
-    if task.diff is not None or changed:
-        kinds.add(ContextKind.GIT_DIFF)
-    if task.paths:
-        kinds.add(ContextKind.PATHS)
-    if task.attachments:
-        kinds.add(ContextKind.ATTACHMENT)
-    if task.skill is not None:
-        kinds.add(ContextKind.SKILL)
-    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=frozenset(kinds))
+    kinds = given_kinds(task) | ({ContextKind.GIT_DIFF} if changed else set())
+    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=kinds)
 
 
 def _recorded(

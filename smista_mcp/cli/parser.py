@@ -49,6 +49,11 @@ class Options(Namespace):
     workspace_policy: Path | None = None
     org: Path | None = None
     untrusted: bool = False
+    files: Sequence[Path] = ()
+    old: str = ""
+    new: str = ""
+    over: str | None = None
+    layer: str = "user"
     host: str = "127.0.0.1"
     port: int = _PORT
 
@@ -210,6 +215,10 @@ def _check(parser: ArgumentParser) -> None:
     parser.add_argument("--untrusted", action="store_true", help="the workspace's file counts as not yet trusted")
 
 
+def _test(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", type=_path, metavar="FILE", help="run the tests of these test files alone")
+
+
 def _init(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="write it without asking")
     parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
@@ -227,7 +236,7 @@ _VERBS = (
         "check, test or show the policy",
         verbs=(
             _Verb("check", "tell what is wrong in policy files", "policy:check", _check),
-            _Verb("test", "run the policy's own tests", "policy:test"),
+            _Verb("test", "run the policy's tests and those of test files beside it", "policy_cases:test", _test),
             _Verb("show", "show every value in force and where it stands", "policy:show"),
         ),
     ),
