@@ -23,9 +23,7 @@ def labelled(task: Task, phases: Sequence[Phase], book: Rulebook) -> tuple[Phase
     """
     for path in task.paths:
         _check_inside(path)
-    request = CollectRequest(
-        task=task, phases=tuple(phases), root=None, restricted=book.guard.unsendable, environ={}
-    )
+    request = CollectRequest(task=task, phases=tuple(phases), root=None, restricted=book.guard.unsendable, environ={})
     return tuple(_labels(one.context) for one in collect(request))
 
 

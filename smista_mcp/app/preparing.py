@@ -105,7 +105,9 @@ def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, .
         InvalidTask: it holds more than one task may hold.
     """
     _check_size(task)
-    kinds = given_kinds(task) | ({ContextKind.GIT_DIFF} if changed else set())
+    kinds = given_kinds(task)
+    if changed:
+        kinds |= {ContextKind.GIT_DIFF}
     return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=kinds)
 
 

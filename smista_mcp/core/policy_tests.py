@@ -8,7 +8,7 @@ from typing import NamedTuple
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import PlacedTest, Policy
-from smista_mcp.core.facts import BudgetLeft, ContextItem, LeftOut, PathFact, PhaseContext, ProviderFacts
+from smista_mcp.core.facts import BudgetLeft, ContextItem, LeftOut, PathFact, PathSource, PhaseContext, ProviderFacts
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import Expectation, TestTask
 from smista_mcp.core.redaction import shown
@@ -110,9 +110,7 @@ def run_tests(
         won.update((d.matched_rule.name, d.matched_rule.layer) for d in decisions if d.matched_rule)
         results.append(_judged(placed, found, len(decisions), book.policy))
     never = [p.rule.name for p in book.rules if (p.rule.name, p.origin.layer) not in won]
-    return TestReport(
-        results=tuple(results), rules=len(book.rules), never_won=tuple(never), notes=tuple(_notes(cases))
-    )
+    return TestReport(results=tuple(results), rules=len(book.rules), never_won=tuple(never), notes=tuple(_notes(cases)))
 
 
 def supposed(book: Rulebook, catalog: Catalog) -> Snapshot:
@@ -168,7 +166,7 @@ def label_context(task: Task, phase: Phase, *, phases: int = 1) -> PhaseContext:
         phases: how many it has; of several, one that names paths itself has those alone.
     """
     shared = task.paths if phases == 1 or not phase.mentions else ()
-    sources = {**dict.fromkeys(phase.mentions, "named"), **dict.fromkeys(shared, "call")}
+    sources: dict[str, PathSource] = {**dict.fromkeys(phase.mentions, "named"), **dict.fromkeys(shared, "call")}
     paths = [PathFact(path=path, source=source, forms=(path,)) for path, source in sources.items()]
     avoided = [path for path in phase.avoided if path not in sources]
     paths += [PathFact(path=path, source="named", forms=(path,), required=False) for path in avoided]

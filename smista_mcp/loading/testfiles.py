@@ -77,8 +77,8 @@ def _read(data: bytes | Unreadable, file: LayerFile) -> Tests:
     foreign: list[Finding] = []
     others: tuple[str, ...] = ()
     if not isinstance(data, Unreadable) and not any(f.code is FindingCode.PARSE_ERROR for f in parsed.findings):
-        others = tuple(key for key in tomllib.loads(data.decode("utf-8-sig")) if key != _TABLE)
-        foreign = [_other(key, parsed.lines.get(dotted([key])), file) for key in others]
+        others = tuple(dotted([key]) for key in tomllib.loads(data.decode("utf-8-sig")) if key != _TABLE)
+        foreign = [_other(key, parsed.lines.get(key), file) for key in others]
     own = [finding for finding in parsed.findings if not _within(finding.at, others)]
     found = tuple(sorted((*foreign, *own), key=lambda finding: finding.line or 0))
     if parsed.document is None or found:
@@ -93,11 +93,10 @@ def _placed(source: LayerDocument) -> Iterator[PlacedTest]:
 
 
 def _within(at: str, keys: Sequence[str]) -> bool:
-    return any(at == key or at.startswith((f"{key}.", f"{key}[")) for key in map(lambda key: dotted([key]), keys))
+    return any(at == key or at.startswith((f"{key}.", f"{key}[")) for key in keys)
 
 
-def _other(key: str, line: int | None, file: LayerFile) -> Finding:
-    at = dotted([key])
+def _other(at: str, line: int | None, file: LayerFile) -> Finding:
     return Finding(
         code=FindingCode.UNKNOWN_KEY,
         at=at,

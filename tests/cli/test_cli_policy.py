@@ -189,3 +189,64 @@ def test_rules_of_an_untrusted_file_are_shown_as_what_they_are(here: Here, own: 
 def test_without_rules_there_is_none_to_try(here: Here, own: Path) -> None:
     own.write_text('[routing.default]\nmodel = "ollama/tiny"\n', encoding="utf-8")
     assert here("policy", "show").out.endswith("tried\n  none\n")
+
+
+BESIDE = '[[test]]\nname = "{0}"\ntask = {{ text = "review it" }}\nexpect = {{ rule = "{1}" }}\n'
+
+
+def test_test_files_beside_the_policy_and_of_the_workspace_are_run(here: Here, own: Path, workspace: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED, encoding="utf-8")
+    own.with_name("config.test.toml").write_text(BESIDE.format("beside", "anything"), encoding="utf-8")
+    (workspace / ".smista").mkdir()
+    (workspace / ".smista/team.test.toml").write_text(BESIDE.format("theirs", "commits first"), encoding="utf-8")
+    told = here("policy", "test", "--json")
+    assert told.status == 1
+    assert [(r["name"], r["layer"], r["file"], r["line"], r["passed"]) for r in told.json["results"]] == [
+        ("as expected", "user", str(own), 26, True),
+        ("beside", "user", str(own.with_name("config.test.toml")), 1, True),
+        ("theirs", "workspace", ".smista/team.test.toml", 1, False),
+    ]
+    assert here("route", "review it", "--json").json["decisions"][0]["matched_rule"]["name"] == "anything"
+
+
+def test_named_test_files_are_run_alone(here: Here, own: Path, tmp_path: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + WRONG, encoding="utf-8")
+    file = tmp_path / "some.test.toml"
+    file.write_text(BESIDE.format("alone", "anything"), encoding="utf-8")
+    told = here("policy", "test", str(file))
+    assert (told.status, told.out.splitlines()[:2]) == (0, ["ok    alone", "1 test, 0 failed"])
+
+
+def test_a_test_file_that_is_more_than_that_fails_the_run(here: Here, own: Path, tmp_path: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    file = tmp_path / "some.test.toml"
+    file.write_text(BESIDE.format("alone", "anything") + "[models]\ndenied = []\n", encoding="utf-8")
+    told = here("policy", "test", str(file))
+    assert told.status == 1
+    assert told.out.startswith(f"{file}:5: error unknown_key: ")
+    failed = here("policy", "test", str(file), "--json").json
+    assert (failed["passed"], [finding["line"] for finding in failed["findings"]]) == (False, [5])
+
+
+def test_a_test_of_an_unknown_rule_names_the_nearest(here: Here, own: Path) -> None:
+    text = RULES.replace('preset = "embedded"\n', "") + BESIDE.format("x", "comits first")
+    own.write_text(text, encoding="utf-8")
+    told = here("policy", "test")
+    assert told.status == 1
+    assert "did you mean `commits first`?" in told.out
+    assert "      because: " in told.out
+
+
+def test_a_name_used_twice_is_told_beside_the_results(here: Here, own: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED * 2, encoding="utf-8")
+    told = here("policy", "test")
+    assert told.status == 0
+    assert f"2 tests are called `as expected`: {own}:26, {own}:31" in told.err
+
+
+def test_own_rules_that_overrule_a_preset_do_not_fail_its_tests(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    told = here("policy", "test", "--json")
+    assert told.status == 0
+    assert {result["layer"] for result in told.json["results"] if result["overruled"]} == {"preset"}
+    assert "your own files decide otherwise" in here("policy", "test").out
