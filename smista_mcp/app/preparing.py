@@ -18,7 +18,7 @@ from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind
 from smista_mcp.errors import InvalidTask, StateUnavailable
-from smista_mcp.ledger import Ledger, PhaseFacts, RouteRecord
+from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
 """What a call may hand over by itself, whatever it came through."""
@@ -68,7 +68,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
     snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
     routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
-    if ledger is not None and not _recorded(world, ledger, task, routed, contexts):
+    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
@@ -111,15 +111,21 @@ def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, .
     return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=kinds)
 
 
-def _recorded(
-    world: World, ledger: Ledger, task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext]
-) -> bool:
+class _Decided(NamedTuple):
+    routed: Sequence[Routed]
+    contexts: Sequence[PhaseContext]
+
+
+def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided: _Decided) -> bool:
     record = RouteRecord(
-        decisions=tuple(one.decision for one in routed),
+        decisions=tuple(one.decision for one in decided.routed),
         at=utc_now(),
         text_digest=keyed(world.key(), task.text),
         workspace=world.workspace_digest(),
-        facts=tuple(map(_facts, routed, contexts)),
+        facts=tuple(
+            _facts(one, context, task, believed=world.believes(over_http=caller.over_http))
+            for one, context in zip(decided.routed, decided.contexts, strict=True)
+        ),
     )
     try:
         ledger.record_route(record)
@@ -145,7 +151,37 @@ def _shown(decision: Decision) -> Decision:
     return shown.model_copy(update={"handoff": shown.handoff.model_copy(update={"prompt": handoff.prompt})})
 
 
-def _facts(one: Routed, context: PhaseContext) -> PhaseFacts:
-    paths = tuple(printable(path) for path in matched_paths(context))
-    tokens = count_tokens(one.phase.text) + required_tokens(context)
-    return PhaseFacts(skill=one.phase.skill, paths=paths, tokens=tokens)
+def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) -> PhaseFacts:
+    words = count_tokens(one.phase.text)
+    spared = {path.path for path in context.paths if not path.required}
+    return PhaseFacts.model_construct(
+        skill=one.phase.skill,
+        paths=tuple(printable(path) for path in matched_paths(context)),
+        tokens=words + required_tokens(context),
+        text_tokens=words,
+        model=task.model,
+        effort=task.effort,
+        named=tuple(
+            PathLabel.model_construct(path=printable(p.path), required=p.required, forms=_forms(p.path, p.forms))
+            for p in context.paths
+        ),
+        items=tuple(
+            ItemLabel.model_construct(
+                path=printable(i.path),
+                kind=i.kind,
+                tokens=i.tokens,
+                required=i.required,
+                forms=_forms(i.path, i.forms),
+                restricted=i.restricted,
+                derived=i.derived,
+            )
+            for i in context.items
+        ),
+        withheld=tuple(printable(g.path) for g in context.left_out if g.part and g.restricted and g.path not in spared),
+        host_believed=believed,
+    )
+
+
+def _forms(path: str, forms: Sequence[str]) -> tuple[str, ...]:
+    """The forms that a row holds: none where they are the path alone."""
+    return () if tuple(forms) == (path,) else tuple(map(printable, forms))

@@ -240,7 +240,7 @@ def _new_id() -> str:
 
 def _facts(answer: RouteRecord) -> list[str]:
     facts = answer.facts or (PhaseFacts(),) * len(answer.decisions)
-    return [redacted(one.model_dump_json()) for one in facts]
+    return [redacted(one.model_dump_json(exclude_defaults=True)) for one in facts]
 
 
 def _hosts(answer: RouteRecord) -> list[str]:
