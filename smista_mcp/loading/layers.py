@@ -129,9 +129,24 @@ def load(settings: Settings) -> Loaded:
         PolicyInvalid: with every problem of every file.
         OrgPolicyInvalid: an organisation's file is there, which this version cannot apply.
     """
+    return _load(settings, layer_files(settings))
+
+
+def load_in_place(settings: Settings, layer: Layer, file: LayerFile | None) -> Loaded:
+    """As `load`, with a file, or with nothing, in place of what a layer has; its signature is of the layer's own files.
+
+    Raises:
+        PolicyInvalid: with every problem of every file.
+        OrgPolicyInvalid: as `load`.
+    """
+    others = (one for one in layer_files(settings) if one.layer is not layer)
+    return _load(settings, (*others, *([] if file is None else [file])))
+
+
+def _load(settings: Settings, files: Sequence[LayerFile]) -> Loaded:
     before = signature(settings)
     refuse_organisation(settings.environment)
-    reading = read_layers(settings)
+    reading = _with_preset(settings, files)
     if reading.errors:
         raise PolicyInvalid.of(reading.errors)
     policy = merge(reading.documents)
@@ -181,7 +196,11 @@ def layer_files(settings: Settings) -> tuple[LayerFile, ...]:
 
 def read_layers(settings: Settings) -> Reading:
     """All layers of these settings, preset included, with everything that is wrong in the files."""
-    files = read_files(layer_files(settings))
+    return _with_preset(settings, layer_files(settings))
+
+
+def _with_preset(settings: Settings, layers: Sequence[LayerFile]) -> Reading:
+    files = read_files(layers)
     preset = _preset(settings, files)
     return Reading((*preset.documents, *files.documents), (*preset.findings, *files.findings))
 
