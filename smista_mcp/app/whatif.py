@@ -179,9 +179,11 @@ def of_ledger(world: World) -> Tasks:
             elsewhere += 1
             continue
         try:
-            calls[row.call_id].append(_Recorded.of(row))
+            recorded = _Recorded.of(row)
         except (StateUnavailable, ValidationError):
             unread += 1
+        else:
+            calls[row.call_id].append(recorded)
     asked = tuple(_recorded(phases) for phases in calls.values())
     old = sum(phase.facts.text_tokens is None for phases in calls.values() for phase in phases)
     notes = (

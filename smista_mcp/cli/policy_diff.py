@@ -41,9 +41,9 @@ _MAX_FILE = 50_000_000
 _FIELDS = frozenset({"text", "intent", "skill", "paths", "context", "model", "effort"})
 _EXAMPLE = '{"text": "review it", "paths": ["src/a.py"]}'
 _HEADS = {
-    Kind.LEAK: "LEAKS: what goes to a remote model, or may, and did not, or goes unasked",
-    Kind.REFUSAL: "REFUSALS: what was done and is refused",
-    Kind.APPROVAL: "APPROVALS: what a person is asked about first",
+    Kind.LEAK: "LEAKS: goes, or may go, to a remote model where it did not, or without being asked",
+    Kind.REFUSAL: "REFUSALS: was done, and is refused",
+    Kind.APPROVAL: "APPROVALS: went without asking, and a person is asked first",
     Kind.OTHER: "OTHER CHANGES",
 }
 
@@ -191,7 +191,8 @@ def _group(changes: list[Change]) -> Iterator[str]:
 def _change(change: Change) -> Iterator[str]:
     before, after = change.before, change.after
     intent = before.intent if before.intent is after.intent else f"{before.intent}, now {after.intent}"
-    yield f"  {_number(change.count, 'task')} of {intent}: {', '.join(change.fields) or 'the way to it'}"
+    fields = [name for name in change.fields if name != "resolved_model" or "model" not in change.fields]
+    yield f"  {_number(change.count, 'task')} of {intent}: {', '.join(fields)}"
     yield f"    - {_outcome(before, change)}"
     yield f"    + {_outcome(after, change)}"
     if change.released:

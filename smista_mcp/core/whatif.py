@@ -84,7 +84,8 @@ class Change(Value):
 
     Attributes:
         fields: which fields of the outcome differ; `withheld` where the same model gets other context, `phases` where
-            the task is read as another number of phases.
+            the task is read as another number of phases, `reach` where only the locality of a host or of a fallback is
+            another one.
         released: labels of context that were withheld from remote models and are not any more; the first 20.
         tasks: the labels of the first 20 tasks; `count` is the number of all.
         reason_before: of the first of them; `reason_after` likewise.
@@ -219,6 +220,7 @@ def _difference(number: int, task: Compared, before: Judged, after: Judged) -> _
     kind = _kind(before, after, leaves=bool(both_remote and released))
     if not fields and kind is Kind.OTHER:
         return None
+    fields = fields or ["reach"]
     return _Difference(number, task.label, kind, tuple(fields), before, after, released)
 
 
