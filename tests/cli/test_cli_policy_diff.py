@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_the_document_has_the_fixed_shape(here: Here, files: tuple[str, str], ta
 def test_people_see_leaks_first_in_a_hundred_columns(here: Here, files: tuple[str, str], tasks: Path) -> None:
     told = here("policy", "diff", *files, "--over", str(tasks))
     assert told.status == 1
-    assert [line for line in told.out.splitlines() if line.isprintable() and line[:1].isupper()][0].startswith("LEAKS")
+    heads = [line for line in told.out.splitlines() if re.match("[A-Z]+: ", line)]
+    assert heads[0].startswith("LEAKS: ")
     assert "    - ollama/tiny [local], effort medium, rule `security is reviewed here`\n" in told.out
     assert "    + anthropic/claude-sonnet [remote], effort medium, default route\n" in told.out
     assert "2 tasks looked at, 1 changed: 1 leak, 0 refusals, 0 approvals\n" in told.out
@@ -165,7 +167,7 @@ def test_presets_are_compared_by_name(here: Here, tasks: Path) -> None:
         "plans",
         "security code is reviewed locally",
     ]
-    assert here("policy", "diff", "embedded", "balanced", "--over", str(tasks)).status == 1
+    assert told.status == 1
 
 
 def test_files_of_the_workspace_stand_above_the_users_own(
