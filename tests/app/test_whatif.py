@@ -10,6 +10,7 @@ import pytest
 from workbench import ALLOWED, Bench, default
 
 from smista_mcp.app import App
+from smista_mcp.app.caller import Caller
 from smista_mcp.app.whatif import Answer, Side, Tasks, of_ledger, side, what_if
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.task import Attachment, Task
@@ -39,6 +40,11 @@ min_context_tokens = 2000
 model = "openai/gpt-terra"
 
 [[routing.rules]]
+name = "releases"
+skill = "release"
+model = "openai/gpt-terra"
+
+[[routing.rules]]
 name = "cheap"
 intent = "commit"
 cost_limit = "0.000001"
@@ -61,6 +67,8 @@ CALLS = (
     Task(text="fix src/api.py, don't touch .env"),
     Task(text="rename it", paths=("src/crypto/keys.py",)),
     Task(text="improve it", paths=("src/big.py",)),
+    Task(text="improve it", paths=("src/hard.py",)),
+    Task(text="improve it", skill="release"),
     Task(text="plan it", model="openai/gpt-terra", effort=None),
     Task(text="plan it", model="nobody/knows"),
     Task(text="write the commit message", diff=DIFF),
@@ -77,7 +85,14 @@ def app(bench: Bench) -> App:
         bench.write(file, "x = 1\n")
     bench.write("src/big.py", "value = compute(1)\n" * 2000)
     (bench.workspace / "src/linked.py").symlink_to("crypto/keys.py")
+    (bench.workspace / "src/hard.py").hardlink_to(_outside(bench))
     return bench.app(POLICY, **KEYS)
+
+
+def _outside(bench: Bench) -> Path:
+    file = bench.home / "outside.py"
+    file.write_text("x = 1\n", encoding="utf-8")
+    return file
 
 
 def outcome(decision: Decision) -> Outcome:
@@ -151,7 +166,27 @@ def test_a_file_of_a_directory_that_is_withheld_no_more_is_a_leak_though_the_mod
 def test_a_restricted_file_that_only_lies_beside_is_nobodys_leak(bench: Bench, app: App) -> None:
     answered = app.route(Task(text="fix it", paths=("src/api.py",)))
     assert any(entry.path == ".env" for entry in answered.decisions[0].context.excluded)
+    app.route(Task(text="fix src/api.py, don't touch .env"))
     assert changed(bench, app, POLICY + "[privacy]\nrestricted_paths = []\n").comparison.changes == ()
+
+
+def test_context_that_only_helps_is_withheld_and_nothing_is_refused(bench: Bench, app: App) -> None:
+    bench.write("docs/private.md", "be careful\n")
+    (bench.workspace / "AGENTS.md").symlink_to("docs/private.md")
+    app.route(Task(text="fix it", paths=("src/api.py",)))
+    (change,) = changed(bench, app, POLICY + '[privacy]\nrestricted_paths = ["docs/private.md"]\n').comparison.changes
+    assert (change.kind, change.fields) == (Kind.OTHER, ("cost", "withheld"))
+
+
+def test_what_a_policy_says_of_a_host_holds_for_one_that_can_be_believed(bench: Bench, app: App) -> None:
+    handing = '[routing]\nhandoff = "when_unavailable"\n' + default("openai/none") + '[models]\ndenied = ["*"]\n'
+    local = handing + '[hosts.claude-code]\nlocality = "local"\n'
+    app.route(Task(text="plan it"), Caller("claude-code"))
+    assert [(c.kind, c.fields) for c in changed(bench, app, handing, local).comparison.changes] == [
+        (Kind.LEAK, ("reach",))
+    ]
+    app.route(Task(text="plan it"), Caller("claude-code", over_http=True))
+    assert kinds(changed(bench, app, handing, local)) == [(Kind.LEAK, 1)]
 
 
 def test_a_link_to_a_file_that_stays_is_judged_by_where_it_leads(bench: Bench, app: App) -> None:
