@@ -19,9 +19,10 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import PlacedTest, Policy
 from smista_mcp.core.facts import ContextItem, PathFact, PhaseContext
 from smista_mcp.core.modelref import LOCAL_CLASS
-from smista_mcp.core.policy_tests import decide, everything_up, task_of, untouched
+from smista_mcp.core.policy import TestTask
+from smista_mcp.core.policy_tests import decide, supposed
 from smista_mcp.core.routing import route
-from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
+from smista_mcp.core.snapshot import Rulebook, Snapshot, rulebook
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Layer, Locality
 from smista_mcp.core.whatif import Compared, Comparison, Judged, compare, judged
@@ -54,8 +55,7 @@ class Side:
             spec = next((spec for spec in hosts.HOSTS if spec.name == host), hosts.UNKNOWN)
             said = self.book.policy.host_localities.get(spec.name, Locality.REMOTE)
             facts = hosts.facts(spec, said if believed else Locality.REMOTE)
-            now = Circumstances(everything_up(self.book), facts, untouched(self.book.policy))
-            known = self._worlds[host, believed] = snapshot(self.book, self._catalog, now)
+            known = self._worlds[host, believed] = supposed(self.book, self._catalog, facts)
         return known
 
 
@@ -124,7 +124,7 @@ def _targets(policy: Policy) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------- tasks as written
 
 
-def written(label: str, task: Task) -> Asked:
+def written(label: str, case: TestTask) -> Asked:
     """A task in words; its paths are labels.
 
     Raises:
@@ -141,7 +141,7 @@ def written(label: str, task: Task) -> Asked:
         host = world.market.host.locality
         return tuple(
             judged(one, context, under.book.guard, host)
-            for one, context in zip(decide(task, world, label_and_keep), contexts, strict=True)
+            for one, context in zip(decide(case, world, label_and_keep), contexts, strict=True)
         )
 
     return Asked(label, judge)
@@ -151,9 +151,9 @@ def of_tests(tests: Sequence[PlacedTest]) -> Tasks:
     """The tasks of policy tests, each once."""
     found: dict[str, Asked] = {}
     for placed in tests:
-        task = task_of(placed.test.task)
+        case = placed.test.task
         line = f":{placed.origin.line}" if placed.origin.line else ""
-        found.setdefault(task.model_dump_json(), written(f"{placed.origin.file or placed.origin.layer}{line}", task))
+        found.setdefault(case.model_dump_json(), written(f"{placed.origin.file or placed.origin.layer}{line}", case))
     return Tasks(tuple(found.values()), "the tasks of the policies' tests")
 
 
@@ -268,10 +268,10 @@ def _still(restricted: str | None, patterns: set[str]) -> bool:
     return restricted is not None and (restricted.startswith("(") or restricted in patterns)
 
 
-def refused_in_any_case(task: Task, under: Side) -> SmistaError | None:
+def refused_in_any_case(case: TestTask, under: Side) -> SmistaError | None:
     """Why a call with this task would be refused before anything is decided; None where it would not."""
     try:
-        written("", task).judge(under)
+        written("", case).judge(under)
     except SmistaError as error:
         return error
     return None

@@ -24,8 +24,7 @@ from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import STDIN, opened, read_text, task_of
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import note, one_line, put, put_json
-from smista_mcp.core.policy_tests import task_of as task_of_case
-from smista_mcp.core.task import Task
+from smista_mcp.core.policy import TestTask
 from smista_mcp.core.values import Layer, Status
 from smista_mcp.core.whatif import Change, Comparison, Costs, Kind, Outcome
 from smista_mcp.errors import InvalidTask, StateUnavailable
@@ -112,7 +111,7 @@ def _recorded(world: World) -> Tasks:
 def _of_tests(world: World, old: Side, new: Side) -> Tasks:
     beside = read_tests(test_files(world.settings)).cases
     cases = [*old.book.policy.tests, *new.book.policy.tests, *beside]
-    usable = [case for case in cases if refused_in_any_case(task_of_case(case.test.task), old) is None]
+    usable = [case for case in cases if refused_in_any_case(case.test.task, old) is None]
     found = of_tests(usable)
     left = len(cases) - len(usable)
     notes = (f"{left} tests are left out: a call like theirs is refused under any policy",) if left else ()
@@ -126,7 +125,7 @@ def _of_file(name: str, under: Side) -> Tasks:
         InvalidTask: names the first line that is wrong, and the others by their numbers.
     """
     lines = read_text(Path(name), _MAX_FILE, "file of tasks").split("\n")
-    tasks: list[tuple[int, Task]] = []
+    tasks: list[tuple[int, TestTask]] = []
     wrong: list[tuple[int, InvalidTask]] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -143,14 +142,14 @@ def _of_file(name: str, under: Side) -> Tasks:
     return Tasks(tuple(written(f"{shown}:{number}", task) for number, task in tasks), f"the tasks of {shown}")
 
 
-def _decidable(task: Task, under: Side) -> Task:
+def _decidable(task: TestTask, under: Side) -> TestTask:
     refused = refused_in_any_case(task, under)
     if refused is not None:
         raise InvalidTask(refused.message, fix=refused.fix)
     return task
 
 
-def _task(line: str) -> Task:
+def _task(line: str) -> TestTask:
     try:
         value: object = json.loads(line)
     except (ValueError, RecursionError):
@@ -162,7 +161,9 @@ def _task(line: str) -> Task:
     if unknown:
         names = ", ".join(f"`{one_line(name[:40])}`" for name in unknown[:3])
         raise InvalidTask(f"the line has {names}, which means nothing", fix=f"it takes {', '.join(sorted(_FIELDS))}")
-    return task_of({name: found for name, found in given.items() if found is not None})
+    task = task_of({name: found for name, found in given.items() if found is not None})
+    # a task may be longer than what a policy file takes for a case
+    return TestTask.model_construct(**{name: getattr(task, name) for name in _FIELDS})
 
 
 # --------------------------------------------------------------------------------------------------------- people

@@ -8,7 +8,16 @@ from typing import NamedTuple
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import PlacedTest, Policy
-from smista_mcp.core.facts import BudgetLeft, ContextItem, LeftOut, PathFact, PathSource, PhaseContext, ProviderFacts
+from smista_mcp.core.facts import (
+    BudgetLeft,
+    ContextItem,
+    HostFacts,
+    LeftOut,
+    PathFact,
+    PathSource,
+    PhaseContext,
+    ProviderFacts,
+)
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import Expectation, TestTask
 from smista_mcp.core.redaction import shown
@@ -103,7 +112,7 @@ def run_tests(
     for placed in cases:
         decisions: Sequence[Decision] = ()
         try:
-            decisions = [routed.decision for routed in decide(task_of(placed.test.task), world, label)]
+            decisions = [routed.decision for routed in decide(placed.test.task, world, label)]
             found = _found(decisions, placed.test.expect.phase)
         except SmistaError as error:
             found = _Found({"status": ERROR, "code": error.code}, error.message)
@@ -113,9 +122,10 @@ def run_tests(
     return TestReport(results=tuple(results), rules=len(book.rules), never_won=tuple(never), notes=tuple(_notes(cases)))
 
 
-def supposed(book: Rulebook, catalog: Catalog) -> Snapshot:
-    """The world of a case: every provider is up, no budget has been touched, nobody knows the host."""
-    return snapshot(book, catalog, Circumstances(everything_up(book), budgets=untouched(book.policy)))
+def supposed(book: Rulebook, catalog: Catalog, host: HostFacts | None = None) -> Snapshot:
+    """The world of a case: every provider is up, no budget has been touched; without `host` nobody knows who calls."""
+    now = Circumstances(everything_up(book), host or HostFacts(), untouched(book.policy))
+    return snapshot(book, catalog, now)
 
 
 def everything_up(book: Rulebook) -> Mapping[str, ProviderFacts]:
@@ -144,14 +154,14 @@ def task_of(case: TestTask) -> Task:
     )
 
 
-def decide(task: Task, world: Snapshot, label: Labeller | None = None) -> tuple[Routed, ...]:
+def decide(case: TestTask, world: Snapshot, label: Labeller | None = None) -> tuple[Routed, ...]:
     """Decides a task whose paths are labels: nothing on disk is looked at.
 
     Raises:
         SmistaError: a call like this would be refused before anything is decided.
     """
+    task, book = task_of(case), world.rulebook
     check_model(task)
-    book = world.rulebook
     phases = book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=given_kinds(task))
     contexts = label(task, phases, book) if label else [label_context(task, p, phases=len(phases)) for p in phases]
     return route(task, phases, contexts, world)

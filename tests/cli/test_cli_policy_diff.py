@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,17 @@ def test_a_ledger_is_read_first_and_left_as_it_was(here: Here, files: tuple[str,
     assert here("policy", "diff", *files, "--over", "tests", "--json").json["totals"]["tasks"] == 1
     assert here("policy", "diff", *files, "--over", "ledger", "--json").out == told.out
     assert state() == before
+
+
+def test_no_server_that_a_policy_names_is_asked(here: Here, files: tuple[str, str], tasks: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f'\n[providers.ollama]\nbase_url = "http://127.0.0.1:{server.getsockname()[1]}"\n'
+        for file, text in zip(files, (OLD, NEW), strict=True):
+            Path(file).write_text(text + address, encoding="utf-8")
+        assert here("policy", "diff", *files, "--over", str(tasks)).status == 1
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_no_task_at_all_is_said(here: Here, files: tuple[str, str]) -> None:

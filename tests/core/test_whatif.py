@@ -7,6 +7,7 @@ from deciding import book, world
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smista_mcp.core.policy import TestTask
 from smista_mcp.core.policy_tests import decide, label_context
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Effort, Intent, Locality, Status
@@ -176,7 +177,7 @@ def test_the_order_of_tasks_changes_no_count(tasks: list[Compared]) -> None:
 
 def outcome_of(policy: str, task: Task) -> Judged:
     rules = book(policy)
-    (routed,) = decide(task, world(rules))
+    (routed,) = decide(TestTask(text=task.text, paths=task.paths), world(rules))
     context = label_context(task, routed.phase)
     return judged(routed, context, rules.guard, Locality.REMOTE, unread=(".env", "free.txt"))
 
