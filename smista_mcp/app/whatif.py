@@ -194,7 +194,7 @@ def of_ledger(world: World) -> Tasks:
         *_counted(elsewhere, "of other workspaces: left out"),
         *([f"only the newest {MAX_RECORDED} recorded phases are looked at"] if len(rows) == MAX_RECORDED else []),
     )
-    return Tasks(asked, source, notes)
+    return Tasks(asked, source, notes if asked else notes[1:])
 
 
 def _counted(number: int, what: str) -> list[str]:

@@ -10,7 +10,7 @@ from smista_mcp.cli.policy import told
 from smista_mcp.cli.printing import note, one_line, put, put_json, put_notices
 from smista_mcp.core.findings import Finding
 from smista_mcp.core.policy_tests import Difference, TestReport, TestResult, run_tests
-from smista_mcp.loading.testfiles import named_files, read_tests, test_files
+from smista_mcp.loading.testfiles import files_beside, named_files, read_tests
 
 
 def test(options: Options) -> int:
@@ -24,7 +24,7 @@ def test(options: Options) -> int:
         read = read_tests(named_files(options.files))
         cases = read.cases
     else:
-        read = read_tests(test_files(world.settings))
+        read = read_tests(files_beside(world.settings))
         cases = (*book.policy.tests, *read.cases)
     report = run_tests(book, world.catalog(book.policy), cases, labelled)
     passed = report.passed and not read.findings

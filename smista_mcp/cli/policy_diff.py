@@ -28,7 +28,7 @@ from smista_mcp.core.policy import TestTask
 from smista_mcp.core.values import Layer, Status
 from smista_mcp.core.whatif import Change, Comparison, Costs, Kind, Outcome
 from smista_mcp.errors import InvalidTask, StateUnavailable
-from smista_mcp.loading.testfiles import read_tests, test_files
+from smista_mcp.loading.testfiles import files_beside, read_tests
 
 WIDTH = 100
 """Columns of a line for people."""
@@ -93,7 +93,7 @@ def _document(options: Options, answer: Answer) -> dict[str, object]:
 def _tasks(over: str | None, world: World, old: Side, new: Side) -> Tasks:
     if over is None:
         recorded = _recorded(world)
-        return recorded if recorded.asked else _of_tests(world, old, new)
+        return recorded if recorded.asked else _of_tests(world, old, new, recorded.notes)
     if over == "ledger":
         return of_ledger(world)
     if over == "tests":
@@ -104,18 +104,23 @@ def _tasks(over: str | None, world: World, old: Side, new: Side) -> Tasks:
 def _recorded(world: World) -> Tasks:
     try:
         return of_ledger(world)
-    except StateUnavailable:
-        return Tasks((), "")
+    except StateUnavailable as error:
+        return Tasks((), "", (f"the ledger is left out: {error.message}",))
 
 
-def _of_tests(world: World, old: Side, new: Side) -> Tasks:
-    beside = read_tests(test_files(world.settings)).cases
-    cases = [*old.book.policy.tests, *new.book.policy.tests, *beside]
+def _of_tests(world: World, old: Side, new: Side, why: tuple[str, ...] = ()) -> Tasks:
+    beside = read_tests(files_beside(world.settings))
+    cases = [*old.book.policy.tests, *new.book.policy.tests, *beside.cases]
     usable = [case for case in cases if refused_in_any_case(case.test.task, old) is None]
     found = of_tests(usable)
     left = len(cases) - len(usable)
-    notes = (f"{left} tests are left out: a call like theirs is refused under any policy",) if left else ()
-    return found._replace(notes=notes)
+    notes = [*why]
+    if left:
+        notes.append(f"{_number(left, 'test')} left out: a call like this is refused under any policy")
+    if beside.findings:
+        files = len({finding.file for finding in beside.findings})
+        notes.append(f"{_number(files, 'test file')} left out, with errors in it that `smista-mcp policy test` shows")
+    return found._replace(notes=tuple(notes))
 
 
 def _of_file(name: str, under: Side) -> Tasks:

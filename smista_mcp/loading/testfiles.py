@@ -29,7 +29,7 @@ class Tests(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def test_files(settings: Settings) -> tuple[LayerFile, ...]:
+def files_beside(settings: Settings) -> tuple[LayerFile, ...]:
     """The test files beside the user's own file and in the workspace's folder, by layer and name."""
     found = [LayerFile(Layer.USER, path) for path in _beside(settings.user_file)]
     if settings.workspace is not None:
@@ -38,9 +38,6 @@ def test_files(settings: Settings) -> tuple[LayerFile, ...]:
         inner = [path for path in _beside(root / WORKSPACE_FILE) if path.resolve() not in own]
         found += [LayerFile(Layer.WORKSPACE, path, trusted=False, root=root) for path in inner]
     return tuple(found)
-
-
-test_files.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def named_files(paths: Sequence[Path]) -> tuple[LayerFile, ...]:

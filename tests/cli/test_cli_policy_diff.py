@@ -100,6 +100,15 @@ def test_without_a_ledger_the_tests_of_both_are_the_tasks(here: Here, files: tup
     assert not (home / "state").exists()
 
 
+def test_tests_that_give_no_task_are_counted(here: Here, files: tuple[str, str], home: Path) -> None:
+    outside = CASE.replace("src/auth/middleware.rs", "../x.rs")
+    (home / "config.test.toml").write_text(CASE + outside.replace("login", "out"), encoding="utf-8")
+    (home / "b.test.toml").write_text("foo = 1\n", encoding="utf-8")
+    told = here("policy", "diff", *files, "--json").json
+    assert told["totals"]["tasks"] == 1
+    assert [note.split(" left out")[0] for note in told["notes"][1:]] == ["1 test", "1 test file"]
+
+
 def test_a_ledger_is_read_first_and_left_as_it_was(here: Here, files: tuple[str, str], home: Path) -> None:
     (home / "config.toml").write_text(OLD, encoding="utf-8")
     here("route", "review it", "--path", "src/auth/middleware.rs")
@@ -130,6 +139,16 @@ def test_no_server_that_a_policy_names_is_asked(here: Here, files: tuple[str, st
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+def test_a_ledger_that_cannot_be_read_is_said_to_be_left_out(here: Here, files: tuple[str, str], home: Path) -> None:
+    (home / "state").mkdir(mode=0o700)
+    (home / "state/ledger.db").write_bytes(b"no database " * 100)
+    Path(files[1]).write_text(NEW + CASE, encoding="utf-8")
+    told = here("policy", "diff", *files, "--json")
+    assert told.json["totals"]["leaks"] == 1
+    assert any(str(home / "state/ledger.db") in note for note in told.json["notes"])
+    assert here("policy", "diff", *files, "--over", "ledger").status == 1
 
 
 def test_no_task_at_all_is_said(here: Here, files: tuple[str, str]) -> None:

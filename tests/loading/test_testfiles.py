@@ -31,7 +31,7 @@ def write(file: Path, text: str) -> Path:
 
 
 def read(settings: Settings) -> testfiles.Tests:
-    return testfiles.read_tests(testfiles.test_files(settings))
+    return testfiles.read_tests(testfiles.files_beside(settings))
 
 
 def test_files_beside_the_users_policy_and_in_the_workspace_are_found_in_order(settings: Settings) -> None:
