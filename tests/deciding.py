@@ -65,7 +65,7 @@ def routed(snap: Snapshot, task: Task, context: PhaseContext | None = None) -> t
     phases: tuple[Phase, ...] = snap.rulebook.reader.read(
         task.text, intent=task.intent, skill=task.skill, kinds=frozenset(task.context)
     )
-    contexts = [context or label_context(task, phase) for phase in phases]
+    contexts = [context or label_context(task, phase, phases=len(phases)) for phase in phases]
     return route(task, phases, contexts, snap)
 
 

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
 from deciding import layer
 
 from smista_mcp.cli.parser import parse
@@ -38,7 +39,7 @@ def test_every_command_is_one_that_the_command_line_takes(command: str) -> None:
     assert parse(shlex.split(command, comments=True)[1:]).command
 
 
-@pytest.mark.parametrize("policy", blocks("toml"))
+@pytest.mark.parametrize("policy", [block for block in blocks("toml") if not block.startswith("[[test]]")])
 def test_every_policy_loads_without_a_finding(policy: str) -> None:
     tomllib.loads(policy)
     if policy.startswith("# /etc/smista/policy.toml"):
@@ -56,6 +57,31 @@ def test_what_registers_smista_with_a_host_is_what_init_says() -> None:
         typed, _, then = one.words("smista-mcp").partition("  # then ")
         (row,) = [line for line in README.splitlines() if line.startswith("|") and f"`{typed}`" in line]
         assert then in row
+
+
+def test_the_review_of_a_change_prints_what_is_shown(tmp_path: Path) -> None:
+    """The story as it is told, in a folder that no repository holds: one rule changes, three commands are run."""
+    policy = next(block for block in blocks("toml") if "security code is reviewed" in block)
+    (tmp_path / "config.test.toml").write_text(next(b for b in blocks("toml") if b.startswith("[[test]]")), "utf-8")
+    (tmp_path / "config.toml").write_text(policy, "utf-8")
+    (tmp_path / "old.toml").write_text(policy, "utf-8")
+    shell = CommandLine(tmp_path, tmp_path)
+    for task in (["review the login", "--path", "src/auth/login.rs"], ["plan the new importer"]):
+        shell.run("route", *task)
+    before, after = re.findall(r"^[-+](.*)\n", blocks("diff")[0], re.MULTILINE)
+    assert policy.count(before) == 1
+    (tmp_path / "config.toml").write_text(policy.replace(before, after), "utf-8")
+    told = [block for block in blocks("console") if block.count("$ ") == 1 and block.count("\n") > 1]  # with an output
+    assert len(told) == 3
+    for block in told:
+        command, _, shown = block.partition("\n")
+        found = shell.run(*shlex.split(command)[2:]).out
+        assert _without_chance(shown) == _without_chance(found.replace(str(tmp_path), "~/.config/smista")), found
+
+
+def _without_chance(text: str) -> str:
+    """What depends on the machine (ids) or on the day (prices) taken out."""
+    return re.sub(r"\b[0-9a-f]{12}\b", "ID", re.sub(r"[0-9]+\.[0-9]+ USD", "AMOUNT", text))
 
 
 def test_every_preset_that_ships_is_named() -> None:

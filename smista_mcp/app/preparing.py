@@ -11,15 +11,14 @@ from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
-from smista_mcp.core.modelref import parse_target
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.snapshot import Rulebook
-from smista_mcp.core.task import Phase, Task
+from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind
-from smista_mcp.errors import InvalidTask, StateUnavailable, UnknownModel
-from smista_mcp.ledger import Ledger, PhaseFacts, RouteRecord
+from smista_mcp.errors import InvalidTask, StateUnavailable
+from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
 """What a call may hand over by itself, whatever it came through."""
@@ -54,7 +53,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
         SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
     """
     book = world.book()
-    _check_model(task)
+    check_model(task)
     phases = read(task, book, changed=_changed(world, book))
     collected = collect(
         CollectRequest(
@@ -69,7 +68,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
     snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
     routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
-    if ledger is not None and not _recorded(world, ledger, task, routed, contexts):
+    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
@@ -89,18 +88,6 @@ def _changed(world: World, book: Rulebook) -> bool:
         return False
 
 
-def _check_model(task: Task) -> None:
-    if task.model is None:
-        return
-    try:
-        parse_target(task.model)
-    except ValueError:
-        raise UnknownModel(
-            f"`{printable(task.model[:80])}` is not the name of a model",
-            fix="write `provider/model` (for example `ollama/qwen3`), `class:NAME` or `host/MODEL`, or leave it out",
-        ) from None
-
-
 def _check_size(task: Task) -> None:
     parts = (task.text, task.diff or "", *(attachment.content for attachment in task.attachments))
     size = sum(len(part.encode()) for part in parts)
@@ -118,27 +105,27 @@ def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, .
         InvalidTask: it holds more than one task may hold.
     """
     _check_size(task)
-    kinds = set(task.context)
-    if task.diff is not None or changed:
-        kinds.add(ContextKind.GIT_DIFF)
-    if task.paths:
-        kinds.add(ContextKind.PATHS)
-    if task.attachments:
-        kinds.add(ContextKind.ATTACHMENT)
-    if task.skill is not None:
-        kinds.add(ContextKind.SKILL)
-    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=frozenset(kinds))
+    kinds = given_kinds(task)
+    if changed:
+        kinds |= {ContextKind.GIT_DIFF}
+    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=kinds)
 
 
-def _recorded(
-    world: World, ledger: Ledger, task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext]
-) -> bool:
+class _Decided(NamedTuple):
+    routed: Sequence[Routed]
+    contexts: Sequence[PhaseContext]
+
+
+def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided: _Decided) -> bool:
     record = RouteRecord(
-        decisions=tuple(one.decision for one in routed),
+        decisions=tuple(one.decision for one in decided.routed),
         at=utc_now(),
         text_digest=keyed(world.key(), task.text),
         workspace=world.workspace_digest(),
-        facts=tuple(map(_facts, routed, contexts)),
+        facts=tuple(
+            _facts(one, context, task, believed=world.believes(over_http=caller.over_http))
+            for one, context in zip(decided.routed, decided.contexts, strict=True)
+        ),
     )
     try:
         ledger.record_route(record)
@@ -164,7 +151,37 @@ def _shown(decision: Decision) -> Decision:
     return shown.model_copy(update={"handoff": shown.handoff.model_copy(update={"prompt": handoff.prompt})})
 
 
-def _facts(one: Routed, context: PhaseContext) -> PhaseFacts:
-    paths = tuple(printable(path) for path in matched_paths(context))
-    tokens = count_tokens(one.phase.text) + required_tokens(context)
-    return PhaseFacts(skill=one.phase.skill, paths=paths, tokens=tokens)
+def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) -> PhaseFacts:
+    words = count_tokens(one.phase.text)
+    spared = {path.path for path in context.paths if not path.required}
+    return PhaseFacts.model_construct(
+        skill=one.phase.skill,
+        paths=tuple(printable(path) for path in matched_paths(context)),
+        tokens=words + required_tokens(context),
+        text_tokens=words,
+        model=task.model,
+        effort=task.effort,
+        named=tuple(
+            PathLabel.model_construct(path=printable(p.path), required=p.required, forms=_forms(p.path, p.forms))
+            for p in context.paths
+        ),
+        items=tuple(
+            ItemLabel.model_construct(
+                path=printable(i.path),
+                kind=i.kind,
+                tokens=i.tokens,
+                required=i.required,
+                forms=_forms(i.path, i.forms),
+                restricted=i.restricted,
+                derived=i.derived,
+            )
+            for i in context.items
+        ),
+        withheld=tuple(printable(g.path) for g in context.left_out if g.part and g.restricted and g.path not in spared),
+        host_believed=believed,
+    )
+
+
+def _forms(path: str, forms: Sequence[str]) -> tuple[str, ...]:
+    """The forms that a row holds: none where they are the path alone."""
+    return () if tuple(forms) == (path,) else tuple(map(printable, forms))

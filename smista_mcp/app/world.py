@@ -95,10 +95,10 @@ class World:
         with self._lock:
             if self._loaded is None or self._loaded.signature != signature(self.settings):
                 found = load(self.settings)
-                self._loaded = _Loaded(found.signature, rulebook(self._guarded(found.policy)))
+                self._loaded = _Loaded(found.signature, rulebook(self.guarded(found.policy)))
             return self._loaded.book
 
-    def _guarded(self, policy: Policy) -> Policy:
+    def guarded(self, policy: Policy) -> Policy:
         """The policy with our own state restricted, wherever it lies in the workspace and whatever is freed."""
         patterns = folder_patterns(self.state, self.settings.workspace)
         return policy._replace(restricted=(*policy.restricted, *((pattern, BUILTIN) for pattern in patterns)))
@@ -187,10 +187,14 @@ class World:
             self.believed_state,
             now=utc_now().timestamp(),
         )
-        believed = not over_http or self.settings.environment.host
+        believed = self.believes(over_http=over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy), self.plugin(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
+
+    def believes(self, *, over_http: bool) -> bool:
+        """Whether what a policy says of a host by its name holds for one that came so."""
+        return not over_http or bool(self.settings.environment.host)
 
     def budgets(self, policy: Policy) -> tuple[BudgetLeft, ...]:
         """What is left of each budget. Where the ledger cannot tell, nothing is left."""

@@ -51,6 +51,11 @@ class Options(Namespace):
     workspace_policy: Path | None = None
     org: Path | None = None
     untrusted: bool = False
+    files: Sequence[Path] = ()
+    old: str = ""
+    new: str = ""
+    over: str | None = None
+    layer: str = "user"
     host: str = "127.0.0.1"
     port: int = _PORT
 
@@ -213,6 +218,30 @@ def _check(parser: ArgumentParser) -> None:
     parser.add_argument("--untrusted", action="store_true", help="the workspace's file counts as not yet trusted")
 
 
+def _test(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", type=_path, metavar="FILE", help="run the tests of these test files alone")
+
+
+def _diff(parser: ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", type=_word, help="a policy file, or the name of a preset")
+    parser.add_argument("new", metavar="NEW", type=_word, help="the one to compare it with")
+    parser.add_argument(
+        "--over",
+        type=_word,
+        metavar="WHAT",
+        help="`ledger`, `tests`, or a file with one task a line as JSON; - for standard input (the ledger, where it"
+        " holds decisions, else the tests of both policies)",
+    )
+    parser.add_argument(
+        "--as", dest="layer", choices=("user", "workspace"), help="the layer that both stand for (user)"
+    )
+    parser.add_argument("--untrusted", action="store_true", help="files of the workspace count as not yet trusted")
+    parser.epilog = (
+        "Exit status: 0 where nothing becomes worse, whatever else changes; 1 where a task leaks or is newly refused,"
+        " or a policy cannot be used. No model is called and nothing is recorded."
+    )
+
+
 def _init(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="write it without asking")
     parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
@@ -231,10 +260,11 @@ _VERBS = (
     _Verb("explain", "tell every rule and why it did or did not win", "story:explain", _explain),
     _Verb(
         "policy",
-        "check, test or show the policy, or its schema",
+        "check, test, compare or show the policy, or its schema",
         verbs=(
             _Verb("check", "tell what is wrong in policy files", "policy:check", _check),
-            _Verb("test", "run the policy's own tests", "policy:test"),
+            _Verb("test", "run the policy's tests and those of test files beside it", "policy_cases:test", _test),
+            _Verb("diff", "show what another policy would change, leaks first", "policy_diff:diff", _diff),
             _Verb("show", "show every value in force and where it stands", "policy:show"),
             _Verb("schema", "print the JSON Schema of a policy file, for editors", "schema:schema"),
         ),

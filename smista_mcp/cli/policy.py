@@ -1,4 +1,4 @@
-"""`policy check`, `policy test` and `policy show`."""
+"""`policy check` and `policy show`."""
 
 import json
 from collections import Counter
@@ -12,7 +12,6 @@ from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
 from smista_mcp.core.effective import Origin, PlacedRule
 from smista_mcp.core.findings import Finding, Severity
-from smista_mcp.core.policy_tests import TestReport, TestResult, run_tests
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask
@@ -28,7 +27,7 @@ def check(options: Options) -> int:
         put_json({"ok": ok, "findings": shown})
     else:
         for finding in findings:
-            put(*_finding(finding))
+            put(*told(finding))
         put(_counted(findings))
     return DONE if ok else NO
 
@@ -56,7 +55,8 @@ def _own_files(options: Options) -> Reading:
     return read_layers(opened(options).world.settings)
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def told(finding: Finding) -> Iterator[str]:
+    """A finding for people: its place, what is wrong, what to write."""
     line = f":{finding.line}" if finding.line else ""
     place = f"{finding.file or 'policy'}{line}"
     yield one_line(f"{place}: {finding.severity} {finding.code}: {finding.message}")
@@ -69,42 +69,6 @@ def _counted(findings: Sequence[Finding]) -> str:
     words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
     told = [f"{counts[s]} {word}{'' if counts[s] == 1 else 's'}" for s, word in words.items() if counts[s]]
     return ", ".join(told) or "no findings"
-
-
-def test(options: Options) -> int:
-    """Runs the `[[test]]` cases of the policy in force; 1 where one fails."""
-    world = opened(options).world
-    book = world.book()
-    report = run_tests(book, world.catalog(book.policy), world.plugin(book.policy))
-    if options.json:
-        put_json({"passed": report.passed, **report.model_dump(mode="json")})
-    else:
-        for result in report.results:
-            put(*_result(result))
-        put(*_summary(report))
-        put_notices(book.policy.notices)
-    return DONE if report.passed else NO
-
-
-def _result(result: TestResult) -> Iterator[str]:
-    line = f":{result.line}" if result.line else ""
-    place = "" if result.passed else f" [{result.layer}{line}]"
-    yield one_line(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}{place}")
-    for difference in result.differences:
-        yield one_line(f"      {difference.field}: expected {difference.expected}, found {difference.found}")
-
-
-def _summary(report: TestReport) -> Iterator[str]:
-    failed = sum(not result.passed for result in report.results)
-    if not report.results:
-        yield "the policy in force has no tests; write some as [[test]]"
-    else:
-        yield f"{len(report.results)} tests, {failed} failed"
-    if report.never_won:
-        names = "; ".join(report.never_won)
-        yield one_line(f"{len(report.never_won)} of {report.rules} rules win in no test: {names}")
-    elif report.rules:
-        yield f"each of {report.rules} rules wins in a test"
 
 
 def show(options: Options) -> int:

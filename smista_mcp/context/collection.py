@@ -156,16 +156,16 @@ class _Basket:
         )
         self.contents.append(Content(item, text))
 
-    def leave(self, path: str, kind: ItemKind, reason: str) -> None:
-        self.left_out[LeftOut(path, kind, reason)] = None
+    def leave(self, path: str, kind: ItemKind, reason: str, *, part: bool = True) -> None:
+        self.left_out[LeftOut(path, kind, reason, part=part)] = None
 
-    def leave_all(self, entries: Sequence[tuple[str, str]], kind: ItemKind) -> None:
+    def leave_all(self, entries: Sequence[tuple[str, str]], kind: ItemKind, *, part: bool = True) -> None:
         """Names what is left out, the first few; then how many more there are."""
         for path, reason in entries[: self._caps.listed]:
-            self.leave(path, kind, reason)
+            self.leave(path, kind, reason, part=part)
         more = len(entries) - self._caps.listed
         if more > 0:
-            self.leave(f"{more} more", kind, "left out like those above")
+            self.leave(f"{more} more", kind, "left out like those above", part=part)
 
     def add_place(self, place: Place) -> None:
         if place.kind == "directory":
@@ -321,4 +321,4 @@ class _Basket:
         """Names restricted files that exist and are no part of the phase. None of them is opened."""
         known = {fact.path for fact in self._paths.facts} | {gone.path for gone in self.left_out}
         found = [(p, f"restricted by `{why}`") for p, why in self._survey.existing_restricted if p not in known]
-        self.leave_all(found, "file")
+        self.leave_all(found, "file", part=False)

@@ -49,21 +49,36 @@ class ContextItem(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """Something that was not read at all, and why: `restricted by .env`, `ignored by git`, `binary`, `too large`."""
+    """Something that was not read at all, and why: `restricted by .env`, `ignored by git`, `binary`, `too large`.
+
+    Attributes:
+        part: whether it belongs to what the phase is about; false for a restricted file that only lies beside it.
+    """
 
     path: str
     kind: ItemKind
     reason: str
     tokens: int | None = None
+    part: bool = True
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it is left out because a pattern restricts it."""
+        return self.reason.startswith("restricted by ")
 
 
 class PhaseContext(NamedTuple):
-    """All that is known about one phase besides its words."""
+    """All that is known about one phase besides its words.
+
+    Attributes:
+        text_tokens: of its words, where nobody has the words any more; None where they are there to be counted.
+    """
 
     paths: tuple[PathFact, ...] = ()
     kinds: frozenset[ContextKind] = frozenset()
     items: tuple[ContextItem, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    text_tokens: int | None = None
 
 
 class LiveModel(NamedTuple):

@@ -333,7 +333,10 @@ class TestTask(Value):
 
 
 class Expectation(Value):
-    """What must come out. `phase` is which phase is asked, from 0; `rule = "default"` means the default route."""
+    """What must come out. `phase` is which phase is asked, from 0; `rule = "default"` means the default route.
+
+    `max_cost` is met by an estimate whose upper end is at most so much, USD; `excluded` lists every path that stays.
+    """
 
     phase: Annotated[StrictInt, Field(ge=0)] = 0
     intent: Intent | None = None
@@ -344,6 +347,7 @@ class Expectation(Value):
     effort: Effort | None = None
     status: Literal["routed", "refused", "approval_required", "handoff"] | None = None
     code: Text | None = None
+    max_cost: Money | None = None
     excluded: tuple[Text, ...] | None = None
 
 

@@ -70,7 +70,7 @@ def _decide(
     task: Task, phase: Phase, context: PhaseContext, world: Snapshot, task_hash: str, *, recorded: bool
 ) -> Routed:
     book, policy = world.rulebook, world.rulebook.policy
-    words = count_tokens(phase.text)
+    words = count_tokens(phase.text) if context.text_tokens is None else context.text_tokens
     needed = words + required_tokens(context)
     least = floor(book.guard, phase, context, needed)
     led = _led(task, phase, context, world, needed)

@@ -4,7 +4,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from smista_mcp.core.modelref import parse_target
+from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import Confidence, ContextKind, Effort, Intent, Value
+from smista_mcp.errors import UnknownModel
 
 MAX_TEXT = 1_000_000
 """Characters of a task's text or of one attachment; more belongs into a file that `paths` names."""
@@ -55,6 +58,37 @@ class Task(Value):
     context: tuple[ContextKind, ...] = ()
     model: Name | None = None
     effort: Effort | None = None
+
+
+def given_kinds(task: Task) -> frozenset[ContextKind]:
+    """The kinds of context that a call brings along, as classification rules ask for them."""
+    kinds = set(task.context)
+    if task.diff is not None:
+        kinds.add(ContextKind.GIT_DIFF)
+    if task.paths:
+        kinds.add(ContextKind.PATHS)
+    if task.attachments:
+        kinds.add(ContextKind.ATTACHMENT)
+    if task.skill is not None:
+        kinds.add(ContextKind.SKILL)
+    return frozenset(kinds)
+
+
+def check_model(task: Task) -> None:
+    """Refuses a model that is named in no form that a model is named in.
+
+    Raises:
+        UnknownModel: says in which forms it can be named.
+    """
+    if task.model is None:
+        return
+    try:
+        parse_target(task.model)
+    except ValueError:
+        raise UnknownModel(
+            f"`{shown(task.model)}` is not the name of a model",
+            fix="write `provider/model` (for example `ollama/qwen3`), `class:NAME` or `host/MODEL`, or leave it out",
+        ) from None
 
 
 class IntentReading(Value):

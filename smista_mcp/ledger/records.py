@@ -4,10 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.values import Intent, Locality, Value
+from smista_mcp.core.facts import ItemKind
+from smista_mcp.core.values import Effort, Intent, Locality, Value
 from smista_mcp.errors import Code, SmistaError, StateUnavailable
 
 if TYPE_CHECKING:
@@ -34,17 +35,55 @@ class BudgetExceeded(SmistaError):
         self.scope = scope
 
 
+class PathLabel(Value):
+    """A path of a phase; no `forms` stand for the path alone."""
+
+    path: str
+    required: bool = True
+    forms: tuple[str, ...] = ()
+
+
+class ItemLabel(Value):
+    """A piece of context, as `core.facts.ContextItem` has it, without the hash of its content."""
+
+    path: str
+    kind: ItemKind
+    tokens: int
+    required: bool
+    forms: tuple[str, ...] = ()
+    restricted: str | None = None
+    derived: bool = False
+
+
 class PhaseFacts(Value):
-    """What a phase brought to the conditions of rules, so that `explain` can judge them again. Labels, no text.
+    """What a phase brought to its decision, so that it can be judged again. Labels, no text.
+
+    Rows of earlier versions lack the later fields, and rows of later ones may have more.
 
     Attributes:
-        paths: as matched, relative to the workspace.
+        paths: as matched by the conditions of rules, relative to the workspace.
         tokens: of the words and the required context.
+        text_tokens: of the words alone; None in a row of a version that recorded nothing from here on.
+        model: the target that the call named.
+        effort: the effort that the call named.
+        named: the paths of the phase.
+        items: its context.
+        withheld: what of the context was not read, because it is restricted; the first of each kind.
+        host_believed: whether what the policy says of the host by its name held: not for any name given over HTTP.
     """
+
+    model_config = ConfigDict(extra="ignore")
 
     skill: str | None = None
     paths: tuple[str, ...] = ()
     tokens: int = 0
+    text_tokens: int | None = None
+    model: str | None = None
+    effort: Effort | None = None
+    named: tuple[PathLabel, ...] = ()
+    items: tuple[ItemLabel, ...] = ()
+    withheld: tuple[str, ...] = ()
+    host_believed: bool = True
 
 
 class RouteRecord(NamedTuple):

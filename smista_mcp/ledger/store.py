@@ -11,7 +11,7 @@ from pathlib import Path
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted
 from smista_mcp.errors import Code, NotFound
-from smista_mcp.ledger.database import BUSY_S, connected, reading, writing
+from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading, writing
 from smista_mcp.ledger.folder import installation_key
 from smista_mcp.ledger.queries import find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
@@ -56,6 +56,11 @@ class Ledger:
         folder = state.absolute()
         with connected(folder, busy_s):
             return cls(folder, busy_s)
+
+    @staticmethod
+    def is_there(state: Path) -> bool:
+        """Whether a state folder has a ledger, whatever it is worth: `open` would make one."""
+        return (state / FILE).exists()
 
     def installation_key(self) -> bytes:
         """The 32 random bytes that keyed hashes of this installation use; made at the first call."""
@@ -240,7 +245,7 @@ def _new_id() -> str:
 
 def _facts(answer: RouteRecord) -> list[str]:
     facts = answer.facts or (PhaseFacts(),) * len(answer.decisions)
-    return [redacted(one.model_dump_json()) for one in facts]
+    return [redacted(one.model_dump_json(exclude_defaults=True)) for one in facts]
 
 
 def _hosts(answer: RouteRecord) -> list[str]:

@@ -147,6 +147,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "effort": "How hard it thinks.",
         "status": "What becomes of the phase.",
         "code": "Why, where it is not routed.",
+        "max_cost": 'USD that the phase may cost at most by the estimate, as a decimal string: `"0.50"`.',
         "excluded": "Paths that stay, in any order.",
     },
 }

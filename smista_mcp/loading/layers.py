@@ -142,8 +142,23 @@ def load(settings: Settings) -> Loaded:
         PolicyInvalid: with every problem of every file.
         OrgPolicyInvalid: an organisation's file is there and cannot be relied on, read, or applied.
     """
+    return _load(settings, layer_files(settings))
+
+
+def load_in_place(settings: Settings, layer: Layer, file: LayerFile | None) -> Loaded:
+    """As `load`, with a file, or with nothing, in place of what a layer has; its signature is of the layer's own files.
+
+    Raises:
+        PolicyInvalid: with every problem of every file.
+        OrgPolicyInvalid: as `load`.
+    """
+    others = (one for one in layer_files(settings) if one.layer is not layer)
+    return _load(settings, (*others, *([] if file is None else [file])))
+
+
+def _load(settings: Settings, files: Sequence[LayerFile]) -> Loaded:
     before = signature(settings)
-    reading = read_layers(settings)
+    reading = _with_preset(settings, files)
     if reading.errors:
         _refuse([*reading.errors, *_of_organisation(reading)])
     policy = merge(reading.documents)
@@ -202,8 +217,11 @@ def read_layers(settings: Settings) -> Reading:
     Raises:
         OrgPolicyInvalid: an organisation's file is there and cannot be relied on or read.
     """
+    return _with_preset(settings, layer_files(settings))
+
+
+def _with_preset(settings: Settings, places: Sequence[LayerFile]) -> Reading:
     above, confirmed = read_organisation(settings.environment), confirmed_digests(settings)
-    places = layer_files(settings)
     own = read_files([f._replace(confirmed=confirmed.get(f.shown)) if f.root else f for f in places])
     files = Reading((*above.documents, *own.documents), (*above.findings, *own.findings))
     preset = _preset(settings, files)

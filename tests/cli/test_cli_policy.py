@@ -114,15 +114,15 @@ def test_the_tests_of_a_policy_run_and_count_what_they_cover(here: Here, own: Pa
     own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED, encoding="utf-8")
     told = here("policy", "test")
     assert told.status == 0
-    assert told.out == "ok    as expected\n1 tests, 0 failed\n1 of 2 rules win in no test: commits first\n"
+    assert told.out == "ok    as expected\n1 test, 0 failed\n1 of 2 rules never wins in a test: commits first\n"
 
 
 def test_a_failed_test_says_what_was_expected_and_found(here: Here, own: Path) -> None:
     own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED + WRONG, encoding="utf-8")
     told = here("policy", "test")
     assert told.status == 1
-    assert "FAIL  not so [user:" in told.out
-    assert "      rule: expected commits first, found anything\n" in told.out
+    assert f"FAIL  not so [user {own}:" in told.out
+    assert "      - rule = commits first\n      + rule = anything\n" in told.out
     failed = here("policy", "test", "--json").json
     assert (failed["passed"], [result["passed"] for result in failed["results"]]) == (False, [True, False])
 
@@ -130,7 +130,8 @@ def test_a_failed_test_says_what_was_expected_and_found(here: Here, own: Path) -
 def test_a_policy_without_tests_says_so(here: Here, own: Path) -> None:
     own.write_text('[routing.default]\nmodel = "ollama/tiny"\n', encoding="utf-8")
     told = here("policy", "test")
-    assert (told.status, told.out) == (0, "the policy in force has no tests; write some as [[test]]\n")
+    assert told.status == 0
+    assert told.out.startswith("there are no tests; ")
 
 
 @pytest.mark.parametrize("preset", ["embedded", "local-first", "balanced", "quality", "team"])
@@ -266,3 +267,64 @@ def test_what_the_organisation_says_is_shown_with_its_place(
     assert any("SMISTA_ORG_POLICY" in notice for notice in told["notices"])
     shown = here("policy", "show").out
     assert f"[organisation {company}:10]" in shown
+
+
+BESIDE = '[[test]]\nname = "{0}"\ntask = {{ text = "review it" }}\nexpect = {{ rule = "{1}" }}\n'
+
+
+def test_test_files_beside_the_policy_and_of_the_workspace_are_run(here: Here, own: Path, workspace: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED, encoding="utf-8")
+    own.with_name("config.test.toml").write_text(BESIDE.format("beside", "anything"), encoding="utf-8")
+    (workspace / ".smista").mkdir()
+    (workspace / ".smista/team.test.toml").write_text(BESIDE.format("theirs", "commits first"), encoding="utf-8")
+    told = here("policy", "test", "--json")
+    assert told.status == 1
+    assert [(r["name"], r["layer"], r["file"], r["line"], r["passed"]) for r in told.json["results"]] == [
+        ("as expected", "user", str(own), 26, True),
+        ("beside", "user", str(own.with_name("config.test.toml")), 1, True),
+        ("theirs", "workspace", ".smista/team.test.toml", 1, False),
+    ]
+    assert here("route", "review it", "--json").json["decisions"][0]["matched_rule"]["name"] == "anything"
+
+
+def test_named_test_files_are_run_alone(here: Here, own: Path, tmp_path: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + WRONG, encoding="utf-8")
+    file = tmp_path / "some.test.toml"
+    file.write_text(BESIDE.format("alone", "anything"), encoding="utf-8")
+    told = here("policy", "test", str(file))
+    assert (told.status, told.out.splitlines()[:2]) == (0, ["ok    alone", "1 test, 0 failed"])
+
+
+def test_a_test_file_that_is_more_than_that_fails_the_run(here: Here, own: Path, tmp_path: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    file = tmp_path / "some.test.toml"
+    file.write_text(BESIDE.format("alone", "anything") + "[models]\ndenied = []\n", encoding="utf-8")
+    told = here("policy", "test", str(file))
+    assert told.status == 1
+    assert told.out.startswith(f"{file}:5: error unknown_key: ")
+    failed = here("policy", "test", str(file), "--json").json
+    assert (failed["passed"], [finding["line"] for finding in failed["findings"]]) == (False, [5])
+
+
+def test_a_test_of_an_unknown_rule_names_the_nearest(here: Here, own: Path) -> None:
+    text = RULES.replace('preset = "embedded"\n', "") + BESIDE.format("x", "comits first")
+    own.write_text(text, encoding="utf-8")
+    told = here("policy", "test")
+    assert told.status == 1
+    assert "did you mean `commits first`?" in told.out
+    assert "      because: " in told.out
+
+
+def test_a_name_used_twice_is_told_beside_the_results(here: Here, own: Path) -> None:
+    own.write_text(RULES.replace('preset = "embedded"\n', "") + TESTED * 2, encoding="utf-8")
+    told = here("policy", "test")
+    assert told.status == 0
+    assert f"2 tests are called `as expected`: {own}:26, {own}:31" in told.err
+
+
+def test_own_rules_that_overrule_a_preset_do_not_fail_its_tests(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    told = here("policy", "test", "--json")
+    assert told.status == 0
+    assert {result["layer"] for result in told.json["results"] if result["overruled"]} == {"preset"}
+    assert "your own files decide otherwise" in here("policy", "test").out

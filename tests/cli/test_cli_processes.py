@@ -34,6 +34,7 @@ GREETING = {
         ("explain", "review it", "--preset", "local-first"),
         ("policy", "check"),
         ("policy", "test", "--preset", "team"),
+        ("policy", "diff", "balanced", "team"),
         ("policy", "show"),
         ("--version",),
     ],
