@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,12 +204,19 @@ environment.Environment.read = classmethod(moved)
 """
 
 
-def as_nobody(house: House, tmp_path: Path, *arguments: str, added: bool = False) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def seen() -> Iterator[House]:
+    """A house where another user may look: pytest's own folders are closed to everybody else."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield House(Path(folder))
+
+
+def as_nobody(house: House, *arguments: str, added: bool = False) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own that has given up root's rights."""
-    home = tmp_path / "homes"
+    home = house.etc.parents[1] / "homes"
     (home / "user").mkdir(parents=True, exist_ok=True)
-    for folder in (tmp_path.parents[1], tmp_path.parents[0], tmp_path, home):
-        folder.chmod(folder.stat().st_mode | 0o055)
+    home.chmod(0o755)
     os.chown(home / "user", NOBODY, NOBODY)
     (home / "user/config.toml").write_text('[routing.default]\nmodel = "host/current"\n')
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SMISTA")}
@@ -227,11 +236,9 @@ def as_nobody(house: House, tmp_path: Path, *arguments: str, added: bool = False
 
 @needs_root
 @pytest.mark.parametrize("added", [False, True])
-def test_a_file_of_root_binds_another_user_and_is_no_cause_for_a_remark(
-    house: House, tmp_path: Path, *, added: bool
-) -> None:
-    house.write('[routing]\noverrides = "deny"\n', house.added if added else house.fixed)
-    done = as_nobody(house, tmp_path, "route", "x", "--model", "ollama/m", "--json", added=added)
+def test_a_file_of_root_binds_another_user_and_is_no_cause_for_a_remark(seen: House, *, added: bool) -> None:
+    seen.write('[routing]\noverrides = "deny"\n', seen.added if added else seen.fixed)
+    done = as_nobody(seen, "route", "x", "--model", "ollama/m", "--json", added=added)
     assert '"code": "override_not_allowed"' in done.stdout, done.stderr
     assert '"organisation": "' in done.stdout
     assert "not belong to root" not in done.stdout
@@ -240,21 +247,19 @@ def test_a_file_of_root_binds_another_user_and_is_no_cause_for_a_remark(
 @needs_root
 @pytest.mark.parametrize("command", [("route", "x"), ("policy", "check")])
 @pytest.mark.parametrize("closed", ["file", "folder"])
-def test_a_file_that_a_user_cannot_read_refuses_everything(
-    house: House, tmp_path: Path, command: tuple[str, ...], closed: str
-) -> None:
-    house.write(DENY, mode=0o600 if closed == "file" else 0o644)
-    house.etc.chmod(0o700 if closed == "folder" else 0o755)
-    done = as_nobody(house, tmp_path, *command, "--json")
+def test_a_file_that_a_user_cannot_read_refuses_everything(seen: House, command: tuple[str, ...], closed: str) -> None:
+    seen.write(DENY, mode=0o600 if closed == "file" else 0o644)
+    seen.etc.chmod(0o700 if closed == "folder" else 0o755)
+    done = as_nobody(seen, *command, "--json")
     assert done.returncode == 1
     assert '"code": "org_policy_invalid"' in done.stdout, done.stderr
-    assert str(house.fixed) in done.stdout
+    assert str(seen.fixed) in done.stdout
 
 
 @needs_root
-def test_a_file_of_the_users_own_counts_and_is_said_to_bind_no_agent(house: House, tmp_path: Path) -> None:
-    os.chown(house.write('[routing]\noverrides = "deny"\n'), NOBODY, NOBODY)
-    done = as_nobody(house, tmp_path, "route", "x", "--model", "ollama/m", "--json")
+def test_a_file_of_the_users_own_counts_and_is_said_to_bind_no_agent(seen: House) -> None:
+    os.chown(seen.write('[routing]\noverrides = "deny"\n'), NOBODY, NOBODY)
+    done = as_nobody(seen, "route", "x", "--model", "ollama/m", "--json")
     assert '"code": "override_not_allowed"' in done.stdout, done.stderr
     assert "does not belong to root" in done.stdout
 
