@@ -28,9 +28,18 @@ class FindingCode(StrEnum):
     DEFAULT_MISSING = "default_missing"
     INLINE_SECRET = "inline_secret"  # noqa: S105  the name of a finding
     INSECURE_BASE_URL = "insecure_base_url"
+    AMBIGUOUS_PAIR = "ambiguous_pair"
+    AMBIGUOUS_REQUEST = "ambiguous_request"
+    AMBIGUOUS_CLASSIFICATION = "ambiguous_classification"
+    SHADOWED_RULE = "shadowed_rule"
+    DEAD_RULE = "dead_rule"
     UNREACHABLE_FALLBACK = "unreachable_fallback"
+    UNREACHABLE_DEFAULT = "unreachable_default"
+    NO_VIABLE_TARGET = "no_viable_target"
     REMOTE_MODEL_OF_LOCAL_ONLY = "remote_model_of_local_only"
     REMOTE_FALLBACK_OF_LOCAL_ONLY = "remote_fallback_of_local_only"
+    LOCAL_ONLY_OVERLAP = "local_only_overlap"
+    NOT_COMPARED = "not_compared"
     PERMISSION_WIDENING = "permission_widening"
     SECRET_REUSE_UNTRUSTED_LAYER = "secret_reuse_untrusted_layer"  # noqa: S105  the name of a finding
 

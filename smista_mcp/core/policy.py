@@ -302,7 +302,10 @@ class CatalogEntry(Value):
 
 
 class TestTask(Value):
-    """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace."""
+    """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace.
+
+    `context_tokens` is how much context must go along, besides the text.
+    """
 
     __test__ = False
 
@@ -313,6 +316,7 @@ class TestTask(Value):
     model: Text | None = None
     effort: Effort | None = None
     context: tuple[ContextKind, ...] = ()
+    context_tokens: Count = 0
 
 
 class Expectation(Value):

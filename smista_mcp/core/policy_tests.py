@@ -83,7 +83,7 @@ def decide(case: TestTask, world: Snapshot) -> tuple[Decision, ...]:
         context=case.context,
     )
     phases = world.rulebook.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=frozenset(task.context))
-    contexts = [label_context(task, phase) for phase in phases]
+    contexts = [weighed(label_context(task, phase), case.context_tokens) for phase in phases]
     return tuple(routed.decision for routed in route(task, phases, contexts, world))
 
 
@@ -99,6 +99,14 @@ def label_context(task: Task, phase: Phase) -> PhaseContext:
     if paths:
         kinds |= {ContextKind.PATHS}
     return PhaseContext(paths=paths, kinds=kinds, items=items)
+
+
+def weighed(context: PhaseContext, tokens: int) -> PhaseContext:
+    """The context with so many tokens more that must go along and that no path names."""
+    if not tokens:
+        return context
+    bulk = ContextItem(path="context", kind="attachment", tokens=tokens, required=True, digest="")
+    return context._replace(items=(*context.items, bulk))
 
 
 def _judged(placed: PlacedTest, decisions: Sequence[Decision]) -> TestResult:
