@@ -38,6 +38,8 @@ class Paths:
             TooLarge: that cannot be said with reasonable effort.
         """
         asked = frozenset(inside), frozenset(outside)
+        if asked[0] & asked[1]:
+            return None
         if asked not in self._found:
             within = [self._set(key) for key in _ordered(asked[0])] or [self._set(EVERYWHERE)]
             self._found[asked] = find_path(within, [self._set(key) for key in _ordered(asked[1])])

@@ -74,11 +74,23 @@ class Judge:
             return True
         if code not in _BY_NAME:
             return False
-        # a tag that a server adds to the name may be on a list that the bare name is not on
+        if spec.kind != "ollama" or not self._may_be_listed(model, route):
+            return True
         open_lists = self.policy._replace(allowed=())
         ask = self._ask(model, route)
         ask = ask._replace(floor=ask.floor._replace(only_models=()), capabilities={}, text_tokens=1)
         return not select(ask, self._market._replace(policy=open_lists)).accepted
+
+    def _may_be_listed(self, model: ModelRef, route: Rule | DefaultRoute) -> bool:
+        """Whether the name with a tag, which its server may add, could be on a list that the bare name is not on."""
+        only = self._floor(route if isinstance(route, Rule) else None).only_models
+        names = [str(one) for targets in only for target in targets for one in models_of(target, self.policy)]
+        tagged = f"{model}:".casefold()
+        for pattern in (*names, *(pattern for allowed in self.policy.allowed for pattern in allowed)):
+            head, star, _ = pattern.casefold().partition("*")
+            if head.startswith(tagged) or (star and tagged.startswith(head)):
+                return True
+        return False
 
     def _ask(self, model: ModelRef, route: Rule | DefaultRoute) -> Ask:
         rule = route if isinstance(route, Rule) else None

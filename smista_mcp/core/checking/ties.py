@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from smista_mcp.core.checking.conditions import CONDITIONS, Contender, Field, Situation, contest, each, meeting
+from smista_mcp.core.checking.conditions import CONDITIONS, Contender, Field, Situation, each, meeting
 from smista_mcp.core.checking.pathsets import TooLarge
 from smista_mcp.core.checking.told import not_compared, told
 from smista_mcp.core.checking.witnesses import witness
@@ -18,6 +18,8 @@ from smista_mcp.core.values import Intent
 
 _WITHOUT_EFFECT_ON_THE_ROUTE = {*CONDITIONS, "name", "priority", "local_only", "only_models"}
 """What binds does so whether or not the rule wins."""
+
+_MOST_EXAMPLES = 2
 
 
 class _Tie(NamedTuple):
@@ -68,13 +70,24 @@ def _tie(field: Field, earlier: Contender, later: Contender) -> _Tie | None:
     ]
     if not intents:
         return None
-    both = (earlier, later)
-    found = meeting(field.paths, both, (), intents)
+    found = meeting(field.paths, (earlier, later), (), intents)
     if found is None:
         return _spread(field, earlier, later, intents)
-    if earlier.position is not None and found.size <= 1:
-        found = contest(field, earlier, (later,), intents).won or found  # rather one that the tie decides
-    return _Tie(earlier, later, found)
+    return _Tie(earlier, later, _decided(field, (earlier, later), intents) or found)
+
+
+def _decided(field: Field, both: tuple[Contender, Contender], intents: Sequence[Intent]) -> Situation | None:
+    """A task that no third rule wins, if one is soon found: the better example."""
+    avoided: list[Contender] = []
+    for _ in range(_MOST_EXAMPLES):
+        found = meeting(field.paths, both, avoided, intents)
+        position = None if found is None else field.ranking.first(found.request)
+        if position is None:
+            return None
+        if position == both[0].position:
+            return found
+        avoided.append(field.winners[position])
+    return None
 
 
 def _spread(field: Field, earlier: Contender, later: Contender, intents: Sequence[Intent]) -> _Tie | None:
