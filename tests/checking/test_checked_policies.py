@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 from checking_cases import Case, cases
-from command_line import CommandLine
 
 from smista_mcp.core.findings import Finding, FindingCode
-from smista_mcp.loading.layers import LayerFile, examine, read_files
 from smista_mcp.core.values import Layer
+from smista_mcp.loading.layers import LayerFile, examine, read_files
 
 HERE = Path(__file__).parent
 FAULTY = list(cases(HERE / "faulty.txt"))

@@ -1,7 +1,8 @@
-"""Rules that win no task: `dead_rule` where none can match them, `shadowed_rule` where others win all of them.
+"""Rules that win no task: `dead_rule` where none can match them, `shadowed_rule` where others come first on all.
 
-Both are proved: a rule is said to be shadowed once no task is left that it could win. Only rules in force are asked,
-and those that win are named, none of which could be left out. A rule of a preset that the user's own rules replace is
+Both are proved: a rule is said to be shadowed once no task is left that it could win. Only rules in force are asked.
+Named are rules that come before it on every task that it matches, none of which could be left out; still others may
+win some of these tasks. A rule of a preset that the user's own rules replace is
 no finding: that is what a preset is for.
 """
 
@@ -50,8 +51,8 @@ def _shadowed(field: Field, rule: Contender) -> Iterator[Finding]:
         return
     before = _needed(field, rule, found.before)
     names = ", ".join(f"`{one.name}`" for one in before)
-    by = names if len(before) == 1 else f"{names} together"
-    message = f"`{rule.name}` never wins: every task that it matches is won by {by}"
+    by = names if len(before) == 1 else f"one of {names}"
+    message = f"`{rule.name}` never wins: whatever it matches, {by} matches too and comes before it"
     met = meeting(field.paths, (rule,))
     yield told(
         (*before, rule),
