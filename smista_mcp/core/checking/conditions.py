@@ -232,21 +232,21 @@ def _paths(paths: Paths, rules: Sequence[Contender], rivals: Sequence[Contender]
     """Different paths with which `rules` are met and no rival is; where more are needed, they are like the first."""
     asked = tuple(dict.fromkeys(key for rule in rules for key in rule.paths))
     least = max(rule.least for rule in rules)
-    found = _clear(lambda clear_of: _one(paths, asked, clear_of), rivals, least)
+    found = _clear(lambda clear_of: _one(paths, asked, clear_of), asked, rivals, least)
     if found is None and len(rules) == 1 and len(asked) > 1:  # a file for the patterns and another for the language
-        found = _clear(lambda clear_of: each(paths, asked, clear_of), rivals, max(least, len(asked)))
+        found = _clear(lambda clear_of: each(paths, asked, clear_of), asked, rivals, max(least, len(asked)))
     return found
 
 
-def _clear(find: _Search, rivals: Sequence[Contender], count: int) -> tuple[str, ...] | None:
-    """Calls `find` with every choice of path sets to keep clear of, so that no rival is met by `count` paths."""
-    met = [rival for rival in rivals if rival.least <= count]
-    if any(not rival.paths for rival in met):
-        return None
-    if count == 0:
+def _clear(find: _Search, asked: Sequence[PathKey], rivals: Sequence[Contender], size: int) -> tuple[str, ...] | None:
+    """Calls `find` with every choice of path sets to keep clear of, so that no rival is met by `size` paths."""
+    met = [[key for key in rival.paths if key not in asked] for rival in rivals if rival.least <= size]
+    if not all(met):
+        return None  # what is asked for meets a rival by itself
+    if size == 0:
         return ()
-    single = tuple(dict.fromkeys(rival.paths[0] for rival in met if len(rival.paths) == 1))
-    double = dict.fromkeys(rival.paths for rival in met if len(rival.paths) > 1 and not {*rival.paths} & {*single})
+    single = tuple(dict.fromkeys(keys[0] for keys in met if len(keys) == 1))
+    double = dict.fromkeys(tuple(keys) for keys in met if len(keys) > 1 and not {*keys} & {*single})
     if len(double) > _MOST_CHOICES:
         raise TooLarge(f"{len(double)} rules before it ask for both patterns and languages")
     for choice in product(*double):

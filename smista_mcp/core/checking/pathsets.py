@@ -10,6 +10,11 @@ from smista_mcp.core.globs.search import PathSet, SearchTooLarge, find_path
 from smista_mcp.core.languages import BY_EXTENSION
 
 TooLarge = SearchTooLarge
+_MOST_STATES = 50_000
+"""Ordinary patterns, dozens at once, need some thousand."""
+_FEW_STATES = 2_000
+_PATIENCE = 10
+"""Searches that may be given up before all others are kept short: a file that nobody trusts is checked too."""
 
 
 class PathKey(NamedTuple):
@@ -29,7 +34,8 @@ class Paths:
 
     def __init__(self) -> None:
         self._sets: dict[PathKey, PathSet] = {}
-        self._found: dict[tuple[frozenset[PathKey], frozenset[PathKey]], str | None] = {}
+        self._found: dict[tuple[frozenset[PathKey], frozenset[PathKey]], str | TooLarge | None] = {}
+        self._given_up = 0
 
     def find(self, inside: Iterable[PathKey], outside: Iterable[PathKey] = ()) -> str | None:
         """A shortest path in all of `inside` and none of `outside`; None where there is none.
@@ -41,9 +47,20 @@ class Paths:
         if asked[0] & asked[1]:
             return None
         if asked not in self._found:
-            within = [self._set(key) for key in _ordered(asked[0])] or [self._set(EVERYWHERE)]
-            self._found[asked] = find_path(within, [self._set(key) for key in _ordered(asked[1])])
-        return self._found[asked]
+            self._found[asked] = self._searched(*asked)
+        found = self._found[asked]
+        if isinstance(found, TooLarge):
+            raise found
+        return found
+
+    def _searched(self, inside: Iterable[PathKey], outside: Iterable[PathKey]) -> str | TooLarge | None:
+        within = [self._set(key) for key in _ordered(inside)] or [self._set(EVERYWHERE)]
+        limit = _MOST_STATES if self._given_up < _PATIENCE else _FEW_STATES
+        try:
+            return find_path(within, [self._set(key) for key in _ordered(outside)], most_states=limit)
+        except TooLarge as error:
+            self._given_up += 1
+            return error
 
     def _set(self, key: PathKey) -> PathSet:
         known = self._sets.get(key)

@@ -33,6 +33,7 @@ def told(
 
 def not_compared(rules: tuple[Contender, ...], error: Exception) -> Finding:
     """Says of rules, the one that is examined last, that nothing is said of them."""
-    names = " and ".join(f"`{rule.name}`" for rule in rules)
-    words = f"{names} could not be compared: {error}", "write fewer or simpler patterns, if you want it checked"
+    names = [f"`{rule.name}`" for rule in rules]
+    what = f"{names[0]} and {names[1]}" if len(names) > 1 else f"{names[0]} and the rules before it"
+    words = f"{what} could not be compared: {error}", "write fewer or simpler patterns, if you want it checked"
     return told(rules, FindingCode.NOT_COMPARED, words, severity=Severity.INFO)
