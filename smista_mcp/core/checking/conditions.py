@@ -178,9 +178,11 @@ def contest(field: Field, rule: Contender, others: Sequence[Contender] = (), int
         if found is None:
             return Contest(None, tuple(before))
         position = field.ranking.first(found.request)
-        winner = field.winners[position] if position is not None else rule
-        if winner.position == rule.position:
+        if position is not None and position == rule.position:
             return Contest(found, tuple(before))
+        winner = None if position is None else field.winners[position]
+        if winner is None or winner in before:  # rather than to go round for ever
+            raise TooLarge("what was found is matched otherwise than it was proved")
         before.append(winner)
 
 

@@ -13,6 +13,8 @@ from smista_mcp.core.checking.pathsets import TooLarge
 from smista_mcp.core.checking.told import not_compared, told
 from smista_mcp.core.checking.witnesses import witness
 from smista_mcp.core.findings import Finding, FindingCode
+from smista_mcp.core.languages import LANGUAGES
+from smista_mcp.core.nearness import closest
 from smista_mcp.core.values import Layer
 
 _FEW = 12
@@ -41,7 +43,11 @@ def _unmet(field: Field, rule: Contender) -> tuple[str, ...] | None:
 
 def _dead(rule: Contender, at: tuple[str, ...]) -> Finding:
     message = f"no task can match `{rule.name}`: no file meets its `{at[0]}`"
-    fix = "mend the patterns" if at == ("paths",) else "write languages by the names that `language_of` knows"
+    fix = "write patterns that a file can meet"
+    if at == ("languages",):
+        close = [closest(name.lower(), sorted(LANGUAGES), cutoff=0.6) for name in rule.placed.rule.languages or ()]
+        meant = ", ".join(f"`{name}`" for name in close if name)
+        fix = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(LANGUAGES))}"
     return told((rule,), FindingCode.DEAD_RULE, (message, fix), at=at)
 
 
