@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
-from smista_mcp.core.globs import fold, literal_segments, matcher
+from smista_mcp.core.globs import Compiled, folded, folded_octets, literal_segments
 from smista_mcp.core.languages import language_of
 from smista_mcp.core.policy import Rule
 from smista_mcp.core.values import FAMILY, Intent, Layer
@@ -60,7 +60,7 @@ class Conditions(NamedTuple):
 class _Entry:
     """One rule under one intent and one skill."""
 
-    __slots__ = ("_fold", "_globs", "_hits", "further", "literals", "position", "rank")
+    __slots__ = ("_compiled", "_fold", "_globs", "further", "literals", "position", "rank")
 
     def __init__(self, position: int, rank: tuple[int, ...], conditions: Conditions, *, ignore_case: bool) -> None:
         self.position = position
@@ -68,16 +68,16 @@ class _Entry:
         self.further = conditions.further
         self._globs = conditions.paths
         self._fold = ignore_case
-        self._hits: Callable[[str], object] | None = None
+        self._compiled: Compiled | None = None
         self.literals = literal_segments(conditions.paths, ignore_case=ignore_case) if conditions.paths else None
 
-    def holds(self, request: MatchRequest) -> bool:
+    def holds(self, request: MatchRequest, paths: Sequence[str], octets: Sequence[str]) -> bool:
         """Whether paths and further conditions hold; intent and skill hold by its place in the index."""
         if self._globs:
-            hits = self._hits
-            if hits is None:
-                hits = self._hits = matcher(self._globs, ignore_case=self._fold)
-            if not any(map(hits, request.paths)):
+            compiled = self._compiled
+            if compiled is None:
+                compiled = self._compiled = Compiled(self._globs, ignore_case=self._fold)
+            if not any(map(compiled.text, paths)) and not (octets and any(map(compiled.octets, octets))):
                 return False
         return all(condition(request) for condition in self.further)
 
@@ -122,15 +122,20 @@ class RuleIndex:
 
     def matches(self, request: MatchRequest) -> Iterator[int]:
         """Positions of the rules that hold, best first; a rule can come twice (as a refinement and as its family)."""
-        for entry in self._candidates(request):
-            if entry.holds(request):
+        paths: Sequence[str] = request.paths
+        octets: list[str] = []
+        if self._fold:
+            octets = [form for path in paths if (form := folded_octets(path)) is not None]
+            paths = [folded(path) for path in paths]
+        for entry in self._candidates(request, paths):
+            if entry.holds(request, paths, octets):
                 yield entry.position
 
     def first(self, request: MatchRequest) -> int | None:
         """The position of the winning rule."""
         return next(self.matches(request), None)
 
-    def _candidates(self, request: MatchRequest) -> Iterable[_Entry]:
+    def _candidates(self, request: MatchRequest, paths: Sequence[str]) -> Iterable[_Entry]:
         buckets = self._buckets
         intents = (request.intent, None) if request.family == request.intent else (request.intent, request.family, None)
         skills = (None,) if request.skill is None else (request.skill, None)
@@ -143,19 +148,15 @@ class RuleIndex:
                     continue
                 if bucket.rest:
                     lists.append(bucket.rest)
-                if bucket.by_segment and request.paths:
+                if bucket.by_segment and paths:
                     if segments is None:
-                        segments = self._segments(request.paths)
+                        segments = set("/".join(paths).split("/"))
                     lists.extend(_found(bucket.by_segment, segments))
         if len(lists) == 1:
             return lists[0]
         if sum(map(len, lists)) <= _FEW:
             return sorted([entry for part in lists for entry in part], key=_rank)
         return merge(*lists, key=_rank)
-
-    def _segments(self, paths: Sequence[str]) -> set[str]:
-        joined = "/".join(paths)
-        return set((fold(joined) if self._fold else joined).split("/"))
 
 
 def _found(by_segment: dict[str, list[_Entry]], segments: set[str]) -> list[list[_Entry]]:

@@ -158,3 +158,41 @@ def test_automaton_and_expression_agree(patterns: list[str], path: str, caseless
         exactly = PathSet([f"**/{exactly.patterns[0]}"])
     found = find_path([exactly, made], [PathSet([exactly.patterns[0] + "/"]), PathSet(["*/" + exactly.patterns[0]])])
     assert (found == path) is globs.hits(path)
+
+
+_GLOB = st.lists(st.sampled_from([*_PIECES, "A", "é", "[é-ü]"]), min_size=1, max_size=5).map("".join)
+_ACCEPTED = _GLOB.filter(lambda pattern: refusal(pattern) is None)
+
+
+@given(_ACCEPTED, _ACCEPTED, _ACCEPTED)
+def test_inclusion_is_an_order_that_joining_respects(one: str, two: str, three: str) -> None:
+    first, second, third = PathSet([one]), PathSet([two]), PathSet([three])
+    assert includes(first, first)
+    assert includes(PathSet([one, two]), first)
+    if includes(first, second) and includes(second, third):
+        assert includes(first, third)
+
+
+@given(_ACCEPTED, _ACCEPTED)
+def test_meeting_is_mutual_and_what_meets_is_no_part_of_the_rest(one: str, two: str) -> None:
+    first, second = PathSet([one]), PathSet([two])
+    here, there = find_path([first, second]), find_path([second, first])
+    assert (here is None) is (there is None)
+    assert here is None or there is None or len(here) == len(there)
+    if here is None:
+        assert find_path([first]) is None or not includes(second, first)
+    else:
+        assert find_path([PathSet([one, two])], [first, second]) is None
+
+
+@given(_ACCEPTED)
+def test_a_pattern_that_forbids_holds_wherever_it_matches(pattern: str) -> None:
+    assert includes(PathSet([pattern], ignore_case=True), PathSet([pattern]))
+
+
+@given(_ACCEPTED, _PATH)
+def test_a_pattern_that_forbids_is_blind_to_the_case_of_a_path(pattern: str, path: str) -> None:
+    forbids = GlobSet([pattern], ignore_case=True)
+    ascii_case = str.maketrans({chr(c): chr(c ^ 32) for c in (*range(65, 91), *range(97, 123))})
+    assert forbids.hits(path) is forbids.hits(path.translate(ascii_case))
+    assert forbids.hits(path) or not GlobSet([pattern]).hits(path)

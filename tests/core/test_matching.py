@@ -114,6 +114,16 @@ def test_binding_rules_match_paths_without_case() -> None:
     assert decomposed.first(request_for(Intent.EDIT, None, ["src/schlüssel/x"])) == 0
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("caf??", "caf\u00e9"), ("[!a]*", "A"), ("[!a]*", "a"), ("a**/b", "a/x/b"), ("a**/b", "ab"), ("x ", "x")],
+)
+def test_binding_rules_hold_wherever_git_may_match(pattern: str, path: str) -> None:
+    index = index_of([placed(paths=[pattern])], ignore_case=True)
+    assert index.first(request_for(Intent.EDIT, None, ["other", path])) == 0
+    assert index.first(request_for(Intent.EDIT, None, ["z/\u00e9/y"])) is (0 if pattern == "[!a]*" else None)
+
+
 _INTENTS = st.sampled_from(list(Intent))
 _GLOBS = st.sampled_from(["src/**", "*.py", "a/b/*.rs", "**/b", "a", "*"])
 _PATHS = st.sampled_from(["src/a.py", "a/b/c.rs", "b", "a/", "x/y", "lib/b/z.py"])

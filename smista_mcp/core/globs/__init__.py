@@ -4,10 +4,18 @@
 are both made from what it reads, so that they cannot differ.
 """
 
-from smista_mcp.core.globs.expression import compile_glob, translate
-from smista_mcp.core.globs.folding import fold
+from smista_mcp.core.globs.expression import compile_glob
 from smista_mcp.core.globs.names import name_matches
 from smista_mcp.core.globs.refusals import refusal
-from smista_mcp.core.globs.sets import GlobSet, literal_segments, matcher
+from smista_mcp.core.globs.sets import Compiled, GlobSet, folded, folded_octets, literal_segments
 
-__all__ = ["GlobSet", "compile_glob", "fold", "literal_segments", "matcher", "name_matches", "refusal", "translate"]
+__all__ = [
+    "Compiled",
+    "GlobSet",
+    "compile_glob",
+    "folded",
+    "folded_octets",
+    "literal_segments",
+    "name_matches",
+    "refusal",
+]

@@ -10,16 +10,17 @@ from typing import Final
 from smista_mcp.core.globs.dialect import (
     ANY,
     DOUBLE,
+    LAST,
     CharClass,
     Glob,
     Segment,
     Span,
     Wild,
-    has_classes,
     meanings,
+    octet_meanings,
     united,
 )
-from smista_mcp.core.globs.folding import caseless, caseless_ascii, variants
+from smista_mcp.core.globs.folding import caseless, caseless_octets, variants
 
 
 class Automaton:
@@ -160,22 +161,25 @@ class _Building:
                 made.stay |= self._at
                 self._outdo(since)
                 continue
-            if isinstance(atom, CharClass):
-                spans = self._spans(atom)
-                made.classes[spans] = made.classes.get(spans, 0) | self._at
-                if atom.beyond and self._octets:
-                    made.high |= self._at
-                self._at <<= 1
+            if isinstance(atom, tuple):
+                self._one_of(atom)
                 continue
-            for char in atom:
+            for char in _characters(atom) if self._octets else atom:
                 for point in self._points(char):
                     made.points[point] = made.points.get(point, 0) | self._at
                 self._at <<= 1
 
-    def _spans(self, one: CharClass) -> tuple[Span, ...]:
+    def _one_of(self, spans: CharClass) -> None:
+        made = self._made
         if self._octets:
-            return caseless_ascii(one.spans)
-        return caseless(one.spans) if self._fold else one.spans
+            spans = caseless_octets(spans)
+            if spans and spans[-1][1] == LAST:
+                made.high |= self._at
+                spans = tuple((low, min(high, 0x7F)) for low, high in spans if low < 0x80)
+        elif self._fold:
+            spans = caseless(spans)
+        made.classes[spans] = made.classes.get(spans, 0) | self._at
+        self._at <<= 1
 
     def _points(self, char: str) -> tuple[int, ...]:
         if self._octets:
@@ -189,9 +193,13 @@ def automaton_of(patterns: Iterable[str], *, forbidding: bool) -> Automaton:
     for pattern in patterns:
         for glob in meanings(pattern, forbidding=forbidding):
             made.add(glob, fold_case=forbidding)
-            if forbidding and has_classes(glob):
-                made.add(glob, octets=True)
+        for glob in octet_meanings(pattern) if forbidding else ():
+            made.add(glob, octets=True)
     return made
+
+
+def _characters(octets: str) -> str:
+    return octets.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def automaton_of_extensions(extensions: Iterable[str]) -> Automaton:
@@ -200,6 +208,6 @@ def automaton_of_extensions(extensions: Iterable[str]) -> Automaton:
     for extension in extensions:
         # as `str.lower` has it, which knows one capital of an ASCII letter outside ASCII
         cases = ([ord(c) for c in (char, char.upper(), "\u212a") if c.lower() == char] for char in extension)
-        atoms = [CharClass(united([(point, point) for point in points]), beyond=False) for points in cases]
+        atoms = [united([(point, point) for point in points]) for points in cases]
         made.add_files((ANY, Wild.STAR, ".", *atoms))
     return made

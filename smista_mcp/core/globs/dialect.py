@@ -4,8 +4,8 @@
 matches all below it.
 """
 
-import re
 import unicodedata
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -42,18 +42,8 @@ class Wild(Enum):
     GLUED = "**"
 
 
-class CharClass(NamedTuple):
-    """One character of several, never `/`.
-
-    Attributes:
-        spans: ascending, with a gap between each two.
-        beyond: read byte by byte, as git does, it may hold a byte outside ASCII.
-    """
-
-    spans: tuple[Span, ...]
-    beyond: bool
-
-
+CharClass = tuple[Span, ...]
+"""One character of several, never `/`: ascending, with a gap between each two spans."""
 Atom = str | CharClass | Wild
 """A run of characters as they are, one of a class, or any number of characters."""
 Segment = tuple[Atom, ...]
@@ -75,30 +65,32 @@ class Glob(NamedTuple):
     directories: bool
 
 
-ANY: Final = CharClass(((0, _SLASH - 1), (_SLASH + 1, LAST)), beyond=True)
-_TOKEN = re.compile(r"\*+|\[|\\|[/?]|[^*?\[\\/]+")
+ANY: Final[CharClass] = ((0, _SLASH - 1), (_SLASH + 1, LAST))
 
 
 def parse(pattern: str) -> Glob | None:
     """Reads an accepted pattern; None where it can match nothing."""
+    glob = _read(pattern)
+    return glob if glob is not None and _possible(glob) else None
+
+
+def _read(pattern: str) -> Glob | None:
     directories = pattern.endswith("/")
     body = pattern[:-1] if directories else pattern
     segments = _segments(body)
-    if segments is None:
-        return None
-    if "/" in body:
-        return Glob(segments, floating=False, directories=directories) if all(map(_possible, segments)) else None
-    only = (Wild.STAR,) if segments == (DOUBLE,) else segments[0]
-    return Glob((only,), floating=True, directories=directories) if _possible(only) else None
+    if segments is None or "/" in body:
+        return None if segments is None else Glob(segments, floating=False, directories=directories)
+    return Glob(((Wild.STAR,),) if segments == (DOUBLE,) else segments, floating=True, directories=directories)
 
 
 def has_classes(glob: Glob) -> bool:
     """Whether it names a character without naming which; only there do letters and bytes differ."""
-    return any(isinstance(atom, CharClass) for segment in glob.segments for atom in segment)
+    return any(isinstance(atom, tuple) for segment in glob.segments for atom in segment)
 
 
-def _possible(segment: Segment) -> bool:
-    return "" not in segment and all(atom.spans for atom in segment if isinstance(atom, CharClass))
+def _possible(glob: Glob) -> bool:
+    """No path has an empty segment."""
+    return not any("" in segment for segment in glob.segments)
 
 
 def _segments(body: str) -> tuple[Segment, ...] | None:
@@ -107,41 +99,45 @@ def _segments(body: str) -> tuple[Segment, ...] | None:
     double = False
     i = 0
     while i < len(body):
-        token = _TOKEN.match(body, i)
-        text = token[0] if token else ""
-        at, i = i, i + len(text)
-        if text == "/" or (text == "\\" and body[i : i + 1] == "/"):
+        if body[i] == "/" or body.startswith("\\/", i):
             found.append(_closed(atoms, double=double))
             atoms, double = [], False
-            i += text == "\\"
-        elif text[0] == "*":
-            last = i == len(body) or body[i] == "/" or body[i : i + 2] == "\\/"
-            crosses = last and len(text) > 1
-            double = crosses and (at == 0 or body[at - 1] == "/")
+            i += 1 if body[i] == "/" else 2
+        elif body[i] == "*":
+            start = i
+            i = len(body) - len(body[i:].lstrip("*"))
+            crosses = i - start > 1 and (i == len(body) or body.startswith(("/", "\\/"), i))
+            double = crosses and (start == 0 or body[start - 1] == "/")
             atoms.append(Wild.GLUED if crosses and not double else Wild.STAR)
-        elif text == "[":
-            one, i = _bracket(body, i)
-            if one is None:
-                return None
-            atoms.append(one)
-        elif text == "?":
-            atoms.append(ANY)
-        elif text == "\\":
-            if i == len(body):
-                return None
-            _add(atoms, body[i])
-            i += 1
         else:
-            _add(atoms, text)
+            atom, i = _atom(body, i)
+            if atom is None:
+                return None
+            _add(atoms, atom)
     found.append(_closed(atoms, double=double))
     return tuple(found)
 
 
-def _add(atoms: list[Atom], text: str) -> None:
-    if atoms and isinstance(before := atoms[-1], str):
-        atoms[-1] = before + text
-    else:
-        atoms.append(text)
+def _atom(body: str, i: int) -> tuple[Atom | None, int]:
+    """What stands at an index, and the index behind it; None where git gives up."""
+    if body[i] == "[":
+        return _bracket(body, i + 1)
+    if body[i] == "?":
+        return ANY, i + 1
+    if body[i] == "\\":
+        return body[i + 1 : i + 2] or None, i + 2
+    end = i + 1
+    while end < len(body) and body[end] not in "*?[\\/":
+        end += 1
+    return body[i:end], end
+
+
+def _add(atoms: list[Atom], atom: Atom) -> None:
+    """Adds to a segment; what is only written in two parts becomes one run of characters."""
+    if isinstance(atom, str) and atoms and isinstance(before := atoms[-1], str):
+        atoms[-1] = before + atom
+    elif atom != "":
+        atoms.append(atom)
 
 
 def _closed(atoms: list[Atom], *, double: bool) -> Segment:
@@ -181,8 +177,8 @@ def _bracket(pattern: str, i: int) -> tuple[CharClass | None, int]:
         # git has tried the start of a range before it sees the range, even one that runs backwards
         spans.append((ord(before), ord(char)) if ranged and before is not None else (ord(char), ord(char)))
         before = None if ranged else char
-    beyond = negated or any(high > 0x7F or low > 0x7F for low, high in spans)
-    return CharClass(_without_slash(complement(united(spans)) if negated else united(spans)), beyond), i + 1
+    found = united(spans)
+    return _without_slash(complement(found) if negated else found), i + 1
 
 
 def united(spans: list[Span]) -> tuple[Span, ...]:
@@ -216,18 +212,48 @@ def meanings(pattern: str, *, forbidding: bool) -> tuple[Glob, ...]:
 
     It holds as written, without spaces at its end (git leaves them out), in NFC, and with each `GLUED` crossing.
     """
-    if not forbidding:
-        glob = parse(pattern)
-        return () if glob is None else (glob,)
+    if forbidding:
+        return _crossed(_texts(pattern))
+    glob = parse(pattern)
+    return () if glob is None else (glob,)
+
+
+def octet_meanings(pattern: str) -> tuple[Glob, ...]:
+    """What a pattern that forbids says where each byte counts as a character, as git has it.
+
+    The characters of these are bytes. Without classes it says no more than `meanings`, and is left out.
+    """
+    if "?" not in pattern and "[" not in pattern:
+        return ()
+    return tuple(filter(has_classes, _crossed(map(octets, _texts(pattern)))))
+
+
+def octets(text: str) -> str:
+    """The bytes of a text, as the file system holds it, as one character each."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    except UnicodeEncodeError:  # half a character, as Windows allows it
+        return text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+def _texts(pattern: str) -> Iterable[str]:
     texts = {pattern: None}
     if pattern.endswith(" "):
         texts[_trimmed(pattern)] = None
     if not pattern.isascii():
         texts |= {unicodedata.normalize("NFC", text): None for text in tuple(texts)}
-    globs = [glob for text in texts if (glob := parse(text)) is not None]
-    if "**" in pattern:
-        globs = [reading for glob in globs for reading in ([glob] if glob.floating else _crossing(glob))]
-    return tuple(dict.fromkeys(globs)) if len(globs) > 1 else tuple(globs)
+    return texts
+
+
+def _crossed(texts: Iterable[str]) -> tuple[Glob, ...]:
+    found: dict[Glob, None] = {}
+    for text in texts:
+        glob = _read(text)
+        if glob is not None:
+            found |= dict.fromkeys(_crossing(glob) if "**" in text and not glob.floating else (glob,))
+    return tuple(filter(_possible, found))
 
 
 def _trimmed(pattern: str) -> str:
@@ -257,11 +283,7 @@ def _crossing(glob: Glob) -> list[Glob]:
         waiting.append((one._replace(segments=(*before, starred, *through, *after)), depth + 1))
         if after:
             joined: list[Atom] = list(segment[:cut])
-            rest = after[0] or (Wild.GLUED,)
-            for atom in rest:
-                if isinstance(atom, str):
-                    _add(joined, atom)
-                else:
-                    joined.append(atom)
+            for atom in after[0] or (Wild.GLUED,):
+                _add(joined, atom)
             waiting.append((one._replace(segments=(*before, tuple(joined), *after[1:])), depth + 1))
     return found

@@ -7,8 +7,8 @@ good as any later one: each piece stands in an atomic group, and matching is lin
 import re
 from collections.abc import Callable, Iterable
 
-from smista_mcp.core.globs.dialect import DOUBLE, LAST, CharClass, Glob, Segment, Span, Wild, complement, parse
-from smista_mcp.core.globs.folding import caseless, caseless_ascii, fold
+from smista_mcp.core.globs.dialect import DOUBLE, LAST, CharClass, Glob, Segment, Span, Wild, complement, meanings
+from smista_mcp.core.globs.folding import caseless, caseless_octets, fold, fold_ascii
 
 _NEVER = r"(?!)"
 _END = r"(?=/|\Z)"
@@ -22,7 +22,7 @@ def _spans(spans: Iterable[Span]) -> str:
     )
 
 
-def _class(spans: tuple[Span, ...]) -> str:
+def _class(spans: CharClass) -> str:
     if not spans:
         return _NEVER
     if spans[-1][1] == LAST:
@@ -32,29 +32,17 @@ def _class(spans: tuple[Span, ...]) -> str:
 
 def as_written(atom: str | CharClass) -> str:
     """With case, character by character."""
-    return re.escape(atom) if isinstance(atom, str) else _class(atom.spans)
+    return re.escape(atom) if isinstance(atom, str) else _class(atom)
 
 
 def without_case(atom: str | CharClass) -> str:
     """For a path that is folded."""
-    return re.escape(fold(atom)) if isinstance(atom, str) else _class(caseless(atom.spans))
+    return re.escape(fold(atom)) if isinstance(atom, str) else _class(caseless(atom))
 
 
-def by_bytes(atom: str | CharClass) -> str:
-    """For the bytes of a path, its ASCII letters small, as one character each."""
-    if isinstance(atom, str):
-        return re.escape(as_bytes(atom))
-    high = ((0x80, 0xFF),) if atom.beyond else ()
-    return _class((*caseless_ascii(atom.spans), *high))
-
-
-def as_bytes(text: str) -> str:
-    """The bytes of a text (as the file system holds it), its ASCII letters small, as one character each."""
-    try:
-        octets = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character, as Windows allows it
-        octets = text.encode("utf-8", "surrogatepass")
-    return octets.lower().decode("latin-1")
+def by_octets(atom: str | CharClass) -> str:
+    """For the octets of a path, without the case of ASCII letters."""
+    return re.escape(fold_ascii(atom)) if isinstance(atom, str) else _class(caseless_octets(atom))
 
 
 def _segment(segment: Segment, write: Writer) -> str:
@@ -73,36 +61,58 @@ def _segment(segment: Segment, write: Writer) -> str:
     return f"(?>{pieces[0]}{middle}[^/]*{pieces[-1]}{_END})"
 
 
-def expression(glob: Glob, write: Writer = as_written) -> str:
-    """For `fullmatch` with DOTALL on a relative path."""
-    tail = "(?=/)" if glob.directories else ""
-    if glob.floating:
-        return _anywhere([_segment(glob.segments[0], write)], tail)
-    groups: list[list[str]] = [[]]
+def expression(globs: Iterable[Glob], write: Writer = as_written) -> str:
+    """What matches where any of the patterns does; for `fullmatch` with DOTALL on a relative path.
+
+    All that may begin in any segment is looked for in one walk over the segments.
+    """
+    anywhere: list[str] = []
+    found: list[str] = []
+    for glob in globs:
+        groups = _groups(glob, write)
+        if not groups[0] and len(groups) == 2 and groups[1]:
+            anywhere.append(_last_group(groups[1], directories=glob.directories))
+        else:
+            found.append(_anchored(groups, directories=glob.directories))
+    if anywhere:
+        found.append(_anywhere("|".join(anywhere)))
+    return "|".join(found) or _NEVER
+
+
+def _groups(glob: Glob, write: Writer) -> list[list[str]]:
+    """The segments between each two `**`; the first group stands at the root."""
+    groups: list[list[str]] = [[], []] if glob.floating else [[]]
     for segment in glob.segments:
         if segment == DOUBLE:
             groups.append([])
         else:
             groups[-1].append(_segment(segment, write))
-    text = "/".join(groups[0]) + ("/" if groups[0] and len(groups) > 1 else "")
+    return groups
+
+
+def _anchored(groups: list[list[str]], *, directories: bool) -> str:
+    if len(groups) == 1:
+        return f"{'/'.join(groups[0])}{'(?=/)' if directories else ''}(?:/.*)?"
+    text = "/".join(groups[0]) + ("/" if groups[0] else "")
     for group in groups[1:-1]:
         if group:
             text += f"(?>(?:[^/]*/)*?{'/'.join(group)}/)"
-    if len(groups) == 1:
-        return f"{text}{tail}(?:/.*)?"
     if groups[-1]:
-        return text + _anywhere(groups[-1], tail)
-    return text + ("[^/]*/.*" if glob.directories else ".*")
+        return text + _anywhere(_last_group(groups[-1], directories=directories))
+    return text + ("[^/]*/.*" if directories else ".*")
 
 
-def _anywhere(group: list[str], tail: str) -> str:
-    return f"(?>(?:[^/]*/)*?{'/'.join(group)}{tail or _END})(?:/.*)?"
+def _last_group(group: list[str], *, directories: bool) -> str:
+    return "/".join(group) + ("(?=/)" if directories else _END)
+
+
+def _anywhere(alternatives: str) -> str:
+    return f"(?>(?:[^/]*/)*?(?:{alternatives}))(?:/.*)?"
 
 
 def translate(pattern: str) -> str:
     """The regular expression of a pattern, for `fullmatch` with DOTALL on a relative path."""
-    glob = parse(pattern)
-    return _NEVER if glob is None else expression(glob)
+    return expression(meanings(pattern, forbidding=False))
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:

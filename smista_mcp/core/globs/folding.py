@@ -3,11 +3,13 @@
 from functools import cache, lru_cache
 from typing import Final
 
-from smista_mcp.core.globs.dialect import LAST, Span, united
+from smista_mcp.core.globs.dialect import LAST, CharClass, united
 
 _ODD: Final = {0x130: 0x69, 0x1FD3: 0x390, 0x1FE3: 0x3B0, 0xFB05: 0xFB06}
 """Their other case has several characters, and yet they differ from another character by case alone."""
-_BLOCK: Final = 4096
+_BLOCK: Final = 256
+_CASED: Final = 0x20000
+"""No character from here on has cases."""
 
 
 class _Table(dict[int, int]):
@@ -33,11 +35,16 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_table)
 
 
+def fold_ascii(octets: str) -> str:
+    """The same octets, ASCII letters small."""
+    return octets.encode("latin-1").lower().decode("latin-1")
+
+
 @cache
 def _families() -> dict[int, tuple[int, ...]]:
     """All characters that have cases, by the one that stands for them."""
     found: dict[int, list[int]] = {}
-    for start in range(0, LAST + 1, _BLOCK):
+    for start in range(0, _CASED, _BLOCK):
         text = "".join(map(chr, range(start, start + _BLOCK)))
         if text.lower() == text == text.upper():
             continue
@@ -54,29 +61,31 @@ _FURTHER: Final = {ord("i"): (0x130, 0x131), ord("k"): (0x212A,), ord("s"): (0x1
 
 
 @lru_cache(maxsize=1024)
-def caseless(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+def caseless(spans: CharClass) -> CharClass:
     """All characters that fold as one of these does."""
-    inside = [span for span in spans if span[0] < 0x80]
     beyond = [span for span in spans if span[1] >= 0x80]
     if beyond and (beyond[0][0] > 0x80 or beyond[0][1] != LAST):
-        families = ((plain, points) for plain, points in _families().items())
-        return united([*spans, *((p, p) for _, points in families if _meets(spans, points) for p in points)])
-    more: list[Span] = []
-    for low, high in _LETTERS:
-        if _meets(tuple(inside), (low, high)) or (beyond and low in _FURTHER):
-            more += [(low, low), (high, high), *((p, p) for p in _FURTHER.get(low, ()))]
+        more = [(p, p) for points in _families().values() if _meets(spans, points) for p in points]
+    else:
+        letters = (letter for letter in _LETTERS if _meets(spans, letter) or (beyond and letter[0] in _FURTHER))
+        more = [(p, p) for letter in letters for p in (*letter, *_FURTHER.get(letter[0], ()))]
     return united([*spans, *more])
 
 
-def _meets(spans: tuple[Span, ...], points: tuple[int, ...]) -> bool:
+@lru_cache(maxsize=1024)
+def caseless_octets(spans: CharClass) -> CharClass:
+    """All bytes that differ from one of these by the case of an ASCII letter.
+
+    One byte outside ASCII stands for all of them: this forbids a little more, and a character is known by its length.
+    """
+    inside = tuple((low, min(high, 0x7F)) for low, high in spans if low < 0x80)
+    more = [(p, p) for letter in _LETTERS if _meets(inside, letter) for p in letter]
+    beyond = [(0x80, LAST)] if any(high >= 0x80 for _, high in spans) else []
+    return united([*inside, *more, *beyond])
+
+
+def _meets(spans: CharClass, points: tuple[int, ...]) -> bool:
     return any(low <= point <= high for point in points for low, high in spans)
-
-
-def caseless_ascii(spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    """The ASCII part of these, and what differs from it by the case of an ASCII letter."""
-    inside = [(low, min(high, 0x7F)) for low, high in spans if low < 0x80]
-    more = [(p, p) for pair in _LETTERS if _meets(tuple(inside), pair) for p in pair]
-    return united([*inside, *more])
 
 
 def variants(char: str) -> tuple[int, ...]:

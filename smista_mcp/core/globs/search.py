@@ -136,8 +136,8 @@ class _Search:
                     if after & 3 == _NAMED and self._accepts(after):
                         return _path(came, after)
                     following.append(after)
-            if len(came) > most_states:
-                raise SearchTooLarge(f"given up after {len(came)} states")
+                if len(came) > most_states:
+                    raise SearchTooLarge(f"given up after {len(came)} states")
             level = following
         return None
 

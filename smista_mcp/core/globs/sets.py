@@ -3,33 +3,54 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from smista_mcp.core.globs.dialect import Glob, has_classes, meanings
-from smista_mcp.core.globs.expression import as_bytes, by_bytes, expression, translate, without_case
-from smista_mcp.core.globs.folding import fold
+from smista_mcp.core.globs.dialect import Glob, meanings, octet_meanings, octets
+from smista_mcp.core.globs.expression import as_written, by_octets, expression, without_case
+from smista_mcp.core.globs.folding import fold, fold_ascii
 
 Matcher = Callable[[str], object]
-"""True to a relative path that one of the patterns matches; a directory ends with `/`."""
+"""True to a path that one of the patterns matches."""
 
 
-def matcher(patterns: Iterable[str], *, ignore_case: bool = False) -> Matcher:
-    """Compiles patterns into one question; without case they forbid, and mean all that `meanings` says."""
-    if not ignore_case:
-        return re.compile("|".join(f"(?:{translate(p)})" for p in patterns), re.DOTALL).fullmatch
-    globs = [glob for pattern in patterns for glob in meanings(pattern, forbidding=True)]
-    whole = _compiled([expression(glob, without_case) for glob in globs])
-    octets = [expression(glob, by_bytes) for glob in globs if has_classes(glob)]
-    blunt = _compiled(octets) if octets else None
-
-    def hits(path: str) -> object:
-        if path.isascii():
-            return whole(path.lower())
-        return whole(fold(path)) or (blunt is not None and blunt(as_bytes(path)))
-
-    return hits
+def folded(path: str) -> str:
+    """The form of a path in which patterns without case are compared with it."""
+    return path.lower() if path.isascii() else fold(path)
 
 
-def _compiled(expressions: list[str]) -> Matcher:
-    return re.compile("|".join(f"(?:{e})" for e in expressions) if expressions else "(?!)", re.DOTALL).fullmatch
+def folded_octets(path: str) -> str | None:
+    """The bytes of a path, as patterns without case are compared with them too; None where they say nothing new."""
+    return None if path.isascii() else fold_ascii(octets(path))
+
+
+class Compiled:
+    """Patterns as one regular expression, and without case, when they forbid, as a second one for bytes.
+
+    Attributes:
+        text: takes a path, without case a `folded` one.
+    """
+
+    __slots__ = ("_octets", "_patterns", "text")
+
+    def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
+        self._patterns = tuple(patterns)
+        globs = [glob for pattern in self._patterns for glob in meanings(pattern, forbidding=ignore_case)]
+        text = expression(globs, without_case if ignore_case else as_written)
+        odd = [glob for pattern in self._patterns if ignore_case for glob in _read_otherwise(pattern)]
+        if odd:
+            text = f"{text}|(?=[\\x00-\\x7f]*\\Z)(?:{expression(odd, by_octets)})"
+        self.text: Matcher = re.compile(text, re.DOTALL).fullmatch
+        self._octets: Matcher | None = None
+
+    def octets(self, path: str) -> object:
+        """Takes the `folded_octets` of a path; names outside ASCII are rare, so this is compiled at the first one."""
+        if self._octets is None:
+            globs = [glob for pattern in self._patterns for glob in octet_meanings(pattern)]
+            self._octets = re.compile(expression(globs, by_octets), re.DOTALL).fullmatch
+        return self._octets(path)
+
+
+def _read_otherwise(pattern: str) -> tuple[Glob, ...]:
+    """The meanings by bytes that differ even for a path of ASCII: where a class names letters beyond it."""
+    return () if pattern.isascii() else octet_meanings(pattern)
 
 
 def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> frozenset[str] | None:
@@ -39,11 +60,13 @@ def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> f
     """
     found: set[str] = set()
     for pattern in patterns:
+        if ignore_case and _read_otherwise(pattern):
+            return None
         for glob in meanings(pattern, forbidding=ignore_case):
             literal = _literal(glob)
             if literal is None:
                 return None
-            found.add(fold(literal) if ignore_case else literal)
+            found.add(folded(literal) if ignore_case else literal)
     return frozenset(found)
 
 
@@ -77,20 +100,23 @@ class GlobSet:
     not grow with the list. Without case, the patterns forbid, and each holds in every way in which git may take it.
     """
 
-    __slots__ = ("_by_extension", "_by_segment", "_each", "_fold", "_rest", "_rest_hits", "patterns")
+    __slots__ = ("_by_extension", "_by_segment", "_each", "_fold", "_indexed", "_rest", "_whole_rest", "patterns")
 
     def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
         self.patterns = tuple(dict.fromkeys(patterns))
         self._fold = ignore_case
-        self._each: dict[int, Matcher] = {}
+        self._each: dict[int, Compiled] = {}
         self._by_segment: dict[str, list[int]] = {}
         self._by_extension: dict[str, list[int]] = {}
         self._rest: Sequence[int] = range(len(self.patterns))
-        self._rest_hits: Matcher | None = None
-        if len(self.patterns) > _SMALL:
+        self._whole_rest: Compiled | None = None
+        self._indexed = len(self.patterns) > _SMALL
+        if self._indexed:
             self._rest = [i for i, pattern in enumerate(self.patterns) if not self._found_by_part(i, pattern)]
 
     def _found_by_part(self, i: int, pattern: str) -> bool:
+        if self._fold and _read_otherwise(pattern):
+            return False
         parts: list[tuple[dict[str, list[int]], str]] = []
         for glob in meanings(pattern, forbidding=self._fold):
             if (part := _literal(glob)) is not None:
@@ -100,43 +126,54 @@ class GlobSet:
             else:
                 return False
         for index, part in parts:
-            index.setdefault(fold(part) if self._fold else part, []).append(i)
+            index.setdefault(folded(part) if self._fold else part, []).append(i)
         return True
 
-    def _hits(self, i: int, path: str) -> object:
-        hits = self._each.get(i)
-        if hits is None:
-            hits = self._each[i] = matcher(self.patterns[i : i + 1], ignore_case=self._fold)
-        return hits(path)
+    def _one(self, i: int) -> Compiled:
+        one = self._each.get(i)
+        if one is None:
+            one = self._each[i] = Compiled(self.patterns[i : i + 1], ignore_case=self._fold)
+        return one
 
-    def _among_rest(self, path: str) -> object:
-        if not self._rest:
-            return False
-        if self._rest_hits is None:
-            self._rest_hits = matcher((self.patterns[i] for i in self._rest), ignore_case=self._fold)
-        return self._rest_hits(path)
+    def _of_rest(self) -> Compiled:
+        if self._whole_rest is None:
+            self._whole_rest = Compiled((self.patterns[i] for i in self._rest), ignore_case=self._fold)
+        return self._whole_rest
 
     def _candidates(self, path: str) -> list[int]:
-        """Those of the indexed patterns of which a part stands in the path."""
+        """Those of the indexed patterns of which a part stands in the path, in the form that is compared."""
         found: list[int] = []
         by_segment, by_extension = self._by_segment, self._by_extension
-        for segment in (fold(path) if self._fold else path).split("/"):
+        for segment in path.split("/"):
             if segment in by_segment:
                 found += by_segment[segment]
             if "." in segment:
-                found += by_extension.get(segment[segment.rindex(".") + 1 :], ())
+                extension = segment[segment.rindex(".") + 1 :]
+                if extension in by_extension:
+                    found += by_extension[extension]
         return found
 
     def hits(self, path: str) -> bool:
         """Whether any pattern matches."""
-        for i in self._candidates(path):
-            if self._hits(i, path):
-                return True
-        return bool(self._among_rest(path))
+        blunt = folded_octets(path) if self._fold else None
+        path = folded(path) if self._fold else path
+        if self._indexed:
+            for i in self._candidates(path):
+                if _meets(self._one(i), path, blunt):
+                    return True
+        return bool(self._rest) and _meets(self._of_rest(), path, blunt)
 
     def first(self, path: str) -> str | None:
         """The first pattern in the list that matches, as written."""
-        best = next((i for i in sorted(self._candidates(path)) if self._hits(i, path)), len(self.patterns))
-        if self._among_rest(path):
-            best = next((i for i in self._rest if i > best or self._hits(i, path)), best)
+        blunt = folded_octets(path) if self._fold else None
+        path = folded(path) if self._fold else path
+        best = len(self.patterns)
+        if self._indexed:
+            best = next((i for i in sorted(self._candidates(path)) if _meets(self._one(i), path, blunt)), best)
+        if self._rest and _meets(self._of_rest(), path, blunt):
+            best = min(best, next(i for i in self._rest if _meets(self._one(i), path, blunt)))
         return self.patterns[best] if best < len(self.patterns) else None
+
+
+def _meets(one: Compiled, path: str, blunt: str | None) -> bool:
+    return one.text(path) is not None or (blunt is not None and one.octets(blunt) is not None)
