@@ -137,3 +137,16 @@ def test_rules_of_an_untrusted_file_are_shown_as_if_it_were_trusted() -> None:
     found = check(layers, merge(layers))
     assert [finding.code for finding in found] == [FindingCode.AMBIGUOUS_PAIR]
     is_what_it_is_shown_for(found[0], layers)
+
+
+def test_a_tie_is_rather_shown_by_a_task_that_no_third_rule_wins() -> None:
+    first = '[[routing.rules]]\nname = "first"\npriority = 5\npaths = ["src/net/**"]\nmodel = "ollama/c"\n'
+    pair = "".join(
+        f'[[routing.rules]]\nname = "{name}"\npaths = ["{glob}"]\nmodel = "ollama/{name}"\n'
+        for name, glob in (("a", "src/**"), ("b", "**/net/**"))
+    )
+    layers = [layer(f'{first}{pair}[routing.default]\nmodel = "ollama/x"\n')]
+    (found,) = check(layers, merge(layers))
+    assert found.witness is not None
+    assert winner(layers, found.witness) == "a"
+    assert "at present" not in found.message
