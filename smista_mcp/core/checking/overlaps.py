@@ -12,7 +12,7 @@ Nothing leaks in either case: the floor of the task allows local candidates only
 
 from collections.abc import Iterator
 
-from smista_mcp.core.checking.conditions import Contender, Field, contest
+from smista_mcp.core.checking.conditions import Contender, Field, Situation, contest, meeting
 from smista_mcp.core.checking.localities import maybe_local, some_remote
 from smista_mcp.core.checking.pathsets import PathKey, TooLarge
 from smista_mcp.core.checking.told import not_compared, told
@@ -28,22 +28,29 @@ def overlaps(field: Field, policy: Policy) -> Iterator[Finding]:
     for rule in leaving:
         for keeper in staying:
             try:
-                found = contest(field, rule, (keeper,))
+                found = _won(field, rule, keeper)
             except TooLarge as error:
                 yield not_compared((keeper, rule), error)
                 continue
-            if found.won is not None:
+            if found is not None:
                 message = f"`{rule.name}` wins tasks that `{keeper.name}` keeps local: {_outcome(rule, policy)}"
                 yield told(
                     (keeper, rule),
                     FindingCode.LOCAL_ONLY_OVERLAP,
                     (message, f"let `{keeper.name}` win (a lower `priority`), or narrow one of them"),
-                    witness=winning_witness(field, found.won),
+                    witness=winning_witness(field, found),
                 )
         try:
             yield from _within(field, rule, policy)
         except TooLarge as error:
             yield not_compared((rule,), error)
+
+
+def _won(field: Field, rule: Contender, keeper: Contender) -> Situation | None:
+    """A task that `rule` wins and `keeper` binds."""
+    if meeting(field.paths, (rule, keeper)) is None or contest(field, rule).won is None:
+        return None
+    return contest(field, rule, (keeper,)).won
 
 
 def _leaves(rule: Contender, policy: Policy) -> bool:
@@ -63,7 +70,7 @@ def _within(field: Field, rule: Contender, policy: Policy) -> Iterator[Finding]:
     ):
         kept = PathKey(globs=tuple(dict.fromkeys(pattern for pattern, _ in patterns)), ignore_case=True)
         inside = [one for one in rule.paths if kept.globs and field.paths.find((one,), (kept,)) is None]
-        if not inside or any(field.paths.find((one,)) is None for one in rule.paths):
+        if not inside:
             continue
         found = contest(field, rule).won
         if found is not None:
