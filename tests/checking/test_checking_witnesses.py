@@ -150,3 +150,17 @@ def test_a_tie_is_rather_shown_by_a_task_that_no_third_rule_wins() -> None:
     assert found.witness is not None
     assert winner(layers, found.witness) == "a"
     assert "at present" not in found.message
+
+
+def test_a_task_that_another_rule_would_win_is_not_shown() -> None:
+    rules = "".join(
+        f'[[routing.rules]]\nname = "{name}"\npriority = {priority}\npaths = ["{glob}"]\n{more}\n'
+        for name, priority, glob, more in (
+            ("stays", 30, "src/a", 'local_only = true\nmodel = "ollama/a"'),
+            ("goes", 20, "src/a", 'min_paths = 3\nmodel = "anthropic/claude-opus"'),
+            ("first", 10, "src/3a", 'model = "ollama/a"'),
+        )
+    )
+    layers = [layer(f'{rules}[routing.default]\nmodel = "ollama/x"\n')]
+    found = {finding.rules: finding.witness for finding in check(layers, merge(layers))}
+    assert found == {("stays", "goes"): None}

@@ -50,6 +50,4 @@ def _different(found: Situation) -> tuple[str, ...]:
 def _numbered(path: str) -> Iterator[str]:
     folder, slash, name = path.rpartition("/")
     stem, dot, extension = name.rpartition(".")
-    if not stem:
-        stem, dot, extension = name, "", ""
     return (f"{folder}{slash}{stem}{number}{dot}{extension}" for number in count(2))
