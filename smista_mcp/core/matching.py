@@ -72,12 +72,16 @@ class _Entry:
         self.literals = literal_segments(conditions.paths, ignore_case=ignore_case) if conditions.paths else None
 
     def holds(self, request: MatchRequest, paths: Sequence[str], octets: Sequence[str]) -> bool:
-        """Whether paths and further conditions hold; intent and skill hold by its place in the index."""
+        """Whether paths and further conditions hold; intent and skill hold by its place in the index.
+
+        Paths as they are compared, and their bytes unless all are ASCII.
+        """
         if self._globs:
             compiled = self._compiled
             if compiled is None:
                 compiled = self._compiled = Compiled(self._globs, ignore_case=self._fold)
-            if not any(map(compiled.text, paths)) and not (octets and any(map(compiled.octets, octets))):
+            blunt = octets or (paths if compiled.odd else ())
+            if not any(map(compiled.text, paths)) and not (blunt and any(map(compiled.octets, blunt))):
                 return False
         return all(condition(request) for condition in self.further)
 
@@ -125,8 +129,9 @@ class RuleIndex:
         paths: Sequence[str] = request.paths
         octets: list[str] = []
         if self._fold:
-            octets = [form for path in paths if (form := folded_octets(path)) is not None]
-            paths = [folded(path) for path in paths]
+            if not all(map(str.isascii, paths)):
+                octets = list(map(folded_octets, paths))
+            paths = list(map(folded, paths))
         for entry in self._candidates(request, paths):
             if entry.holds(request, paths, octets):
                 yield entry.position

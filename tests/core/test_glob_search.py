@@ -138,6 +138,21 @@ def test_what_forbids_counts_bytes_as_git_does() -> None:
     assert find_path([PathSet(["??"], ignore_case=True), PathSet(["?"])], [PathSet(["[\x80-\u07ff]", "*/**"])]) is None
 
 
+@pytest.mark.parametrize(
+    ("forbids", "also", "without", "path"),
+    [
+        ("A??", ["a?"], ["*/**", "[!a]*"], "a\u00a1"),
+        ("s??", [], [], "saa"),
+        ("x[\u00e9]", [], ["x[\u00e9\u00c9]", "X*"], "x\udc80"),
+    ],
+)
+def test_a_witness_by_bytes_is_found_where_there_is_no_other(
+    forbids: str, also: list[str], without: list[str], path: str
+) -> None:
+    inside = [PathSet([forbids], ignore_case=True), *(PathSet([one]) for one in also)]
+    assert find_path(inside, [PathSet(without)]) == path
+
+
 def test_an_entangled_search_says_that_it_gives_up() -> None:
     sets = [PathSet([f"*{letter}{'?' * 40}x"]) for letter in "abc"]
     with pytest.raises(SearchTooLarge):

@@ -269,6 +269,7 @@ def test_a_pattern_that_forbids_holds_in_its_composed_form_too(pattern: str, mor
         ("a**/", "a/x"),
         ("[!a]x", "ax"),
         ("[!A-Z]x", "QX"),
+        ("[!kK]x", "kx"),
         ("??", "\u00e9"),
         ("??", "\udcc3\udca9"),
         ("[\u00e0-\u00fc-z-a]x", "ax"),

@@ -116,7 +116,15 @@ def test_binding_rules_match_paths_without_case() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "path"),
-    [("caf??", "caf\u00e9"), ("[!a]*", "A"), ("[!a]*", "a"), ("a**/b", "a/x/b"), ("a**/b", "ab"), ("x ", "x")],
+    [
+        ("caf??", "caf\u00e9"),
+        ("[!a]*", "A"),
+        ("[!a]*", "a"),
+        ("a**/b", "a/x/b"),
+        ("a**/b", "ab"),
+        ("x ", "x"),
+        ("[\u00e0-\u00fc-z-a]x", "ax"),
+    ],
 )
 def test_binding_rules_hold_wherever_git_may_match(pattern: str, path: str) -> None:
     index = index_of([placed(paths=[pattern])], ignore_case=True)

@@ -16,9 +16,9 @@ def folded(path: str) -> str:
     return path.lower() if path.isascii() else fold(path)
 
 
-def folded_octets(path: str) -> str | None:
-    """The bytes of a path, as patterns without case are compared with them too; None where they say nothing new."""
-    return None if path.isascii() else fold_ascii(octets(path))
+def folded_octets(path: str) -> str:
+    """The bytes of a path, one character each, as patterns without case are compared with them too."""
+    return path.lower() if path.isascii() else fold_ascii(octets(path))
 
 
 class Compiled:
@@ -26,18 +26,17 @@ class Compiled:
 
     Attributes:
         text: takes a path, without case a `folded` one.
+        odd: even a path of ASCII has to be asked for by bytes, because a class names letters beyond it.
     """
 
-    __slots__ = ("_octets", "_patterns", "text")
+    __slots__ = ("_octets", "_patterns", "odd", "text")
 
     def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
         self._patterns = tuple(patterns)
         globs = [glob for pattern in self._patterns for glob in meanings(pattern, forbidding=ignore_case)]
-        text = expression(globs, without_case if ignore_case else as_written)
-        odd = [glob for pattern in self._patterns if ignore_case for glob in _read_otherwise(pattern)]
-        if odd:
-            text = f"{text}|(?=[\\x00-\\x7f]*\\Z)(?:{expression(odd, by_octets)})"
-        self.text: Matcher = re.compile(text, re.DOTALL).fullmatch
+        write = without_case if ignore_case else as_written
+        self.text: Matcher = re.compile(expression(globs, write), re.DOTALL).fullmatch
+        self.odd = ignore_case and any(map(_is_odd, self._patterns))
         self._octets: Matcher | None = None
 
     def octets(self, path: str) -> object:
@@ -48,9 +47,8 @@ class Compiled:
         return self._octets(path)
 
 
-def _read_otherwise(pattern: str) -> tuple[Glob, ...]:
-    """The meanings by bytes that differ even for a path of ASCII: where a class names letters beyond it."""
-    return () if pattern.isascii() else octet_meanings(pattern)
+def _is_odd(pattern: str) -> bool:
+    return not pattern.isascii() and bool(octet_meanings(pattern))
 
 
 def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> frozenset[str] | None:
@@ -60,7 +58,7 @@ def literal_segments(patterns: Iterable[str], *, ignore_case: bool = False) -> f
     """
     found: set[str] = set()
     for pattern in patterns:
-        if ignore_case and _read_otherwise(pattern):
+        if ignore_case and _is_odd(pattern):
             return None
         for glob in meanings(pattern, forbidding=ignore_case):
             literal = _literal(glob)
@@ -115,7 +113,7 @@ class GlobSet:
             self._rest = [i for i, pattern in enumerate(self.patterns) if not self._found_by_part(i, pattern)]
 
     def _found_by_part(self, i: int, pattern: str) -> bool:
-        if self._fold and _read_otherwise(pattern):
+        if self._fold and _is_odd(pattern):
             return False
         parts: list[tuple[dict[str, list[int]], str]] = []
         for glob in meanings(pattern, forbidding=self._fold):
@@ -155,7 +153,7 @@ class GlobSet:
 
     def hits(self, path: str) -> bool:
         """Whether any pattern matches."""
-        blunt = folded_octets(path) if self._fold else None
+        blunt = folded_octets(path) if self._fold and not path.isascii() else None
         path = folded(path) if self._fold else path
         if self._indexed:
             for i in self._candidates(path):
@@ -165,7 +163,7 @@ class GlobSet:
 
     def first(self, path: str) -> str | None:
         """The first pattern in the list that matches, as written."""
-        blunt = folded_octets(path) if self._fold else None
+        blunt = folded_octets(path) if self._fold and not path.isascii() else None
         path = folded(path) if self._fold else path
         best = len(self.patterns)
         if self._indexed:
@@ -176,4 +174,8 @@ class GlobSet:
 
 
 def _meets(one: Compiled, path: str, blunt: str | None) -> bool:
-    return one.text(path) is not None or (blunt is not None and one.octets(blunt) is not None)
+    if one.text(path) is not None:
+        return True
+    if blunt is None:
+        return one.odd and one.octets(path) is not None
+    return one.octets(blunt) is not None
