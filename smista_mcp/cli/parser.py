@@ -56,6 +56,7 @@ class Options(Namespace):
     new: str = ""
     over: str | None = None
     layer: str = "user"
+    format: str | None = None
     host: str = "127.0.0.1"
     port: int = _PORT
 
@@ -216,6 +217,8 @@ def _check(parser: ArgumentParser) -> None:
     parser.add_argument("--workspace-policy", type=_path, metavar="F", help="a file as the workspace's layer")
     parser.add_argument("--org", type=_path, metavar="F", help="a file as the organisation's layer")
     parser.add_argument("--untrusted", action="store_true", help="the workspace's file counts as not yet trusted")
+    forms, words = ("text", "github"), "text for people (the default), or annotations for GitHub's checks"
+    parser.add_argument("--format", choices=forms, help=words)
 
 
 def _test(parser: ArgumentParser) -> None:

@@ -1,17 +1,15 @@
 """`policy check` and `policy show`."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from smista_mcp.cli.failures import DONE, NO
+from smista_mcp.cli.findings import has_errors, put_findings
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, preset_names, rule_value
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
 from smista_mcp.core.effective import Origin, PlacedRule
-from smista_mcp.core.findings import Finding, Severity
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask
@@ -20,16 +18,11 @@ from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, r
 
 def check(options: Options) -> int:
     """Prints every finding in the files that apply here, or in those that are named; 1 where one is an error."""
+    if options.json and options.format is not None:
+        raise InvalidTask("--json and --format ask for two things", fix="leave one of them out")
     findings = examine(_named_files(options) or _own_files(options))
-    ok = all(finding.severity is not Severity.ERROR for finding in findings)
-    if options.json:
-        shown = [finding.model_dump(mode="json", exclude={"file"}) for finding in findings]
-        put_json({"ok": ok, "findings": shown})
-    else:
-        for finding in findings:
-            put(*told(finding))
-        put(_counted(findings))
-    return DONE if ok else NO
+    put_findings(findings, form="json" if options.json else options.format or "text")
+    return NO if has_errors(findings) else DONE
 
 
 def _named_files(options: Options) -> Reading | None:
@@ -53,22 +46,6 @@ def _named_files(options: Options) -> Reading | None:
 
 def _own_files(options: Options) -> Reading:
     return read_layers(opened(options).world.settings)
-
-
-def told(finding: Finding) -> Iterator[str]:
-    """A finding for people: its place, what is wrong, what to write."""
-    line = f":{finding.line}" if finding.line else ""
-    place = f"{finding.file or 'policy'}{line}"
-    yield one_line(f"{place}: {finding.severity} {finding.code}: {finding.message}")
-    if finding.fix:
-        yield one_line(f"    {finding.fix}")
-
-
-def _counted(findings: Sequence[Finding]) -> str:
-    counts = Counter(finding.severity for finding in findings)
-    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    told = [f"{counts[s]} {word}{'' if counts[s] == 1 else 's'}" for s, word in words.items() if counts[s]]
-    return ", ".join(told) or "no findings"
 
 
 def show(options: Options) -> int:

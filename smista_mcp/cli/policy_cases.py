@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from smista_mcp.app.labelling import labelled
 from smista_mcp.cli.failures import DONE, NO
+from smista_mcp.cli.findings import told
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.policy import told
 from smista_mcp.cli.printing import note, one_line, put, put_json, put_notices
 from smista_mcp.core.findings import Finding
 from smista_mcp.core.policy_tests import Difference, TestReport, TestResult, run_tests

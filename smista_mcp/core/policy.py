@@ -319,7 +319,10 @@ class PluginsSection(Value):
 
 
 class TestTask(Value):
-    """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace."""
+    """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace.
+
+    `context_tokens` is how much context must go along, besides the text.
+    """
 
     __test__ = False
 
@@ -330,6 +333,7 @@ class TestTask(Value):
     model: Text | None = None
     effort: Effort | None = None
     context: tuple[ContextKind, ...] = ()
+    context_tokens: Count = 0
 
 
 class Expectation(Value):

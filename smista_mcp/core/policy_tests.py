@@ -170,7 +170,7 @@ def decide(case: TestTask, world: Snapshot, label: Labeller | None = None) -> tu
     check_model(task)
     phases = book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=given_kinds(task))
     contexts = label(task, phases, book) if label else [label_context(task, p, phases=len(phases)) for p in phases]
-    return route(task, phases, contexts, world)
+    return route(task, phases, [weighed(context, case.context_tokens) for context in contexts], world)
 
 
 def label_context(task: Task, phase: Phase, *, phases: int = 1) -> PhaseContext:
@@ -203,6 +203,14 @@ def with_items(context: PhaseContext) -> PhaseContext:
     ]
     kinds = context.kinds | {ContextKind.PATHS} if required else context.kinds
     return context._replace(kinds=kinds, items=tuple(items))
+
+
+def weighed(context: PhaseContext, tokens: int) -> PhaseContext:
+    """The context with so many tokens more that must go along and that no path names."""
+    if not tokens:
+        return context
+    bulk = ContextItem(path="context", kind="attachment", tokens=tokens, required=True, digest="")
+    return context._replace(items=(*context.items, bulk))
 
 
 def _found(decisions: Sequence[Decision], phase: int) -> _Found | None:

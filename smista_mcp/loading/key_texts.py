@@ -136,6 +136,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "model": "As a call may name it.",
         "effort": "As a call may state it.",
         "context": "Kinds of context that come along.",
+        "context_tokens": "Tokens of further context that has to go along.",
     },
     "Expectation": {
         "phase": "Which phase is meant, from 0.",

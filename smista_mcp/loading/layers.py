@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.checking import check, faults, organisation_faults
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Severity
@@ -289,7 +290,16 @@ def examine(reading: Reading) -> tuple[Finding, ...]:
     """Everything that is wrong in these files. What needs them joined is looked at once each of them can be read."""
     if reading.errors:
         return reading.findings
-    return (*reading.findings, *check(reading.documents, merge(reading.documents)))
+    policy = merge(reading.documents)
+    return (*reading.findings, *check(reading.documents, policy, _latest_catalog(policy)))
+
+
+def _latest_catalog(policy: Policy) -> Catalog:
+    """Facts of models as they are last known: what is said of a policy does not change from day to day."""
+    from smista_mcp.loading.catalog_data import read_extract, read_families  # noqa: PLC0415  for `policy check` alone
+
+    extract = read_extract()
+    return Catalog(extract, read_families(), policy.catalog, max(cast("Sequence[str]", extract["days"])))
 
 
 def _read(layer: Layer, data: bytes | Unreadable, shown: str, *, trusted: bool) -> Reading:

@@ -26,8 +26,10 @@ def checked(text: str) -> list[tuple[str, str, str]]:
     return brief([source(text + DEFAULT)])
 
 
-def rule(name: str, *lines: str, model: str = "ollama/x") -> str:
-    return "\n".join(["[[routing.rules]]", f'name = "{name}"', f'model = "{model}"', *lines, ""])
+def rule(name: str, *lines: str, model: str = "ollama/x", when: str | None = None) -> str:
+    """A rule for the skill of its name, or for `when`."""
+    condition = f'skill = "{name}"' if when is None else when
+    return "\n".join(["[[routing.rules]]", f'name = "{name}"', f'model = "{model}"', condition, *lines, ""])
 
 
 def test_a_clean_policy_has_no_findings() -> None:
@@ -41,7 +43,7 @@ def test_a_clean_policy_has_no_findings() -> None:
 
 
 def test_two_rules_of_one_layer_with_one_name_are_an_error() -> None:
-    layers = [source(rule("a") + rule("a") + DEFAULT)]
+    layers = [source(rule("a") + rule("a", when='skill = "b"') + DEFAULT)]
     (finding,) = check(layers, merge(layers))
     assert (finding.code, finding.severity, finding.at, finding.line) == (
         "duplicate_name",
@@ -57,7 +59,7 @@ def test_names_that_differ_only_in_case_are_a_warning() -> None:
 
 
 def test_one_name_in_two_layers_is_a_warning() -> None:
-    layers = [source(rule("a") + DEFAULT, Layer.PRESET), source(rule("a"))]
+    layers = [source(rule("a") + DEFAULT, Layer.PRESET), source(rule("a", when='skill = "b"'))]
     assert brief(layers) == [("duplicate_name", "W", "routing.rules[0].name")]
     assert faults(layers, merge(layers)) == ()
 
@@ -132,7 +134,7 @@ def test_a_class_of_another_layer_is_known() -> None:
 
 def test_a_policy_without_default_is_an_error_unless_a_rule_takes_everything() -> None:
     assert brief([source(rule("a", 'intent = "edit"'))]) == [("default_missing", "E", "routing.default")]
-    assert brief([source(rule("a", 'effort = "low"'))]) == [("default_missing", "W", "routing.default")]
+    assert brief([source(rule("a", 'effort = "low"', when=""))]) == [("default_missing", "W", "routing.default")]
     waiting = [source(""), source(DEFAULT, Layer.WORKSPACE, trusted=False)]
     assert brief(waiting) == [("default_missing", "E", "routing.default")]
     assert faults(waiting, merge(waiting)) == ()

@@ -361,11 +361,13 @@ def test_tables_of_another_program_are_noticed(house: House) -> None:
 
 
 def test_named_files_are_examined_without_preset_and_with_the_trust_given(house: House) -> None:
-    user = house.write("user", 'preset = "tiny"\n[[routing.rules]]\nname = "u"\nmodel = "class:fast"\n')
+    user = house.write(
+        "user", 'preset = "tiny"\n[[routing.rules]]\nname = "u"\nintent = "edit"\nmodel = "class:fast"\n'
+    )
     workspace = house.write("config.toml", '[routing.default]\nmodel = "ollama/x"\nfallbacks = ["ollama/x"]\n')
     files = [LayerFile(Layer.USER, user), LayerFile(Layer.WORKSPACE, workspace)]
     found = [(finding.code.value, finding.layer, finding.line) for finding in examine(read_files(files))]
-    assert found == [("invalid_model_ref", Layer.USER, 4), ("unreachable_fallback", Layer.WORKSPACE, 3)]
+    assert found == [("invalid_model_ref", Layer.USER, 5), ("unreachable_fallback", Layer.WORKSPACE, 3)]
     settled = [finding.code.value for finding in examine(read_layers(house.settings))]
     assert settled == ["default_missing", "unreachable_fallback"]
 

@@ -7,7 +7,19 @@ can be are read: without empty segments, and not ending in `/`.
 from collections.abc import Iterable
 from typing import Final
 
-from smista_mcp.core.globs.dialect import DOUBLE, LAST, CharClass, Glob, Segment, Span, Wild, meanings, octet_meanings
+from smista_mcp.core.globs.dialect import (
+    ANY,
+    DOUBLE,
+    LAST,
+    CharClass,
+    Glob,
+    Segment,
+    Span,
+    Wild,
+    meanings,
+    octet_meanings,
+    united,
+)
 from smista_mcp.core.globs.folding import caseless, caseless_octets, variants
 
 
@@ -57,6 +69,10 @@ class Automaton:
         """Adds a pattern; `octets` reads it byte by byte, without the case of ASCII letters."""
         _Building(self, fold_case=fold_case, octets=octets).glob(glob)
 
+    def add_files(self, name: Segment) -> None:
+        """Adds the files of that name in any folder, without what is below a directory of that name."""
+        _Building(self, fold_case=False, octets=False).files(name)
+
     def placed(self, other: "Automaton") -> None:
         """Adds the states of another automaton behind those of this one."""
         by = self.size
@@ -101,6 +117,14 @@ class _Building:
         made.size = (self._at << 1).bit_length() - 1
         if self._octets:
             made.octets |= (self._at << 1) - self._first
+
+    def files(self, name: Segment) -> None:
+        made = self._made
+        made.start |= self._first
+        self._skip()
+        self._segment(name)
+        made.accept |= self._at
+        made.size = (self._at << 1).bit_length() - 1
 
     def _last(self, segment: Segment, *, directories: bool) -> None:
         """The last segment, and all that is below."""
@@ -176,3 +200,14 @@ def automaton_of(patterns: Iterable[str], *, forbidding: bool) -> Automaton:
 
 def _characters(octets: str) -> str:
     return octets.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def automaton_of_extensions(extensions: Iterable[str]) -> Automaton:
+    """The automaton of all files with one of these extensions (small letters) behind a name, whatever its case."""
+    made = Automaton()
+    for extension in extensions:
+        # as `str.lower` has it, which knows one capital of an ASCII letter outside ASCII
+        cases = ([ord(c) for c in (char, char.upper(), "\u212a") if c.lower() == char] for char in extension)
+        atoms = [united([(point, point) for point in points]) for points in cases]
+        made.add_files((ANY, Wild.STAR, ".", *atoms))
+    return made

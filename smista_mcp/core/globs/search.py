@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from smista_mcp.core.globs.automaton import Automaton, automaton_of
+from smista_mcp.core.globs.automaton import Automaton, automaton_of, automaton_of_extensions
 from smista_mcp.core.globs.folding import fold
 
 MOST_STATES: Final = 200_000
@@ -39,6 +39,13 @@ class PathSet:
         self.patterns = tuple(dict.fromkeys(patterns))
         self.ignore_case = ignore_case
         self._automaton: Automaton | None = None
+
+    @classmethod
+    def of_extensions(cls, extensions: Iterable[str]) -> "PathSet":
+        """The files with one of these extensions (small letters) behind a name, whatever the case in the path."""
+        found = cls(())
+        found._automaton = automaton_of_extensions(extensions)
+        return found
 
     @property
     def automaton(self) -> Automaton:

@@ -71,6 +71,14 @@ class RuleIndex(NamedTuple):
         return len(lows) >= i + len(rest) and all(lows[i + k] in forms for k, forms in enumerate(rest))
 
 
+def forms_of(keyword: str) -> tuple[frozenset[str], ...]:
+    """What stands for each word of a keyword, in order; one of a script without spaces stands for itself alone."""
+    low = keyword.lower()
+    if _is_unspaced(low):
+        return (frozenset((low.strip(),)),)
+    return tuple(_forms(word) for word in (part.strip(_EDGE) for part in low.split()) if word)
+
+
 def indexed(rules: Iterable[ClassificationRule], first: int = 0) -> RuleIndex:
     """The rules, compiled. They are tried by ascending priority, then as written; the `first` ones before the rest."""
     order = tuple(sorted(enumerate(rules, 1), key=lambda one: (one[0] > first, one[1].priority, one[0])))
@@ -81,11 +89,10 @@ def indexed(rules: Iterable[ClassificationRule], first: int = 0) -> RuleIndex:
         if not rule.keywords:
             always.append(place)
         for keyword in rule.keywords:
-            low = keyword.lower()
-            if _is_unspaced(low):
-                unspaced.append((low.strip(), place))
+            words = forms_of(keyword)
+            if _is_unspaced(keyword.lower()):
+                unspaced.append((keyword.lower().strip(), place))
                 continue
-            words = [_forms(word) for word in (part.strip(_EDGE) for part in low.split()) if word]
             for form in sorted(words[0]) if words else ():
-                by_word.setdefault(form, []).append((place, tuple(words[1:])))
+                by_word.setdefault(form, []).append((place, words[1:]))
     return RuleIndex(order, {form: tuple(rows) for form, rows in by_word.items()}, tuple(unspaced), tuple(always))

@@ -1,7 +1,4 @@
-"""The first checker: what is wrong in a policy and needs no comparison of conditions to be seen.
-
-`faults` make a policy unusable; `check` adds what is allowed and can hardly be meant.
-"""
+"""Names in a policy that nothing stands behind, or that stand twice: what makes it unusable."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -12,13 +9,10 @@ from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, findi
 from smista_mcp.core.locks import locks_of, nearest_key, stated_keys, unlocked
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
 from smista_mcp.core.nearness import closest
-from smista_mcp.core.policy import Rule, dotted
+from smista_mcp.core.policy import dotted
 from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of, placing_layer
-from smista_mcp.core.rights import overreach
 from smista_mcp.core.sources import LayerDocument, by_precedence
-from smista_mcp.core.values import Layer, Locality
-
-__all__ = ["Finding", "FindingCode", "Severity", "check", "faults", "organisation_faults"]
+from smista_mcp.core.values import Layer
 
 
 class _Named(NamedTuple):
@@ -29,7 +23,7 @@ class _Named(NamedTuple):
     rule: str | None = None
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """The policy in force, and the names that a target may have."""
 
     policy: Policy
@@ -45,35 +39,20 @@ def faults(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ..
         policy: the same documents, merged.
     """
     sources = unlocked(by_precedence(layers))
-    known = _known(sources, policy)
-    return tuple(fault for source in sources if source.trusted for fault in _faults(source, sources, known))
+    known = known_names(sources, policy)
+    return tuple(fault for source in sources if source.trusted for fault in faults_of(source, sources, known))
 
 
-def check(layers: Sequence[LayerDocument], policy: Policy) -> tuple[Finding, ...]:
-    """All findings of this checker, of untrusted layers too, by layer and line."""
-    found = [*_repeated_over_layers(layers)]
-    if any(source.layer is not Layer.ORGANISATION for source in layers):  # its file alone is no whole policy
-        found += _missing_default(policy)
-    sources = unlocked(by_precedence(layers))
-    known = _known(sources, policy)
-    for source in sources:
-        found += _faults(source, sources, known)
-        if source.leads or not source.trusted:
-            found += [*_leaving(source, policy), *_unreachable(source)]
-    found += overreach(layers)
-    order = [source.layer for source in layers]
-    return tuple(sorted(found, key=lambda f: (order.index(f.layer) if f.layer else -1, f.line or 0, f.at, f.code)))
-
-
-def _known(sources: Sequence[LayerDocument], policy: Policy) -> _Known:
+def known_names(sources: Sequence[LayerDocument], policy: Policy) -> Known:
     """What may be named: also what a lock keeps from being in force, which its own finding tells of."""
     locked = [source.document for source in sources if source.bounded]
     classes = dict.fromkeys((*policy.classes, *(name for document in locked for name in document.classes)))
     providers = dict.fromkeys((*policy.providers, *(name for document in locked for name in document.providers)))
-    return _Known(policy, tuple(classes), tuple(providers))
+    return Known(policy, tuple(classes), tuple(providers))
 
 
-def _faults(source: LayerDocument, sources: Sequence[LayerDocument], known: _Known) -> Iterator[Finding]:
+def faults_of(source: LayerDocument, sources: Sequence[LayerDocument], known: Known) -> Iterator[Finding]:
+    """The same of one document, trusted or not; `sources` are all of them, unlocked."""
     if source.layer is Layer.ORGANISATION:
         yield from organisation_faults(source)
     elif source.bounded:
@@ -134,7 +113,7 @@ def _repeated(source: LayerDocument) -> Iterator[Finding]:
         folded.setdefault(rule.name.casefold(), rule.name)
 
 
-def _repeated_over_layers(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
+def repeated_over_layers(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
     """Rules of different layers with one name: both hold, and answers tell them apart by their layer only."""
     first: dict[str, LayerDocument] = {}
     for source in layers:
@@ -154,7 +133,7 @@ def _rule(index: int, *rest: str | int) -> Path:
     return ("routing", "rules", index, *rest)
 
 
-def _unresolved(source: LayerDocument, known: _Known) -> Iterator[Finding]:
+def _unresolved(source: LayerDocument, known: Known) -> Iterator[Finding]:
     """Targets whose provider or class nothing stands behind."""
     judged: dict[str, tuple[FindingCode, str, str] | None] = {}
     for named in _targets(source):
@@ -189,7 +168,7 @@ def _targets(source: LayerDocument) -> Iterator[_Named]:
                 yield _Named(("classes", name, "models", number), written)
 
 
-def _unknown(text: str, known: _Known) -> tuple[FindingCode, str, str] | None:
+def _unknown(text: str, known: Known) -> tuple[FindingCode, str, str] | None:
     target = parse_target(text)
     if isinstance(target, ClassRef):
         if target.name in known.classes or target.name == LOCAL_CLASS:
@@ -243,82 +222,3 @@ def _provider_faults(source: LayerDocument, sources: Sequence[LayerDocument], po
                 ('write an https address; on your own network add `locality = "local"` and `allow_plain_lan = true`'),
             )
             yield finding_in(source, (*path, "base_url"), FindingCode.INSECURE_BASE_URL, words)
-
-
-def _missing_default(policy: Policy) -> Iterator[Finding]:
-    if policy.default is not None:
-        return
-    catching = [placed for placed in policy.rules if not _conditional(placed.rule)]
-    severity = Severity.WARNING if catching else Severity.ERROR
-    rules = tuple(placed.rule.name for placed in catching)
-    yield Finding(
-        code=FindingCode.DEFAULT_MISSING,
-        severity=severity,
-        rules=rules,
-        at="routing.default",
-        message="no layer has a default route, for tasks that no rule matches",
-        fix='add `[routing.default]` with `model = "..."`',
-    )
-
-
-def _conditional(rule: Rule) -> bool:
-    conditions = (rule.intent, rule.skill, rule.paths, rule.languages, rule.min_paths, rule.min_context_tokens)
-    return any(condition is not None for condition in conditions)
-
-
-def _leaving(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
-    """Remote candidates of rules that keep everything they match on this machine."""
-    for index, rule in enumerate(source.document.routing.rules):
-        if not rule.local_only:
-            continue
-        fix = "name a local model, or take `local_only` away"
-        if _remote(rule.model, policy):
-            words = f"`{rule.name}` is `local_only`, and `{rule.model}` is remote", fix
-            code = FindingCode.REMOTE_MODEL_OF_LOCAL_ONLY
-            yield finding_in(source, _rule(index, "model"), code, words, rules=(rule.name,))
-        for number, written in enumerate(rule.fallbacks):
-            if _remote(written, policy):
-                words = f"`{rule.name}` is `local_only`, and its fallback `{written}` is remote", fix
-                code = FindingCode.REMOTE_FALLBACK_OF_LOCAL_ONLY
-                yield finding_in(source, _rule(index, "fallbacks", number), code, words, rules=(rule.name,))
-
-
-def _remote(text: str, policy: Policy) -> bool:
-    """Whether a target is remote for certain; a class is where all its models are."""
-    target = parse_target(text)
-    if isinstance(target, ClassRef):
-        definition = policy.classes.get(target.name)
-        models = [model for model in definition.models if not model.startswith("class:")] if definition else []
-        return bool(models) and all(_remote(model, policy) for model in models)
-    if target.provider == HOST:
-        return Locality.LOCAL not in policy.host_localities.values()
-    spec = policy.providers.get(target.provider)
-    if spec is None:
-        return False
-    forwards = spec.kind == "ollama" and target.model.casefold().endswith((":cloud", "-cloud"))
-    return forwards or spec.locality is Locality.REMOTE
-
-
-def _unreachable(source: LayerDocument) -> Iterator[Finding]:
-    """Targets that stand twice in one list: the second is never reached."""
-    chains: dict[Path, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-    document = source.document
-    for index, rule in enumerate(document.routing.rules):
-        if rule.fallbacks:
-            chains[_rule(index, "fallbacks")] = ((rule.model,), rule.fallbacks)
-    if document.routing.default is not None:
-        chains["routing", "default", "fallbacks"] = (
-            (document.routing.default.model,),
-            document.routing.default.fallbacks,
-        )
-    for name, definition in document.classes.items():
-        chains["classes", name, "models"] = ((), definition.models)
-    for path, (before, targets) in chains.items():
-        seen = set(before)
-        for number, written in enumerate(targets):
-            if written in seen:
-                rules = (document.routing.rules[int(path[2])].name,) if path[:2] == ("routing", "rules") else ()
-                words = f"`{written}` stands earlier in the same list", "remove it"
-                code, severity = FindingCode.UNREACHABLE_FALLBACK, Severity.WARNING
-                yield finding_in(source, (*path, number), code, words, severity=severity, rules=rules)
-            seen.add(written)
