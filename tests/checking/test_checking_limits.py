@@ -39,6 +39,15 @@ def test_what_cannot_be_compared_is_said_and_nothing_else(key: str) -> None:
     assert (("a", "b") in {finding.rules for finding in found}) == (key == "local")
 
 
+def test_a_tie_that_cannot_be_compared_is_said() -> None:
+    one, other = entangled(60)
+    found = checked(
+        rule("a", f'paths = ["{one}c{one}d"]') + rule("b", f'paths = ["{other}e{other}"]', 'effort = "low"')
+    )
+    assert (FindingCode.NOT_COMPARED, ("a", "b")) in {(finding.code, finding.rules) for finding in found}
+    assert {finding.code for finding in found} == {FindingCode.NOT_COMPARED}
+
+
 LANGUAGES = "rust go python ruby java kotlin swift perl lua".split()
 
 

@@ -44,8 +44,6 @@ class Paths:
             TooLarge: that cannot be said with reasonable effort.
         """
         asked = frozenset(inside), frozenset(outside)
-        if asked[0] & asked[1]:
-            return None
         if asked not in self._found:
             self._found[asked] = self._searched(*asked)
         found = self._found[asked]
