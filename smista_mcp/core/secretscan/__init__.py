@@ -1,0 +1,6 @@
+"""Which parts of a text are secrets: keys of well-known formats, key blocks, passwords, by a table of rules."""
+
+from smista_mcp.core.secretscan.rules import Hit
+from smista_mcp.core.secretscan.scanner import rules_digest, scan
+
+__all__ = ["Hit", "rules_digest", "scan"]
