@@ -49,7 +49,16 @@ def main() -> None:
     print(f"source of {len(code)} characters: {milliseconds(code):.0f} ms")
     anchors = [anchor for rule in RULES for anchor in rule.anchors]
     words = [word for rule in NEARBY_RULES for word in rule.words]
-    shapes = ("password=", 'password="', "://a:", "://", "-----BEGIN PRIVATE KEY-----", "PRIVATE KEY", "cookie sid=", "%3A%2F%2F")
+    shapes = (
+        "password=",
+        'password="',
+        "://a:",
+        "://",
+        "-----BEGIN PRIVATE KEY-----",
+        "PRIVATE KEY",
+        "cookie sid=",
+        "%3A%2F%2F",
+    )
     pieces = (*anchors, *words, *NAMES, *shapes, "authorization: bearer ", "a1B2c3D4", "a\n", '"', "'a'+", "curl -u a:")
     first = {unit: milliseconds(unit * (50_000 // len(unit)), 1) for p in pieces for f in _FILLERS if (unit := p + f)}
     for unit in sorted(first, key=lambda unit: first[unit], reverse=True)[:10]:

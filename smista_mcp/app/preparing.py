@@ -12,7 +12,7 @@ from smista_mcp.context.survey import Caps
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.modelref import parse_target
-from smista_mcp.core.redaction import redacted
+from smista_mcp.core.redaction import redacted_json
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task
@@ -63,6 +63,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             root=world.settings.workspace,
             restricted=book.guard.unsendable,
             environ=world.settings.environment.variables,
+            allowed=book.policy.secrets_allowed,
         )
     )
     contexts = [one.context for one in collected]
@@ -155,7 +156,7 @@ def _shown(decision: Decision) -> Decision:
     handoff = decision.handoff
     silent = None if handoff is None else handoff.model_copy(update={"prompt": ""})
     text = decision.model_copy(update={"handoff": silent}).model_dump_json()
-    clean = redacted(text)
+    clean = redacted_json(text)
     if clean == text:
         return decision
     shown = Decision.model_validate_json(clean)

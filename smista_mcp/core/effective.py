@@ -105,6 +105,7 @@ class Policy(NamedTuple):
         provenance: dotted key -> origin, for `policy show`.
         confirmed: None where every layer is trusted.
         unconfirmed: names of the files that are not.
+        secrets_allowed: fingerprints of what the scan takes for a secret and is none.
     """
 
     revision: str
@@ -133,3 +134,4 @@ class Policy(NamedTuple):
     provenance: Mapping[str, Origin]
     confirmed: Confirmed | None = None
     unconfirmed: tuple[str, ...] = ()
+    secrets_allowed: frozenset[str] = frozenset()

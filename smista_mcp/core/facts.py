@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.values import ContextKind, Locality
 
 ItemKind = Literal["file", "git_diff", "instructions", "attachment", "skill", "answer"]
@@ -36,6 +37,7 @@ class ContextItem(NamedTuple):
         digest: SHA-256 of the content that was read, in hex.
         restricted: the pattern that restricts it; None where it is free.
         derived: true where it is an earlier answer that carries a label.
+        secrets: what the scan found in content and name.
     """
 
     path: str
@@ -46,6 +48,7 @@ class ContextItem(NamedTuple):
     forms: tuple[str, ...] = ()
     restricted: str | None = None
     derived: bool = False
+    secrets: tuple[SecretFact, ...] = ()
 
 
 class LeftOut(NamedTuple):
@@ -58,12 +61,17 @@ class LeftOut(NamedTuple):
 
 
 class PhaseContext(NamedTuple):
-    """All that is known about one phase besides its words."""
+    """All that is known about one phase besides its words.
+
+    Attributes:
+        secrets: what the scan found in its words and in the names of what it works on.
+    """
 
     paths: tuple[PathFact, ...] = ()
     kinds: frozenset[ContextKind] = frozenset()
     items: tuple[ContextItem, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    secrets: tuple[SecretFact, ...] = ()
 
 
 class LiveModel(NamedTuple):

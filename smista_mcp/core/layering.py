@@ -58,6 +58,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         provenance=dict(_provenance(wanted, forbidden)),
         confirmed=_confirmed(sources),
         unconfirmed=tuple(source.name for source in sources if not source.trusted),
+        secrets_allowed=frozenset(_each(forbidden.secrets_allowed)),
     )
 
 
@@ -112,6 +113,7 @@ def _provenance(wanted: Preferences, forbidden: Restrictions) -> Iterator[tuple[
         "privacy.restricted_paths": forbidden.restricted,
         "privacy.remote.blocked_paths": forbidden.blocked,
         "budgets": forbidden.budgets,
+        "secrets.allow": forbidden.secrets_allowed,
     }
     for key, members in lists.items():
         for index, member in enumerate(members):

@@ -8,6 +8,7 @@ from smista_mcp.core.effective import Origin, PlacedTest
 from smista_mcp.core.facts import ContextItem, PathFact, PhaseContext, ProviderFacts
 from smista_mcp.core.policy import Expectation, TestTask
 from smista_mcp.core.routing import route
+from smista_mcp.core.secretscan import secrets_of_phases
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import ContextKind, Value
@@ -83,7 +84,10 @@ def decide(case: TestTask, world: Snapshot) -> tuple[Decision, ...]:
         context=case.context,
     )
     phases = world.rulebook.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=frozenset(task.context))
-    contexts = [label_context(task, phase) for phase in phases]
+    words = secrets_of_phases(task.text, [phase.text for phase in phases], world.rulebook.policy.secrets_allowed)
+    contexts = [
+        label_context(task, phase)._replace(secrets=secrets) for phase, secrets in zip(phases, words, strict=True)
+    ]
     return tuple(routed.decision for routed in route(task, phases, contexts, world))
 
 

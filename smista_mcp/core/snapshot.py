@@ -12,6 +12,7 @@ from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
 from smista_mcp.core.floor import Guard
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, index_of
+from smista_mcp.core.secretscan import rules_digest
 from smista_mcp.core.selection import Market
 
 
@@ -77,6 +78,7 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
         "catalog": catalog.digest[:32],
         "host": digest(now.host),
         "policy": book.policy.revision[:32],
+        "secret_rules": rules_digest(),
         "version": digest(version),
     }
     return Snapshot(book, Market(book.policy, catalog, now.providers, now.host), now.budgets, key, digests)

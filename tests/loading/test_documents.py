@@ -147,7 +147,6 @@ def test_each_misfit_has_a_code_a_key_and_a_line(text: str, code: str, at: str, 
     [
         ("escalate", rule("escalate = {}")),
         ("overridable", rule("overridable = true")),
-        ("secrets", "[secrets]\nallow = []"),
         ("plugins", "[plugins]\nselect = 'a:b'"),
         ("ledger", "[ledger]"),
         ("routing.adaptive", "[routing.adaptive]"),

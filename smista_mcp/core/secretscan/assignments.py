@@ -7,35 +7,47 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from smista_mcp.core.secretscan.placeholders import is_placeholder, is_random
+from smista_mcp.core.secretscan.rules import Lazy
 
-NAMES = ("passw", "passphrase", "passcode", "pass", "pwd", "secret", "token", "key", "credential", "auth")
+NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "auth")
 """In lower case, one of them is in every name that makes a value a secret."""
 
 _QUOTES = "\"'`"
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-$"
-_AFTER = re.compile(
+_AFTER = Lazy(
     r"(?P<tail>[A-Za-z0-9_.-]{0,40}+)"
     r"(?P<close>\\{0,3}[\"'`]?\]?)"
     r"(?P<sep>[ \t]{0,20}+(?::[ \t]{0,4}[A-Za-z]{2,10}[ \t]{0,4}=|:=|=>|={1,3}|::?|%3[Dd]|\()[ \t]{0,20}+(?:\r?\n[ \t]{1,20}+(?=[\"']))?"
     r"|,?\s{1,60}+[\"']?[vV]alue[\"']?[ \t]{0,5}[:=][ \t]{0,5}|,[ \t]{0,5}(?=\\{0,3}[\"'`])|>|[ \t]{1,8}(?:is|was)[ \t:]{1,4}|[ \t]{1,8})"
 )
-_VALUE = re.compile(
-    r"(?:(?P<pre>[a-zA-Z@$]{0,2}\\{0,3})(?P<quote>\"{3}|[\"'`]))?(?P<value>(?(quote)[^\"'`\n\\]{1,2000}+|[^\s\"'`<>;&\\]{1,2000}+))"
+_VALUE = Lazy(
+    r"(?:(?P<pre>[a-zA-Z@$]{0,2}\\{0,3})(?P<quote>\"{3}|[\"'`]))?(?P<value>(?(quote)[^\"'`\n\\]{1,300}+|[^\s\"'`<>;&\\=]{1,300}+(?:={1,3}[^\s\"'`<>;&\\=]{1,100}+)?={0,3}))"
 )
-_SUFFIX = re.compile(r"(?:[_.-]?(?:[0-9]{1,3}|prod|production|prd|dev|staging|stage|stg|qa|live|value|b64|base64|plain|raw|old|new|default|string))\Z")
-_STRONG = re.compile(r"(?:password|passwd|passwort|passphrase|passcode|pwd|secret|secretkey|secretvalue|credentials?)\Z|(?:^|[a-z0-9])(?:db|smtp|user|root|admin|mysql|pg|redis|ftp|mail|login|key|store|my)pass\Z|^pass\Z|[_.-]pass\Z")
-_KEYED = re.compile(r"(?:token|apikey|authkey|authtoken|auth)\Z|key\Z")
-_HARMLESS = re.compile(
+_REST = Lazy(r"[^\s\"'`<>;&\\]{0,8000}+")
+"""What is judged of a value is its beginning."""
+_SUFFIX = Lazy(
+    r"(?:[_.-]?(?:[0-9]{1,3}|prod|production|prd|dev|staging|stage|stg|qa|live|value|b64|base64|plain|raw|old|new|default|string))\Z"
+)
+_STRONG = Lazy(
+    r"(?:password|passwd|passwort|passphrase|passcode|pwd|secret|secretkey|secretvalue|credentials?)\Z|(?:^|[a-z0-9])(?:db|smtp|user|root|admin|mysql|pg|redis|ftp|mail|login|key|store|my)pass\Z|^pass\Z|[_.-]pass\Z"
+)
+_KEYED = Lazy(r"(?:token|apikey|authkey|authtoken|auth)\Z|key\Z")
+_HARMLESS = Lazy(
     r"public|publishable|primary|foreign|cache|sort|partition|hash|idempot|row|object|lookup|index|unique|i18n|translat|shard"
     r"|group|keyid|next|continu|cancel|page|csrf|xsrf|sync|device|push|max|min|num|count|total|event|field|column|dict|map"
     r"|sitekey|hotkey|keypress|monkey|turkey|tokenizer|parser|lexer|bypass|compass|storagekey|localstorage|integrity|content"
 )
-_BARE = re.compile(r"^(?:key|auth|token)\Z")
-_EXPRESSION = re.compile(r"[A-Za-z_$][\w$]{0,60}+(?:[(\[]|\.[A-Za-z_]|->|::)|[A-Za-z_][A-Za-z_]{0,60}+\Z|[A-Z][A-Za-z]{0,30}[!?\[|]")
-_CODE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}\Z")
+_BARE = Lazy(r"^(?:key|auth|token)\Z")
+_EXPRESSION = Lazy(
+    r"[A-Za-z_$][\w$]{0,60}+(?:[(\[]|\.[A-Za-z_]|->|::)|[A-Za-z_][A-Za-z_]{0,60}+\Z|[A-Z][A-Za-z]{0,30}[!?\[|]"
+)
+_CODE_NAME = Lazy(r"[a-z_][a-z0-9_]{0,60}\Z")
 _WITHOUT_JOINTS = str.maketrans("", "", "_-.")
 _SETTINGS = ("machine ", "login ", "env ", "setx ", "set ", "arg ", "requirepass", "masterauth", "password ")
-_SPEECH = re.compile(r"\b(?:is|are|must|should|your|the|enter|invalid|required|please|cannot|not|for|with|new|at|to|or|and|incorrect|wrong|forgot|of|in)\b", re.IGNORECASE)
+_SPEECH = Lazy(
+    r"\b(?:is|are|must|should|your|the|enter|invalid|required|please|cannot|not|for|with|new|at|to|or|and|incorrect|wrong|forgot|of|in)\b",
+    re.IGNORECASE,
+)
 
 
 class _Form(NamedTuple):
@@ -56,10 +68,12 @@ def assigned(text: str, lowered: str) -> Iterator[tuple[str, int, int]]:
     for word in NAMES:
         at = lowered.find(word)
         while at >= 0:
-            after = _AFTER.match(text, at + len(word))
-            if after:
-                yield from _judged(text, lowered, at, after)
-            at = lowered.find(word, at + len(word))
+            after = _AFTER().match(text, at + len(word))
+            done = at + len(word)
+            for span in _judged(text, lowered, at, after) if after else ():
+                yield span
+                done = max(done, span[2])
+            at = lowered.find(word, done)
 
 
 def _judged(text: str, lowered: str, at: int, after: re.Match[str]) -> Iterator[tuple[str, int, int]]:
@@ -70,11 +84,13 @@ def _judged(text: str, lowered: str, at: int, after: re.Match[str]) -> Iterator[
         return
     name = head.lower() + lowered[at : after.end("tail")]
     kind = _kind_of(name)
-    found = _VALUE.match(text, after.end()) if kind else None
+    found = _VALUE().match(text, after.end()) if kind else None
     if kind is None or found is None:
         return
     quoted = found["quote"] is not None
-    if (sep in ("(", ",") and not quoted) or (sep == ">" and before[-len(head) - 1 : len(before) - len(head)] not in ("<", ":")):
+    if (sep in ("(", ",") and not quoted) or (
+        sep == ">" and before[-len(head) - 1 : len(before) - len(head)] not in ("<", ":")
+    ):
         return
     start, end = found.span("value")
     if not quoted:
@@ -83,7 +99,8 @@ def _judged(text: str, lowered: str, at: int, after: re.Match[str]) -> Iterator[
         return  # nothing closes the quotation
     value = text[start:end]
     if value and not is_placeholder(value) and _is_secret(kind, value, _Form(sep, quoted, after["sep"] == sep)):
-        yield ("assigned_password" if kind == "strong" else "assigned_key"), start, end
+        rest = _REST().match(text, end) if end - start >= 300 else None
+        yield ("assigned_password" if kind == "strong" else "assigned_key"), start, rest.end() if rest else end
 
 
 def _is_setting(before: str) -> bool:
@@ -92,12 +109,12 @@ def _is_setting(before: str) -> bool:
 
 
 def _kind_of(name: str) -> str | None:
-    plain = _SUFFIX.sub("", name.strip("_.-$"))
+    plain = _SUFFIX().sub("", name.strip("_.-$"))
     bare = plain.replace("_", "").replace("-", "").replace(".", "")
-    if _STRONG.search(bare) or _STRONG.search(plain):
+    if _STRONG().search(bare) or _STRONG().search(plain):
         return None if "public" in bare else "strong"
-    if _KEYED.search(bare) and not _HARMLESS.search(bare):
-        return "bare" if _BARE.search(bare) else "keyed"
+    if _KEYED().search(bare) and not _HARMLESS().search(bare):
+        return "bare" if _BARE().search(bare) else "keyed"
     return None
 
 
@@ -112,7 +129,7 @@ def _is_secret(kind: str, value: str, form: _Form) -> bool:
     if kind != "strong":
         return _is_key(kind, value, quoted=form.quoted)
     if " " in value:
-        return form.quoted and len(value) >= 12 and not _SPEECH.search(value) and value.count(" ") <= 8
+        return form.quoted and len(value) >= 12 and not _SPEECH().search(value) and value.count(" ") <= 8
     if len(value) < 5 or "://" in value:
         return False
     if value.translate(_WITHOUT_JOINTS).isalpha():
@@ -122,10 +139,10 @@ def _is_secret(kind: str, value: str, form: _Form) -> bool:
     if form.quoted:
         return not value.startswith(("/", "./", "#", "."))
     if form.sep in (":", ">", "is", "was", "is:", "was:"):
-        return len(value) >= 6 and not _EXPRESSION.match(value)
-    if not form.tight and _CODE_NAME.match(value):
+        return len(value) >= 6 and not _EXPRESSION().match(value)
+    if not form.tight and _CODE_NAME().match(value):
         return is_random(value, 12)
-    return not _EXPRESSION.match(value) and not value.startswith(("/", "-", "./"))
+    return not _EXPRESSION().match(value) and not value.startswith(("/", "-", "./"))
 
 
 def _is_telling_word(value: str, form: _Form) -> bool:
@@ -143,7 +160,7 @@ def _is_telling_word(value: str, form: _Form) -> bool:
 def _is_key(kind: str, value: str, *, quoted: bool) -> bool:
     if "://" in value or value.startswith(("/", "./", "sha256", "sha512", "sha1")) or " " in value:
         return False
-    if _EXPRESSION.match(value) and not quoted:
+    if _EXPRESSION().match(value) and not quoted:
         return False
     if kind == "bare":
         return is_random(value, 24) and (_is_login(value) or not _is_hash(value))

@@ -5,20 +5,21 @@ from collections.abc import Iterator
 
 from smista_mcp.core.secretscan.assignments import login_of
 from smista_mcp.core.secretscan.placeholders import is_placeholder, is_random
+from smista_mcp.core.secretscan.rules import Lazy
 
 Span = tuple[str, int, int]
 
 _LONGEST_BLOCK = 40_000
-_FENCE = re.compile(r"-{4,5} ?(?P<side>BEGIN|END) (?P<what>[A-Z0-9 ]{0,40}?)PRIVATE KEY(?: BLOCK)? ?-{4,5}")
-_BODY = re.compile(r"[A-Za-z0-9+/=]{20,}+")
-_BODY_END = re.compile(r"[A-Za-z0-9+/=\s\\\"'`,;:.()>|+-]{0,8000}+")
+_FENCE = Lazy(r"-{4,5} ?(?P<side>BEGIN|END) (?P<what>[A-Z0-9 ]{0,40}?)PRIVATE KEY(?: BLOCK)? ?-{4,5}")
+_BODY = Lazy(r"[A-Za-z0-9+/=]{20,}+")
+_BODY_END = Lazy(r"[A-Za-z0-9+/=\s\\\"'`,;:.()>|+-]{0,8000}+")
 
 
 def key_blocks(text: str) -> Iterator[Span]:
     """Private keys in armour, from the first line to the last; one whose begin or end was cut off, as far as it is there."""
     at, done = text.find("PRIVATE KEY"), 0
     while at >= 0:
-        fence = _FENCE.search(text, max(done, at - 60), at + 30)
+        fence = _FENCE().search(text, max(done, at - 60), at + 30)
         if fence is not None and fence["side"] == "BEGIN":
             end = _end_of_block(text, fence.end())
             if _has_body(text, fence.end(), end):
@@ -37,22 +38,22 @@ def _end_of_block(text: str, start: int) -> int:
     closing = text.find("-----END", start, start + _LONGEST_BLOCK)
     opening = text.find("-----BEGIN", start, start + _LONGEST_BLOCK)
     if closing >= 0 and not 0 <= opening < closing:
-        fence = _FENCE.match(text, closing)
+        fence = _FENCE().match(text, closing)
         return fence.end() if fence else closing
-    body = _BODY_END.match(text, start)
+    body = _BODY_END().match(text, start)
     return body.end() if body else start
 
 
 def _has_body(text: str, start: int, end: int) -> bool:
     """Whether there is a key between the fences, and not only dots."""
-    letters = "".join(found[0] for found in _BODY.finditer(text, start, min(end, start + 2000)))
+    letters = "".join(found[0] for found in _BODY().finditer(text, start, min(end, start + 700)))
     return len(letters) >= 32 and len(set(letters)) >= 12
 
 
 def _start_of_block(text: str, done: int, end: int) -> int:
     """Where the lines of a key begin whose first line is not there."""
     start = end
-    for found in _BODY.finditer(text, max(done, end - 4000), end):
+    for found in _BODY().finditer(text, max(done, end - 4000), end):
         if len(found[0]) >= 40 and len(set(found[0])) >= 12:
             start = min(start, found.start())
     return start
@@ -68,18 +69,33 @@ def _putty(text: str) -> Iterator[Span]:
         at = text.find("Private-Lines:", at + 14)
 
 
-_LOGIN = re.compile(r"://(?P<user>[^\s/@:\"'`<>\\,]{0,200}+):(?P<value>[^\s@\"'`<>\\/]{1,300}+)@(?P<host>[A-Za-z0-9_.\[$<{%-]?)")
-_SLASHED = re.compile(r"://[^\s/@:\"'`<>\\,]{1,100}+:(?P<value>[^\s@\"'`<>\\:]{3,100}+)@[A-Za-z0-9-]{1,80}+[.:/]")
-_DATABASES = ("postgres", "postgresql", "mysql", "mariadb", "mongodb", "mongodb+srv", "redis", "rediss", "amqp", "amqps", "mssql", "sqlserver")
+_LOGIN = Lazy(
+    r"://(?P<user>[^\s/@:\"'`<>\\,]{0,200}+):(?P<value>[^\s@\"'`<>\\/]{1,300}+)@(?P<host>[A-Za-z0-9_.\[$<{%-]?)"
+)
+_SLASHED = Lazy(r"://[^\s/@:\"'`<>\\,]{1,100}+:(?P<value>[^\s@\"'`<>\\:]{3,100}+)@[A-Za-z0-9-]{1,80}+[.:/]")
+_DATABASES = (
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mariadb",
+    "mongodb",
+    "mongodb+srv",
+    "redis",
+    "rediss",
+    "amqp",
+    "amqps",
+    "mssql",
+    "sqlserver",
+)
 
 
 def logins(text: str) -> Iterator[Span]:
     """Passwords, and tokens in place of a user, inside addresses."""
     at = text.find("://")
     while at >= 0:
-        found = _LOGIN.match(text, at)
+        found = _LOGIN().match(text, at)
         if found is None and text.endswith(_DATABASES, max(0, at - 12), at):
-            found = _SLASHED.match(text, at)
+            found = _SLASHED().match(text, at)
         if found is not None:
             user, value = found.groupdict().get("user") or "", found["value"]
             if value in ("x-oauth-basic", "x-token-auth", "") and is_random(user, 12):
@@ -94,12 +110,12 @@ def _is_example_login(user: str, value: str) -> bool:
     return is_placeholder(value) or value.lower() in (*ordinary, user.lower()) or value.isdigit() and len(value) < 6
 
 
-_HEADER = re.compile(
+_HEADER = Lazy(
     r"authorization\\{0,2}[\"']?\]?[ \t]{0,8}[:=,(][ \t]{0,8}\\{0,2}[\"'`]?(?:[A-Za-z0-9-]{2,16}+[ \t]{1,4})?(?P<value>[A-Za-z0-9._~+/=:-]{8,4000}+)",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"bearer[ \t]{1,4}(?:token[ \t]{1,2})?[\"'`]?(?P<value>[A-Za-z0-9._~+/=-]{16,4000}+)", re.IGNORECASE)
-_BASIC = re.compile(r"basic[ \t]{1,4}[\"'`]?(?P<value>[A-Za-z0-9+/]{8,400}+={0,2})", re.IGNORECASE)
+_BEARER = Lazy(r"bearer[ \t]{1,4}(?:token[ \t]{1,2})?[\"'`]?(?P<value>[A-Za-z0-9._~+/=-]{16,4000}+)", re.IGNORECASE)
+_BASIC = Lazy(r"basic[ \t]{1,4}[\"'`]?(?P<value>[A-Za-z0-9+/]{8,400}+={0,2})", re.IGNORECASE)
 
 
 def headers(text: str, lowered: str) -> Iterator[Span]:
@@ -107,7 +123,7 @@ def headers(text: str, lowered: str) -> Iterator[Span]:
     for word, pattern in (("authorization", _HEADER), ("bearer ", _BEARER), ("basic ", _BASIC)):
         at = lowered.find(word)
         while at >= 0:
-            found = pattern.match(text, at)
+            found = pattern().match(text, at)
             if found and _is_credential(found["value"], basic=word == "basic "):
                 yield "authorization_header", *found.span("value")
             at = lowered.find(word, at + len(word))
@@ -123,7 +139,7 @@ def _is_credential(value: str, *, basic: bool) -> bool:
     return not basic and (is_random(value) or is_random(value.replace(".", "").replace("-", ""), 12))
 
 
-_COOKIE = re.compile(
+_COOKIE = Lazy(
     r"(?:sess|sid|auth|token|jwt|remember|login|csrf|identity|aspx|cookie)[A-Za-z0-9_.-]{0,30}+=(?P<value>[A-Za-z0-9%._~+/:|-]{16,2000}+)",
     re.IGNORECASE,
 )
@@ -135,25 +151,27 @@ def _cookies(text: str, lowered: str) -> Iterator[Span]:
         stop = at + 4000
         line = text.find("\n", at, stop)
         stop = line if line >= 0 else stop
-        for found in _COOKIE.finditer(text, max(at + 6, done), stop):
+        for found in _COOKIE().finditer(text, max(at + 6, done), stop):
             if is_random(found["value"]) and not is_placeholder(found["value"]):
                 yield "session_cookie", *found.span("value")
         done = max(done, stop)
         at = lowered.find("cookie", at + 6)
 
 
-_CURL = re.compile(r"[ \t](?:-u|--user|--proxy-user|-U)[ \t=]{0,3}\\?[\"']?(?P<user>[^\s:\"']{0,100}+):(?P<value>[^\s\"'\\]{3,200}+)")
-_SHORT = re.compile(r"[ \t]-p[ \t]{0,1}[\"']?(?P<value>[^\s\"'\\-][^\s\"'\\]{4,100}+)")
+_CURL = Lazy(
+    r"[ \t](?:-u|--user|--proxy-user|-U)[ \t=]{0,3}\\?[\"']?(?P<user>[^\s:\"']{0,100}+):(?P<value>[^\s\"'\\]{3,200}+)"
+)
+_SHORT = Lazy(r"[ \t]-p[ \t]{0,1}[\"']?(?P<value>[^\s\"'\\-][^\s\"'\\]{4,100}+)")
 _COMMANDS = (
     ("curl", _CURL),
     ("wget", _CURL),
-    ("http ", re.compile(r"[ \t](?:-a|--auth)[ \t=]{1,2}[\"']?[^\s:\"']{0,100}+:(?P<value>[^\s\"'\\]{3,200}+)")),
+    ("http ", Lazy(r"[ \t](?:-a|--auth)[ \t=]{1,2}[\"']?[^\s:\"']{0,100}+:(?P<value>[^\s\"'\\]{3,200}+)")),
     ("mysql", _SHORT),
     ("sshpass", _SHORT),
     ("docker login", _SHORT),
     ("mongo", _SHORT),
 )
-_NETRC = re.compile(r"login\s{1,8}\S{1,100}+\s{1,8}password\s{1,8}(?P<value>\S{3,200}+)")
+_NETRC = Lazy(r"login\s{1,8}\S{1,100}+\s{1,8}password\s{1,8}(?P<value>\S{3,200}+)")
 
 
 def commands(text: str, lowered: str) -> Iterator[Span]:
@@ -162,15 +180,14 @@ def commands(text: str, lowered: str) -> Iterator[Span]:
         at, done = lowered.find(word), 0
         while at >= 0:
             line = text.find("\n", at, at + 600)
-            for found in pattern.finditer(text, max(at, done), line if line >= 0 else at + 600):
+            for found in pattern().finditer(text, max(at, done), line if line >= 0 else at + 600):
                 if not is_placeholder(found["value"]) and not found["value"].isalpha():
                     yield "command_password", *found.span("value")
             done = max(done, line if line >= 0 else at + 600)
             at = lowered.find(word, at + len(word))
     at = lowered.find("machine ")
     while at >= 0:
-        found = _NETRC.search(text, at, at + 400)
+        found = _NETRC().search(text, at, at + 400)
         if found and not is_placeholder(found["value"]):
             yield "netrc_password", *found.span("value")
         at = lowered.find("machine ", at + 8)
-

@@ -4,14 +4,17 @@ import hashlib
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 
-_TELLING = re.compile(
+from smista_mcp.core.secretscan.rules import Lazy
+
+_TELLING = Lazy(
     r"example|placeholder|change[-_ ]?me|change[-_]?this|replace[-_]?(?:me|this|with)|redacted|dummy|sample|(?:^|[^a-z])fake"
     r"|(?:^|[^a-z])(?:your|my)[-_ ]|your[a-z]{0,10}(?:key|token|secret|password|pass)|insert[-_]|(?:^|[^a-z])todo"
     r"|not[-_]?a[-_]?(?:real|secret|valid)|x{5}|\*{3}|\.{3}|…|(?:^|[^a-z])(?:xxx|foo|bar|foobar)(?:[^a-z]|$)|goes[-_]?here|put[-_]",
     re.IGNORECASE | re.ASCII,
 )
-_REFERENCE = re.compile(
+_REFERENCE = Lazy(
     r"\$[A-Za-z_{(]|%[A-Za-z_]{2,60}+%|%\(?[a-z]|[<{\[]|!(?:Ref|Sub|vault|secret|reference)|(?:ref\+|op|vault|awssm|ssm|file|env)://?"
     r"|(?:arn:|env[.:(]|os\.|process\.|System\.|getenv|secrets?[.:(\[]|config[.(\[]|settings\.|self\.|this\.|var\.|local\.|data\.)",
 )
@@ -34,7 +37,7 @@ _DOCUMENTED = frozenset(
         " 6106be84167d0109"
     ).split()
 )
-_WORDS = re.compile(r"[A-Za-z]{1,30}")
+_WORDS = Lazy(r"[A-Za-z]{1,30}")
 
 
 def is_documented(value: str) -> bool:
@@ -44,12 +47,12 @@ def is_documented(value: str) -> bool:
 
 def is_example(value: str) -> bool:
     """Whether a key in a known format is printed in documentation, or says of itself that it is none."""
-    return is_documented(value) or bool(_TELLING.search(value))
+    return is_documented(value) or bool(_TELLING().search(value))
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value says of itself that it is none: a reference, an example, a row of equal or counted characters."""
-    if _TELLING.search(value) or _REFERENCE.match(value):
+    if _TELLING().search(value) or _REFERENCE().match(value):
         return True
     return is_counted(value) or value.lower() in _DEFAULTS or is_documented(value)
 
@@ -59,7 +62,7 @@ def is_counted(value: str) -> bool:
     if len(value) < 4:
         return False
     codes = list(map(ord, value.lower()))
-    steps = sum(-1 <= after - before <= 1 for before, after in zip(codes, codes[1:], strict=False))
+    steps = sum(-1 <= after - before <= 1 for before, after in pairwise(codes))
     return steps >= 0.7 * (len(codes) - 1) or len(set(codes)) <= max(2, len(codes) // 10)
 
 
@@ -87,7 +90,7 @@ def is_random(value: str, least: int = 16) -> bool:
 
 def is_wordy(value: str) -> bool:
     """Whether it is a chain of words, such as an identifier, a path or a sentence."""
-    words = _WORDS.findall(value)
+    words = _WORDS().findall(value)
     letters = sum(map(len, words))
     if not words or letters < 0.6 * len(value):
         return False

@@ -1,6 +1,28 @@
 """What a row of the table of secrets is. A pattern is written so that it cannot work long at one place: see `Rule`."""
 
+import re
 from typing import NamedTuple
+
+
+class Lazy:
+    """A pattern that is compiled when it is first used: most texts need few of them, and a process starts sooner.
+
+    Args:
+        pattern: as for `re.compile`.
+        flags: likewise.
+    """
+
+    __slots__ = ("_compiled", "_flags", "pattern")
+
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self.pattern = pattern
+        self._flags = flags
+        self._compiled: re.Pattern[str] | None = None
+
+    def __call__(self) -> re.Pattern[str]:
+        if self._compiled is None:
+            self._compiled = re.compile(self.pattern, self._flags)
+        return self._compiled
 
 
 class Rule(NamedTuple):
@@ -8,7 +30,7 @@ class Rule(NamedTuple):
 
     Attributes:
         kind: the stable name; findings say it, and it is part of a fingerprint.
-        anchors: literals, one of which every such secret has; capitals count. The pattern is tried only where one stands.
+        anchors: literals, one of which every such secret has; capitals count. The pattern is tried nowhere else.
         pattern: of the secret from its anchor on. Repeats are bounded, and none stands inside another.
         source: where the vendor describes the format.
         back: most key characters before the anchor that belong to the secret.

@@ -11,32 +11,48 @@ from functools import cache
 from smista_mcp.core.secretscan.assignments import assigned
 from smista_mcp.core.secretscan.blocks import Span, commands, headers, key_blocks, logins
 from smista_mcp.core.secretscan.placeholders import is_example, is_placeholder, is_random, is_wordy
-from smista_mcp.core.secretscan.rules import Hit, Nearby, Rule
+from smista_mcp.core.secretscan.rules import Hit, Lazy, Nearby, Rule
 from smista_mcp.core.secretscan.services import SERVICES, SERVICES_NEARBY
 from smista_mcp.core.secretscan.vendors import NEARBY, VENDORS
 
 RULES: tuple[Rule, ...] = (*VENDORS, *SERVICES)
 NEARBY_RULES: tuple[Nearby, ...] = (*NEARBY, *SERVICES_NEARBY)
 BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9a-fA-F]{2}))"
-"""Before a key stands no letter and no digit, but for the end of an escape: texts are also searched as they are sent."""
+"""Before a key stands no letter and no digit but of an escape: texts are also searched as they are sent."""
 
 _SEPARATORS = "_-.=:"
 _KEY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+/%~"
 _ENCODED = (
-    *("Z2hwX", "Z2hvX", "Z2hzX", "Z2l0aHViX3Bh", "Z2xwYXQt", "QUtJQ", "QVNJQ", "c2stY", "c2tfbGl2ZV", "c2tfdGVzdF", "eG94"),
+    *(
+        "Z2hwX",
+        "Z2hvX",
+        "Z2hzX",
+        "Z2l0aHViX3Bh",
+        "Z2xwYXQt",
+        "QUtJQ",
+        "QVNJQ",
+        "c2stY",
+        "c2tfbGl2ZV",
+        "c2tfdGVzdF",
+        "eG94",
+    ),
     *("QUl6Y", "LS0tLS1CRUdJTi", "cG9zdGdyZX", "bXlzcWw6Ly", "bW9uZ29kYi", "cmVkaXM6Ly", "bnBtX"),
 )
 """How base64 begins of a text that begins with the anchor of a well-known key, a key block or a database's address."""
-_ENCODED_RUN = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/_-]{16,8000}+={0,2}")
+_ENCODED_RUN = Lazy(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/_-]{16,8000}+={0,2}")
 _ESCAPED_ADDRESS = ("%3A%2F%2F", "%3a%2f%2f")
-_ESCAPED_RUN = re.compile(r"[A-Za-z0-9%._~+*:@!$&()=-]{8,600}+")
+_ESCAPED_RUN = Lazy(r"[A-Za-z0-9%._~+*:@!$&()=-]{8,600}+")
 _SHORT = 4000
-_DIGIT = re.compile(r"[0-9]")
-_LONG_RUN = re.compile(r"[A-Za-z0-9_-]{24}")
+_DIGIT = Lazy(r"[0-9]")
+_LONG_RUN = Lazy(r"[A-Za-z0-9_-]{24}")
 """A short text without a digit and without this holds no key; in long ones that is not worth a look."""
-_WRAP = re.compile(
-    r"(?<=[A-Za-z0-9_/+=.-])(?:[\"'`][ \t]{0,20}(?:[+.&][ \t]{0,20})?\\?(?:\r?\n[ \t]{0,80}(?:[+.&][ \t]{0,20})?)?[\"'`]|(?:\\|=)?\r?\n(?:[+>|#*][ \t]|[ \t]{0,80}))(?=[A-Za-z0-9_/+=.-])"
+_WRAP = Lazy(
+    r"(?<=[A-Za-z0-9_/+=.-])(?:"
+    r"[\"'`][ \t]{0,20}(?:[+.&][ \t]{0,20})?\\?(?:\r?\n[ \t]{0,80}(?:[+.&][ \t]{0,20})?)?[\"'`]"
+    r"|(?:\\|=)?\r?\n(?:[+>|#*][ \t]|[ \t]{0,80})"
+    r")(?=[A-Za-z0-9_/+=.-])"
 )
+"""The end of a line, or of a quotation that is joined to the next, in the middle of a key."""
 
 
 _Anchor = tuple[str, Rule]
@@ -78,7 +94,7 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
     lowered = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     if "PRIVATE KEY" in text or "Private-Lines:" in text:
         found.take(key_blocks(text))
-    mixed = len(text) > _SHORT or bool(_DIGIT.search(text) or _LONG_RUN.search(text))
+    mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
     present = [pair for mark, pairs in _ANCHORS if mark in text for pair in pairs if pair[0] in text] if mixed else ()
     if present:
         present = sorted(present, key=lambda pair: _RANK[id(pair[1])])
@@ -160,7 +176,7 @@ def _wrapped(text: str, anchors: Sequence[_Anchor], *, examples: bool) -> Iterat
     cuts: list[tuple[int, int]] = []
     pieces: list[str] = []
     at = size = 0
-    for wrap in _WRAP.finditer(text):
+    for wrap in _WRAP().finditer(text):
         pieces.append(text[at : wrap.start()])
         size += wrap.start() - at
         at = wrap.end()
@@ -201,7 +217,7 @@ def _encoded(text: str) -> Iterator[Span]:
     for anchor in _ENCODED:
         at = text.find(anchor)
         while at >= 0:
-            found = _ENCODED_RUN.match(text, at)
+            found = _ENCODED_RUN().match(text, at)
             kind = _kind_inside(_decoded(found[0])) if found else None
             if found and kind:
                 yield kind, found.start(), found.end()
@@ -209,7 +225,7 @@ def _encoded(text: str) -> Iterator[Span]:
     for mark in _ESCAPED_ADDRESS:
         at = text.find(mark)
         while at >= 0:
-            found = _ESCAPED_RUN.match(text, at)
+            found = _ESCAPED_RUN().match(text, at)
             end = found.end() if found else at + len(mark)
             if any(logins(_unescaped(text[at:end]))):
                 yield "url_password", at + len(mark), end
