@@ -21,12 +21,12 @@ _AFTER = Lazy(
     r"|,?\s{1,60}+[\"']?[vV]alue[\"']?[ \t]{0,5}[:=][ \t]{0,5}|,[ \t]{0,5}(?=\\{0,3}[\"'`])|>|[ \t]{1,8}(?:is|was)[ \t:]{1,4}|[ \t]{1,8})"
 )
 _VALUE = Lazy(
-    r"(?:(?P<pre>[a-zA-Z@$]{0,2}\\{0,3})(?P<quote>\"{3}|[\"'`]))?(?P<value>(?(quote)[^\"'`\n\\]{1,300}+|[^\s\"'`<>;&\\=]{1,300}+(?:={1,3}[^\s\"'`<>;&\\=]{1,100}+)?={0,3}))"
+    r"(?:(?P<pre>(?:(?:new )?(?:String|Secret|Buffer|std::string|b64decode)[A-Za-z:.]{0,30}\()?[a-zA-Z@$]{0,2}\\{0,3})(?P<quote>\"{3}|[\"'`]))?(?P<value>(?(quote)[^\"'`\n\\]{1,300}+|[^\s\"'`<>;&\\=]{1,300}+(?:={1,3}[^\s\"'`<>;&\\=]{1,100}+)?={0,3}))"
 )
 _REST = Lazy(r"[^\s\"'`<>;&\\]{0,8000}+")
 """What is judged of a value is its beginning."""
 _SUFFIX = Lazy(
-    r"(?:[_.-]?(?:[0-9]{1,3}|prod|production|prd|dev|staging|stage|stg|qa|live|value|b64|base64|plain|raw|old|new|default|string))\Z"
+    r"(?:[_.-]?(?:[0-9]{1,3}|prod|production|prd|dev|staging|stage|stg|qa|live|value|b64|base64|plain|raw|old|new|default|string|base))\Z"
 )
 _STRONG = Lazy(
     r"(?:password|passwd|passwort|passphrase|passcode|pwd|secret|secretkey|secretvalue|credentials?)\Z|(?:^|[a-z0-9])(?:db|smtp|user|root|admin|mysql|pg|redis|ftp|mail|login|key|store|my)pass\Z|^pass\Z|[_.-]pass\Z"
@@ -39,7 +39,7 @@ _HARMLESS = Lazy(
 )
 _BARE = Lazy(r"^(?:key|auth|token)\Z")
 _EXPRESSION = Lazy(
-    r"[A-Za-z_$][\w$]{0,60}+(?:[(\[]|\.[A-Za-z_]|->|::)|[A-Za-z_][A-Za-z_]{0,60}+\Z|[A-Z][A-Za-z]{0,30}[!?\[|]"
+    r"[A-Za-z_$][\w$]{0,60}+(?:[(\[]|\.[A-Za-z_]|->|::)|[A-Za-z_][A-Za-z_]{0,60}+\Z|[A-Z][A-Za-z]{0,30}(?:[!?]?\Z|[\[|])"
 )
 _CODE_NAME = Lazy(r"[a-z_][a-z0-9_]{0,60}\Z")
 _WITHOUT_JOINTS = str.maketrans("", "", "_-.")
@@ -82,6 +82,9 @@ def _judged(text: str, lowered: str, at: int, after: re.Match[str]) -> Iterator[
     sep = after["sep"].strip()
     if not sep and not head.startswith("-") and not _is_setting(before):
         return
+    edge = before[len(before) - len(head) - 2 : len(before) - len(head)]
+    if edge.endswith("${") or (edge.endswith(":") and sep == ":"):
+        return  # a reference with a default; a part of a longer name
     name = head.lower() + lowered[at : after.end("tail")]
     kind = _kind_of(name)
     found = _VALUE().match(text, after.end()) if kind else None
@@ -129,7 +132,7 @@ def _is_secret(kind: str, value: str, form: _Form) -> bool:
     if kind != "strong":
         return _is_key(kind, value, quoted=form.quoted)
     if " " in value:
-        return form.quoted and len(value) >= 12 and not _SPEECH().search(value) and value.count(" ") <= 8
+        return form.quoted and _is_phrase(value)
     if len(value) < 5 or "://" in value:
         return False
     if value.translate(_WITHOUT_JOINTS).isalpha():
@@ -143,6 +146,12 @@ def _is_secret(kind: str, value: str, form: _Form) -> bool:
     if not form.tight and _CODE_NAME().match(value):
         return is_random(value, 12)
     return not _EXPRESSION().match(value) and not value.startswith(("/", "-", "./"))
+
+
+def _is_phrase(value: str) -> bool:
+    """Whether a value of several words is a passphrase, and no sentence about one."""
+    plain = value.isascii() and "?" not in value and not _SPEECH().search(value)
+    return plain and len(value) >= 12 and value.count(" ") <= 8
 
 
 def _is_telling_word(value: str, form: _Form) -> bool:

@@ -105,6 +105,23 @@ def logins(text: str) -> Iterator[Span]:
         at = text.find("://", at + 3)
 
 
+_DRIVER_LOGIN = Lazy(r"[A-Za-z0-9_.-]{1,60}+:(?P<value>[^\s@\"'`:]{3,100}+)\Z")
+
+
+def driver_logins(text: str) -> Iterator[Span]:
+    """Passwords as drivers of databases write them: `user:password@tcp(host)/name`."""
+    for mark in ("@tcp(", "@unix("):
+        at = text.find(mark)
+        while at >= 0:
+            start = max(text.rfind(sign, max(0, at - 170), at) for sign in "\"'` \n=") + 1
+            found = (
+                _DRIVER_LOGIN().match(text[start:at]) if start else _DRIVER_LOGIN().match(text[max(0, at - 170) : at])
+            )
+            if found and not is_placeholder(found["value"]):
+                yield "url_password", at - len(found["value"]), at
+            at = text.find(mark, at + len(mark))
+
+
 def _is_example_login(user: str, value: str) -> bool:
     ordinary = ("password", "pass", "pwd", "secret", "passwd", "p", "pw", "token")
     return is_placeholder(value) or value.lower() in (*ordinary, user.lower()) or value.isdigit() and len(value) < 6

@@ -14,6 +14,8 @@ _TELLING = Lazy(
     r"|not[-_]?a[-_]?(?:real|secret|valid)|x{5}|\*{3}|\.{3}|…|(?:^|[^a-z])(?:xxx|foo|bar|foobar)(?:[^a-z]|$)|goes[-_]?here|put[-_]",
     re.IGNORECASE | re.ASCII,
 )
+_LONG = 200
+"""In a row of so many characters drawn by lot some short word is soon found."""
 _REFERENCE = Lazy(
     r"\$[A-Za-z_{(]|%[A-Za-z_]{2,60}+%|%\(?[a-z]|[<{\[]|!(?:Ref|Sub|vault|secret|reference)|(?:ref\+|op|vault|awssm|ssm|file|env)://?"
     r"|(?:arn:|env[.:(]|os\.|process\.|System\.|getenv|secrets?[.:(\[]|config[.(\[]|settings\.|self\.|this\.|var\.|local\.|data\.)",
@@ -34,7 +36,7 @@ _DOCUMENTED = frozenset(
         " 0011cc25eb432071 aa6547439583c3a2 bc3ae723f57c6b9e 82e74299544e0073 3543c50b0cb9cea8 cf4d418ed3de92d7"
         " eab7452d7d0fd9d1 e4da07ad200089ce bdfeaef44475711c 0e9d220616f08345 ad62d48d8b069026 b8e148545b13c78b"
         " 6c96130f130ab0d6 ad71fb4165536675 647f7143af147062 0b5dd075ccdd03c4 731fa294d036e54f 9e309cccd311ea64"
-        " 6106be84167d0109"
+        " 6106be84167d0109 15cef4b629cc2d07"
     ).split()
 )
 _WORDS = Lazy(r"[A-Za-z]{1,30}")
@@ -47,12 +49,12 @@ def is_documented(value: str) -> bool:
 
 def is_example(value: str) -> bool:
     """Whether a key in a known format is printed in documentation, or says of itself that it is none."""
-    return is_documented(value) or bool(_TELLING().search(value))
+    return is_documented(value) or (len(value) < _LONG and bool(_TELLING().search(value)))
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value says of itself that it is none: a reference, an example, a row of equal or counted characters."""
-    if _TELLING().search(value) or _REFERENCE().match(value):
+    if (len(value) < _LONG and _TELLING().search(value)) or _REFERENCE().match(value):
         return True
     return is_counted(value) or value.lower() in _DEFAULTS or is_documented(value)
 
@@ -90,7 +92,8 @@ def is_random(value: str, least: int = 16) -> bool:
 
 def is_wordy(value: str) -> bool:
     """Whether it is a chain of words, such as an identifier, a path or a sentence."""
-    words = _WORDS().findall(value)
+    constant = value.isupper() and "_" in value and not any(map(str.isdigit, value))
+    words = _WORDS().findall(value.lower() if constant else value)
     letters = sum(map(len, words))
     if not words or letters < 0.6 * len(value):
         return False
@@ -99,8 +102,8 @@ def is_wordy(value: str) -> bool:
 
 
 def _is_natural(word: str) -> bool:
-    """One capital at most at each of its parts, and vowels between consonants as in speech."""
-    parts = re.findall(r"[A-Z]?[a-z]{1,30}|[A-Z]{2,30}", word)
+    """At most one capital in front of each of its parts, and vowels between consonants as in speech."""
+    parts = re.findall(r"[A-Z]?[a-z]{1,30}|[A-Z]", word)
     if any(len(part) < 3 for part in parts):
         return False
     vowels = sum(letter in "aeiouyAEIOUY" for letter in word)

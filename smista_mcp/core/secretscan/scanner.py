@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from smista_mcp.core.secretscan.assignments import assigned
-from smista_mcp.core.secretscan.blocks import Span, commands, headers, key_blocks, logins
+from smista_mcp.core.secretscan.blocks import Span, commands, driver_logins, headers, key_blocks, logins
 from smista_mcp.core.secretscan.placeholders import is_example, is_placeholder, is_random, is_wordy
+from smista_mcp.core.secretscan.prose import told_in_words
 from smista_mcp.core.secretscan.rules import Hit, Lazy, Nearby, Rule
 from smista_mcp.core.secretscan.services import SERVICES, SERVICES_NEARBY
 from smista_mcp.core.secretscan.vendors import NEARBY, VENDORS
@@ -69,6 +70,8 @@ def _by_separator() -> tuple[tuple[str, tuple[_Anchor, ...]], ...]:
 
 
 _ANCHORS = _by_separator()
+_SHAPED = frozenset({"json_web_token", "discord_bot_token", "private_key"})
+"""Kinds whose parts are text in base64, in which words and counted rows are found."""
 _RANK = {id(rule): place for place, rule in enumerate(RULES)}
 
 
@@ -102,12 +105,15 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
         found.take(_wrapped(text, present, examples=examples))
     if "://" in text:
         found.take(logins(text))
+    found.take(driver_logins(text))
     found.take(headers(text, lowered))
     if mixed:
         found.take(_nearby(text, lowered))
         found.take(_encoded(text))
     found.take(commands(text, lowered))
     found.take(assigned(text, lowered))
+    if mixed:
+        found.take(told_in_words(text, lowered))
     return found.hits()
 
 
@@ -168,6 +174,8 @@ def _back(text: str, start: int, most: int) -> int:
 def _may_be_key(body: str, rule: Rule, *, examples: bool) -> bool:
     if rule.plain:
         return is_random(body) and not is_placeholder(body)
+    if rule.kind in _SHAPED:
+        return len(set(body)) >= 10
     return examples or (len(set(body)) >= 5 and not is_placeholder(body) and not is_wordy(body))
 
 

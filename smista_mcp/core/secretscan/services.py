@@ -75,6 +75,12 @@ SERVICES = (
         glued=True,
     ),
     Rule(
+        "discord_bot_token",
+        ("MT", "Mj", "Mz", "MD", "ND", "NT", "Nj", "Nz", "OD", "OT"),
+        r"[MNO][A-Za-z0-9_-]{23,27}+\.[A-Za-z0-9_-]{6,7}+\.[A-Za-z0-9_-]{27,40}+(?![A-Za-z0-9_.-])",
+        "discord.com/developers/docs/reference#authentication",
+    ),
+    Rule(
         "teams_webhook",
         ("webhook.office.com/",),
         r"webhook\.office\.com/webhookb2/[A-Za-z0-9@/_-]{60,250}+",
@@ -253,7 +259,7 @@ SERVICES_NEARBY = (
     ),
     Nearby(
         "discord_bot_token",
-        ("discord", "bot"),
+        ("discord",),
         r"(?<![A-Za-z0-9_-])[MNO][A-Za-z0-9_-]{23,27}+\.[A-Za-z0-9_-]{6,7}+\.[A-Za-z0-9_-]{27,40}+",
         "discord.com/developers/docs/reference#authentication",
         100,
