@@ -32,6 +32,7 @@ def source(folder: Path) -> str:
 
 
 def milliseconds(text: str, times: int = 3) -> float:
+    """The best process time of some scans."""
     best = 1e9
     for _ in range(times):
         start = process_time()
@@ -41,6 +42,7 @@ def milliseconds(text: str, times: int = 3) -> float:
 
 
 def main() -> None:
+    """Measures and prints."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(sysconfig.get_path("stdlib"))
     for text in ("summarize the readme", "explain src/auth/middleware.rs and why the session token expires early " * 2):
         best = min(timeit.repeat(lambda text=text: scan(text), number=1000, repeat=5))

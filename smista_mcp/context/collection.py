@@ -23,8 +23,8 @@ from smista_mcp.context.phasepaths import (
     read_call,
 )
 from smista_mcp.context.reading import Unread, too_large
-from smista_mcp.context.spelling import printable
 from smista_mcp.context.secretlabels import SecretLabels
+from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.globs import GlobSet

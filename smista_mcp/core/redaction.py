@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any, cast
 
 from smista_mcp.core.secretscan import scan
 from smista_mcp.core.secretscan.rules import Lazy
@@ -40,13 +41,13 @@ def redacted_json(text: str) -> str:
     return json.dumps(_redacted_value(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
 
 
-def _redacted_value(value: object) -> object:
+def _redacted_value(value: Any) -> Any:
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, list):
-        return [_redacted_value(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_redacted_value(inner) for inner in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return {redacted(str(key)): _redacted_value(inner) for key, inner in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {redacted(key): _redacted_value(inner) for key, inner in cast("dict[str, Any]", value).items()}
     return value
 
 

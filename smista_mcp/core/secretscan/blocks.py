@@ -16,7 +16,7 @@ _BODY_END = Lazy(r"[A-Za-z0-9+/=\s\\\"'`,;:.()>|+-]{0,8000}+")
 
 
 def key_blocks(text: str) -> Iterator[Span]:
-    """Private keys in armour, from the first line to the last; one whose begin or end was cut off, as far as it is there."""
+    """Private keys in armour, from the first line to the last, or as far as they are there."""
     at, done = text.find("PRIVATE KEY"), 0
     while at >= 0:
         fence = _FENCE().search(text, max(done, at - 60), at + 30)
@@ -124,11 +124,12 @@ def driver_logins(text: str) -> Iterator[Span]:
 
 def _is_example_login(user: str, value: str) -> bool:
     ordinary = ("password", "pass", "pwd", "secret", "passwd", "p", "pw", "token")
-    return is_placeholder(value) or value.lower() in (*ordinary, user.lower()) or value.isdigit() and len(value) < 6
+    return is_placeholder(value) or value.lower() in (*ordinary, user.lower()) or (value.isdigit() and len(value) < 6)
 
 
 _HEADER = Lazy(
-    r"authorization\\{0,2}[\"']?\]?[ \t]{0,8}[:=,(][ \t]{0,8}\\{0,2}[\"'`]?(?:[A-Za-z0-9-]{2,16}+[ \t]{1,4})?(?P<value>[A-Za-z0-9._~+/=:-]{8,4000}+)",
+    r"authorization\\{0,2}+[\"']?\]?[ \t]{0,8}+[:=,(][ \t]{0,8}+\\{0,2}+[\"'`]?"
+    r"(?:[A-Za-z0-9-]{2,16}+[ \t]{1,4}+)?(?P<value>[A-Za-z0-9._~+/=:-]{8,4000}+)",
     re.IGNORECASE,
 )
 _BEARER = Lazy(r"bearer[ \t]{1,4}(?:token[ \t]{1,2})?[\"'`]?(?P<value>[A-Za-z0-9._~+/=-]{16,4000}+)", re.IGNORECASE)
@@ -179,7 +180,7 @@ _CURL = Lazy(
     r"[ \t](?:-u|--user|--proxy-user|-U)[ \t=]{0,3}\\?[\"']?(?P<user>[^\s:\"']{0,100}+):(?P<value>[^\s\"'\\]{3,200}+)"
 )
 _SHORT = Lazy(r"[ \t]-p[ \t]{0,1}[\"']?(?P<value>[^\s\"'\\-][^\s\"'\\]{4,100}+)")
-_COMMANDS = (
+COMMANDS = (
     ("curl", _CURL),
     ("wget", _CURL),
     ("http ", Lazy(r"[ \t](?:-a|--auth)[ \t=]{1,2}[\"']?[^\s:\"']{0,100}+:(?P<value>[^\s\"'\\]{3,200}+)")),
@@ -193,7 +194,7 @@ _NETRC = Lazy(r"login\s{1,8}\S{1,100}+\s{1,8}password\s{1,8}(?P<value>\S{3,200}+
 
 def commands(text: str, lowered: str) -> Iterator[Span]:
     """Passwords that are arguments of a command, or a line of `.netrc`."""
-    for word, pattern in _COMMANDS:
+    for word, pattern in COMMANDS:
         at, done = lowered.find(word), 0
         while at >= 0:
             line = text.find("\n", at, at + 600)

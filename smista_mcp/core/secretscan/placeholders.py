@@ -9,7 +9,8 @@ from itertools import pairwise
 from smista_mcp.core.secretscan.rules import Lazy
 
 _TELLING = Lazy(
-    r"example|placeholder|change[-_ ]?me|change[-_]?this|replace[-_]?(?:me|this|with)|redacted|dummy|sample|(?:^|[^a-z])fake"
+    r"example|placeholder|change[-_ ]?me|change[-_]?this|replace[-_]?(?:me|this|with)|redacted|dummy|sample"
+    r"|(?:^|[^a-z])fake"
     r"|(?:^|[^a-z])(?:your|my)[-_ ]|your[a-z]{0,10}(?:key|token|secret|password|pass)|insert[-_]|(?:^|[^a-z])todo"
     r"|not[-_]?a[-_]?(?:real|secret|valid)|x{5}|\*{3}|\.{3}|…|(?:^|[^a-z])(?:xxx|foo|bar|foobar)(?:[^a-z]|$)|goes[-_]?here|put[-_]",
     re.IGNORECASE | re.ASCII,

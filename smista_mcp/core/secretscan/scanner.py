@@ -49,8 +49,8 @@ _LONG_RUN = Lazy(r"[A-Za-z0-9_-]{24}")
 """A short text without a digit and without this holds no key; in long ones that is not worth a look."""
 _WRAP = Lazy(
     r"(?<=[A-Za-z0-9_/+=.-])(?:"
-    r"[\"'`][ \t]{0,20}(?:[+.&][ \t]{0,20})?\\?(?:\r?\n[ \t]{0,80}(?:[+.&][ \t]{0,20})?)?[\"'`]"
-    r"|(?:\\|=)?\r?\n(?:[+>|#*][ \t]|[ \t]{0,80})"
+    r"[\"'`][ \t]{0,20}+(?:[+.&][ \t]{0,20}+)?\\?(?:\r?\n[ \t]{0,80}+(?:[+.&][ \t]{0,20}+)?)?[\"'`]"
+    r"|(?:\\|=)?\r?\n(?:[+>|#*][ \t]|[ \t]{0,80}+)"
     r")(?=[A-Za-z0-9_/+=.-])"
 )
 """The end of a line, or of a quotation that is joined to the next, in the middle of a key."""
@@ -100,7 +100,7 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
     mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
     present = [pair for mark, pairs in _ANCHORS if mark in text for pair in pairs if pair[0] in text] if mixed else ()
     if present:
-        present = sorted(present, key=lambda pair: _RANK[id(pair[1])])
+        present = sorted(present, key=lambda pair: (-len(pair[0]), _RANK[id(pair[1])]))
         found.take(_prefixed(text, present, examples=examples))
         found.take(_wrapped(text, present, examples=examples))
     if "://" in text:
