@@ -15,6 +15,7 @@ from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
 from smista_mcp.core.facts import ContextItem
+from smista_mcp.core.redaction import redacted
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
@@ -117,6 +118,7 @@ def _restriction(item: ContextItem) -> str | None:
 
 
 def _answer(phases: tuple[DispatchedPhase, ...], notices: tuple[str, ...]) -> DispatchAnswer:
+    phases = tuple(phase.model_copy(update={"detail": redacted(phase.detail)}) for phase in phases)
     status = overall(phases)
     codes = [phase.code for phase in phases if phase.status == status and phase.code]
     traces = [phase.trace_id for phase in phases if phase.trace_id]

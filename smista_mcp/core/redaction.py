@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, cast
+from typing import cast
 
 from smista_mcp.core.secretscan import scan
 from smista_mcp.core.secretscan.rules import Lazy
@@ -41,13 +41,13 @@ def redacted_json(text: str) -> str:
     return json.dumps(_redacted_value(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
 
 
-def _redacted_value(value: Any) -> Any:
+def _redacted_value(value: object) -> object:
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, list):
-        return [_redacted_value(inner) for inner in cast("list[Any]", value)]
+        return [_redacted_value(inner) for inner in cast("list[object]", value)]
     if isinstance(value, dict):
-        return {redacted(key): _redacted_value(inner) for key, inner in cast("dict[str, Any]", value).items()}
+        return {redacted(key): _redacted_value(inner) for key, inner in cast("dict[str, object]", value).items()}
     return value
 
 

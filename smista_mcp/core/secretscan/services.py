@@ -77,7 +77,7 @@ SERVICES = (
     Rule(
         "discord_bot_token",
         ("MT", "Mj", "Mz", "MD", "ND", "NT", "Nj", "Nz", "OD", "OT"),
-        r"[MNO][A-Za-z0-9_-]{23,27}+\.[A-Za-z0-9_-]{6,7}+\.[A-Za-z0-9_-]{27,40}+(?![A-Za-z0-9_.-])",
+        r"[MNO][A-Za-z0-9_-]{23,27}+\.[A-Za-z0-9_-]{6,7}+\.[A-Za-z0-9_-]{27,40}+(?![A-Za-z0-9_-])",
         "discord.com/developers/docs/reference#authentication",
     ),
     Rule(
