@@ -123,7 +123,7 @@ def _fingerprint(value: str) -> str:
     if re.match(FINGERPRINT, value):
         return value
     raise PydanticCustomError(
-        "invalid_type", "is not a fingerprint; copy it from the finding, for example `github_token:0123456789abcdef`"
+        "invalid_type", "is not a fingerprint; copy it from the finding, for example `github_token-0123456789abcdef`"
     )
 
 

@@ -44,7 +44,7 @@ def inputs(canaries: Sequence[Canary]) -> list[dict[str, Any]]:
             {"text": TASKS[0], "attachments": [{"path": f"{c.value}.txt", "content": "x"} for c in names[:90]]}
         )
         calls.append({"text": TASKS[0], "paths": [f"keys/{c.value}" for c in names]})
-        calls += [{"text": TASKS[0], **{field: names[0].value}} for field in ("model", "skill")]
+        calls += [{"text": TASKS[0], field: names[0].value} for field in ("model", "skill")]
         calls.append({"text": TASKS[0], "paths": [f"../{names[-1].value}"]})
         calls.append({"text": "explain " + " and ".join(f"src/{c.value}.py" for c in names[:20])})
     return calls

@@ -8,8 +8,8 @@ from smista_mcp.core.secretscan.placeholders import entropy
 from smista_mcp.core.secretscan.rules import Hit
 from smista_mcp.core.secretscan.scanner import scan
 
-FINGERPRINT = r"[a-z0-9_]{3,60}:[0-9a-f]{16}\Z"
-"""How a fingerprint is written: the kind, a colon, 16 digits."""
+FINGERPRINT = r"[a-z0-9_]{3,60}-[0-9a-f]{16}\Z"
+"""How a fingerprint is written: the kind, a dash, 16 digits. With a colon it would read like a secret and its name."""
 
 _UNGUESSABLE_BITS = 60
 _TOLD = 3
@@ -38,7 +38,7 @@ def fingerprint(kind: str, value: str) -> str | None:
     if entropy(value) * len(value) < _UNGUESSABLE_BITS or (kind in _CHOSEN_BY_PEOPLE and len(value) < 20):
         return None
     named = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
-    return f"{kind}:{hashlib.sha256(named).hexdigest()[:16]}"
+    return f"{kind}-{hashlib.sha256(named).hexdigest()[:16]}"
 
 
 _CHOSEN_BY_PEOPLE = frozenset({"assigned_password", "url_password", "command_password", "netrc_password"})
@@ -72,7 +72,7 @@ def secrets_of_phases(
 
 
 def told(facts: Sequence[SecretFact]) -> str:
-    """In words: `holds a secret: github_token in line 3 (fingerprint github_token:0123456789abcdef)`."""
+    """In words: `holds a secret: github_token in line 3 (fingerprint github_token-0123456789abcdef)`."""
     words = [_told(fact) for fact in facts[:_TOLD]]
     more = len(facts) - _TOLD
     if more > 0:

@@ -39,7 +39,7 @@ VENDORS = (
     Rule(
         "github_token",
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
-        r"gh[a-z]_[A-Za-z0-9_.-]{30,2000}+",
+        r"gh[a-z]_[A-Za-z0-9_-]{30,2000}+(?:\.[A-Za-z0-9_-]{40,4000}+)?(?:\.[A-Za-z0-9_-]{40,4000}+)?",
         "docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github",
     ),
     Rule(
