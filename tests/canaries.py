@@ -58,7 +58,7 @@ def found_in(text: str, canaries: Sequence[Canary] = CANARIES) -> list[str]:
 
 
 def left_below(folder: Path) -> list[tuple[str, str]]:
-    """Files below a folder with the kinds of canaries in them; answers that are kept for the user alone are passed over."""
+    """Files below a folder with the kinds of canaries in them; answers kept for the user alone are left aside."""
     found: list[tuple[str, str]] = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         if file.parent.name == "answers":

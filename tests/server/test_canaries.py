@@ -1,4 +1,4 @@
-"""Canaries of every kind in every input of a server that logs at DEBUG: none of them in anything that it leaves behind."""
+"""Canaries of every kind in every input of a server that logs at DEBUG: none of them in anything that it leaves."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -21,7 +21,8 @@ NEARBY_RULES: tuple[Nearby, ...] = (*NEARBY, *SERVICES_NEARBY)
 BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9a-fA-F]{2}))"
 """Before a key stands no letter and no digit but of an escape: texts are also searched as they are sent."""
 
-_SEPARATORS = "_-.=:"
+_SEPARATORS = "_-."
+_SEPARATOR = Lazy(r"[_.-]")
 _KEY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+/%~"
 _ENCODED = (
     *(
@@ -59,17 +60,28 @@ _WRAP = Lazy(
 _Anchor = tuple[str, Rule]
 
 
-def _by_separator() -> tuple[tuple[str, tuple[_Anchor, ...]], ...]:
-    """All anchors, those with a common separator together: a text without that character has none of them."""
-    groups: dict[str, list[_Anchor]] = {}
+def _by_ending() -> tuple[dict[str, list[_Anchor]], list[_Anchor]]:
+    """Anchors that end with a separator by their last three characters, and those that do not."""
+    ending: dict[str, list[_Anchor]] = {}
+    others: list[_Anchor] = []
     for rule in RULES:
         for anchor in rule.anchors:
-            mark = next((char for char in _SEPARATORS if char in anchor), "")
-            groups.setdefault(mark, []).append((anchor, rule))
-    return tuple((mark, tuple(anchors)) for mark, anchors in groups.items())
+            into = ending.setdefault(anchor[-3:], []) if anchor[-1] in _SEPARATORS else others
+            into.append((anchor, rule))
+    return ending, others
 
 
-_ANCHORS = _by_separator()
+_ENDING, _OTHERS = _by_ending()
+
+
+def _present(text: str) -> list[_Anchor]:
+    """The anchors in a text, the longest first. Most have a separator at their end, which most texts have seldom."""
+    ends = {text[at - 2 : at + 1] for mark in _SEPARATOR().finditer(text) if (at := mark.start()) > 1}
+    found = [pair for end in _ENDING.keys() & ends for pair in _ENDING[end] if pair[0] in text]
+    found += [pair for pair in _OTHERS if pair[0] in text]
+    return sorted(found, key=lambda pair: (-len(pair[0]), _RANK[id(pair[1])], pair[0]))
+
+
 _SHAPED = frozenset({"json_web_token", "discord_bot_token", "private_key"})
 """Kinds whose parts are text in base64, in which words and counted rows are found."""
 _RANK = {id(rule): place for place, rule in enumerate(RULES)}
@@ -98,9 +110,8 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
     if "PRIVATE KEY" in text or "Private-Lines:" in text:
         found.take(key_blocks(text))
     mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
-    present = [pair for mark, pairs in _ANCHORS if mark in text for pair in pairs if pair[0] in text] if mixed else ()
+    present = _present(text) if mixed else []
     if present:
-        present = sorted(present, key=lambda pair: (-len(pair[0]), _RANK[id(pair[1])]))
         found.take(_prefixed(text, present, examples=examples))
         found.take(_wrapped(text, present, examples=examples))
     if "://" in text:
@@ -181,6 +192,9 @@ def _may_be_key(body: str, rule: Rule, *, examples: bool) -> bool:
 
 def _wrapped(text: str, anchors: Sequence[_Anchor], *, examples: bool) -> Iterator[Span]:
     """Keys that go on behind a line's end or a closing quotation mark."""
+    kept = [pair for pair in anchors if not pair[1].back and (len(pair[0]) > 3 or not pair[0].isalnum())]
+    if not kept:
+        return
     cuts: list[tuple[int, int]] = []
     pieces: list[str] = []
     at = size = 0
@@ -193,7 +207,7 @@ def _wrapped(text: str, anchors: Sequence[_Anchor], *, examples: bool) -> Iterat
         return
     joined = "".join((*pieces, text[at:]))
     places = [place for place, _ in cuts]
-    for kind, start, end in _prefixed(joined, [pair for pair in anchors if not pair[1].back], examples=examples):
+    for kind, start, end in _prefixed(joined, kept, examples=examples):
         first, last = bisect_right(places, start), bisect_left(places, end)
         if first < last:
             yield kind, _origin(cuts, first, start), _origin(cuts, last, end)
@@ -256,8 +270,7 @@ def _unescaped(text: str) -> str:
 def _kind_inside(text: str) -> str | None:
     found = _Found(text)
     found.take(key_blocks(text))
-    anchors = [pair for _, pairs in _ANCHORS for pair in pairs if pair[0] in text]
-    found.take(_prefixed(text, anchors, examples=False))
+    found.take(_prefixed(text, _present(text), examples=False))
     found.take(logins(text))
     hits = found.hits()
     return hits[0].kind if hits else None
