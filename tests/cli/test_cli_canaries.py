@@ -40,3 +40,13 @@ def test_in_names(shell: CommandLine, local_policy: Path) -> None:
         checked(shell, [canary], "route", "explain this", "--model", canary.value)
         checked(shell, [canary], "explain", canary.value)
     assert left_below(shell.home) == []
+
+
+def test_a_case_of_a_policy_may_expect_that_a_secret_stays_here(shell: CommandLine) -> None:
+    canary = next(one for one in NAMES if one.kind == "github_token")
+    case = f'[[test]]\nname = "keys stay"\ntask = {{ text = "explain {canary.value}" }}\n'
+    policy = '[routing.default]\nmodel = "anthropic/claude-sonnet"\n[privacy.remote]\nmode = "allow"\n' + case
+    for code, status in (("secret_detected", 0), ("restricted_content", 1)):
+        (shell.home / "config.toml").write_text(f'{policy}expect = {{ code = "{code}" }}\n', encoding="utf-8")
+        done = shell.run("policy", "test")
+        assert (done.status, found_in(done.out + done.err, [canary])) == (status, [])

@@ -1,6 +1,7 @@
 """Canaries of every kind in every input of a server that logs at DEBUG: none of them in anything that it leaves."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from canaries import CANARIES, NAMES, Canary, batches, found_in, left_below, parrot
 from fake_ollama import FakeOllama
 from raw_host import RawHost
+
+from smista_mcp.server.startup import OneLine
 
 DEBUG = """
 import logging
@@ -110,3 +113,13 @@ def test_a_policy_with_canaries_in_it(home: Path, workspace: Path) -> None:
             host.exit()
             assert found_in(host.rest("err"), [canary]) == []
     assert [entry for entry in left_below(home) if entry[0] != "config.toml"] == []
+
+
+def test_in_a_line_of_the_log() -> None:
+    """Libraries log what they like; the formatter is the last to see it."""
+    for canary in CANARIES:
+        text = canary.text.replace("\n", "\\n")
+        record = logging.LogRecord("any.library", logging.DEBUG, "x.py", 1, "got %r", ({"text": text},), None)
+        line = OneLine().format(record)
+        assert "any.library" in line
+        assert canary.value not in line, canary.kind
