@@ -49,6 +49,10 @@ _EXPRESSION = Lazy(
 )
 _CODE_NAME = Lazy(r"[a-z_][a-z0-9_]{0,60}\Z")
 _WITHOUT_JOINTS = str.maketrans("", "", "_-.")
+_SETTERS = ("set", "with", "put", "add", "use", "pass", "pwd", "secret", "token", "api", "key", "auth", "access", "_")
+"""How a function's name begins that takes a secret."""
+_LEAST = {"strong": 5, "keyed": 16, "bare": 24}
+"""Characters of a value, by how much its name says."""
 _SETTINGS = ("machine ", "login ", "env ", "setx ", "set ", "arg ", "requirepass", "masterauth", "password ")
 _SPEECH = Lazy(
     r"\b(?:is|are|must|should|your|the|enter|invalid|required|please|cannot|not|for|with|new|at|to|or|and|incorrect|wrong|forgot|of|in)\b",
@@ -89,7 +93,7 @@ def _judged(text: str, lowered: str, at: int, after: re.Match[str]) -> Iterator[
     if not sep and not head.startswith("-") and not _is_setting(before):
         return
     edge = before[len(before) - len(head) - 2 : len(before) - len(head)]
-    if edge.endswith("${") or (edge.endswith(":") and sep == ":"):
+    if edge.endswith("${") or (edge.endswith(":") and sep in (":", ",")):
         return  # a reference with a default; a part of a longer name
     name = head.lower() + lowered[at : after.end("tail")]
     kind = _kind_of(name)
@@ -97,19 +101,34 @@ def _judged(text: str, lowered: str, at: int, after: re.Match[str]) -> Iterator[
     if kind is None or found is None:
         return
     quoted = found["quote"] is not None
-    if (sep in ("(", ",") and not quoted) or (
-        sep == ">" and before[-len(head) - 1 : len(before) - len(head)] not in ("<", ":")
-    ):
+    if _is_apart(sep, name, edge, found["quote"], after["close"]):
         return
     start, end = found.span("value")
     if not quoted:
+        if text[start] in "([{*":
+            return
         end = start + len(_bare(text[start:end], text[start - 1 : start], text[at - len(head) : after.end("tail")]))
-    elif end == len(text):
-        return  # nothing closes the quotation
+    elif end == len(text) or (name.strip("_.-$") == "pass" and sep == ","):
+        return  # nothing closes the quotation; a statement of Python
     value = text[start:end]
-    if value and not is_placeholder(value) and _is_secret(kind, value, _Form(sep, quoted, after["sep"] == sep)):
+    if len(value) < _LEAST[kind]:
+        return
+    if not is_placeholder(value) and _is_secret(kind, value, _Form(sep, quoted, after["sep"] == sep)):
         rest = _REST().match(text, end) if end - start >= 300 else None
         yield ("assigned_password" if kind == "strong" else "assigned_key"), start, rest.end() if rest else end
+
+
+def _is_apart(sep: str, name: str, edge: str, quote: str | None, close: str) -> bool:
+    """Whether the sign behind a name is no sign that a value follows."""
+    if sep in ("(", ","):
+        return (
+            quote is None
+            or (sep == "(" and not name.rpartition(".")[2].startswith(_SETTERS))
+            or name.endswith(("_pass", "getpass"))
+        )
+    if sep == ">":
+        return edge[-1:] not in ("<", ":")  # an element of XML, its name space included
+    return quote is not None and edge[-1:] == quote and quote not in close  # the end of a quotation that holds the name
 
 
 def _is_setting(before: str) -> bool:
