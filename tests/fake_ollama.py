@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 TAGS: dict[str, object] = {"models": [{"name": "tiny:latest", "model": "tiny:latest", "details": {}}]}
 SHOW: dict[str, object] = {"model_info": {"tiny.context_length": 8192}, "capabilities": ["completion"], "details": {}}
@@ -31,7 +32,7 @@ class FakeOllama:
 
     @classmethod
     @contextmanager
-    def serving(cls) -> Generator["FakeOllama"]:
+    def serving(cls) -> Generator[Self]:
         fake = cls()
         thread = threading.Thread(target=fake._server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -14,6 +14,9 @@ from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.facts import ContextItem
+from smista_mcp.core.redaction import redacted
+from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
@@ -87,7 +90,7 @@ class Dispatching:
             for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(prepared.host, policy.handoff, policy.host_answers, files)
+        delivery = Delivery(prepared.host, policy.handoff, policy.host_answers, files, policy.secrets_allowed)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
         return _answer(phases, (*policy.notices, *unrecorded))
@@ -102,13 +105,20 @@ def _pieces(collected: Collected) -> list[Piece]:
             tokens=content.item.tokens,
             required=content.item.required,
             place=place,
-            restricted=f"restricted by `{content.item.restricted}`" if content.item.restricted else None,
+            restricted=_restriction(content.item),
         )
         for place, content in enumerate(collected.contents)
     ]
 
 
+def _restriction(item: ContextItem) -> str | None:
+    if item.restricted:
+        return f"restricted by `{item.restricted}`"
+    return told(item.secrets) if item.secrets else None
+
+
 def _answer(phases: tuple[DispatchedPhase, ...], notices: tuple[str, ...]) -> DispatchAnswer:
+    phases = tuple(phase.model_copy(update={"detail": redacted(phase.detail)}) for phase in phases)
     status = overall(phases)
     codes = [phase.code for phase in phases if phase.status == status and phase.code]
     traces = [phase.trace_id for phase in phases if phase.trace_id]

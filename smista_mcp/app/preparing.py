@@ -11,7 +11,7 @@ from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
-from smista_mcp.core.redaction import redacted
+from smista_mcp.core.redaction import redacted_json
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
@@ -62,6 +62,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             root=world.settings.workspace,
             restricted=book.guard.unsendable,
             environ=world.settings.environment.variables,
+            allowed=book.policy.secrets_allowed,
         )
     )
     contexts = [one.context for one in collected]
@@ -142,7 +143,7 @@ def _shown(decision: Decision) -> Decision:
     handoff = decision.handoff
     silent = None if handoff is None else handoff.model_copy(update={"prompt": ""})
     text = decision.model_copy(update={"handoff": silent}).model_dump_json()
-    clean = redacted(text)
+    clean = redacted_json(text)
     if clean == text:
         return decision
     shown = Decision.model_validate_json(clean)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import cast
 
 from smista_mcp.cli.printing import abandon, flush_output, note, put_json
+from smista_mcp.core.redaction import redacted
 from smista_mcp.errors import Code, SmistaError
 
 DONE, NO, WRONG_USAGE = 0, 1, 2
@@ -51,6 +52,7 @@ def _defect(error: BaseException, *, json: bool, debug: bool) -> int:
 
 
 def _say(code: str, message: str, fix: str, *, json: bool) -> None:
+    message, fix = redacted(message), redacted(fix)
     if json:
         with suppress(OSError):
             put_json({"error": {"code": code, "message": message, "fix": fix}})

@@ -23,10 +23,12 @@ from smista_mcp.context.phasepaths import (
     read_call,
 )
 from smista_mcp.context.reading import Unread, too_large
+from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.secretscan import SecretFact, secrets_of_phases, told
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Intent
@@ -41,6 +43,7 @@ class CollectRequest(NamedTuple):
         root: the real path of the workspace (`find_root`), or None: then no file is read.
         restricted: patterns on paths that must not go to a remote model, compiled without case.
         environ: the environment; git gets of it what it needs to find itself and the user's settings.
+        allowed: fingerprints of what the secret scan finds and the policy says is none.
     """
 
     task: Task
@@ -49,6 +52,7 @@ class CollectRequest(NamedTuple):
     restricted: GlobSet
     environ: Mapping[str, str]
     caps: Caps = Caps()
+    allowed: frozenset[str] = frozenset()
 
 
 class Content(NamedTuple):
@@ -77,12 +81,19 @@ def collect(request: CollectRequest) -> tuple[Collected, ...]:
     """
     survey = Survey(request.root, request.restricted, request.caps, request.environ)
     call = read_call(request.task, request.phases, survey)
-    return tuple(_phase(phase, call, request.task, survey) for phase in request.phases)
+    labels = SecretLabels(request.allowed)
+    words = secrets_of_phases(request.task.text, [phase.text for phase in request.phases], request.allowed)
+    return tuple(
+        _phase(phase, call, request.task, survey, labels, secrets)
+        for phase, secrets in zip(request.phases, words, strict=True)
+    )
 
 
-def _phase(phase: Phase, call: Call, task: Task, survey: Survey) -> Collected:
+def _phase(
+    phase: Phase, call: Call, task: Task, survey: Survey, labels: SecretLabels, words: tuple[SecretFact, ...]
+) -> Collected:
     paths = paths_of(phase, call, survey)
-    basket = _Basket(survey, paths)
+    basket = _Basket(survey, paths, labels)
     for place in paths.read:
         basket.add_place(place)
     if paths.diff is not None:
@@ -99,6 +110,7 @@ def _phase(phase: Phase, call: Call, task: Task, survey: Survey) -> Collected:
         _kinds(phase, task, paths, basket.contents),
         tuple(content.item for content in basket.contents),
         tuple(basket.left_out),
+        secrets=tuple(dict.fromkeys((*words, *labels.of_names(fact.path for fact in paths.facts if fact.required)))),
     )
     return Collected(context, tuple(basket.contents))
 
@@ -122,6 +134,7 @@ class _Label(NamedTuple):
     forms: tuple[str, ...]
     restricted: str | None
     required: bool = True
+    first_line: int = 1
 
 
 def _lines_of(place: Place, text: str) -> tuple[str, str]:
@@ -134,10 +147,11 @@ def _lines_of(place: Place, text: str) -> tuple[str, str]:
 class _Basket:
     """The items of one phase while they are gathered."""
 
-    def __init__(self, survey: Survey, paths: PhasePaths) -> None:
+    def __init__(self, survey: Survey, paths: PhasePaths, labels: SecretLabels) -> None:
         self.contents: list[Content] = []
         self.left_out: dict[LeftOut, None] = dict.fromkeys(paths.left_out)
         self._survey = survey
+        self._labels = labels
         self._caps = survey.caps
         self._paths = paths
         self._avoided = Cover(paths.avoided)
@@ -145,14 +159,17 @@ class _Basket:
         self._taken: set[tuple[tuple[str, ...], object]] = set()
 
     def add(self, text: str, label: _Label) -> None:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        secrets = self._labels.of_content(text, digest, label.first_line)
         item = ContextItem(
             path=label.path,
             kind=label.kind,
             tokens=count_tokens(text),
             required=label.required,
-            digest=hashlib.sha256(text.encode()).hexdigest(),
+            digest=digest,
             forms=label.forms,
             restricted=label.restricted,
+            secrets=(*self._labels.of_names((label.path,)), *secrets),
         )
         self.contents.append(Content(item, text))
 
@@ -194,7 +211,8 @@ class _Basket:
             return _TOGETHER
         self._spent += reading.size
         self._taken.add((place.parts, place.lines))
-        self.add(text, _Label(path, "file", place.forms, restricted, required))
+        first_line = place.lines.first if place.lines else 1
+        self.add(text, _Label(path, "file", place.forms, restricted, required, first_line))
         return None
 
     def _add_directory(self, place: Place) -> None:
@@ -281,6 +299,8 @@ class _Basket:
         for judged in parts:
             part = judged.part
             reason = f"restricted by `{judged.restricted}`" if judged.restricted else None
+            if reason is None and (secrets := self._labels.of_part(part.text)):
+                reason = told(secrets)
             if reason is None and size + len(part.text) > self._caps.file_bytes:
                 reason = too_large(self._caps.file_bytes).reason
             if reason:

@@ -3,6 +3,7 @@
 from typing import Self
 
 from smista_mcp.core.decision import ClassName, Decision
+from smista_mcp.core.redaction import redacted
 from smista_mcp.core.task import Phase
 from smista_mcp.core.values import CAPABILITY_CLASS, Confidence, Intent, Value
 
@@ -29,14 +30,14 @@ class ClassifiedPhase(Value):
             index=phase.index,
             intent=reading.name,
             capability_class=CAPABILITY_CLASS[reading.name],
-            text=phase.text,
+            text=redacted(phase.text),
             confidence=reading.confidence,
             source=reading.source,
-            evidence=reading.evidence,
+            evidence=tuple(map(redacted, reading.evidence)),
             runner_up=reading.runner_up,
             depends_on=phase.depends_on,
             implied=phase.implied,
-            skill=phase.skill,
+            skill=redacted(phase.skill) if phase.skill else phase.skill,
         )
 
 

@@ -108,6 +108,7 @@ class Policy(NamedTuple):
         plugin: the function that may reorder or drop accepted candidates, `package.module:function`.
         locked: patterns of keys that the organisation has frozen, each with its origin.
         organisation: SHA-256 (hex) of the organisation's file, or over those of several; None where it has none.
+        secrets_allowed: fingerprints of what the scan takes for a secret and is none.
     """
 
     revision: str
@@ -139,3 +140,4 @@ class Policy(NamedTuple):
     plugin: str | None = None
     locked: tuple[tuple[str, Origin], ...] = ()
     organisation: str | None = None
+    secrets_allowed: frozenset[str] = frozenset()

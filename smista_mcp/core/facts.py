@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.values import ContextKind, Locality
 
 ItemKind = Literal["file", "git_diff", "instructions", "attachment", "skill", "answer"]
@@ -36,6 +37,7 @@ class ContextItem(NamedTuple):
         digest: SHA-256 of the content that was read, in hex.
         restricted: the pattern that restricts it; None where it is free.
         derived: true where it is an earlier answer that carries a label.
+        secrets: what the scan found in content and name.
     """
 
     path: str
@@ -46,6 +48,7 @@ class ContextItem(NamedTuple):
     forms: tuple[str, ...] = ()
     restricted: str | None = None
     derived: bool = False
+    secrets: tuple[SecretFact, ...] = ()
 
 
 class LeftOut(NamedTuple):
@@ -72,6 +75,7 @@ class PhaseContext(NamedTuple):
 
     Attributes:
         text_tokens: of its words, where nobody has the words any more; None where they are there to be counted.
+        secrets: what the scan found in its words and in the names of what it works on.
     """
 
     paths: tuple[PathFact, ...] = ()
@@ -79,6 +83,7 @@ class PhaseContext(NamedTuple):
     items: tuple[ContextItem, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     text_tokens: int | None = None
+    secrets: tuple[SecretFact, ...] = ()
 
 
 class LiveModel(NamedTuple):

@@ -7,9 +7,11 @@ from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.facts import ContextItem, PhaseContext
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, request_for
-from smista_mcp.core.redaction import shown
+from smista_mcp.core.redaction import redacted, shown
+from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Phase
 from smista_mcp.core.values import Confidence, Grant, Intent
+from smista_mcp.errors import Code
 
 
 class Guard(NamedTuple):
@@ -37,6 +39,7 @@ class Floor(NamedTuple):
         restricted: the content is restricted, so the answer is too and never goes to a remote host as it is.
         only_models: each entry is a list of targets of which the model must be one.
         own_models: those of them that stand in files that are trusted.
+        secret: secrets restrict the content, and no path does.
         reasons: why, in plain words, in the order found.
         withheld: per context item that a remote model must not get, by its place: the reason.
         bound: a local_only rule binds the whole phase.
@@ -52,6 +55,14 @@ class Floor(NamedTuple):
     bound: bool = False
     kept: frozenset[int] = frozenset()
     own_models: tuple[tuple[str, ...], ...] = ()
+    secret: bool = False
+
+    @property
+    def code(self) -> Code:
+        """Why a model that is not local may not serve."""
+        if self.remote_denied and not self.restricted:
+            return Code.MODEL_NOT_ALLOWED
+        return Code.SECRET_DETECTED if self.secret else Code.RESTRICTED_CONTENT
 
 
 _OPEN = Floor(local=False, remote_denied=False, restricted=False, only_models=(), reasons=(), withheld={})
@@ -73,6 +84,7 @@ def floor(guard: Guard, phase: Phase, context: PhaseContext, context_tokens: int
             reasons.append(f"`{item.path}` is {why}")
         if why:
             withheld[place] = why
+    secret = _secret(context, reasons, withheld)
     local_rules: tuple[str, ...] = ()
     only: tuple[PlacedRule, ...] = ()
     kept: dict[int, str] = {}
@@ -87,16 +99,32 @@ def floor(guard: Guard, phase: Phase, context: PhaseContext, context_tokens: int
     if not reasons and not withheld and not only:
         return _OPEN
     return Floor(
-        local=restricted or bool(local_rules) or denied,
+        local=restricted or secret or bool(local_rules) or denied,
         remote_denied=denied,
-        restricted=restricted,
+        restricted=restricted or secret,
         only_models=_targets(only),
         reasons=tuple(dict.fromkeys(reasons)),
         withheld=withheld,
         bound=bool(local_rules),
         kept=frozenset(kept),
         own_models=_targets([placed for placed in only if placed.trusted]),
+        secret=secret and not restricted,
     )
+
+
+def _secret(context: PhaseContext, reasons: list[str], withheld: dict[int, str]) -> bool:
+    """Whether words, names or required items hold a secret; each item that does is withheld."""
+    if context.secrets:
+        reasons.append(f"the task {told(context.secrets)}")
+    found = bool(context.secrets)
+    for place, item in enumerate(context.items):
+        if not item.secrets:
+            continue
+        withheld.setdefault(place, told(item.secrets))
+        if item.required:
+            found = True
+            reasons.append(f"`{redacted(item.path)}` {told(item.secrets)}")
+    return found
 
 
 def _targets(rules: Sequence[PlacedRule]) -> tuple[tuple[str, ...], ...]:

@@ -59,6 +59,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         unconfirmed=tuple(source.name for source in given if not source.trusted),
         locked=tuple((lock.text, lock.origin) for lock in locks),
         organisation=_organisation(given),
+        secrets_allowed=frozenset(_each(forbidden.secrets_allowed)),
     )
 
 
@@ -124,6 +125,7 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         "privacy.restricted_paths": forbidden.restricted,
         "privacy.remote.blocked_paths": forbidden.blocked,
         "budgets": forbidden.budgets,
+        "secrets.allow": forbidden.secrets_allowed,
     }
     for key, members in lists.items():
         for index, member in enumerate(members):

@@ -94,6 +94,7 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
         "catalog": len(document.catalog),
         "hosts": len(local_hosts),
         "privacy.free_paths": len(document.privacy.free_paths),
+        "secrets.allow": len(document.secrets.allow),
     }
     yield from _counted(counted)
     if document.plugins.select is not None:

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from smista_mcp.core.addresses import HiddenCredential, parse_address
 from smista_mcp.core.globs import refusal
 from smista_mcp.core.modelref import HOST, ClassRef, parse_target
+from smista_mcp.core.secretscan import FINGERPRINT
 from smista_mcp.core.values import ContextKind, Effort, Grant, Intent, Locality, Value
 
 DEFAULT_PRIORITY = 1000
@@ -117,6 +118,14 @@ def _scope(value: str) -> str:
             "invalid_enum", "is not a scope; write `all`, `project`, `intent:NAME`, `model:GLOB` or `token:NAME`"
         )
     return value
+
+
+def _fingerprint(value: str) -> str:
+    if re.match(FINGERPRINT, value):
+        return value
+    raise PydanticCustomError(
+        "invalid_type", "is not a fingerprint; copy it from the finding, for example `github_token-0123456789abcdef`"
+    )
 
 
 def _secret(value: str) -> str:
@@ -271,6 +280,12 @@ class PrivacySection(Value):
     remote: RemoteSection = RemoteSection()
 
 
+class SecretsSection(Value):
+    """What the scan takes for a secret and is none, by the fingerprint that a finding names."""
+
+    allow: Annotated[tuple[Annotated[StrictStr, AfterValidator(_fingerprint)], ...], Field(max_length=MAX_ENTRIES)] = ()
+
+
 class Budget(Value):
     scope: Annotated[Text, AfterValidator(_scope)]
     period: Literal["task", "day", "month"]
@@ -373,6 +388,7 @@ class PolicyDocument(Value):
     classes: dict[Annotated[str, AfterValidator(_class_name)], ClassDefinition] = {}
     models: ModelsSection = ModelsSection()
     privacy: PrivacySection = PrivacySection()
+    secrets: SecretsSection = SecretsSection()
     tools: ToolsSection = ToolsSection()
     budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = ()
     dispatch: DispatchSection = DispatchSection()

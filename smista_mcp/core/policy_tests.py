@@ -23,6 +23,7 @@ from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Expectation, TestTask
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.routing import Routed, route
+from smista_mcp.core.secretscan import secrets_of_phases
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, snapshot
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.values import ContextKind, Layer, Value
@@ -170,7 +171,12 @@ def decide(case: TestTask, world: Snapshot, label: Labeller | None = None) -> tu
     check_model(task)
     phases = book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=given_kinds(task))
     contexts = label(task, phases, book) if label else [label_context(task, p, phases=len(phases)) for p in phases]
-    return route(task, phases, [weighed(context, case.context_tokens) for context in contexts], world)
+    words = secrets_of_phases(task.text, [phase.text for phase in phases], book.policy.secrets_allowed)
+    contexts = [
+        weighed(context, case.context_tokens)._replace(secrets=secrets)
+        for context, secrets in zip(contexts, words, strict=True)
+    ]
+    return route(task, phases, contexts, world)
 
 
 def label_context(task: Task, phase: Phase, *, phases: int = 1) -> PhaseContext:

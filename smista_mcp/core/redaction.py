@@ -1,38 +1,54 @@
-"""Keys and passwords by their look, so that no text that people read ever repeats one."""
+"""The one redactor: no text that is shown, logged or kept ever repeats a secret that the scan knows."""
 
+import json
 import re
+from typing import cast
 
-_MARKS = ("sk-", "AIza", "AKIA", "ASIA", "gh", "glpat-", "xox", "hf_", "PRIVATE KEY", "://")
+from smista_mcp.core.secretscan import scan
+from smista_mcp.core.secretscan.rules import Lazy
+
 REDACTED = "[secret]"
-SECRET = re.compile(
-    r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"  # Anthropic, OpenAI and those that follow them
-    r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"
-    r"|(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}"
-    r"|(?<![A-Za-z0-9])(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})"
-    r"|(?<![A-Za-z0-9])(?:glpat-[A-Za-z0-9_-]{20,}|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{30,})"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+@",
-)
-"""A key of a well-known kind, the head of a private key, or a user and a password inside an address."""
 
-
-def may_hold_secret(text: str) -> bool:
-    """Whether a search for `SECRET` is worth its time on a long text."""
-    return any(mark in text for mark in _MARKS)
-
-
-_BY_LOOK_ALONE = re.compile(
-    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"  # a JSON web token
+_LIKELY = Lazy(
+    r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,400}+"
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,4000}+\.[A-Za-z0-9_-]{8,4000}+(?:\.[A-Za-z0-9_-]{0,4000}+)?"
     r"|(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?!/?[A-Za-z0-9+=]|\.[a-z])"  # as long as a secret key of AWS; no file's name
-    r"|(?<!:)//[^\s/@:\"'\\]+:[^\s/@\"'\\]+@"  # a user and a password whose scheme was cut off
-    r"|(?<=[a-z]:/)[^\s/@:\"'\\]+:[^\s/@\"'\\]+@"  # or one slash of it
+    r"|(?<!:)//[^\s/@:\"'\\]{1,200}+:[^\s/@\"'\\]{1,200}+@"  # a user and a password whose scheme was cut off
+    r"|(?<=[a-z]:/)[^\s/@:\"'\\]{1,200}+:[^\s/@\"'\\]{1,200}+@"  # or one slash of it
+    r"|(?<=://)[^\s/@:\"'\\]{0,200}+:[^\s/@\"'\\]{1,200}+@"  # or that are an example
+    r"|-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}"
 )
 """What is taken for a secret where a text is shown or kept, and nowhere else: a mistake costs a few characters."""
 
 
 def redacted(text: str) -> str:
-    """The text with every such key replaced, and with what else looks like one."""
-    return _BY_LOOK_ALONE.sub(_covered, SECRET.sub(REDACTED, text))
+    """The text with every secret replaced, examples of vendors included, and with what else looks like one."""
+    hits = scan(text, examples=True)
+    if hits:
+        pieces: list[str] = []
+        at = 0
+        for hit in hits:
+            pieces += (text[at : hit.start], REDACTED)
+            at = hit.end
+        text = "".join((*pieces, text[at:]))
+    return _LIKELY().sub(_covered, text)
+
+
+def redacted_json(text: str) -> str:
+    """JSON with every secret in a string of it replaced; it stays JSON of the same shape."""
+    if redacted(text) == text:
+        return text
+    return json.dumps(_redacted_value(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+
+
+def _redacted_value(value: object) -> object:
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, list):
+        return [_redacted_value(inner) for inner in cast("list[object]", value)]
+    if isinstance(value, dict):
+        return {redacted(key): _redacted_value(inner) for key, inner in cast("dict[str, object]", value).items()}
+    return value
 
 
 def _covered(found: re.Match[str]) -> str:

@@ -70,6 +70,7 @@ class Restrictions(NamedTuple):
     denied: tuple[Stated[str], ...]
     budgets: tuple[Stated[Budget], ...]
     host_localities: Mapping[str, Stated[Locality]]
+    secrets_allowed: tuple[Stated[str], ...]
 
 
 def restrict(sources: Sequence[LayerDocument]) -> Restrictions:
@@ -85,6 +86,7 @@ def restrict(sources: Sequence[LayerDocument]) -> Restrictions:
         denied=denied_models(sources),
         budgets=budgets(sources),
         host_localities=host_localities(sources),
+        secrets_allowed=secrets_allowed(sources),
     )
 
 
@@ -196,6 +198,15 @@ def budgets(sources: Sequence[LayerDocument]) -> tuple[Stated[Budget], ...]:
         for index, budget in enumerate(source.document.budgets)
         if not (source.defaults and (budget.scope, budget.period) in own)
     )
+
+
+def secrets_allowed(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
+    """Fingerprints of what is no secret: the word of user and organisation alone."""
+    found: dict[str, Origin] = {}
+    for source in by_authority(sources):
+        for index, fingerprint in enumerate(source.document.secrets.allow if source.owner else ()):
+            found.setdefault(fingerprint, source.origin("secrets", "allow", index))
+    return tuple(Stated(fingerprint, origin) for fingerprint, origin in found.items())
 
 
 def host_localities(sources: Sequence[LayerDocument]) -> dict[str, Stated[Locality]]:

@@ -76,6 +76,7 @@ def _facts(source: LayerDocument) -> Iterator[Finding]:
     paths += [("hosts", name) for name, host in document.hosts.items() if host.locality is Locality.LOCAL]
     paths += [("privacy", "free_paths")] if document.privacy.free_paths else []
     paths += [("plugins", "select")] if document.plugins.select is not None else []
+    paths += [("secrets", "allow")] if document.secrets.allow else []
     for path in paths:
         words = "this is not this layer's to say, and is not applied", _right_file(source)
         yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)

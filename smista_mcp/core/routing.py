@@ -362,8 +362,12 @@ def _canonical(context: PhaseContext) -> bytes:
     plain = [
         [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
         sorted(context.kinds),
-        [(i.path, i.kind, i.tokens, i.required, i.digest, i.forms, i.restricted, i.derived) for i in context.items],
+        [
+            (i.path, i.kind, i.tokens, i.required, i.digest, i.forms, i.restricted, i.derived, i.secrets)
+            for i in context.items
+        ],
         [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
+        context.secrets,
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
 

@@ -274,7 +274,7 @@ def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market) ->
         included=tuple(
             context_entry(i.path, i.kind, i.tokens, "the host reads it itself")
             for i in ask.context.items
-            if i.restricted is None
+            if i.restricted is None and not i.secrets
         )
     )
     return Candidate(
@@ -316,8 +316,9 @@ def _names_of(targets: Sequence[str], market: Market) -> Iterator[str]:
 def _check_floor(locality: Locality, ask: Ask) -> None:
     if locality is Locality.LOCAL or not ask.floor.local:
         return
-    code = Code.MODEL_NOT_ALLOWED if ask.floor.remote_denied and not ask.floor.restricted else Code.RESTRICTED_CONTENT
-    raise _No(code, f"not local, and this phase must stay on this machine: {'; '.join(ask.floor.reasons[:3])}")
+    raise _No(
+        ask.floor.code, f"not local, and this phase must stay on this machine: {'; '.join(ask.floor.reasons[:3])}"
+    )
 
 
 def _check_capabilities(facts: ModelFacts, live: LiveAnswer, ask: Ask) -> None:

@@ -13,6 +13,7 @@ from smista_mcp.core.floor import Guard
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, index_of
 from smista_mcp.core.plugin import Plugin
+from smista_mcp.core.secretscan import rules_digest
 from smista_mcp.core.selection import Market
 from smista_mcp.core.values import Layer
 
@@ -90,6 +91,7 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
         "catalog": catalog.digest[:32],
         "host": digest(now.host),
         "policy": book.policy.revision[:32],
+        "secret_rules": rules_digest(),
         "version": digest(version),
     }
     if now.plugin is not None:

@@ -143,7 +143,8 @@ def _cleared(candidate: Candidate, work: Assignment) -> tuple[list[Piece], list[
     labelled = next((piece for piece in work.answers if piece.label), None)
     if remote and (least.local or labelled):
         why = f"the {labelled.path} is {labelled.label}" if labelled else "; ".join(least.reasons[:3])
-        raise ProviderError(f"must stay on this machine: {why}", code=Code.RESTRICTED_CONTENT)
+        code = Code.RESTRICTED_CONTENT if labelled else least.code
+        raise ProviderError(f"must stay on this machine: {why}", code=code)
     chosen: list[Piece] = []
     kept = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
     for piece in work.pieces:

@@ -12,6 +12,7 @@ from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
 from smista_mcp.core.handing import handoff, may_hand_over
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.routing import Routed
+from smista_mcp.core.secretscan import secrets_in
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
@@ -44,12 +45,14 @@ class Delivery:
         host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody can be asked here, so `ask`
             is as strict as `file`.
         files: where withheld answers are kept.
+        allowed: fingerprints of what the secret scan finds and the policy says is none.
     """
 
     host: HostFacts
     handoff: str
     host_answers: str
     files: AnswerFiles
+    allowed: frozenset[str] = frozenset()
 
     @property
     def shows_restricted(self) -> bool:
@@ -194,6 +197,8 @@ class _Run:
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
         phase = work.routed.phase
+        if await anyio.to_thread.run_sync(secrets_in, answer.text, self._delivery.allowed):
+            answer = replace(answer, label="restricted")  # wherever the model has it from
         self._answers[phase.index] = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=f"answer of phase {phase.index}",

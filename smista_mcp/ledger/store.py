@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.redaction import redacted
+from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Code, NotFound
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading, writing
 from smista_mcp.ledger.folder import installation_key
@@ -159,7 +159,7 @@ class Ledger:
             *(attempt_id, trace_id, start.phase, start.intent.value, redacted(start.model)),
             *(_name(start.resolved_model), redacted(start.provider), start.locality.value, start.workspace),
             *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
-            redacted(start.receipt.model_dump_json()),
+            redacted_json(start.receipt.model_dump_json()),
         )
         with self._writing() as db:
             find_trace(db, trace_id)
@@ -245,7 +245,7 @@ def _new_id() -> str:
 
 def _facts(answer: RouteRecord) -> list[str]:
     facts = answer.facts or (PhaseFacts(),) * len(answer.decisions)
-    return [redacted(one.model_dump_json(exclude_defaults=True)) for one in facts]
+    return [redacted_json(one.model_dump_json(exclude_defaults=True)) for one in facts]
 
 
 def _hosts(answer: RouteRecord) -> list[str]:
@@ -260,7 +260,7 @@ def _body(decision: Decision) -> str:
     """The decision as it is kept: recorded, without words of the task that only the host needs, without secrets."""
     handoff = None if decision.handoff is None else decision.handoff.model_copy(update={"prompt": ""})
     kept = decision.model_copy(update={"recorded": True, "handoff": handoff})
-    return redacted(kept.model_dump_json(by_alias=True))
+    return redacted_json(kept.model_dump_json(by_alias=True))
 
 
 def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from smista_mcp.core.findings import Finding, FindingCode, Severity
 from smista_mcp.core.policy import PolicyDocument, dotted
-from smista_mcp.core.redaction import SECRET, may_hold_secret, redacted
+from smista_mcp.core.redaction import redacted
+from smista_mcp.core.secretscan import scan
 from smista_mcp.core.values import Layer
 from smista_mcp.loading.files import Unreadable
 from smista_mcp.loading.misfits import Misfit, Path, TomlValue, misfits
@@ -194,10 +195,10 @@ def _odd_texts(text: str, raw: Mapping[str, TomlValue]) -> Iterator[Misfit]:
 
 def _secrets(text: str, raw: Mapping[str, TomlValue]) -> Iterator[Misfit]:
     """Keys and passwords by their look, wherever they stand; the task of a `[[test]]` may hold a made-up one."""
-    if not may_hold_secret(text):
+    if not scan(text):
         return
     for path, value in _texts(raw):
-        if path[0] != "test" and path[-1] not in ("api_key", "base_url") and SECRET.search(value):
+        if path[0] != "test" and path[-1] not in ("api_key", "base_url") and scan(value):
             fix = "remove it, have it revoked, and name a variable with `${secret:NAME}` where a key belongs"
             yield Misfit(FindingCode.INLINE_SECRET, path, "holds what looks like a key or a password", fix)
 

@@ -23,6 +23,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "providers": f"Where model servers are: built-in ones, or `openai-compat:ANYTHING`. {_OWN}",
         "hosts": f"Whether the product that calls runs its own model here. `local`: {_OWN.lower()}",
         "catalog": f"Facts of models, in place of the built-in ones. {_OWN}",
+        "secrets": f"What the scan for secrets shall pass over. {_OWN}",
         "plugins": f"Functions of installed packages that a decision asks. {_OWN}",
         "test": "Tasks with what must come out, for `smista-mcp policy test`.",
     },
@@ -119,6 +120,9 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "output_price": _USD_MILLION,
         "price_kind": "`plan` where a subscription pays.",
         "capabilities": "What it can do.",
+    },
+    "SecretsSection": {
+        "allow": "Fingerprints of false alarms, as the refusal shows them: `kind-` and 16 hexadecimal digits.",
     },
     "PluginsSection": {
         "select": "`package.module:function`, which may reorder or drop accepted candidates.",

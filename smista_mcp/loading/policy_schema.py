@@ -24,6 +24,7 @@ _TARGET = r"^(class:\S+|[^\s/]+/\S+)$"
 _SHAPES: Mapping[str, Node] = {
     "_address": {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s@?#]+$"},
     "_class_name": {"pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"},
+    "_fingerprint": {"pattern": r"^[a-z0-9_]{3,60}-[0-9a-f]{16}$"},
     "_function": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"},
     "_glob": {"pattern": r"^[^!/~\x00-\x1f]"},
     "_model": {"pattern": r"^[^\s/]+/\S+$"},

@@ -14,6 +14,7 @@ from typing import cast
 
 from mcp_types import CallToolResult, TextContent
 
+from smista_mcp.core.redaction import redacted
 from smista_mcp.errors import InvalidTask, SmistaError
 from smista_mcp.server.schemas import TOOL_NAMES
 
@@ -28,7 +29,7 @@ def told(error: SmistaError) -> CallToolResult:
     It has no structured content: what a tool declares as its output does not describe a failure, and hosts that check
     one against the other would drop the text.
     """
-    return _tool_error(str(error))
+    return _tool_error(redacted(str(error)))
 
 
 def unknown_tool() -> CallToolResult:
@@ -57,7 +58,7 @@ def report(what: str, error: BaseException) -> str:
             f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
             for frame in reversed(extract_tb(leaf.__traceback__)[-_FRAMES:])
         )
-        told_apart = str(leaf) if isinstance(leaf, SmistaError) else type(leaf).__name__
+        told_apart = redacted(str(leaf)) if isinstance(leaf, SmistaError) else type(leaf).__name__
         _LOGGER.error("%s failed, reference %s: %s at %s", what, reference, told_apart, places)
     return reference
 

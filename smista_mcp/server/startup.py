@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from smista_mcp.core.redaction import redacted
 from smista_mcp.server.signals import Interruption
 
 
@@ -66,11 +67,12 @@ def sparing() -> Generator[None]:
 class OneLine(logging.Formatter):
     """A record as one line. Of an exception it says only the type: its text may quote what a host sent.
 
-    Further lines of a message are dropped for the same reason: asyncio puts the exception there.
+    Further lines of a message are dropped for the same reason: asyncio puts the exception there. The protocol library
+    logs whole messages of a host where somebody turns debugging on, so secrets are covered here too.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         kind = record.exc_info[0] if record.exc_info else None
         cause = f" ({kind.__name__})" if kind else ""
-        message = record.getMessage().partition("\n")[0]
+        message = redacted(record.getMessage().partition("\n")[0])
         return f"smista-mcp: {record.levelname.lower()} in {record.name}: {message}{cause}"

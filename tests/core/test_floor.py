@@ -9,8 +9,10 @@ from smista_mcp.core.floor import Floor, Guard, floor
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import index_of
 from smista_mcp.core.policy import Rule
+from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.task import IntentReading, Phase
 from smista_mcp.core.values import Confidence, Grant, Intent, Layer
+from smista_mcp.errors import Code
 
 
 def guard(
@@ -148,3 +150,39 @@ def test_more_paths_items_or_patterns_never_open_what_was_closed(
     assert before.local <= after.local
     assert before.restricted <= after.restricted
     assert set(before.withheld) <= set(after.withheld)
+
+
+TOKEN = SecretFact("github_token", 3, "github_token-0123456789abcdef")
+
+
+def with_secret(path: str, *, required: bool) -> ContextItem:
+    return item(path, required=required)._replace(secrets=(TOKEN,))
+
+
+def test_a_secret_in_the_words_or_in_what_is_needed_keeps_the_phase_here() -> None:
+    for context in (PhaseContext(secrets=(TOKEN,)), PhaseContext(items=(with_secret("a", required=True),))):
+        found = floor(guard(), phase(), context, 0)
+        assert (found.local, found.restricted, found.secret, found.code) == (True, True, True, Code.SECRET_DETECTED)
+        assert "github_token in line 3" in found.reasons[0]
+
+
+def test_a_secret_in_what_is_only_helpful_withholds_that_alone() -> None:
+    items = (with_secret("a", required=False), item("b", required=True))
+    found = floor(guard(), phase(), PhaseContext(items=items), 0)
+    assert (found.local, found.restricted, list(found.withheld), found.kept) == (False, False, [0], frozenset())
+
+
+def test_what_a_path_restricts_is_called_so_whatever_else_is_in_it() -> None:
+    found = floor(guard((".env",)), phase(), PhaseContext(items=(with_secret(".env", required=True),)), 0)
+    assert (found.local, found.secret, found.code) == (True, False, Code.RESTRICTED_CONTENT)
+    assert found.withheld[0] == "restricted by `.env`"
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6), st.booleans())
+def test_a_secret_never_loosens(items: list[tuple[bool, bool]], words: bool) -> None:
+    plain = tuple(item(f"f{n}", required=required) for n, (required, _) in enumerate(items))
+    held = tuple(one._replace(secrets=(TOKEN,)) if has else one for one, (_, has) in zip(plain, items, strict=True))
+    before = floor(guard(("f0",)), phase(), PhaseContext(items=plain), 0)
+    after = floor(guard(("f0",)), phase(), PhaseContext(items=held, secrets=(TOKEN,) * words), 0)
+    assert (before.local, before.restricted) <= (after.local, after.restricted)
+    assert before.withheld.keys() <= after.withheld.keys()

@@ -200,6 +200,16 @@ def test_a_free_path_that_frees_nothing_is_noticed() -> None:
     assert merge([user({"privacy": {"free_paths": [".env"]}})]).notices == ()
 
 
+def test_only_the_user_says_what_is_no_secret() -> None:
+    allow = {"secrets": {"allow": ["github_token-0123456789abcdef"]}}
+    assert merge([user(allow)]).secrets_allowed == {"github_token-0123456789abcdef"}
+    assert merge([user(allow)]).provenance["secrets.allow[0]"].layer is Layer.USER
+    for other in (repository(allow), layer(Layer.LOCAL, allow), preset(allow), layer(Layer.USER, allow, trusted=False)):
+        policy = merge([other])
+        assert policy.secrets_allowed == frozenset()
+        assert any("secrets.allow" in notice for notice in policy.notices)
+
+
 @pytest.mark.parametrize(("loose", "strict"), [("allow", "ask"), ("ask", "deny"), ("allow", "deny")], ids=str)
 def test_the_strictest_value_that_a_layer_states_holds(loose: str, strict: str) -> None:
     def mode(value: str) -> dict[str, object]:

@@ -146,7 +146,6 @@ def test_each_misfit_has_a_code_a_key_and_a_line(text: str, code: str, at: str, 
     ("key", "text"),
     [
         ("escalate", rule("escalate = {}")),
-        ("secrets", "[secrets]\nallow = []"),
         ("ledger", "[ledger]"),
         ("routing.adaptive", "[routing.adaptive]"),
         ("unmediated", '[providers."cli:codex"]\nunmediated = true'),

@@ -1,0 +1,41 @@
+"""What the secret scan says of contents and names; each content is searched once in a call."""
+
+from collections.abc import Iterable
+
+from smista_mcp.core.secretscan import SecretFact, secrets_in
+
+
+class SecretLabels:
+    """Searches texts.
+
+    Args:
+        allowed: fingerprints of what the policy says is no secret.
+    """
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+        self._known: dict[str, tuple[SecretFact, ...]] = {}
+
+    def of_content(self, text: str, digest: str, first_line: int = 1) -> tuple[SecretFact, ...]:
+        """The secrets of a content.
+
+        Args:
+            text: the content.
+            digest: its hash.
+            first_line: the line of its file that it begins with.
+        """
+        found = self._known.get(digest)
+        if found is None:
+            found = self._known[digest] = secrets_in(text, self._allowed)
+        if first_line == 1:
+            return found
+        return tuple(fact._replace(line=fact.line + first_line - 1) for fact in found)
+
+    def of_part(self, text: str) -> tuple[SecretFact, ...]:
+        """The secrets of a part of a diff."""
+        return secrets_in(text, self._allowed)
+
+    def of_names(self, names: Iterable[str]) -> tuple[SecretFact, ...]:
+        """The secrets in names; none of them has a line."""
+        found = secrets_in("\n".join(names), self._allowed)
+        return tuple(dict.fromkeys(fact._replace(line=0) for fact in found))
