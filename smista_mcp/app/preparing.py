@@ -13,12 +13,13 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.redaction import redacted_json
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
+from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind
 from smista_mcp.errors import InvalidTask, StateUnavailable
-from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord
+from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
 """What a call may hand over by itself, whatever it came through."""
@@ -175,12 +176,18 @@ def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) ->
                 forms=_forms(i.path, i.forms),
                 restricted=i.restricted,
                 derived=i.derived,
+                secrets=_secrets(i.secrets),
             )
             for i in context.items
         ),
         withheld=tuple(printable(g.path) for g in context.left_out if g.part and g.restricted and g.path not in spared),
+        secrets=_secrets(context.secrets),
         host_believed=believed,
     )
+
+
+def _secrets(found: Sequence[SecretFact]) -> tuple[SecretLabel, ...]:
+    return tuple(SecretLabel.model_construct(kind=s.kind, line=s.line, fingerprint=s.fingerprint) for s in found)
 
 
 def _forms(path: str, forms: Sequence[str]) -> tuple[str, ...]:

@@ -23,12 +23,13 @@ from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import TestTask
 from smista_mcp.core.policy_tests import decide, supposed
 from smista_mcp.core.routing import route
+from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.snapshot import Rulebook, Snapshot, rulebook
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Layer, Locality
 from smista_mcp.core.whatif import Compared, Comparison, Judged, compare, judged
 from smista_mcp.errors import SmistaError, StateUnavailable
-from smista_mcp.ledger import Ledger, PhaseFacts, StoredDecision
+from smista_mcp.ledger import Ledger, PhaseFacts, SecretLabel, StoredDecision
 from smista_mcp.loading.layers import LayerFile, Settings, load_in_place
 from smista_mcp.loading.presets import preset_names
 
@@ -252,6 +253,11 @@ def _replayed(recorded: _Recorded, under: Side) -> Judged:
     return judged(routed, context, under.book.guard, world.market.host.locality, facts.withheld)
 
 
+def _secrets(found: Sequence[SecretLabel], policy: Policy) -> tuple[SecretFact, ...]:
+    facts = (SecretFact(one.kind, one.line, one.fingerprint) for one in found)
+    return tuple(fact for fact in facts if fact.fingerprint not in policy.secrets_allowed)
+
+
 def _context(facts: PhaseFacts, policy: Policy) -> PhaseContext:
     if facts.text_tokens is None:
         named = tuple(PathFact(path, "call", forms=(path,)) for path in facts.paths)
@@ -270,10 +276,12 @@ def _context(facts: PhaseFacts, policy: Policy) -> PhaseContext:
                 forms=item.forms or (item.path,),
                 restricted=item.restricted if _still(item.restricted, patterns) else None,
                 derived=item.derived,
+                secrets=_secrets(item.secrets, policy),
             )
             for item in facts.items
         ),
         text_tokens=facts.text_tokens,
+        secrets=_secrets(facts.secrets, policy),
     )
 
 

@@ -43,6 +43,14 @@ class PathLabel(Value):
     forms: tuple[str, ...] = ()
 
 
+class SecretLabel(Value):
+    """What was found of a secret, as `core.secretscan.SecretFact` has it."""
+
+    kind: str
+    line: int
+    fingerprint: str | None = None
+
+
 class ItemLabel(Value):
     """A piece of context, as `core.facts.ContextItem` has it, without the hash of its content."""
 
@@ -53,6 +61,7 @@ class ItemLabel(Value):
     forms: tuple[str, ...] = ()
     restricted: str | None = None
     derived: bool = False
+    secrets: tuple[SecretLabel, ...] = ()
 
 
 class PhaseFacts(Value):
@@ -69,6 +78,7 @@ class PhaseFacts(Value):
         named: the paths of the phase.
         items: its context.
         withheld: what of the context was not read, because it is restricted; the first of each kind.
+        secrets: those that were found in its words and in names, without what the policy allowed then.
         host_believed: whether what the policy says of the host by its name held: not for any name given over HTTP.
     """
 
@@ -83,6 +93,7 @@ class PhaseFacts(Value):
     named: tuple[PathLabel, ...] = ()
     items: tuple[ItemLabel, ...] = ()
     withheld: tuple[str, ...] = ()
+    secrets: tuple[SecretLabel, ...] = ()
     host_believed: bool = True
 
 

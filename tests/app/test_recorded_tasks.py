@@ -59,6 +59,7 @@ diff --git a/src/auth/login.py b/src/auth/login.py
 -x = 1
 +x = 2
 """
+TOKEN = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 CALLS = (
     Task(text="review the login", paths=("src/auth/login.py",)),
     Task(text="review src/auth/login.py and then write its documentation"),
@@ -76,6 +77,9 @@ CALLS = (
     Task(text="sum it up", attachments=(Attachment(path="secrets/a.md", content="words"),)),
     Task(text="sum it up", attachments=(Attachment(path="notes.md", content="words " * 3000),)),
     Task.model_validate({"text": "improve it", "effort": "xhigh", "skill": "changelog"}),
+    Task(text="explain why " + TOKEN + " is refused"),
+    Task(text="improve it", paths=("src/keyed.py",)),
+    Task(text="sum it up", attachments=(Attachment(path="notes.md", content="export TOKEN=" + TOKEN),)),
 )
 
 
@@ -84,6 +88,7 @@ def app(bench: Bench) -> App:
     for file in ("src/auth/login.py", "src/api.py", "src/crypto/keys.py", ".env", "lib/a.py", "lib/server.pem"):
         bench.write(file, "x = 1\n")
     bench.write("src/big.py", "value = compute(1)\n" * 2000)
+    bench.write("src/keyed.py", f"TOKEN = '{TOKEN}'\n")
     (bench.workspace / "src/linked.py").symlink_to("crypto/keys.py")
     (bench.workspace / "src/hard.py").hardlink_to(_outside(bench))
     return bench.app(POLICY, **KEYS)
