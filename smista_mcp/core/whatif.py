@@ -53,6 +53,7 @@ class Judged(NamedTuple):
         held: labels of the context that a remote model must not get.
         remote: whether the words themselves go to a remote model.
         may_leave: whether they may: also by way of a fallback.
+        unasked: whether they may without a person being asked.
     """
 
     outcome: Outcome
@@ -60,6 +61,7 @@ class Judged(NamedTuple):
     held: frozenset[str]
     remote: bool
     may_leave: bool
+    unasked: bool
 
 
 class Compared(NamedTuple):
@@ -85,7 +87,7 @@ class Change(Value):
     Attributes:
         fields: which fields of the outcome differ; `withheld` where the same model gets other context, `phases` where
             the task is read as another number of phases, `reach` where only the locality of a host or of a fallback is
-            another one.
+            another one, or whether a person is asked about it.
         released: labels of context that were withheld from remote models and are not any more; the first 20.
         tasks: the labels of the first 20 tasks; `count` is the number of all.
         reason_before: of the first of them; `reason_after` likewise.
@@ -135,9 +137,17 @@ def judged(routed: Routed, context: PhaseContext, guard: Guard, host: Locality, 
     decision = routed.decision
     held = {context.items[place].path for place in routed.floor.withheld}
     held |= {path for path in unread if judge(guard, (path,))}
-    remote = _goes(decision) is Locality.REMOTE or (decision.status is Status.HANDOFF and host is Locality.REMOTE)
-    further = any(candidate.locality is Locality.REMOTE for candidate in routed.candidates)
-    return Judged(_outcome(decision), decision.reason, frozenset(held), remote, remote or further)
+    handed = decision.status is Status.HANDOFF and host is Locality.REMOTE
+    remote = _goes(decision) is Locality.REMOTE or handed
+    further = [candidate for candidate in routed.candidates if candidate.locality is Locality.REMOTE]
+    return Judged(
+        _outcome(decision),
+        decision.reason,
+        frozenset(held),
+        remote=remote,
+        may_leave=remote or bool(further),
+        unasked=handed or not all(candidate.needs_approval for candidate in further),
+    )
 
 
 def _goes(decision: Decision) -> Locality | None:
@@ -211,13 +221,13 @@ def _paired(task: Compared) -> list[tuple[Judged, Judged]]:
 def _difference(number: int, task: Compared, before: Judged, after: Judged) -> _Difference | None:
     old, new = before.outcome.model_dump(), after.outcome.model_dump()
     fields = [name for name in old if old[name] != new[name]]
-    released = before.held - after.held if after.remote else frozenset[str]()
-    both_remote = before.remote and after.remote
-    if both_remote and before.held != after.held:
+    released = before.held - after.held if after.may_leave else frozenset[str]()
+    both_leave = before.may_leave and after.may_leave
+    if both_leave and before.held != after.held:
         fields.append("withheld")
     if len(task.before) != len(task.after):
         fields.append("phases")
-    kind = _kind(before, after, leaves=bool(both_remote and released))
+    kind = _kind(before, after, leaves=bool(both_leave and released))
     if not fields and kind is Kind.OTHER:
         return None
     fields = fields or ["reach"]
@@ -226,8 +236,8 @@ def _difference(number: int, task: Compared, before: Judged, after: Judged) -> _
 
 def _kind(before: Judged, after: Judged, *, leaves: bool) -> Kind:
     old, new = before.outcome.status, after.outcome.status
-    unasked = old is Status.APPROVAL_REQUIRED and new is not Status.APPROVAL_REQUIRED and after.remote
-    if leaves or unasked or (after.remote and not before.remote) or (after.may_leave and not before.may_leave):
+    freer = ((before.remote, after.remote), (before.may_leave, after.may_leave), (before.unasked, after.unasked))
+    if leaves or any(now and not once for once, now in freer):
         return Kind.LEAK
     if new is Status.REFUSED and old is not Status.REFUSED:
         return Kind.REFUSAL

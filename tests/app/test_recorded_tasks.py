@@ -215,6 +215,24 @@ def test_what_goes_without_being_asked_is_a_leak_and_what_is_asked_first_an_appr
     assert kinds(changed(bench, app, asking, POLICY)) == [(Kind.APPROVAL, 1)]
 
 
+def test_a_fallback_that_nobody_is_asked_about_any_more_is_a_leak(bench: Bench, app: App) -> None:
+    app.route(Task(text="plan it"))
+    free = ALLOWED + default("ollama/tiny", "openai/gpt-terra")
+    asking = free.replace('"allow"', '"ask"')
+    answer = changed(bench, app, free, asking)
+    assert [(c.kind, c.fields) for c in answer.comparison.changes] == [(Kind.LEAK, ("reach",))]
+    assert changed(bench, app, asking, free).comparison.totals.leaks == 0
+
+
+def test_context_that_a_fallback_gets_now_is_a_leak(bench: Bench, app: App) -> None:
+    bench.write("AGENTS.md", "be kind\n")
+    app.route(Task(text="improve it", paths=("src/api.py",)))
+    free = ALLOWED + default("ollama/tiny", "openai/gpt-terra") + "[privacy]\nrestricted_paths = []\n"
+    answer = changed(bench, app, free, free.replace("= []\n", '= ["*.md"]\n'))
+    (change,) = answer.comparison.changes
+    assert (change.kind, change.released) == (Kind.LEAK, ("AGENTS.md",))
+
+
 def test_the_model_and_effort_of_the_call_still_count(bench: Bench, app: App) -> None:
     app.route(Task.model_validate({"text": "plan it", "model": "openai/gpt-terra", "effort": "low"}))
     (refused,) = changed(bench, app, POLICY + '[routing]\noverrides = "deny"\n').comparison.changes

@@ -35,9 +35,11 @@ def outcome(
     )
 
 
-def one(found: Outcome, *held: str, may_leave: bool = False) -> Judged:
+def one(found: Outcome, *held: str, may_leave: bool = False, asked: bool = False) -> Judged:
     remote = found.locality is THERE or found.status is Status.HANDOFF
-    return Judged(found, "because", frozenset(held), remote, remote or may_leave)
+    leaves = remote or may_leave
+    unasked = leaves and not asked and found.status is not Status.APPROVAL_REQUIRED
+    return Judged(found, "because", frozenset(held), remote, leaves, unasked)
 
 
 LOCAL, REMOTE = one(outcome()), one(outcome(locality=THERE))
@@ -57,6 +59,9 @@ ALL = (LOCAL, REMOTE, ASKED, REFUSED, HOST)
         (ASKED, REMOTE, Kind.LEAK),
         (one(outcome(locality=THERE), "a", "b"), one(outcome(locality=THERE), "a"), Kind.LEAK),
         (LOCAL, one(outcome(), may_leave=True), Kind.LEAK),
+        (one(outcome(), may_leave=True, asked=True), one(outcome(), may_leave=True), Kind.LEAK),
+        (ASKED, one(outcome(), may_leave=True), Kind.LEAK),
+        (one(outcome(), "a", may_leave=True), one(outcome(), may_leave=True), Kind.LEAK),
         (REMOTE, REFUSED, Kind.REFUSAL),
         (LOCAL, REFUSED, Kind.REFUSAL),
         (HOST, REFUSED, Kind.REFUSAL),
@@ -86,7 +91,7 @@ def test_context_that_a_local_model_may_see_is_not_released() -> None:
 
 
 def test_a_host_that_is_remote_now_is_a_leak_though_no_word_of_the_outcome_differs() -> None:
-    here = HOST._replace(remote=False, may_leave=False)
+    here = HOST._replace(remote=False, may_leave=False, unasked=False)
     (change,) = compare([Compared("t", (here,), (HOST,))]).changes
     assert (change.kind, change.fields) == (Kind.LEAK, ("reach",))
 
