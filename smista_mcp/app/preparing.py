@@ -158,6 +158,7 @@ def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) ->
     spared = {path.path for path in context.paths if not path.required}
     return PhaseFacts.model_construct(
         skill=one.phase.skill,
+        binding=one.phase.binding,
         paths=tuple(printable(path) for path in matched_paths(context)),
         tokens=words + required_tokens(context),
         text_tokens=words,

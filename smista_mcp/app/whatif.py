@@ -246,7 +246,12 @@ def _replayed(recorded: _Recorded, under: Side) -> Judged:
     world = under.world(decision.host, believed=facts.host_believed)
     task = Task(text=_WORDS, model=facts.model, effort=facts.effort)
     phase = Phase(
-        index=decision.phase, intent=decision.intent, text=_WORDS, depends_on=decision.depends_on, skill=facts.skill
+        index=decision.phase,
+        intent=decision.intent,
+        text=_WORDS,
+        depends_on=decision.depends_on,
+        skill=facts.skill,
+        binding=facts.binding,
     )
     context = _context(facts, under.book.policy)
     (routed,) = route(task, [phase], [context], world)

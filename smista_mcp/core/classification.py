@@ -56,9 +56,11 @@ class Reader:
         prompt, commanded = _commanded(parsed(text), self._known)
         found = outline(prompt)
         if intent is not None:
-            found = _only(found, Draft(intent, Confidence.HIGH, (), "declared"))
+            found = _only(found, Draft(intent, Confidence.HIGH, (), "declared", binding=_readings(found)))
         elif commanded:
-            found = _only(found, Draft(Intent.SKILL, Confidence.HIGH, (), "command", (_sign(prompt),)))
+            found = _only(
+                found, Draft(Intent.SKILL, Confidence.HIGH, (), "command", (_sign(prompt),), binding=_said_after(text))
+            )
         avoided = avoided_tokens(prompt, found.clauses, found.readings)
         words = wordings(prompt, found, avoided)
         if self.rules and intent is None and not commanded:
@@ -106,6 +108,7 @@ def _by_rule(draft: Draft, met: Met, evidence: tuple[int, ...]) -> Draft:
         evidence=evidence,
         runner_up=None if draft.intent is intent or draft.source == "default" else draft.intent,
         implied=False,
+        binding=draft.readings,
     )
 
 
@@ -130,6 +133,17 @@ def _sign(prompt: Prompt) -> int:
 def _only(found: Outline, draft: Draft) -> Outline:
     """One phase of everything."""
     return found._replace(drafts=[draft._replace(own=tuple(range(len(found.clauses))))])
+
+
+def _readings(found: Outline) -> tuple[Intent, ...]:
+    """What the built-in reader recognises, so that a word of the call or a command lifts no rule that binds."""
+    return tuple(dict.fromkeys(one for draft in found.drafts if draft.source != "default" for one in draft.readings))
+
+
+def _said_after(text: str) -> tuple[Intent, ...]:
+    """What is recognised behind a command, which hides it from the reader."""
+    words = text.split(maxsplit=1)
+    return _readings(outline(parsed(words[1]))) if len(words) > 1 else ()
 
 
 def _spoken(prompt: Prompt, found: Outline, clauses: Iterable[int]) -> list[int]:
@@ -174,6 +188,7 @@ def _phase(
         depends_on=(index - 1,) if index else (),
         implied=draft.implied,
         skill=skill,
+        binding=tuple(one for one in draft.binding if one is not draft.intent),
         mentions=words.mentions,
         avoided=avoided,
     )

@@ -142,11 +142,15 @@ def judge(guard: Guard, forms: Sequence[str]) -> str | None:
 
 
 def _intents(phase: Phase) -> list[Intent]:
-    """The intents that hold for binding: a guess never opens a door, so an unsure reading counts twice."""
+    """The intents that hold for binding.
+
+    A guess never opens a door, so an unsure reading counts twice; nor does a word of the call or a policy's rule about
+    words, so that what the built-in reader sees counts beside them.
+    """
     reading = phase.intent
-    if reading.confidence is Confidence.HIGH or reading.runner_up is None:
-        return [reading.name]
-    return [reading.name, reading.runner_up]
+    unsure = reading.confidence is not Confidence.HIGH and reading.runner_up is not None
+    unsure = [] if reading.confidence is Confidence.HIGH or reading.runner_up is None else [reading.runner_up]
+    return [reading.name, *unsure, *phase.binding]
 
 
 def _holding(guard: Guard, phase: Phase, paths: Sequence[str], tokens: int) -> Iterator[PlacedRule]:

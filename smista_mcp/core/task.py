@@ -117,6 +117,8 @@ class Phase(Value):
         depends_on: indexes of the phases that it waits for.
         implied: true where the words do not ask for it but the work needs it (a plan before a whole program).
         skill: the named workflow, if any.
+        binding: further intents for which rules bind it: what its words say, where the call, a command or a policy's
+            rule says what the intent is.
         mentions: paths named in its own words, as typed.
         avoided: paths that its words forbid to touch ("don't touch .env").
     """
@@ -127,5 +129,6 @@ class Phase(Value):
     depends_on: tuple[int, ...] = ()
     implied: bool = False
     skill: str | None = None
+    binding: tuple[Intent, ...] = ()
     mentions: tuple[str, ...] = ()
     avoided: tuple[str, ...] = ()

@@ -70,6 +70,7 @@ class PhaseFacts(Value):
     Rows of earlier versions lack the later fields, and rows of later ones may have more.
 
     Attributes:
+        binding: further intents for which rules bind it.
         paths: as matched by the conditions of rules, relative to the workspace.
         tokens: of the words and the required context.
         text_tokens: of the words alone; None in a row of a version that recorded nothing from here on.
@@ -85,6 +86,7 @@ class PhaseFacts(Value):
     model_config = ConfigDict(extra="ignore")
 
     skill: str | None = None
+    binding: tuple[Intent, ...] = ()
     paths: tuple[str, ...] = ()
     tokens: int = 0
     text_tokens: int | None = None

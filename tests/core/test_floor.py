@@ -1,5 +1,7 @@
 """The floor joins only upward."""
 
+import pytest
+from deciding import decide, world
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,3 +188,41 @@ def test_a_secret_never_loosens(items: list[tuple[bool, bool]], words: bool) -> 
     after = floor(guard(("f0",)), phase(), PhaseContext(items=held, secrets=(TOKEN,) * words), 0)
     assert (before.local, before.restricted) <= (after.local, after.restricted)
     assert before.withheld.keys() <= after.withheld.keys()
+
+
+# ------------------------------------------------------------------------------------------ what lifts no binding rule
+
+REVIEWS_STAY = """
+[[routing.rules]]
+name = "reviews stay"
+intent = "review"
+local_only = true
+model = "ollama/m"
+[[routing.rules]]
+name = "the rest"
+model = "anthropic/claude-opus"
+[privacy.remote]
+mode = "allow"
+"""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"text": "review src/auth/a.py for security problems"},
+        {"text": "review src/auth/a.py for security problems", "intent": "chat"},
+        {"text": "review src/auth/a.py for security problems", "intent": "edit", "model": "anthropic/claude-opus"},
+        {"text": "/notes review src/auth/a.py for security problems"},
+    ],
+)
+def test_no_word_of_a_call_lifts_a_rule_that_binds_what_the_words_ask_for(case: dict[str, str]) -> None:
+    decision = decide(world(REVIEWS_STAY), **case)
+    assert (decision.locality, decision.code) in {("local", None), (None, "restricted_content")}
+
+
+def test_a_rule_about_words_lifts_no_rule_that_binds() -> None:
+    renamed = '[[classification.rules]]\nintent = "chat"\npriority = 0\nkeywords = ["review"]\n'
+    decision = decide(world(REVIEWS_STAY + renamed), "review the auth code")
+    assert decision.intent.name == "chat"
+    assert (decision.locality, decision.code) in {("local", None), (None, "restricted_content")}
+    assert decide(world(REVIEWS_STAY + renamed), "explain the auth code").locality == "remote"

@@ -28,6 +28,7 @@ class Draft(NamedTuple):
         verb: the class of the head verb; empty where a noun alone asks.
         ordered: whether a word of order ("then") sets it after the one before.
         deictic: whether it speaks of what the phase before named ("it").
+        binding: intents that the built-in reader saw, where something else says what the intent is.
     """
 
     intent: Intent
@@ -40,6 +41,13 @@ class Draft(NamedTuple):
     implied: bool = False
     ordered: bool = False
     deictic: bool = False
+    binding: tuple[Intent, ...] = ()
+
+    @property
+    def readings(self) -> tuple[Intent, ...]:
+        """All that its words may mean: a rule that binds one of these binds it."""
+        unsure = () if self.confidence is Confidence.HIGH or self.runner_up is None else (self.runner_up,)
+        return tuple(dict.fromkeys((self.intent, *unsure, *self.binding)))
 
 
 class Outline(NamedTuple):
@@ -255,7 +263,8 @@ def united(one: Draft, other: Draft) -> Draft:
     if ranks[0] == ranks[1] and len(evidence) < MOST_EVIDENCE:
         evidence = tuple(dict.fromkeys(one.evidence + other.evidence))
     own = one.own + other.own if one.own[-1] < other.own[0] else tuple(sorted({*one.own, *other.own}))
-    return better._replace(own=own, evidence=evidence, ordered=one.ordered, deictic=one.deictic)
+    binding = tuple(dict.fromkeys((*one.binding, *other.binding)))
+    return better._replace(own=own, evidence=evidence, ordered=one.ordered, deictic=one.deictic, binding=binding)
 
 
 def _rank(draft: Draft) -> int:
