@@ -135,7 +135,9 @@ def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, token
     position = book.ranking.first(request)
     placed = None if position is None else book.rules[position]
     route_of = placed.rule if placed else policy.default
-    effort = task.effort or (route_of.effort if route_of else None) or Effort.MEDIUM
+    stated = route_of.effort if route_of else None
+    fixed = placed is not None and placed.origin.layer is Layer.ORGANISATION and not placed.overridable
+    effort = (stated if fixed else None) or task.effort or stated or Effort.MEDIUM
     if task.model is not None:
         return _override(task.model, placed, _held(book, request), policy, effort)
     if route_of is None:

@@ -71,6 +71,12 @@ def test_a_call_overrides_a_rule_of_it_only_where_that_says_so(rules: str, statu
     assert decision.code == (Code.OVERRIDE_NOT_ALLOWED if code else None)
 
 
+@pytest.mark.parametrize(("more", "effort"), [("", "low"), ("overridable = true\n", "xhigh")])
+def test_the_effort_of_a_rule_of_it_is_replaced_only_where_that_says_so(more: str, effort: str) -> None:
+    rules = organisation(RULE.format("a") + 'effort = "low"\n' + more)
+    assert decide(world(book(rules, DEFAULT.format("m"))), "x", effort="xhigh").effort == effort
+
+
 def test_what_overrides_says_holds_for_an_overridable_rule_too() -> None:
     rules = organisation(RULE.format("a") + "overridable = true\n")
     denied = world(book(rules, '[routing]\noverrides = "deny"\n'))
