@@ -328,3 +328,28 @@ def test_own_rules_that_overrule_a_preset_do_not_fail_its_tests(here: Here, own:
     assert told.status == 0
     assert {result["layer"] for result in told.json["results"] if result["overruled"]} == {"preset"}
     assert "your own files decide otherwise" in here("policy", "test").out
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("broken =", "parse_error"), ("[models]\ndenied = []\n" + WRONG, "unknown_key")]
+)
+def test_a_check_tells_what_keeps_a_test_file_beside_the_policy_from_being_run(
+    text: str, code: str, here: Here, own: Path, workspace: Path
+) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    before = here("policy", "check", "--json").json["findings"]
+    (workspace / ".smista").mkdir()
+    (workspace / ".smista/bad.test.toml").write_text(text, encoding="utf-8")
+    told = here("policy", "check", "--json")
+    (found,) = (finding for finding in told.json["findings"] if finding not in before)
+    assert (told.status, found["code"], found["layer"]) == (1, code, "workspace")
+    assert found["message"].startswith(".smista/bad.test.toml: ")
+    assert ".smista/bad.test.toml:1: error" in here("policy", "check").out
+    assert "bad.test.toml" not in here("policy", "check", "--user", str(own)).out
+
+
+def test_a_check_runs_no_case_of_a_test_file(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    before = here("policy", "check", "--json")
+    own.with_name("bad.test.toml").write_text(WRONG, encoding="utf-8")
+    assert here("policy", "check", "--json").json == before.json
