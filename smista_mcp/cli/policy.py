@@ -8,7 +8,7 @@ from smista_mcp.cli.findings import has_errors, put_findings
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, preset_names, rule_value
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
+from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table, shown_path
 from smista_mcp.core.effective import Origin, PlacedRule
 from smista_mcp.core.findings import Finding
 from smista_mcp.core.snapshot import Rulebook
@@ -86,7 +86,7 @@ def _shown_json(book: Rulebook) -> dict[str, object]:
         "presets": preset_names(policy),
         "values": [{"key": one.key, "value": one.value, **_origin_json(one.origin)} for one in entries(policy)],
         "rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in ordered_rules(book)],
-        "binding_rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in binding_rules(policy)],
+        "rules_that_only_bind": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in binding_rules(policy)],
         "notices": list(policy.notices),
     }
 
@@ -101,7 +101,7 @@ def _text(value: object) -> str:
 
 def _place(origin: Origin) -> str:
     line = f":{origin.line}" if origin.line else ""
-    return f"[{origin.layer}{f' {origin.file}{line}' if origin.file else ''}]"
+    return f"[{origin.layer}{f' {shown_path(origin.file)}{line}' if origin.file else ''}]"
 
 
 def _rule(placed: PlacedRule) -> tuple[str, ...]:

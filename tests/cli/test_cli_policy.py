@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import Here
+from command_line import CommandLine, Here
 
 KEYS = ["code", "severity", "rules", "at", "layer", "line", "message", "fix", "witness"]
 BROKEN = """\
@@ -175,7 +175,7 @@ def test_rules_of_an_untrusted_file_are_shown_as_what_they_are(here: Here, own: 
         '[[routing.rules]]\nname = "bound"\nlocal_only = true\nmodel = "ollama/tiny"\n', encoding="utf-8"
     )
     told = here("policy", "show", "--json").json
-    assert [rule["name"] for rule in told["binding_rules"]] == ["bound"]
+    assert [rule["name"] for rule in told["rules_that_only_bind"]] == ["bound"]
     assert "bound" not in {rule["name"] for rule in told["rules"]}
     assert told["notices"]
     assert "which only bind" in here("policy", "show").out
@@ -353,3 +353,19 @@ def test_a_check_runs_no_case_of_a_test_file(here: Here, own: Path) -> None:
     before = here("policy", "check", "--json")
     own.with_name("bad.test.toml").write_text(WRONG, encoding="utf-8")
     assert here("policy", "check", "--json").json == before.json
+
+
+def test_people_see_a_file_of_their_home_with_a_tilde_and_programs_as_it_is(shell: CommandLine) -> None:
+    own = shell.home / "config.toml"
+    own.write_text(RULES + WRONG, encoding="utf-8")
+    at_home = {"HOME": str(shell.home), "USERPROFILE": str(shell.home)}
+    for command in ("show", "test"):
+        told = shell.run("policy", command, variables=at_home).out
+        assert f"[user {Path('~/config.toml')}:" in told
+        assert str(own) not in told
+        assert str(own) in shell.run("policy", command, "--json", variables=at_home).out
+    own.write_text(BROKEN, encoding="utf-8")
+    assert shell.run("policy", "check", variables=at_home).out.startswith(f"{Path('~/config.toml')}:1: error")
+    elsewhere = {"HOME": f"{shell.home}s", "USERPROFILE": f"{shell.home}s"}
+    assert shell.run("policy", "check", variables=elsewhere).out.startswith(f"{own}:1: error")
+    assert str(own) in shell.run("policy", "check", "--format", "github", variables=at_home).out
