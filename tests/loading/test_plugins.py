@@ -24,7 +24,7 @@ def select(asked):
 @pytest.fixture
 def loud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugin]:
     (tmp_path / "loud_plugin.py").write_text(LOUD, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     yield load_plugin("loud_plugin:select", Foreign((), None))
     sys.modules.pop("loud_plugin", None)
 
