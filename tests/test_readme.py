@@ -62,21 +62,23 @@ def test_what_registers_smista_with_a_host_is_what_init_says() -> None:
 def test_the_review_of_a_change_prints_what_is_shown(tmp_path: Path) -> None:
     """The story as it is told, in a folder that no repository holds: one rule changes, three commands are run."""
     policy = next(block for block in blocks("toml") if "security code is reviewed" in block)
-    (tmp_path / "config.test.toml").write_text(next(b for b in blocks("toml") if b.startswith("[[test]]")), "utf-8")
-    (tmp_path / "config.toml").write_text(policy, "utf-8")
-    (tmp_path / "old.toml").write_text(policy, "utf-8")
-    shell = CommandLine(tmp_path, tmp_path)
+    folder = tmp_path / ".config/smista"
+    folder.mkdir(parents=True)
+    (folder / "config.test.toml").write_text(next(b for b in blocks("toml") if b.startswith("[[test]]")), "utf-8")
+    (folder / "config.toml").write_text(policy, "utf-8")
+    (folder / "old.toml").write_text(policy, "utf-8")
+    shell, home = CommandLine(folder, folder), {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
     for task in (["review the login", "--path", "src/auth/login.rs"], ["plan the new importer"]):
-        shell.run("route", *task)
+        shell.run("route", *task, variables=home)
     before, after = re.findall(r"^[-+](.*)\n", blocks("diff")[0], re.MULTILINE)
     assert policy.count(before) == 1
-    (tmp_path / "config.toml").write_text(policy.replace(before, after), "utf-8")
+    (folder / "config.toml").write_text(policy.replace(before, after), "utf-8")
     told = [block for block in blocks("console") if block.count("$ ") == 1 and block.count("\n") > 1]  # with an output
     assert len(told) == 3
     for block in told:
         command, _, shown = block.partition("\n")
-        found = shell.run(*shlex.split(command)[2:]).out
-        assert _without_chance(shown) == _without_chance(found.replace(str(tmp_path), "~/.config/smista")), found
+        found = shell.run(*shlex.split(command)[2:], variables=home).out
+        assert _without_chance(shown) == _without_chance(found), found
 
 
 def _without_chance(text: str) -> str:

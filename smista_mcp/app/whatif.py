@@ -3,6 +3,7 @@
 No model is called, no server is asked, no file of a workspace is read, nothing is recorded.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -28,7 +29,7 @@ from smista_mcp.core.snapshot import Rulebook, Snapshot, rulebook
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Layer, Locality
 from smista_mcp.core.whatif import Compared, Comparison, Judged, compare, judged
-from smista_mcp.errors import SmistaError, StateUnavailable
+from smista_mcp.errors import PolicyInvalid, SmistaError, StateUnavailable
 from smista_mcp.ledger import Ledger, PhaseFacts, SecretLabel, StoredDecision
 from smista_mcp.loading.layers import LayerFile, Settings, load_in_place
 from smista_mcp.loading.presets import preset_names
@@ -96,6 +97,10 @@ def side(world: World, given: str, layer: Layer, *, trusted: bool = True) -> Sid
     file: LayerFile | None = LayerFile(layer, Path(given), trusted=trusted, required=True)
     if is_preset(given, settings, layer):
         settings, file = replace(settings, preset=given), None
+    elif layer is Layer.USER and not os.path.lexists(given):
+        shown = given if given.isprintable() and len(given) <= 80 else "this name"
+        presets = ", ".join(preset_names(settings.presets_folder))
+        raise PolicyInvalid(f"`{shown}` is neither a file nor a preset", fix=f"name a file, or one of {presets}")
     book = rulebook(world.guarded(load_in_place(settings, layer, file).policy))
     return Side(book, world.catalog(book.policy), _plugin(world, book.policy))
 
@@ -111,7 +116,13 @@ def _plugin(world: World, policy: Policy) -> Plugin | None:
 
 def is_preset(given: str, settings: Settings, layer: Layer) -> bool:
     """Whether a name means a preset: a file of that name comes first."""
-    return layer is Layer.USER and not Path(given).exists() and given in preset_names(settings.presets_folder)
+    return layer is Layer.USER and is_only_preset(given, settings)
+
+
+def is_only_preset(given: str, settings: Settings) -> bool:
+    """Whether a preset has this name, and no file."""
+    there = os.path.exists(given)  # noqa: PTH110  that of `Path` raises where a name is too long for a file
+    return not there and given in preset_names(settings.presets_folder)
 
 
 def what_if(old: Side, new: Side, tasks: Tasks) -> Answer:

@@ -1,14 +1,13 @@
 """`classify`: one text for people, or many as JSON lines."""
 
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from smista_mcp.app import App
 from smista_mcp.cli.failures import DONE, NO
-from smista_mcp.cli.inputs import STDIN, opened, read_task, task_of
+from smista_mcp.cli.inputs import STDIN, json_object, opened, read_task, task_of
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import flush_output, printable, put_answer, put_json, put_notices, put_table
 from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer
@@ -80,7 +79,7 @@ def _classify_lines(app: App, path: Path) -> int:
 def _answer_lines(app: App, file: BinaryIO) -> int:
     status = DONE
     for line in _lines(file):
-        found: dict[str, object] = {}
+        found: Mapping[str, object] = {}
         try:
             found = _object(line)
             answer = _answer(app, _task(found))
@@ -106,21 +105,17 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-def _object(line: bytes) -> dict[str, object]:
+def _object(line: bytes) -> Mapping[str, object]:
     if len(line) == _MAX_LINE:
         raise InvalidTask(f"the line is longer than {_MAX_LINE} bytes", fix="shorten the text")
     try:
-        value: object = json.loads(line.decode())
+        text = line.decode()
     except UnicodeDecodeError as error:
         raise InvalidTask(f"the line is not UTF-8 at byte {error.start}", fix="write it in UTF-8") from None
-    except (ValueError, RecursionError):
-        raise InvalidTask("the line is not JSON", fix='write for example {"id": 1, "text": "fix the test"}') from None
-    if not isinstance(value, dict):
-        raise InvalidTask("the line is no JSON object", fix='write for example {"id": 1, "text": "fix the test"}')
-    return cast("dict[str, object]", value)
+    return json_object(text, '{"id": 1, "text": "fix the test"}')
 
 
-def _task(found: dict[str, object]) -> Task:
+def _task(found: Mapping[str, object]) -> Task:
     unknown = found.keys() - _FIELDS
     if unknown:
         names = ", ".join(f"`{name}`" for name in sorted(unknown)[:3])

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from smista_mcp.cli.printing import one_line, put, put_json
+from smista_mcp.cli.printing import one_line, put, put_json, shown_path
 from smista_mcp.core.findings import Finding, Severity
 from smista_mcp.core.policy import TestTask
 
@@ -35,7 +35,7 @@ def _json(finding: Finding) -> dict[str, object]:
 def told(finding: Finding) -> Iterator[str]:
     """A finding for people: its place, what is wrong, what to write, and a task that shows it."""
     line = f":{finding.line}" if finding.line else ""
-    place = f"{finding.file or 'policy'}{line}"
+    place = f"{shown_path(finding.file) if finding.file else 'policy'}{line}"
     yield one_line(f"{place}: {finding.severity} {finding.code}: {finding.message}")
     if finding.fix:
         yield one_line(f"    {finding.fix}")

@@ -1,14 +1,15 @@
 """What a command line names to be read: texts, diffs, standard input. And the product, opened as it asks for."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pydantic import ValidationError
 
 from smista_mcp.app import App, open_app
 from smista_mcp.cli.parser import PROG, Options
+from smista_mcp.cli.printing import one_line
 from smista_mcp.core.task import MAX_DIFF, MAX_TEXT, Task
 from smista_mcp.errors import InvalidTask
 from smista_mcp.loading.environment import Environment
@@ -94,8 +95,40 @@ def task_of(given: Mapping[str, object], tool: ToolName = "route") -> Task:
             raise InvalidTask(wrong.message, fix=fix) from None
 
 
-def read_text(path: Path, most: int, what: str) -> str:
+def json_object(line: str, example: str) -> Mapping[str, object]:
+    """A line of JSON lines; a byte order mark before it counts for nothing, as before a policy.
+
+    Raises:
+        InvalidTask: it is no object of JSON, or has a key twice.
+    """
+    import json  # noqa: PLC0415  few commands read it
+
+    try:
+        value: object = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise InvalidTask("the line is not JSON", fix=f"write for example {example}") from None
+    if not isinstance(value, dict):
+        raise InvalidTask("the line is no JSON object", fix=f"write for example {example}")
+    return cast("dict[str, object]", value)
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise InvalidTask(f"the line has `{one_line(key[:40])}` twice", fix="write it once")
+        found[key] = value
+    return found
+
+
+def read_text(path: Path, most: int, what: str, *, regular: bool = False) -> str:
     """A file as text, `-` for standard input.
+
+    Args:
+        path: the file.
+        most: characters.
+        what: the file in a word, for people.
+        regular: whether pipes and devices are refused; to open one could wait without end.
 
     Raises:
         InvalidTask: it cannot be read, is not UTF-8, or is longer than `most` characters.
@@ -103,6 +136,9 @@ def read_text(path: Path, most: int, what: str) -> str:
     if path == Path(STDIN):
         return _from_stdin(most)
     try:
+        if regular and path.exists() and not path.is_file() and not path.is_dir():
+            said = f"the {what} `{path}` is a pipe or a device"
+            raise InvalidTask(said, fix="write it into a file, or give `-` and let it come from standard input")
         with path.open("rb") as file:
             return _decoded(file, most, what)
     except (OSError, ValueError) as error:

@@ -8,19 +8,25 @@ from smista_mcp.cli.findings import has_errors, put_findings
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, preset_names, rule_value
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
+from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table, shown_path
 from smista_mcp.core.effective import Origin, PlacedRule
+from smista_mcp.core.findings import Finding
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask
 from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers
+from smista_mcp.loading.testfiles import files_beside, read_tests
 
 
 def check(options: Options) -> int:
-    """Prints every finding in the files that apply here, or in those that are named; 1 where one is an error."""
+    """Prints every finding in the files that apply here, or in those that are named; 1 where one is an error.
+
+    Of test files beside the policy it says what keeps them from being run; to run them is for `policy test`.
+    """
     if options.json and options.format is not None:
         raise InvalidTask("--json and --format ask for two things", fix="leave one of them out")
-    findings = examine(_named_files(options) or _own_files(options))
+    named = _named_files(options)
+    findings = _of_own_files(options) if named is None else examine(named)
     put_findings(findings, form="json" if options.json else options.format or "text")
     return NO if has_errors(findings) else DONE
 
@@ -44,8 +50,12 @@ def _named_files(options: Options) -> Reading | None:
     return read_files(files) if files else None
 
 
-def _own_files(options: Options) -> Reading:
-    return read_layers(opened(options).world.settings)
+def _of_own_files(options: Options) -> tuple[Finding, ...]:
+    settings = opened(options).world.settings
+    beside = read_tests(files_beside(settings)).findings
+    if options.json:  # there a finding has its layer, and no file
+        beside = tuple(f.model_copy(update={"message": f"{f.file}: {f.message}"}) for f in beside)
+    return (*examine(read_layers(settings)), *beside)
 
 
 def show(options: Options) -> int:
@@ -76,7 +86,7 @@ def _shown_json(book: Rulebook) -> dict[str, object]:
         "presets": preset_names(policy),
         "values": [{"key": one.key, "value": one.value, **_origin_json(one.origin)} for one in entries(policy)],
         "rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in ordered_rules(book)],
-        "binding_rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in binding_rules(policy)],
+        "rules_that_only_bind": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in binding_rules(policy)],
         "notices": list(policy.notices),
     }
 
@@ -91,7 +101,7 @@ def _text(value: object) -> str:
 
 def _place(origin: Origin) -> str:
     line = f":{origin.line}" if origin.line else ""
-    return f"[{origin.layer}{f' {origin.file}{line}' if origin.file else ''}]"
+    return f"[{origin.layer}{f' {shown_path(origin.file)}{line}' if origin.file else ''}]"
 
 
 def _rule(placed: PlacedRule) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.findings import told
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.printing import note, one_line, put, put_json, put_notices
+from smista_mcp.cli.printing import note, one_line, put, put_json, put_notices, shown_path
 from smista_mcp.core.findings import Finding
 from smista_mcp.core.policy_tests import Difference, TestReport, TestResult, run_tests
 from smista_mcp.loading.testfiles import files_beside, named_files, read_tests
@@ -52,7 +52,7 @@ def _result(result: TestResult) -> Iterator[str]:
         yield one_line(f"ok    {result.name}")
         return
     line = f":{result.line}" if result.line else ""
-    place = f"[{result.layer}{f' {result.file}{line}' if result.file else ''}]"
+    place = f"[{result.layer}{f' {shown_path(result.file)}{line}' if result.file else ''}]"
     if result.overruled:
         yield one_line(f"other {result.name} {place}: your own files decide otherwise")
         return

@@ -1,16 +1,15 @@
 """`policy diff`: what another policy would change."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
-from typing import cast
 
 from smista_mcp.app.whatif import (
     Answer,
     Side,
     Tasks,
+    is_only_preset,
     is_preset,
     of_ledger,
     of_tests,
@@ -21,7 +20,7 @@ from smista_mcp.app.whatif import (
 )
 from smista_mcp.app.world import World
 from smista_mcp.cli.failures import DONE, NO
-from smista_mcp.cli.inputs import STDIN, opened, read_text, task_of
+from smista_mcp.cli.inputs import STDIN, json_object, opened, read_text, task_of
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import note, one_line, put, put_json
 from smista_mcp.core.policy import TestTask
@@ -71,6 +70,10 @@ def _check(options: Options, world: World, layer: Layer) -> None:
         raise InvalidTask("--policy names what OLD and NEW stand for", fix="leave it out, or add `--as workspace`")
     if layer is Layer.USER and options.untrusted:
         raise InvalidTask("--untrusted is about files of the workspace", fix="add `--as workspace`")
+    for given in (options.old, options.new):
+        if layer is not Layer.USER and is_only_preset(given, world.settings):
+            said = f"`{given}` is a preset, and presets stand for the user's own file only"
+            raise InvalidTask(said, fix=f"leave `--as {layer}` out, or name a file")
     presets = [given for given in (options.old, options.new) if is_preset(given, world.settings, layer)]
     if presets and options.preset is not None:
         raise InvalidTask(f"--preset and the preset `{presets[0]}` cannot both apply", fix="leave --preset out")
@@ -129,7 +132,7 @@ def _of_file(name: str, under: Side) -> Tasks:
     Raises:
         InvalidTask: names the first line that is wrong, and the others by their numbers.
     """
-    lines = read_text(Path(name), _MAX_FILE, "file of tasks").split("\n")
+    lines = read_text(Path(name), _MAX_FILE, "file of tasks", regular=True).split("\n")
     tasks: list[tuple[int, TestTask]] = []
     wrong: list[tuple[int, InvalidTask]] = []
     for number, line in enumerate(lines, 1):
@@ -155,13 +158,7 @@ def _decidable(task: TestTask, under: Side) -> TestTask:
 
 
 def _task(line: str) -> TestTask:
-    try:
-        value: object = json.loads(line)
-    except (ValueError, RecursionError):
-        raise InvalidTask("the line is not JSON", fix=f"write for example {_EXAMPLE}") from None
-    if not isinstance(value, dict):
-        raise InvalidTask("the line is no JSON object", fix=f"write for example {_EXAMPLE}")
-    given = cast("Mapping[str, object]", value)
+    given = json_object(line, _EXAMPLE)
     unknown = sorted(given.keys() - _FIELDS)
     if unknown:
         names = ", ".join(f"`{one_line(name[:40])}`" for name in unknown[:3])

@@ -29,6 +29,13 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def shown_path(file: str) -> str:
+    """A path for people: what lies in their home folder begins with `~`."""
+    home = os.path.expanduser("~")  # noqa: PTH111  that of `Path` raises where there is none
+    inner = file.removeprefix(f"{home.rstrip(os.sep)}{os.sep}")
+    return file if inner == file or not os.path.isabs(home) else f"~{os.sep}{inner}"  # noqa: PTH117  a text as it is
+
+
 def content(text: str) -> str:
     """A text of several lines with everything escaped that would steer the terminal."""
     return re.sub(_STEERING, lambda found: ascii(found[0])[1:-1], text)

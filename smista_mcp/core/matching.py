@@ -109,7 +109,7 @@ class _Bucket:
 class RuleIndex:
     """All rules, asked which hold for a request, best first."""
 
-    __slots__ = ("_buckets", "_fold", "_pathless")
+    __slots__ = ("_buckets", "_fold")
 
     def __init__(self, conditions: Sequence[Conditions], *, ignore_case: bool = False) -> None:
         self._fold = ignore_case  # rules that bind: their paths forbid
@@ -122,7 +122,6 @@ class RuleIndex:
         entries.sort(key=lambda pair: pair[1].rank)
         for key, entry in entries:
             self._buckets.setdefault(key, _Bucket()).add(entry)
-        self._pathless = all(not bucket.by_segment for bucket in self._buckets.values())
 
     def matches(self, request: MatchRequest) -> Iterator[int]:
         """Positions of the rules that hold, best first; a rule can come twice (as a refinement and as its family)."""

@@ -44,7 +44,7 @@ Raises:
 
 
 class Difference(Value):
-    """One expectation that was not met; `note` says what the name that was expected may have meant."""
+    """One expectation that was not met; `note` says what the name may have meant, or why there is nothing."""
 
     field: str
     expected: str
@@ -240,7 +240,9 @@ def _found(decisions: Sequence[Decision], phase: int) -> _Found | None:
 def _judged(placed: PlacedTest, found: _Found | None, phases: int, policy: Policy) -> TestResult:
     expect = placed.test.expect
     if found is None:
-        differences = (Difference(field="phase", expected=str(expect.phase), found=f"{phases} phases, from 0"),)
+        count = f"{phases} {'phase' if phases == 1 else 'phases'}"
+        note = f"phase {expect.phase} does not exist: the task has {count}, counted from 0"
+        differences = (Difference(field="phase", expected=str(expect.phase), found="none", note=note),)
     else:
         differences = tuple(_differences(expect, found, policy))
     return TestResult(

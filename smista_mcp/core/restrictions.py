@@ -15,8 +15,10 @@ from smista_mcp.core.values import Grant, Layer, Locality
 
 DEFAULT_RESTRICTED = (".env", ".env.*", "*.pem", "*.key", "secrets/**")
 """`restricted_paths` where the user states none."""
-_NEVER_GRANTED = ("shell", "network")
-_GRANTS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
+NEVER_GRANTED = ("shell", "network")
+"""Permissions that are denied whatever a policy says."""
+GRANTS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
+"""From the loosest to the strictest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Scale:
 
 
 def _permission(name: str) -> Scale:
-    default = Grant.DENY if name in _NEVER_GRANTED else Grant.ASK if name == "file_write" else Grant.ALLOW
-    values = (Grant.DENY,) if name in _NEVER_GRANTED else _GRANTS
+    default = Grant.DENY if name in NEVER_GRANTED else Grant.ASK if name == "file_write" else Grant.ALLOW
+    values = (Grant.DENY,) if name in NEVER_GRANTED else GRANTS
 
     def read(document: PolicyDocument) -> Grant | None:
         grant: Grant | None = getattr(document.tools.permissions, name)
@@ -46,7 +48,7 @@ def _permission(name: str) -> Scale:
     return Scale(("tools", "permissions", name), read, values, default)
 
 
-REMOTE_MODE = Scale(("privacy", "remote", "mode"), lambda d: d.privacy.remote.mode, _GRANTS, Grant.ASK)
+REMOTE_MODE = Scale(("privacy", "remote", "mode"), lambda d: d.privacy.remote.mode, GRANTS, Grant.ASK)
 HOST_ANSWERS = Scale(
     ("privacy", "host_answers"), lambda d: d.privacy.host_answers, ("return", "ask", "file"), default="file"
 )

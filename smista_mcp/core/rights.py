@@ -4,11 +4,19 @@ from collections.abc import Iterator, Sequence
 
 from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
 from smista_mcp.core.locks import locks_of, unlocked, violations
-from smista_mcp.core.policy import dotted
+from smista_mcp.core.policy import PERMISSIONS, Permissions, dotted
 from smista_mcp.core.provider_specs import placing_layer
-from smista_mcp.core.restrictions import SCALES, Scale, held_free_paths
-from smista_mcp.core.sources import AUTHORITY, LayerDocument, by_authority, by_precedence
-from smista_mcp.core.values import Layer, Locality
+from smista_mcp.core.restrictions import (
+    GRANTS,
+    NEVER_GRANTED,
+    PERMISSION_SCALES,
+    SCALES,
+    Scale,
+    held_free_paths,
+    strictest,
+)
+from smista_mcp.core.sources import AUTHORITY, LayerDocument, Stated, by_authority, by_precedence
+from smista_mcp.core.values import Grant, Layer, Locality
 
 _OWN_FILE = "write it into your own policy file"
 _FIXED_FILE = "write it into the organisation's file at its fixed place"
@@ -25,7 +33,7 @@ def overreach(layers: Sequence[LayerDocument]) -> tuple[Finding, ...]:
     found = list(_locked(layers))
     for source in sources:
         found += _withheld(source, sources) if source.owner else [*_endpoints(source), *_facts(source)]
-    return (*found, *_loosened(sources))
+    return (*found, *_loosened(sources), *_granted(sources, unlocked(by_precedence(layers))))
 
 
 def _locked(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
@@ -66,8 +74,9 @@ def _endpoints(source: LayerDocument) -> Iterator[Finding]:
         for key in sorted(provider.model_fields_set):
             sensitive = key in ("api_key", "base_url")
             code = FindingCode.SECRET_REUSE_UNTRUSTED_LAYER if sensitive else FindingCode.PERMISSION_WIDENING
-            words = f"`{key}` of a provider is not this layer's to say, and is not applied", _right_file(source)
-            yield finding_in(source, ("providers", name, key), code, words)
+            path = ("providers", name, key)
+            words = f"`{dotted(path)}` is not this layer's to say, and is not applied", _right_file(source)
+            yield finding_in(source, path, code, words)
 
 
 def _facts(source: LayerDocument) -> Iterator[Finding]:
@@ -78,7 +87,7 @@ def _facts(source: LayerDocument) -> Iterator[Finding]:
     paths += [("plugins", "select")] if document.plugins.select is not None else []
     paths += [("secrets", "allow")] if document.secrets.allow else []
     for path in paths:
-        words = "this is not this layer's to say, and is not applied", _right_file(source)
+        words = f"`{dotted(path)}` is not this layer's to say, and is not applied", _right_file(source)
         yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)
 
 
@@ -98,7 +107,63 @@ def _loosened(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
             rank = scale.values.index(value)
             if rank < strictest:
                 holds = scale.values[strictest]
-                words = f"the {above} layer says `{holds}`, which holds", f"write `{holds}`, or leave it out"
+                said = f"`{dotted(scale.path)}` is not applied: the {above} layer says `{holds}`, which holds"
+                words = said, f"write `{holds}`, or leave it out"
                 yield finding_in(source, scale.path, FindingCode.PERMISSION_WIDENING, words)
             elif rank > strictest:
                 strictest, above = rank, source.layer.value
+
+
+def _granted(sources: Sequence[LayerDocument], everybody: Sequence[LayerDocument]) -> Iterator[Finding]:
+    """Permissions that nobody grants, and those of a rule that are looser than what holds for every phase.
+
+    A rule that somebody of lower authority narrows is as good as before: of that, and of a preset, it is a remark.
+    """
+    for source in sources:
+        yield from _never_granted(source, source.document.tools.permissions, ("tools", "permissions"))
+        for index, rule in enumerate(source.document.routing.rules):
+            wanted = rule.required_permissions.permissions
+            path: Path = ("routing", "rules", index, "required_permissions", "permissions")
+            if wanted.model_fields_set:
+                yield from _never_granted(source, wanted, path)
+                yield from _loosened_by_rule(source, wanted, path, everybody)
+
+
+def _never_granted(source: LayerDocument, wanted: Permissions, table: Path) -> Iterator[Finding]:
+    for name in NEVER_GRANTED:
+        grant: Grant | None = getattr(wanted, name)
+        if grant not in (None, Grant.DENY):
+            path = (*table, name)
+            words = f"`{dotted(path)}` is not applied: {name} is always denied", "write `deny`, or leave it out"
+            yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)
+
+
+def _loosened_by_rule(
+    source: LayerDocument, wanted: Permissions, table: Path, everybody: Sequence[LayerDocument]
+) -> Iterator[Finding]:
+    gives_way = source.layer is Layer.PRESET
+    binding = everybody if gives_way else _binding(source, everybody)
+    for name in PERMISSIONS:
+        grant: Grant | None = getattr(wanted, name)
+        if grant is None or name in NEVER_GRANTED:
+            continue
+        scale = PERMISSION_SCALES[name]
+        word, severity = strictest(binding, scale), Severity.INFO if gives_way else Severity.ERROR
+        if not _looser(grant, word):
+            word, severity = strictest(everybody, scale), Severity.INFO
+        if _looser(grant, word):
+            path = (*table, name)
+            whose = "by default" if word.origin.layer is Layer.BUILTIN else f"in the {word.origin.layer} layer"
+            said = f"`{dotted(path)}` is not applied: `{dotted(scale.path)}` is `{word.value}` {whose}; a rule narrows"
+            words = said, f"write `{word.value}`, or leave it out"
+            yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words, severity=severity)
+
+
+def _looser(grant: Grant, word: Stated[str]) -> bool:
+    return GRANTS.index(grant) < GRANTS.index(Grant(word.value))
+
+
+def _binding(source: LayerDocument, everybody: Sequence[LayerDocument]) -> Sequence[LayerDocument]:
+    """The layers whose prohibitions this one cannot loosen, itself among them, and what holds where they are silent."""
+    upper = AUTHORITY[: AUTHORITY.index(source.layer) + 1]
+    return [one for one in everybody if one.layer in upper or one.layer is Layer.PRESET]

@@ -12,11 +12,13 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-from smista_mcp.core.plugin import Plugin, type_name
+from smista_mcp.core.plugin import Plain, Plugin, type_name
 from smista_mcp.loading.files import Foreign
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}\Z", re.ASCII)
@@ -30,18 +32,42 @@ def load_plugin(name: str, foreign: Foreign) -> Plugin:
         foreign: where it must not come from.
     """
     module, _, function = name.partition(":")
+    if module.partition(".")[0] == __name__.partition(".")[0]:
+        return Plugin(name, failure="is a part of smista itself, which is no plugin")
     _forget_foreign_places(foreign)
     importlib.invalidate_caches()
     try:
         origin = _origin(module, foreign)
         source = hashlib.sha256(origin.read_bytes()).hexdigest()
         distribution, version = _distribution(origin)
-        found = _function(module, function, origin)
+        with _unheard():
+            found = _function(module, function, origin)
     except _Unusable as unusable:
         return Plugin(name, failure=unusable.what)
     except OSError as error:
         return Plugin(name, failure=f"cannot be read ({type_name(error)})")
-    return Plugin(name, found, distribution, version, source) if callable(found) else Plugin(name, failure=_NOT_THERE)
+    if not callable(found):
+        return Plugin(name, failure=_NOT_THERE)
+    return Plugin(name, _quiet(found), distribution, version, source)
+
+
+_PRINTING = threading.RLock()
+"""Held while a plugin runs: standard output is one for the whole process."""
+
+
+@contextmanager
+def _unheard() -> Generator[None]:
+    """Standard output belongs to our answers; what a plugin prints meanwhile goes to standard error."""
+    with _PRINTING, redirect_stdout(sys.stderr):
+        yield
+
+
+def _quiet(function: Callable[..., object]) -> Callable[[dict[str, Plain]], object]:
+    def asked(told: dict[str, Plain]) -> object:
+        with _unheard():
+            return function(told)
+
+    return asked
 
 
 _NOT_THERE = "is in its module no function"

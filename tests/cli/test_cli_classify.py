@@ -110,3 +110,12 @@ def test_a_file_of_lines_that_cannot_be_read_is_wrong_usage(name: str, here: Her
 def test_lines_and_a_text_do_not_go_together(here: Here) -> None:
     assert here("classify", "x", "--jsonl", "-").status == 2
     assert here("classify", "--skill", "x", "--jsonl", "-").status == 2
+
+
+def test_a_byte_order_mark_counts_for_nothing_and_a_key_stands_once(here: Here, tmp_path: Path) -> None:
+    lines = '{"id": 1, "text": "fix it"}\n{"id": 2, "text": "fix it", "text": "plan it"}\n'
+    (tmp_path / "tasks.jsonl").write_text(lines, encoding="utf-8-sig")
+    good, bad = here("classify", "--jsonl", str(tmp_path / "tasks.jsonl")).lines
+    assert (good["id"], good["phases"][0]["intent"]) == (1, "edit")
+    assert bad["error"]["code"] == "invalid_task"
+    assert "`text` twice" in bad["error"]["message"]

@@ -246,3 +246,32 @@ def test_without_a_plugin_nothing_of_it_is_loaded(shell: CommandLine, policy: Pa
     subprocess.run(
         [sys.executable, "-c", source], cwd=shell.folder, env=shell.environment(KEYS), capture_output=True, check=True
     )
+
+
+# ------------------------------------------------------------------------------------- what it prints, and what it is
+
+LOUD = """\
+import sys
+print("HELLO import")
+
+def select(asked):
+    print("HELLO call")
+    sys.stdout.write("HELLO write")
+    return [candidate["model"] for candidate in asked["candidates"]]
+"""
+
+
+def test_what_a_plugin_prints_does_not_reach_standard_output(shell: CommandLine, site: Path) -> None:
+    install(site, {"frugal.py": LOUD}, name="frugal")
+    path = {**KEYS, "PYTHONPATH": os.pathsep.join([str(site), shell.environment()["PYTHONPATH"]])}
+    told = shell.run("route", "fix it", "--json", variables=path)
+    assert told.json["decisions"][0]["status"] == "routed"
+    assert "HELLO" not in told.out
+    assert told.err.count("HELLO") == 3
+    assert "HELLO" not in shell.run("route", "fix it", variables=path).out
+
+
+@pytest.mark.parametrize("name", ["smista_mcp.cli:main", "smista_mcp.core.globs:names", "smista_mcp:__version__"])
+def test_what_is_smistas_own_is_no_plugin(name: str, shell: CommandLine, policy: Path) -> None:
+    policy.write_text(POLICY.replace("frugal:select", name), encoding="utf-8")
+    assert refused(decided(shell), name, "smista itself")

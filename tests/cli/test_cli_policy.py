@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import Here
+from command_line import CommandLine, Here
 
 KEYS = ["code", "severity", "rules", "at", "layer", "line", "message", "fix", "witness"]
 BROKEN = """\
@@ -175,7 +175,7 @@ def test_rules_of_an_untrusted_file_are_shown_as_what_they_are(here: Here, own: 
         '[[routing.rules]]\nname = "bound"\nlocal_only = true\nmodel = "ollama/tiny"\n', encoding="utf-8"
     )
     told = here("policy", "show", "--json").json
-    assert [rule["name"] for rule in told["binding_rules"]] == ["bound"]
+    assert [rule["name"] for rule in told["rules_that_only_bind"]] == ["bound"]
     assert "bound" not in {rule["name"] for rule in told["rules"]}
     assert told["notices"]
     assert "which only bind" in here("policy", "show").out
@@ -328,3 +328,44 @@ def test_own_rules_that_overrule_a_preset_do_not_fail_its_tests(here: Here, own:
     assert told.status == 0
     assert {result["layer"] for result in told.json["results"] if result["overruled"]} == {"preset"}
     assert "your own files decide otherwise" in here("policy", "test").out
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("broken =", "parse_error"), ("[models]\ndenied = []\n" + WRONG, "unknown_key")]
+)
+def test_a_check_tells_what_keeps_a_test_file_beside_the_policy_from_being_run(
+    text: str, code: str, here: Here, own: Path, workspace: Path
+) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    before = here("policy", "check", "--json").json["findings"]
+    (workspace / ".smista").mkdir()
+    (workspace / ".smista/bad.test.toml").write_text(text, encoding="utf-8")
+    told = here("policy", "check", "--json")
+    (found,) = (finding for finding in told.json["findings"] if finding not in before)
+    assert (told.status, found["code"], found["layer"]) == (1, code, "workspace")
+    assert found["message"].startswith(".smista/bad.test.toml: ")
+    assert ".smista/bad.test.toml:1: error" in here("policy", "check").out
+    assert "bad.test.toml" not in here("policy", "check", "--user", str(own)).out
+
+
+def test_a_check_runs_no_case_of_a_test_file(here: Here, own: Path) -> None:
+    own.write_text(RULES, encoding="utf-8")
+    before = here("policy", "check", "--json")
+    own.with_name("bad.test.toml").write_text(WRONG, encoding="utf-8")
+    assert here("policy", "check", "--json").json == before.json
+
+
+def test_people_see_a_file_of_their_home_with_a_tilde_and_programs_as_it_is(shell: CommandLine) -> None:
+    own = shell.home / "config.toml"
+    own.write_text(RULES + WRONG, encoding="utf-8")
+    at_home = {"HOME": str(shell.home), "USERPROFILE": str(shell.home)}
+    for command in ("show", "test"):
+        told = shell.run("policy", command, variables=at_home).out
+        assert f"[user {Path('~/config.toml')}:" in told
+        assert str(own) not in told
+        assert str(own) in shell.run("policy", command, "--json", variables=at_home).out
+    own.write_text(BROKEN, encoding="utf-8")
+    assert shell.run("policy", "check", variables=at_home).out.startswith(f"{Path('~/config.toml')}:1: error")
+    elsewhere = {"HOME": f"{shell.home}s", "USERPROFILE": f"{shell.home}s"}
+    assert shell.run("policy", "check", variables=elsewhere).out.startswith(f"{own}:1: error")
+    assert str(own) in shell.run("policy", "check", "--format", "github", variables=at_home).out

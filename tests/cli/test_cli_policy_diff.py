@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,7 @@ def test_no_task_at_all_is_said(here: Here, files: tuple[str, str]) -> None:
         ('{"text": "a", "effort": 3}', "effort"),
         ('{"text": "a", "model": "gpt"}', "gpt"),
         ('{"text": "a", "paths": ["../b"]}', "outside"),
+        ('{"text": "a", "model": "ollama/a", "model": "openai/b"}', "`model` twice"),
         ("[" * 100_000, "JSON"),
     ],
 )
@@ -259,3 +262,30 @@ def test_names_from_files_steer_no_terminal(here: Here, files: tuple[str, str], 
     tasks.write_text('{"text": "a", "\\u001b[31m": 1}', encoding="utf-8")
     told = here("policy", "diff", *files, "--over", str(tasks))
     assert "\x1b" not in told.out + told.err
+
+
+def test_a_name_too_long_for_a_file_is_no_policy(here: Here) -> None:
+    for names in (("a" * 300, "balanced"), ("balanced", "a" * 300)):
+        told = here("policy", "diff", *names, "--json")
+        assert (told.status, told.json["error"]["code"]) == (1, "policy_invalid")
+
+
+def test_presets_stand_for_the_users_file_alone(here: Here, files: tuple[str, str]) -> None:
+    told = here("policy", "diff", files[0], "team", "--as", "workspace", "--json")
+    assert (told.status, told.json["error"]["code"]) == (2, "invalid_task")
+    assert "preset" in told.json["error"]["message"]
+
+
+def test_a_byte_order_mark_before_tasks_counts_for_nothing(here: Here, files: tuple[str, str], tasks: Path) -> None:
+    tasks.write_text(TASKS, encoding="utf-8-sig")
+    assert here("policy", "diff", *files, "--over", str(tasks), "--json").json["totals"]["tasks"] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes in folders")
+def test_a_pipe_without_a_writer_is_refused_and_not_waited_for(
+    shell: CommandLine, files: tuple[str, str], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    told = shell.run("policy", "diff", *files, "--over", str(tmp_path / "pipe"), "--json")
+    assert (told.status, told.json["error"]["code"]) == (2, "invalid_task")
+    assert "`-`" in told.json["error"]["fix"]

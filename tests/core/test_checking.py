@@ -6,7 +6,7 @@ import pytest
 from smista_mcp.core.checking import check, faults
 from smista_mcp.core.layering import LayerDocument, merge
 from smista_mcp.core.policy import PolicyDocument
-from smista_mcp.core.values import Layer
+from smista_mcp.core.values import Grant, Layer
 
 CODING = '[classes.coding]\nmodels = ["ollama/b"]\n'
 DEFAULT = '[routing.default]\nmodel = "class:local"\n'
@@ -212,3 +212,74 @@ def test_a_layer_that_loosens_what_a_higher_authority_set_is_an_error(higher: La
 def test_a_looser_value_than_a_presets_is_the_users_right() -> None:
     strict = source('[privacy.remote]\nmode = "deny"\n' + DEFAULT, Layer.PRESET)
     assert brief([strict, source('[privacy.remote]\nmode = "allow"\n')]) == []
+
+
+@pytest.mark.parametrize("name", ["shell", "network"])
+@pytest.mark.parametrize("grant", ["allow", "ask", "deny"])
+@pytest.mark.parametrize("place", [Layer.ORGANISATION, Layer.USER, Layer.WORKSPACE, Layer.PRESET])
+def test_what_nobody_grants_is_an_error_in_every_layer(place: Layer, grant: str, name: str) -> None:
+    layers = [source(DEFAULT), source(f'[tools.permissions]\n{name} = "{grant}"\n', place)]
+    assert merge(layers).permissions[name] is Grant.DENY
+    wrong = [] if grant == "deny" else [("permission_widening", "E", f"tools.permissions.{name}")]
+    assert brief(layers) == wrong
+
+
+RULE_PERMISSIONS = "routing.rules[0].required_permissions.permissions"
+
+
+@pytest.mark.parametrize(
+    ("place", "above", "below", "found"),
+    [
+        (Layer.USER, "", "", []),
+        (Layer.USER, 'file_read = "deny"', "", ["E"]),
+        (Layer.USER, 'file_read = "allow"', "", []),
+        (Layer.USER, "", 'file_read = "deny"', ["I"]),
+        (Layer.WORKSPACE, 'file_read = "ask"', "", ["E"]),
+        (Layer.WORKSPACE, "", 'file_read = "deny"', ["E"]),
+        (Layer.PRESET, 'file_read = "deny"', "", ["I"]),
+        (Layer.ORGANISATION, 'file_read = "deny"', "", ["I"]),
+    ],
+)
+def test_permissions_of_a_rule_that_are_looser_than_what_holds(
+    place: Layer, above: str, below: str, found: list[str]
+) -> None:
+    """`above` is the user's file, `below` the workspace's; one of them, or another, has the rule."""
+    ruled = rule("r", 'required_permissions = { permissions = { file_read = "allow" } }')
+    texts = {Layer.USER: DEFAULT, Layer.WORKSPACE: ""}
+    texts[place] = ruled + texts.get(place, "")
+    for where, said in ((Layer.USER, above), (Layer.WORKSPACE, below)):
+        texts[where] += f"[tools.permissions]\n{said}\n" if said else ""
+    at = f"{RULE_PERMISSIONS}.file_read"
+    assert brief([source(text, where) for where, text in texts.items()]) == [
+        ("permission_widening", severity, at) for severity in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ('file_write = "allow"', ["file_write"]),
+        ('file_write = "ask"', []),
+        ('shell = "allow", network = "ask"', ["network", "shell"]),
+        ('shell = "deny", git = "deny"', []),
+    ],
+)
+def test_permissions_of_a_rule_that_are_looser_than_what_is_built_in(said: str, found: list[str]) -> None:
+    ruled = rule("r", f"required_permissions = {{ permissions = {{ {said} }} }}")
+    assert [at for _, _, at in checked(ruled)] == [f"{RULE_PERMISSIONS}.{name}" for name in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("[providers.ollama]\nallow_plain_lan = true\n", "providers.ollama.allow_plain_lan"),
+        ('[catalog."a/b"]\ncontext_window = 4096\n', 'catalog."a/b"'),
+        ('[privacy.remote]\nmode = "allow"\n', "privacy.remote.mode"),
+        ('[tools.permissions]\nshell = "allow"\n', "tools.permissions.shell"),
+    ],
+)
+def test_a_widening_names_its_key_in_words(text: str, at: str) -> None:
+    layers = [source('[privacy.remote]\nmode = "deny"\n' + DEFAULT), source(text, Layer.WORKSPACE)]
+    (finding,) = check(layers, merge(layers))
+    assert finding.at == at
+    assert f"`{at}`" in finding.message

@@ -83,7 +83,7 @@ def test_each_expectation_holds_where_it_is_met(expect: str) -> None:
         ('effort = "high", status = "refused"', {"effort": ("high", "medium"), "status": ("refused", "routed")}),
         ('code = "restricted_content"', {"code": ("restricted_content", "none")}),
         ('excluded = ["a"]', {"excluded": ("a", "none")}),
-        ("phase = 4", {"phase": ("4", "1 phases, from 0")}),
+        ("phase = 4", {"phase": ("4", "none")}),
     ],
 )
 def test_each_expectation_that_is_not_met_is_told_with_what_was_found(
@@ -116,6 +116,13 @@ def test_an_unknown_rule_fails_and_names_the_nearest() -> None:
     (difference,) = result(REVIEW, 'rule = "zzz"').differences
     assert difference.note
     assert "did you mean" not in difference.note
+
+
+@pytest.mark.parametrize(("task", "count"), [(REVIEW, "1 phase,"), ('text = "plan it, then fix it"', "2 phases,")])
+def test_a_phase_that_does_not_exist_is_said_with_how_many_there_are(task: str, count: str) -> None:
+    (difference,) = result(task, "phase = 7").differences
+    assert "phase 7 " in difference.note
+    assert count in difference.note
 
 
 def test_a_known_rule_that_does_not_win_is_no_misspelling() -> None:
