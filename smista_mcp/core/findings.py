@@ -46,6 +46,26 @@ class FindingCode(StrEnum):
     SECRET_REUSE_UNTRUSTED_LAYER = "secret_reuse_untrusted_layer"  # noqa: S105  the name of a finding
 
 
+WHATEVER_ELSE_HOLDS = frozenset(
+    {
+        FindingCode.SUSPICIOUS_GLOB,
+        FindingCode.DUPLICATE_NAME,
+        FindingCode.INLINE_SECRET,
+        FindingCode.AMBIGUOUS_PAIR,
+        FindingCode.AMBIGUOUS_REQUEST,
+        FindingCode.AMBIGUOUS_CLASSIFICATION,
+        FindingCode.SHADOWED_RULE,
+        FindingCode.DEAD_RULE,
+        FindingCode.UNREACHABLE_DEFAULT,
+        FindingCode.NOT_COMPARED,
+        FindingCode.ORG_LOCK_VIOLATION,
+        FindingCode.ORG_POLICY_EMPTY,
+        FindingCode.SECRET_REUSE_UNTRUSTED_LAYER,
+    }
+)
+"""What stays true whatever a file that cannot be used says: which models, classes, providers and defaults there are."""
+
+
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.checking import check, faults, organisation_faults
 from smista_mcp.core.effective import Policy
-from smista_mcp.core.findings import Finding, FindingCode, Severity
+from smista_mcp.core.findings import WHATEVER_ELSE_HOLDS, Finding, FindingCode, Severity
 from smista_mcp.core.layering import merge
 from smista_mcp.core.locks import is_locked, locks_of, unlocked
 from smista_mcp.core.sources import LayerDocument, by_precedence
@@ -287,11 +287,17 @@ def read_found(file: LayerFile) -> tuple[bytes, Reading]:
 
 
 def examine(reading: Reading) -> tuple[Finding, ...]:
-    """Everything that is wrong in these files. What needs them joined is looked at once each of them can be read."""
-    if reading.errors:
+    """Everything that is wrong in these files, and in what they make together.
+
+    Where one of them cannot be used, the others are checked all the same, for what it could not have changed.
+    """
+    if not reading.documents:
         return reading.findings
     policy = merge(reading.documents)
-    return (*reading.findings, *check(reading.documents, policy, _latest_catalog(policy)))
+    found = check(reading.documents, policy, _latest_catalog(policy))
+    if reading.errors:
+        found = tuple(finding for finding in found if finding.code in WHATEVER_ELSE_HOLDS)
+    return (*reading.findings, *found)
 
 
 def _latest_catalog(policy: Policy) -> Catalog:
