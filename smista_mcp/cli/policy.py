@@ -10,17 +10,19 @@ from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, pres
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
 from smista_mcp.core.effective import Origin, PlacedRule
+from smista_mcp.core.findings import Finding, FindingCode
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask
-from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers
+from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers, with_presets_named
 
 
 def check(options: Options) -> int:
     """Prints every finding in the files that apply here, or in those that are named; 1 where one is an error."""
     if options.json and options.format is not None:
         raise InvalidTask("--json and --format ask for two things", fix="leave one of them out")
-    findings = examine(_named_files(options) or _own_files(options))
+    named = _named_files(options)
+    findings = _of_own_files(options) if named is None else examine(named)
     put_findings(findings, form="json" if options.json else options.format or "text")
     return NO if has_errors(findings) else DONE
 
@@ -41,11 +43,30 @@ def _named_files(options: Options) -> Reading | None:
         raise InvalidTask(
             "named layer files are checked by themselves", fix="leave --preset and --policy out, or the layer files"
         )
-    return read_files(files) if files else None
+    return with_presets_named(read_files(files)) if files else None
 
 
-def _own_files(options: Options) -> Reading:
-    return read_layers(opened(options).world.settings)
+def _of_own_files(options: Options) -> tuple[Finding, ...]:
+    """What is wrong in the files that apply here; the plugin that they name is loaded, as it is for a decision."""
+    world = opened(options).world
+    findings = examine(read_layers(world.settings))
+    if has_errors(findings):
+        return findings
+    policy = world.book().policy
+    plugin = world.plugin(policy)
+    if plugin is None or not plugin.failure:
+        return findings
+    origin = policy.provenance["plugins.select"]
+    unusable = Finding(
+        code=FindingCode.PLUGIN_UNUSABLE,
+        at=origin.key,
+        layer=origin.layer,
+        file=origin.file,
+        line=origin.line,
+        message=f"the plugin `{plugin.name}` {plugin.failure}, and every task is refused",
+        fix="install or mend it, or take `[plugins] select` out",
+    )
+    return (*findings, unusable)
 
 
 def show(options: Options) -> int:

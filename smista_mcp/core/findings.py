@@ -40,6 +40,7 @@ class FindingCode(StrEnum):
     REMOTE_FALLBACK_OF_LOCAL_ONLY = "remote_fallback_of_local_only"
     LOCAL_ONLY_OVERLAP = "local_only_overlap"
     NOT_COMPARED = "not_compared"
+    PLUGIN_UNUSABLE = "plugin_unusable"
     PERMISSION_WIDENING = "permission_widening"
     ORG_LOCK_VIOLATION = "org_lock_violation"
     ORG_POLICY_EMPTY = "org_policy_empty"

@@ -272,6 +272,18 @@ def read_files(files: Sequence[LayerFile]) -> Reading:
     return Reading(tuple(documents), tuple(findings))
 
 
+def with_presets_named(reading: Reading) -> Reading:
+    """The same files, with a finding for each that names a preset that there is none of. No preset is added."""
+    unknown: list[Finding] = []
+    for document in reading.documents:
+        if document.document.preset is not None:
+            try:
+                read_preset(document.document.preset)
+            except PolicyInvalid as error:
+                unknown.append(_unknown_preset(error, document))
+    return reading._replace(findings=(*reading.findings, *unknown))
+
+
 def read_found(file: LayerFile) -> tuple[bytes, Reading]:
     """One file, with the bytes that were parsed; both are empty where it is not there and need not be."""
     data = read_file(file.path, file.root, most=MAX_FOREIGN_BYTES if file.root or not file.trusted else MAX_BYTES)

@@ -85,3 +85,13 @@ def test_people_and_programs_cannot_be_answered_at_once(here: Here) -> None:
     assert here("policy", "check", "--json", "--format", "github").status == 2
     assert here("policy", "check", "--format", "xml").status == 2
     assert here("policy", "check", "--format", "text").status == here("policy", "check").status
+
+
+@pytest.mark.parametrize("flag", ["--user", "--org"])
+def test_a_named_file_whose_preset_is_none_is_told_so_on_its_line(here: Here, tmp_path: Path, flag: str) -> None:
+    file = tmp_path / "named.toml"
+    file.write_text(f'# a comment\npreset = "balancd"\n{LARGE}', encoding="utf-8")
+    told = here("policy", "check", flag, str(file), "--json")
+    found = {(one["code"], one["at"], one["line"]): one["fix"] for one in told.json["findings"]}
+    assert "`balanced`" in found["invalid_enum", "preset", 2]
+    assert told.status == 1
