@@ -76,9 +76,15 @@ def test_each_severity_has_its_annotation_and_no_text_ends_it(text: str, command
     assert told.status == 0
 
 
-def test_a_finding_about_no_file_has_no_place(here: Here, home: Path) -> None:
-    (home / "config.toml").write_text("[privacy]\n", encoding="utf-8")
-    assert here("policy", "check", "--format", "github").out.startswith("::error title=default_missing::")
+def test_what_is_missing_hangs_at_the_top_of_the_own_file(here: Here, home: Path) -> None:
+    (home / "config.toml").write_text("# nothing\n[privacy]\n", encoding="utf-8")
+    told = here("policy", "check", "--format", "github")
+    assert told.out.startswith(f"::error file={home / 'config.toml'},line=1,title=default_missing::")
+
+
+def test_a_finding_about_no_file_has_no_place(here: Here) -> None:
+    told = here("policy", "check", "--preset", "nonesuch", "--format", "github")
+    assert told.out.startswith("::error title=invalid_enum::")
 
 
 def test_people_and_programs_cannot_be_answered_at_once(here: Here) -> None:
