@@ -4,7 +4,6 @@ The automata of all sets, side by side in one integer, are made deterministic st
 path found is a shortest one, and where the search ends without one there is none.
 """
 
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -23,6 +22,7 @@ _UNFIT: Final = ((0, 0), (0xD800, 0xDC7F), (0xDD00, 0xDFFF))
 _HARD_TO_READ: Final = 4
 _SETTING_UP: Final = 200
 """What it takes to begin a search, in units of an allowance."""
+_NO_LIMIT: Final = 1 << 62
 _WIDE: Final = 1024
 """States for which a letter counts once more."""
 _NOTHING: Final = (0, 0, 0, 0, 0)
@@ -110,7 +110,7 @@ def find_path(
     Raises:
         SearchTooLarge: neither is known after that many states, or once nothing of the allowance is left.
     """
-    search = _Search(inside, outside, allowance or Allowance(sys.maxsize))
+    search = _Search(inside, outside, allowance or Allowance(_NO_LIMIT))
     plain = [letter for letter in search.letters if letter.rank < _HARD_TO_READ]
     found = search.run(plain, most_states)
     if found is None and len(plain) < len(search.letters):
