@@ -60,7 +60,6 @@ WHATEVER_ELSE_HOLDS = frozenset(
         FindingCode.UNREACHABLE_DEFAULT,
         FindingCode.NOT_COMPARED,
         FindingCode.ORG_LOCK_VIOLATION,
-        FindingCode.ORG_POLICY_EMPTY,
         FindingCode.SECRET_REUSE_UNTRUSTED_LAYER,
     }
 )

@@ -102,11 +102,13 @@ class Reading(NamedTuple):
 
     Attributes:
         notices: what a person should know of them before everything else.
+        parts: what can be read of files that it lacks; to be checked, never applied.
     """
 
     documents: tuple[LayerDocument, ...]
     findings: tuple[Finding, ...]
     notices: tuple[str, ...] = ()
+    parts: tuple[LayerDocument, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -230,6 +232,7 @@ def _with_preset(settings: Settings, places: Sequence[LayerFile]) -> Reading:
         (*preset.documents, *files.documents),
         (*preset.findings, *files.findings),
         (*preset.notices, *above.notices, *_flagged(settings, own)),
+        own.parts,
     )
 
 
@@ -265,11 +268,13 @@ def read_files(files: Sequence[LayerFile]) -> Reading:
     """Reads each file once: what is hashed is what is parsed."""
     documents: list[LayerDocument] = []
     findings: list[Finding] = []
+    parts: list[LayerDocument] = []
     for file in files:
         _, reading = read_found(file)
         documents += reading.documents
         findings += reading.findings
-    return Reading(tuple(documents), tuple(findings))
+        parts += reading.parts
+    return Reading(tuple(documents), tuple(findings), parts=tuple(parts))
 
 
 def with_presets_named(reading: Reading) -> Reading:
@@ -301,12 +306,13 @@ def read_found(file: LayerFile) -> tuple[bytes, Reading]:
 def examine(reading: Reading) -> tuple[Finding, ...]:
     """Everything that is wrong in these files, and in what they make together.
 
-    Where one of them cannot be used, the others are checked all the same, for what it could not have changed.
+    Where one of them cannot be used, what can be read is checked all the same, for what the rest could not change.
     """
-    if not reading.documents:
+    documents = (*reading.documents, *reading.parts)
+    if not documents:
         return reading.findings
-    policy = merge(reading.documents)
-    found = check(reading.documents, policy, _latest_catalog(policy))
+    policy = merge(documents)
+    found = check(documents, policy, _latest_catalog(policy))
     if reading.errors:
         found = tuple(finding for finding in found if finding.code in WHATEVER_ELSE_HOLDS)
     return (*reading.findings, *found)
@@ -322,17 +328,20 @@ def _latest_catalog(policy: Policy) -> Catalog:
 
 def _read(layer: Layer, data: bytes | Unreadable, shown: str, *, trusted: bool) -> Reading:
     parsed = parse(data, layer, shown)
-    if parsed.document is None:
+    stated = parsed.document or parsed.rest
+    if stated is None:
         return Reading((), parsed.findings)
     document = LayerDocument(
         layer=layer,
-        document=parsed.document,
+        document=stated,
         file=shown,
         lines=parsed.lines,
         trusted=trusted,
         digest=parsed.digest,
         skipped=parsed.skipped,
     )
+    if parsed.document is None:
+        return Reading((), parsed.findings, parts=(document,))
     return Reading((document,), parsed.findings)
 
 
