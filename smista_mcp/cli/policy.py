@@ -3,6 +3,7 @@
 import json
 from itertools import groupby
 
+from smista_mcp.app.world import World
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.findings import has_errors, put_findings
 from smista_mcp.cli.inputs import opened
@@ -10,11 +11,11 @@ from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, pres
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table, shown_path
 from smista_mcp.core.effective import Origin, PlacedRule
-from smista_mcp.core.findings import Finding
+from smista_mcp.core.findings import Finding, FindingCode
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask
-from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers
+from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers, with_presets_named
 from smista_mcp.loading.testfiles import files_beside, read_tests
 
 
@@ -47,15 +48,38 @@ def _named_files(options: Options) -> Reading | None:
         raise InvalidTask(
             "named layer files are checked by themselves", fix="leave --preset and --policy out, or the layer files"
         )
-    return read_files(files) if files else None
+    return with_presets_named(read_files(files)) if files else None
 
 
 def _of_own_files(options: Options) -> tuple[Finding, ...]:
-    settings = opened(options).world.settings
-    beside = read_tests(files_beside(settings)).findings
+    """What is wrong in the files that apply here, and in the test files beside them."""
+    world = opened(options).world
+    findings = examine(read_layers(world.settings))
+    beside = read_tests(files_beside(world.settings)).findings
     if options.json:  # there a finding has its layer, and no file
         beside = tuple(f.model_copy(update={"message": f"{f.file}: {f.message}"}) for f in beside)
-    return (*examine(read_layers(settings)), *beside)
+    unusable = () if has_errors(findings) else _unusable_plugin(world)
+    return (*findings, *unusable, *beside)
+
+
+def _unusable_plugin(world: World) -> tuple[Finding, ...]:
+    """That the plugin of the policy in force cannot be asked; it is loaded for that, as it is for a decision."""
+    policy = world.book().policy
+    plugin = world.plugin(policy)
+    if plugin is None or not plugin.failure:
+        return ()
+    origin = policy.provenance["plugins.select"]
+    return (
+        Finding(
+            code=FindingCode.PLUGIN_UNUSABLE,
+            at=origin.key,
+            layer=origin.layer,
+            file=origin.file,
+            line=origin.line,
+            message=f"the plugin `{plugin.name}` {plugin.failure}, and every task is refused",
+            fix="install or mend it, or take `[plugins] select` out",
+        ),
+    )
 
 
 def show(options: Options) -> int:

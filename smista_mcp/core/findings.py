@@ -40,10 +40,30 @@ class FindingCode(StrEnum):
     REMOTE_FALLBACK_OF_LOCAL_ONLY = "remote_fallback_of_local_only"
     LOCAL_ONLY_OVERLAP = "local_only_overlap"
     NOT_COMPARED = "not_compared"
+    PLUGIN_UNUSABLE = "plugin_unusable"
     PERMISSION_WIDENING = "permission_widening"
     ORG_LOCK_VIOLATION = "org_lock_violation"
     ORG_POLICY_EMPTY = "org_policy_empty"
     SECRET_REUSE_UNTRUSTED_LAYER = "secret_reuse_untrusted_layer"  # noqa: S105  the name of a finding
+
+
+WHATEVER_ELSE_HOLDS = frozenset(
+    {
+        FindingCode.SUSPICIOUS_GLOB,
+        FindingCode.DUPLICATE_NAME,
+        FindingCode.INLINE_SECRET,
+        FindingCode.AMBIGUOUS_PAIR,
+        FindingCode.AMBIGUOUS_REQUEST,
+        FindingCode.AMBIGUOUS_CLASSIFICATION,
+        FindingCode.SHADOWED_RULE,
+        FindingCode.DEAD_RULE,
+        FindingCode.UNREACHABLE_DEFAULT,
+        FindingCode.NOT_COMPARED,
+        FindingCode.ORG_LOCK_VIOLATION,
+        FindingCode.SECRET_REUSE_UNTRUSTED_LAYER,
+    }
+)
+"""What stays true whatever a file that cannot be used says: which models, classes, providers and defaults there are."""
 
 
 class Severity(StrEnum):

@@ -49,6 +49,7 @@ class Parsed(NamedTuple):
         lines: dotted key to line.
         skipped: tables that were left out, because they are another program's.
         digest: SHA-256 of the bytes, in hex.
+        rest: where a finding is an error, what is left without the parts that have one; to be checked, never applied.
     """
 
     document: PolicyDocument | None
@@ -56,6 +57,7 @@ class Parsed(NamedTuple):
     digest: str
     lines: Mapping[str, int] = MappingProxyType({})
     skipped: tuple[str, ...] = ()
+    rest: PolicyDocument | None = None
 
 
 def parse(data: bytes | Unreadable, layer: Layer, file: str) -> Parsed:
@@ -87,7 +89,34 @@ def _checked(text: str, raw: dict[str, TomlValue], place: "_Place", digest: str)
     findings = sorted((_finding(misfit, raw, place) for misfit in wrong), key=lambda finding: finding.line or 0)
     if skipped:
         findings.append(_skipped_finding(skipped, place))
-    return Parsed(None if wrong else document, tuple(findings), digest, place.lines, skipped)
+    rest = _rest(raw, [misfit.path for misfit in wrong]) if wrong else None
+    return Parsed(None if wrong else document, tuple(findings), digest, place.lines, skipped, rest)
+
+
+def _rest(raw: dict[str, TomlValue], wrong: Sequence[Path]) -> PolicyDocument | None:
+    """The document without the tables that have something wrong; of lists of rules what comes before, for the numbers.
+
+    Takes them out of `raw`.
+    """
+    for path in wrong:
+        match path:
+            case ("routing" | "classification" as table, "rules", int(index), *_):
+                inner = raw.get(table)
+                rules = inner.get("rules") if isinstance(inner, dict) else None
+                if isinstance(rules, list):
+                    del rules[index:]
+            case ("routing", str(key), *_):
+                inner = raw.get("routing")
+                if isinstance(inner, dict):
+                    inner.pop(key, None)
+            case (str(key), *_):
+                raw.pop(key, None)
+            case _:
+                return None
+    try:
+        return PolicyDocument.model_validate(raw)
+    except ValidationError:
+        return None
 
 
 class _Lines(Mapping[str, int]):

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.checking import check, faults, organisation_faults
 from smista_mcp.core.effective import Policy
-from smista_mcp.core.findings import Finding, FindingCode, Severity
+from smista_mcp.core.findings import WHATEVER_ELSE_HOLDS, Finding, FindingCode, Severity
 from smista_mcp.core.layering import merge
 from smista_mcp.core.locks import is_locked, locks_of, unlocked
 from smista_mcp.core.sources import LayerDocument, by_precedence
@@ -102,11 +102,13 @@ class Reading(NamedTuple):
 
     Attributes:
         notices: what a person should know of them before everything else.
+        parts: what can be read of files that it lacks; to be checked, never applied.
     """
 
     documents: tuple[LayerDocument, ...]
     findings: tuple[Finding, ...]
     notices: tuple[str, ...] = ()
+    parts: tuple[LayerDocument, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -230,6 +232,7 @@ def _with_preset(settings: Settings, places: Sequence[LayerFile]) -> Reading:
         (*preset.documents, *files.documents),
         (*preset.findings, *files.findings),
         (*preset.notices, *above.notices, *_flagged(settings, own)),
+        own.parts,
     )
 
 
@@ -265,11 +268,25 @@ def read_files(files: Sequence[LayerFile]) -> Reading:
     """Reads each file once: what is hashed is what is parsed."""
     documents: list[LayerDocument] = []
     findings: list[Finding] = []
+    parts: list[LayerDocument] = []
     for file in files:
         _, reading = read_found(file)
         documents += reading.documents
         findings += reading.findings
-    return Reading(tuple(documents), tuple(findings))
+        parts += reading.parts
+    return Reading(tuple(documents), tuple(findings), parts=tuple(parts))
+
+
+def with_presets_named(reading: Reading) -> Reading:
+    """The same files, with a finding for each that names a preset that there is none of. No preset is added."""
+    unknown: list[Finding] = []
+    for document in reading.documents:
+        if document.document.preset is not None:
+            try:
+                read_preset(document.document.preset)
+            except PolicyInvalid as error:
+                unknown.append(_unknown_preset(error, document))
+    return reading._replace(findings=(*reading.findings, *unknown))
 
 
 def read_found(file: LayerFile) -> tuple[bytes, Reading]:
@@ -287,11 +304,18 @@ def read_found(file: LayerFile) -> tuple[bytes, Reading]:
 
 
 def examine(reading: Reading) -> tuple[Finding, ...]:
-    """Everything that is wrong in these files. What needs them joined is looked at once each of them can be read."""
-    if reading.errors:
+    """Everything that is wrong in these files, and in what they make together.
+
+    Where one of them cannot be used, what can be read is checked all the same, for what the rest could not change.
+    """
+    documents = (*reading.documents, *reading.parts)
+    if not documents:
         return reading.findings
-    policy = merge(reading.documents)
-    return (*reading.findings, *check(reading.documents, policy, _latest_catalog(policy)))
+    policy = merge(documents)
+    found = check(documents, policy, _latest_catalog(policy))
+    if reading.errors:
+        found = tuple(finding for finding in found if finding.code in WHATEVER_ELSE_HOLDS)
+    return (*reading.findings, *found)
 
 
 def _latest_catalog(policy: Policy) -> Catalog:
@@ -304,17 +328,20 @@ def _latest_catalog(policy: Policy) -> Catalog:
 
 def _read(layer: Layer, data: bytes | Unreadable, shown: str, *, trusted: bool) -> Reading:
     parsed = parse(data, layer, shown)
-    if parsed.document is None:
+    stated = parsed.document or parsed.rest
+    if stated is None:
         return Reading((), parsed.findings)
     document = LayerDocument(
         layer=layer,
-        document=parsed.document,
+        document=stated,
         file=shown,
         lines=parsed.lines,
         trusted=trusted,
         digest=parsed.digest,
         skipped=parsed.skipped,
     )
+    if parsed.document is None:
+        return Reading((), parsed.findings, parts=(document,))
     return Reading((document,), parsed.findings)
 
 

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from smista_mcp.core.findings import FindingCode
 from smista_mcp.core.nearness import closest
-from smista_mcp.core.policy import PolicyDocument
+from smista_mcp.core.policy import PolicyDocument, dotted
 from smista_mcp.core.values import Intent, Value
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ def _misfit(detail: ErrorDetails, raw: Mapping[str, TomlValue]) -> Misfit | None
     elif kind in set(FindingCode):
         found = _own(FindingCode(kind), path, message)
     elif kind in _KINDS:
-        found = Misfit(FindingCode.INVALID_TYPE, path, f"is not {_KINDS[kind]}", _example(kind, path))
+        tables = kind == "tuple_type" and _table(path) is not None
+        what = "a list of tables" if tables else _KINDS[kind]
+        fix = f"write it as `[[{dotted(path)}]]` with keys below" if tables else _example(kind, path)
+        found = Misfit(FindingCode.INVALID_TYPE, path, f"is not {what}", fix)
     else:
         found = _out_of_bounds(kind, path, value, detail)
     return found
@@ -169,7 +172,7 @@ def _example(kind: str, path: Path) -> str:
         "string_type": f'write `{key} = "..."`' if not several else 'write `"..."`',
         "bool_type": f"write `{key} = true`",
         "int_type": f"write `{key} = 1`",
-        "tuple_type": f'write `{key} = ["..."]`, or `[[...]]` over tables',
+        "tuple_type": f'write `{key} = ["..."]`',
     }
     return examples.get(kind, "write it as `[table]` with keys below, or as `{ key = value }`")
 

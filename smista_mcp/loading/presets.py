@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from smista_mcp.core.nearness import closest
 from smista_mcp.errors import PolicyInvalid
 
 FIRST_RUN = "first-run"
@@ -44,5 +45,7 @@ def read_preset(name: str, folder: Path | None = None) -> bytes:
     file = folder / f"{name}.toml"
     if name not in (*names, FIRST_RUN) or not file.is_file():
         shown = name if name.isprintable() and len(name) <= 80 else "this name"
-        raise PolicyInvalid(f"there is no preset `{shown}`", fix=f"name one of {', '.join(names)}")
+        close = closest(name.lower(), names, cutoff=0.6)
+        meant = f"did you mean `{close}`? N" if close else "n"
+        raise PolicyInvalid(f"there is no preset `{shown}`", fix=f"{meant}ame one of {', '.join(names)}")
     return file.read_bytes()

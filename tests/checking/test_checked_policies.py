@@ -37,8 +37,29 @@ def test_a_shipped_policy_is_clean_as_a_file_of_its_own(file: Path) -> None:
     assert examine(read_files([LayerFile(Layer.USER, file, required=True)])) == ()
 
 
+def fixes(text: str, tmp_path: Path) -> dict[str, str]:
+    """What to write instead, by code and key."""
+    file = tmp_path / "policy.toml"
+    file.write_text(f'{text}[routing.default]\nmodel = "ollama/x"\n', encoding="utf-8")
+    return {f"{one.code} {one.at}": one.fix for one in examine(read_files([LayerFile(Layer.USER, file)]))}
+
+
+def test_a_dead_rule_and_the_pattern_that_is_its_cause_are_mended_in_one_way(tmp_path: Path) -> None:
+    found = fixes('[[routing.rules]]\nname = "a"\npaths = ["./src", "a//b"]\nmodel = "ollama/x"\n', tmp_path)
+    first, second = (found[f"suspicious_glob routing.rules[0].paths[{number}]"] for number in range(2))
+    assert found["dead_rule routing.rules[0].paths"] == f"{first}; {second}"
+
+
+def test_a_fix_shows_how_it_is_written(tmp_path: Path) -> None:
+    found = fixes('test = "x"\nrouting.rules = 1\n', tmp_path)
+    assert "`[[test]]`" in found["invalid_type test"]
+    assert "`[[routing.rules]]`" in found["invalid_type routing.rules"]
+    (fix,) = fixes('[privacy]\nrestricted_paths = ["\\\\"]\n', tmp_path).values()
+    assert "``" not in fix
+
+
 def test_there_is_a_case_for_each_code() -> None:
     found = {code for case in FAULTY for _, code, _ in case.found}
-    assert found == set(FindingCode) - {FindingCode.NOT_COMPARED}
+    assert found == set(FindingCode) - {FindingCode.NOT_COMPARED, FindingCode.PLUGIN_UNUSABLE}
     assert len(FAULTY) >= 60
     assert len(CLEAN) >= 15

@@ -94,7 +94,7 @@ def test_what_is_shown_of_a_faulty_policy_is_so(case: Case, tmp_path: Path) -> N
     for finding in examine(reading):
         assert (finding.witness is not None) == (finding.code in ALWAYS_SHOWN)
         if finding.witness is not None:
-            is_what_it_is_shown_for(finding, reading.documents)
+            is_what_it_is_shown_for(finding, (*reading.documents, *reading.parts))
 
 
 @settings(max_examples=150, deadline=None)
@@ -103,6 +103,8 @@ def test_what_is_shown_of_rules_at_random_is_so(texts: list[str]) -> None:
     rules = "".join(f'[[routing.rules]]\nname = "r{number}"\n{one}\n' for number, one in enumerate(texts))
     layers = [layer(f'{rules}[routing.default]\nmodel = "ollama/x"\n')]
     for finding in check(layers, merge(layers)):
+        if finding.witness is None and finding.code is FindingCode.LOCAL_ONLY_OVERLAP:
+            continue  # a further path such as `2.py` beside `.py` would let another rule win
         if finding.code in ALWAYS_SHOWN:
             is_what_it_is_shown_for(finding, layers)
 

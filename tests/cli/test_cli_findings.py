@@ -76,12 +76,28 @@ def test_each_severity_has_its_annotation_and_no_text_ends_it(text: str, command
     assert told.status == 0
 
 
-def test_a_finding_about_no_file_has_no_place(here: Here, home: Path) -> None:
-    (home / "config.toml").write_text("[privacy]\n", encoding="utf-8")
-    assert here("policy", "check", "--format", "github").out.startswith("::error title=default_missing::")
+def test_what_is_missing_hangs_at_the_top_of_the_own_file(here: Here, home: Path) -> None:
+    (home / "config.toml").write_text("# nothing\n[privacy]\n", encoding="utf-8")
+    told = here("policy", "check", "--format", "github")
+    assert told.out.startswith(f"::error file={home / 'config.toml'},line=1,title=default_missing::")
+
+
+def test_a_finding_about_no_file_has_no_place(here: Here) -> None:
+    told = here("policy", "check", "--preset", "nonesuch", "--format", "github")
+    assert told.out.startswith("::error title=invalid_enum::")
 
 
 def test_people_and_programs_cannot_be_answered_at_once(here: Here) -> None:
     assert here("policy", "check", "--json", "--format", "github").status == 2
     assert here("policy", "check", "--format", "xml").status == 2
     assert here("policy", "check", "--format", "text").status == here("policy", "check").status
+
+
+@pytest.mark.parametrize("flag", ["--user", "--org"])
+def test_a_named_file_whose_preset_is_none_is_told_so_on_its_line(here: Here, tmp_path: Path, flag: str) -> None:
+    file = tmp_path / "named.toml"
+    file.write_text(f'# a comment\npreset = "balancd"\n{LARGE}', encoding="utf-8")
+    told = here("policy", "check", flag, str(file), "--json")
+    found = {(one["code"], one["at"], one["line"]): one["fix"] for one in told.json["findings"]}
+    assert "`balanced`" in found["invalid_enum", "preset", 2]
+    assert told.status == 1

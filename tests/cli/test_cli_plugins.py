@@ -79,6 +79,21 @@ def test_an_explanation_names_it_and_a_policys_tests_go_through_it(
     assert [one["value"] for one in shown if one["key"] == "plugins.select"] == ["frugal:select"]
 
 
+def test_one_that_cannot_be_used_is_found_in_the_own_policy_and_never_loaded_for_a_named_file(
+    shell: CommandLine, site: Path, policy: Path, tmp_path: Path
+) -> None:
+    told = shell.run("policy", "check", "--json")
+    (found,) = told.json["findings"]
+    assert (told.status, found["code"], found["at"], found["line"]) == (1, "plugin_unusable", "plugins.select", 9)
+    ran = tmp_path / "ran"
+    (site / "frugal.py").write_text(MARK.format(ran), encoding="utf-8")
+    path = {"PYTHONPATH": os.pathsep.join([str(site), shell.environment()["PYTHONPATH"]])}
+    assert shell.run("policy", "check", "--user", str(policy), variables=path).status == 0
+    assert not ran.exists()
+    assert shell.run("policy", "check", variables=path).status == 0
+    assert ran.exists()
+
+
 def test_another_version_or_source_is_another_decision(shell: CommandLine, site: Path) -> None:
     seen: list[tuple[str, str]] = []
     for version, source in (("1.0", EXAMPLE), ("1.0", EXAMPLE), ("1.1", EXAMPLE), ("1.1", f"{EXAMPLE}\n# changed\n")):

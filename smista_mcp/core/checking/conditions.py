@@ -134,7 +134,7 @@ def field_of(sources: Sequence[LayerDocument], policy: Policy, ranking: RuleInde
                 _contender(in_force[position] if position is not None else placed, source, index, position)
             )
     winners = tuple(contender for contender in contenders if contender.position is not None)
-    return Field(tuple(contenders), winners, ranking, Paths())
+    return Field(tuple(contenders), winners, ranking, Paths(len(contenders)))
 
 
 def _contender(placed: PlacedRule, source: LayerDocument, place: int, position: int | None) -> Contender:

@@ -14,7 +14,7 @@ _GLUED_STARS = re.compile(r"[^*/\\]\*\*+|\*\*+[^*/]")
 def doubtful_patterns(source: LayerDocument, paths: Paths) -> Iterator[Finding]:
     """Every pattern of a document that deserves a second look, with the first thing that is odd about it."""
     for path, pattern, rules in _patterns(source):
-        words = _doubt(pattern) or _unmet(pattern, paths)
+        words = doubt(pattern, paths)
         if words is not None:
             code, severity = FindingCode.SUSPICIOUS_GLOB, Severity.WARNING
             message = f"`{pattern}` {words[0]}"
@@ -36,6 +36,11 @@ def _patterns(source: LayerDocument) -> Iterator[tuple[Path, str, tuple[str, ...
             yield (*key, number), pattern, ()
 
 
+def doubt(pattern: str, paths: Paths) -> tuple[str, str] | None:
+    """The first thing that is odd about a pattern, and what to write instead; None where nothing is."""
+    return _doubt(pattern) or _unmet(pattern, paths)
+
+
 def _doubt(pattern: str) -> tuple[str, str] | None:
     """What is odd about how a pattern is written, and what to write instead."""
     plain = re.sub(r"(\A|/)(?:\./)+", r"\1", pattern)
@@ -48,7 +53,9 @@ def _doubt(pattern: str) -> tuple[str, str] | None:
     if pattern.startswith(" ") or re.search(r"(?<!\\) \Z", pattern):
         return "begins or ends with a space, which git leaves out at the end", f"write `{pattern.strip(' ')}`"
     if re.search(r"(?<!\\)(?:\\\\)*\\\Z", pattern):
-        return "ends with a backslash and matches nothing", f"write `{pattern[:-1]}`"
+        plain = pattern[:-1]
+        fix = f"write `{plain}`" if plain.strip("/") else "write the path of a file or a folder"
+        return "ends with a backslash and matches nothing", fix
     if ", " in pattern:
         return "is one pattern with a comma in it", 'write a list: `["...", "..."]`'
     if pattern.startswith("^") or pattern.endswith("$") or _NEEDLESS_ESCAPE.search(pattern):

@@ -38,14 +38,15 @@ def _default(layers: Sequence[LayerDocument], policy: Policy) -> Iterator[Findin
     catching = [placed for placed in policy.rules if unconditional(placed.rule)]
     rules = tuple(placed.rule.name for placed in catching)
     if policy.default is None:
-        yield Finding(
-            code=FindingCode.DEFAULT_MISSING,
-            severity=Severity.WARNING if catching else Severity.ERROR,
-            rules=rules,
-            at="routing.default",
-            message="no layer has a default route, for tasks that no rule matches",
-            fix='add `[routing.default]` with `model = "..."`',
+        words = (
+            "no layer has a default route, for tasks that no rule matches",
+            'add `[routing.default]` with `model = "..."`',
         )
+        own = next((source for source in layers if source.layer is Layer.USER), layers[-1])
+        severity = Severity.WARNING if catching else Severity.ERROR
+        path: Path = ("routing", "default")
+        missing = finding_in(own, path, FindingCode.DEFAULT_MISSING, words, severity=severity, rules=rules)
+        yield missing.model_copy(update={"line": 1})  # where nothing stands yet, it hangs at the top of the file
         return
     place = policy.default_origin
     source = next((s for s in layers if place and s.layer is place.layer and s.file == place.file), None)

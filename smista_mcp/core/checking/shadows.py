@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from smista_mcp.core.checking.conditions import Contender, Contest, Field, contest, meeting
 from smista_mcp.core.checking.pathsets import TooLarge
+from smista_mcp.core.checking.patterns import doubt
 from smista_mcp.core.checking.told import not_compared, told
 from smista_mcp.core.checking.witnesses import witness
 from smista_mcp.core.findings import Finding, FindingCode
@@ -26,7 +27,7 @@ def shadows(field: Field) -> Iterator[Finding]:
     for rule in field.contenders:
         try:
             if (at := _unmet(field, rule)) is not None:
-                yield _dead(rule, at)
+                yield _dead(field, rule, at)
             elif rule.position is not None:
                 yield from _shadowed(field, rule)
         except TooLarge as error:
@@ -41,9 +42,10 @@ def _unmet(field: Field, rule: Contender) -> tuple[str, ...] | None:
     return None
 
 
-def _dead(rule: Contender, at: tuple[str, ...]) -> Finding:
+def _dead(field: Field, rule: Contender, at: tuple[str, ...]) -> Finding:
     message = f"no task can match `{rule.name}`: no file meets its `{at[0]}`"
-    fix = "write patterns that a file can meet"
+    doubts = [doubt(pattern, field.paths) for pattern in rule.placed.rule.paths or ()]
+    fix = "; ".join(dict.fromkeys(words[1] for words in doubts if words)) or "write patterns that a file can meet"
     if at == ("languages",):
         close = [closest(name.lower(), sorted(LANGUAGES), cutoff=0.6) for name in rule.placed.rule.languages or ()]
         meant = ", ".join(f"`{name}`" for name in close if name)

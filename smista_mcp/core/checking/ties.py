@@ -7,6 +7,7 @@ is information, told once for each rule; where both lead to the same route, the 
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from smista_mcp.core.checking.conditions import CONDITIONS, Contender, Field, Situation, each, meeting
@@ -20,6 +21,8 @@ _WITHOUT_EFFECT_ON_THE_ROUTE = {*CONDITIONS, "name", "priority", "local_only", "
 """What binds does so whether or not the rule wins."""
 
 _MOST_EXAMPLES = 2
+_MOST_PAIRS = 10
+"""Pairs that are told one by one for the later of their rules; the others are told together."""
 
 
 class _Tie(NamedTuple):
@@ -39,6 +42,7 @@ def ties(field: Field) -> Iterator[Finding]:
     for rules in _comparable(field.contenders):
         for number, later in enumerate(rules):
             several: list[_Tie] = []
+            pairs: list[_Tie] = []
             for earlier in rules[:number]:
                 try:
                     tie = _tie(field, earlier, later)
@@ -46,9 +50,12 @@ def ties(field: Field) -> Iterator[Finding]:
                     yield not_compared((earlier, later), error)
                     continue
                 if tie is not None and tie.single:
-                    yield _pair(field, tie)
+                    pairs.append(tie)
                 elif tie is not None and not _same_route(earlier, later):
                     several.append(tie)
+            yield from (_pair(field, tie) for tie in pairs[:_MOST_PAIRS])
+            if len(pairs) > _MOST_PAIRS:
+                yield _further(field, pairs[_MOST_PAIRS:])
             if several:
                 yield _request(field, several)
 
@@ -67,19 +74,24 @@ def _comparable(contenders: Sequence[Contender]) -> list[list[Contender]]:
 
 
 def _tie(field: Field, earlier: Contender, later: Contender) -> _Tie | None:
-    intents = [
-        intent for intent, rank in later.ranks.items() if intent in earlier.ranks and earlier.ranks[intent] == rank
-    ]
+    intents = _alike_intents(earlier, later)
     if not intents:
         return None
     found = meeting(field.paths, (earlier, later), (), intents)
     if found is None:
         return _spread(field, earlier, later, intents)
-    return _Tie(earlier, later, _decided(field, (earlier, later), intents) or found)
+    return _Tie(earlier, later, found)
 
 
-def _decided(field: Field, both: tuple[Contender, Contender], intents: Sequence[Intent]) -> Situation | None:
+def _alike_intents(one: Contender, other: Contender) -> list[Intent]:
+    """Intents for which both rules have one rank."""
+    return [intent for intent, rank in other.ranks.items() if intent in one.ranks and one.ranks[intent] == rank]
+
+
+def _decided(field: Field, tie: _Tie) -> Situation | None:
     """A task that no third rule wins, if one is soon found: the better example."""
+    both = (tie.earlier, tie.later)
+    intents = _alike_intents(*both)
     avoided: list[Contender] = []
     for _ in range(_MOST_EXAMPLES):
         found = meeting(field.paths, both, avoided, intents)
@@ -112,6 +124,8 @@ def _same_route(one: Contender, other: Contender) -> bool:
 
 
 def _pair(field: Field, tie: _Tie) -> Finding:
+    with suppress(TooLarge):  # the first example does as well
+        tie = tie._replace(found=_decided(field, tie) or tie.found)
     earlier, later = tie.earlier, tie.later
     alike = _same_route(earlier, later)
     message = f"nothing but its place in the file puts `{earlier.name}` before `{later.name}` where a task meets both"
@@ -127,6 +141,21 @@ def _pair(field: Field, tie: _Tie) -> Finding:
         (message, fix),
         severity=Severity.INFO if alike else Severity.ERROR,
         witness=witness(field, tie.found),
+    )
+
+
+def _further(field: Field, pairs: Sequence[_Tie]) -> Finding:
+    """Pairs of one rule beyond those that are told one by one."""
+    later = pairs[0].later
+    count = f"{len(pairs)} more rules that a task meets with it"
+    message = f"nothing but its place in the file ranks `{later.name}` behind {count}"
+    alike = all(_same_route(tie.earlier, later) for tie in pairs)
+    return told(
+        (*(tie.earlier for tie in pairs), later),
+        FindingCode.AMBIGUOUS_PAIR,
+        (message, "give those that shall win a lower `priority`, or narrow the patterns"),
+        severity=Severity.INFO if alike else Severity.ERROR,
+        witness=witness(field, pairs[0].found),
     )
 
 

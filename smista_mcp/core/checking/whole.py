@@ -11,6 +11,7 @@ from smista_mcp.core.checking.readings import ambiguous_readings
 from smista_mcp.core.checking.routes import routes
 from smista_mcp.core.checking.shadows import shadows
 from smista_mcp.core.checking.ties import ties
+from smista_mcp.core.checking.told import in_few
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding
 from smista_mcp.core.locks import unlocked
@@ -31,6 +32,6 @@ def findings(layers: Sequence[LayerDocument], policy: Policy, catalog: Catalog |
             *ambiguous_readings(source, policy),
             *doubtful_patterns(source, field.paths),
         ]
-    found += [*ties(field), *shadows(field), *overlaps(field, policy), *overreach(layers)]
+    found += [*in_few((*ties(field), *shadows(field), *overlaps(field, policy))), *overreach(layers)]
     order = [source.layer for source in layers]
     return tuple(sorted(found, key=lambda f: (order.index(f.layer) if f.layer else -1, f.line or 0, f.at, f.code)))

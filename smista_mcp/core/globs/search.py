@@ -20,11 +20,29 @@ _BITS: Final = 2
 _UNFIT: Final = ((0, 0), (0xD800, 0xDC7F), (0xDD00, 0xDFFF))
 """No path holds them: NUL, and surrogates that stand for no byte."""
 _HARD_TO_READ: Final = 4
+_SETTING_UP: Final = 200
+"""What it takes to begin a search, in units of an allowance."""
+_NO_LIMIT: Final = 1 << 62
+_WIDE: Final = 1024
+"""States for which a letter counts once more."""
 _NOTHING: Final = (0, 0, 0, 0, 0)
 
 
 class SearchTooLarge(Exception):
     """The patterns are so entangled that the search was given up: the answer is not known."""
+
+
+class Allowance:
+    """Work that several searches may do together.
+
+    Attributes:
+        left: how much of it is left; a unit is one letter tried in one state of ordinary patterns.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 class PathSet:
@@ -78,7 +96,11 @@ class _Side(NamedTuple):
 
 
 def find_path(
-    inside: Sequence[PathSet], outside: Sequence[PathSet] = (), *, most_states: int = MOST_STATES
+    inside: Sequence[PathSet],
+    outside: Sequence[PathSet] = (),
+    *,
+    most_states: int = MOST_STATES,
+    allowance: Allowance | None = None,
 ) -> str | None:
     """A path of a file that lies in all sets of `inside` and in none of `outside`; None where there is none.
 
@@ -86,9 +108,9 @@ def find_path(
     most readable: letters a to z, then those of the patterns, then others. Where there is none, a shortest of all.
 
     Raises:
-        SearchTooLarge: neither is known after that many states.
+        SearchTooLarge: neither is known after that many states, or once nothing of the allowance is left.
     """
-    search = _Search(inside, outside)
+    search = _Search(inside, outside, allowance or Allowance(_NO_LIMIT))
     plain = [letter for letter in search.letters if letter.rank < _HARD_TO_READ]
     found = search.run(plain, most_states)
     if found is None and len(plain) < len(search.letters):
@@ -106,7 +128,8 @@ def includes(outer: PathSet, inner: PathSet) -> bool:
 
 
 class _Search:
-    def __init__(self, inside: Sequence[PathSet], outside: Sequence[PathSet]) -> None:
+    def __init__(self, inside: Sequence[PathSet], outside: Sequence[PathSet], allowance: Allowance) -> None:
+        self._allowance = allowance
         whole = Automaton()
         whole.size = _BITS
         self._inside = [_placed(whole, one) for one in inside]
@@ -117,6 +140,7 @@ class _Search:
         self._outdoing = sum(whole.outdone)
         self._dot = _moved_by(whole, _DOT)
         self.letters = _letters(whole)
+        allowance.left -= _SETTING_UP
 
     def run(self, letters: Sequence[_Letter], most_states: int) -> str | None:
         start = self._whole.start
@@ -124,6 +148,7 @@ class _Search:
             return None
         if start & self._beyond_done:
             return None
+        allowance, cost = self._allowance, len(letters) * (1 + self._whole.size // _WIDE)
         came: dict[int, tuple[int, int]] = {start: (-1, 0)}
         level = [start]
         while level:
@@ -136,8 +161,11 @@ class _Search:
                     if after & 3 == _NAMED and self._accepts(after):
                         return _path(came, after)
                     following.append(after)
+                allowance.left -= cost
                 if len(came) > most_states:
                     raise SearchTooLarge(f"given up after {len(came)} states")
+                if allowance.left < 0:
+                    raise SearchTooLarge("given up, for there is too much to compare")
             level = following
         return None
 
