@@ -165,7 +165,7 @@ def test_a_locked_key_is_frozen_in_every_lower_layer(pattern: str, key: str) -> 
         ("routing.handoff", {"routing.handoff"}),
         ("privacy.remote", {"privacy.remote.mode", "privacy.remote.blocked_paths"}),
         ("hosts.*.locality", {"hosts.codex.locality"}),
-        ("routing[0]", set()),
+        ("routing[0]", set[str]()),
     ],
 )
 def test_no_more_is_frozen_than_is_locked(pattern: str, frozen: set[str]) -> None:
