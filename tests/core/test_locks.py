@@ -106,6 +106,11 @@ def test_a_pattern_is_a_dotted_key(text: str, parts: tuple[str, ...]) -> None:
         ("routing.rules.name", "routing.rules"),
         ("routing.rules[0]", "routing.rules"),
         ("privacy.remote.mode.x", "privacy.remote.mode"),
+        ("tools.permission", "tools.permissions"),
+        ("privacy.remot", "privacy.remote"),
+        ("provider.x", "providers.*"),
+        ("provider.base_url", "providers.*.base_url"),
+        ("provider.ollama.base_url", "providers.ollama.base_url"),
         ("locked", ""),
         ("zzz", ""),
     ],
@@ -150,6 +155,33 @@ def test_a_locked_key_is_frozen_in_every_lower_layer(pattern: str, key: str) -> 
     assert all(f"`{pattern}`" in notice for notice in notices)
     kept = [source for source in unlocked(locked) if source.leads and source.layer is not Layer.ORGANISATION]
     assert all(key not in {".".join(one) for one in stated_keys(source.document)} for source in kept)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "frozen"),
+    [
+        ("privacy.remote.mode", {"privacy.remote.mode"}),
+        ("tools.permissions.git", {"tools.permissions.git"}),
+        ("routing.handoff", {"routing.handoff"}),
+        ("privacy.remote", {"privacy.remote.mode", "privacy.remote.blocked_paths"}),
+        ("hosts.*.locality", {"hosts.codex.locality"}),
+        ("routing[0]", set[str]()),
+    ],
+)
+def test_no_more_is_frozen_than_is_locked(pattern: str, frozen: set[str]) -> None:
+    own = layer(EVERYTHING.replace("[classes.coding]", "[classes.c]"))._replace(skipped=("router",))
+    everything = {".".join(key) for key in stated_keys(own.document)}
+    company, rest, *bounded = unlocked([organisation(pattern), own])
+    assert (company.layer, rest.skipped, len(bounded)) == (Layer.ORGANISATION, ("router",), bool(frozen))
+    assert {".".join(key) for key in stated_keys(rest.document)} == everything - frozen
+    for one in bounded:
+        assert (one.bounded, one.skipped) == (True, ())
+        assert {".".join(key) for key in stated_keys(one.document)} == frozen | {"classes.c.models"}
+
+
+def test_what_is_no_key_locks_nothing() -> None:
+    assert not Lock("a..b", parts_of("a..b"), BUILTIN).holds(("a", "b"))
+    assert merge([organisation("a..b"), layer('[privacy.remote]\nmode = "allow"\n')]).remote_mode is Grant.ALLOW
 
 
 def test_without_a_value_of_the_organisation_what_is_built_in_holds() -> None:
