@@ -374,7 +374,7 @@ def test_the_signature_changes_with_the_rights_of_every_folder_behind_a_link(
     before = signature(house.settings)
     assert signature(house.settings) == before
     assert house.load().policy.remote_mode is Grant.DENY
-    folder = tmp_path / loosened.split()[0]
+    folder = tmp_path / loosened.split(maxsplit=1)[0]
     folder.chmod(0o777)
     assert signature(house.settings) != before
     assert f"`{folder}`" in refused(house.settings).message
