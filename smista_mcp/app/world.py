@@ -123,11 +123,12 @@ class World:
         with self._lock:
             plugin = self._plugins.get(name)
             if plugin is None:
-                from smista_mcp.loading.plugins import load_plugin  # noqa: PLC0415  few policies name one
+                from smista_mcp.loading.plugin_calls import guarded  # noqa: PLC0415  few policies name one
+                from smista_mcp.loading.plugins import load_plugin  # noqa: PLC0415
 
                 plugin = load_plugin(name, without_code(self.settings.workspace, self.settings.enclosing))
                 if plugin.select is not None:
-                    self._plugins[name] = plugin
+                    plugin = self._plugins[name] = plugin._replace(select=guarded(plugin.select))
             return plugin
 
     def open_ledger(self) -> Ledger:

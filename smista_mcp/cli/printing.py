@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 
 V = TypeVar("V", bound="Value")
 
-_STEERING = r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-"""What a terminal would obey, or what makes text read otherwise than it is."""
+_UNSEEN = (
+    r"\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+)
+"""Characters that nobody sees, or that make text read otherwise than it is; some of them count as printable."""
+_STEERING = rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f{_UNSEEN}]"
+"""These, and what a terminal would obey."""
 
 
 def prepare_output() -> None:
@@ -26,7 +31,9 @@ def prepare_output() -> None:
 
 def one_line(text: str) -> str:
     """A name or a sentence on one line: what cannot be printed is shown escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if text.isascii() else content(text)
 
 
 def shown_path(file: str) -> str:
@@ -97,7 +104,14 @@ def put_json(document: object, *, indent: int | None = 2) -> None:
     import json  # noqa: PLC0415  only where it is asked for
 
     encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
-    print(json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8"))
+    text = json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8")
+    print(re.sub(f"[{_UNSEEN}]", _json_escape, text))
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    """A character in the only way that JSON has for all: the units of UTF-16."""
+    units = found[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def put_table(rows: Sequence[Sequence[str]], *, indent: str = "") -> None:

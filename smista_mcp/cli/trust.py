@@ -11,6 +11,7 @@ from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import content, is_terminal, note, one_line, put, put_json, typed
 from smista_mcp.core.notices import owner_keys
 from smista_mcp.core.policy import PolicyDocument
+from smista_mcp.core.redaction import shown
 from smista_mcp.errors import Code, SmistaError
 from smista_mcp.loading.layers import check_organisation
 
@@ -113,9 +114,9 @@ def wishes(document: PolicyDocument) -> Iterator[str]:
     if routing.default is not None:
         targets = ", then ".join((routing.default.model, *routing.default.fallbacks))
         yield f"all work that no rule matches done by {targets}"
-    rules = [f"`{rule.name}`: {', then '.join((rule.model, *rule.fallbacks))}" for rule in routing.rules]
+    rules = [f"`{shown(rule.name)}`: {', then '.join((rule.model, *rule.fallbacks))}" for rule in routing.rules]
     yield from _few(rules, "work led by rule ")
-    classes = [f"`{name}`: {', '.join(one.models)}" for name, one in document.classes.items()]
+    classes = [f"`{shown(name)}`: {', '.join(one.models)}" for name, one in document.classes.items()]
     yield from _few(classes, "the class ")
     if document.classification.rules:
         yield f"{len(document.classification.rules)} rules on what kind of work your words ask for"

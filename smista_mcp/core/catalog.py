@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, cast
 from smista_mcp.core.modelref import ModelRef, parse_target
 from smista_mcp.core.names import Names, Resolved, Row, read_rows
 from smista_mcp.core.policy import CatalogEntry
-from smista_mcp.core.prices import Price, Rate, price_on
+from smista_mcp.core.prices import Price, Rate, dearer, price_on
 from smista_mcp.core.values import Locality
 
 PriceKind = Literal["list", "plan", "local", "unknown"]
@@ -28,6 +28,18 @@ _COMPAT = "openai-compat"
 _POLICY = "policy"
 _FREE = Price(Rate(Decimal(0)), Rate(Decimal(0)))
 _NO_ENTRY = CatalogEntry()
+
+
+class HeldEntry(CatalogEntry):
+    """An entry that can make a model dearer and never cheaper, because somebody else's limit counts what it costs."""
+
+    held: Literal[True] = True
+
+    @classmethod
+    def of(cls, entry: CatalogEntry) -> "HeldEntry":
+        """What an entry states, held."""
+        stated = {name: getattr(entry, name) for name in CatalogEntry.model_fields}
+        return cls.model_construct(entry.model_fields_set, **stated)
 
 
 class ModelFacts(NamedTuple):
@@ -82,7 +94,8 @@ class Catalog:
         Args:
             extract: catalog.json, as scripts/extract_catalog.py describes it.
             families: the rows of families.json.
-            entries: `[catalog]` of the policy, by `provider/model`.
+            entries: `[catalog]` of the policy, by `provider/model`. What those that are `HeldEntry` say of prices
+                counts as far as it is not below what is known without them.
             as_of: the day whose prices count, ISO date in UTC.
         """
         self._providers = cast("Mapping[str, Mapping[str, object]]", extract["providers"])
@@ -92,6 +105,8 @@ class Catalog:
         self._source = f"{extract['package']} {extract['version']}"
         self._names: dict[str, Names] = {}
         self._known: dict[tuple[ModelRef, str, Locality | None], ModelFacts] = {}
+        firm = {name: entry for name, entry in entries.items() if not isinstance(entry, HeldEntry)}
+        self._firm = Catalog(extract, families, firm, as_of) if len(firm) < len(entries) else None
         self.digest = _digest(extract, families, entries, as_of)
 
     def facts(self, ref: ModelRef, kind: str, locality: Locality | None = None) -> ModelFacts:
@@ -105,7 +120,10 @@ class Catalog:
         key = (ref, kind, locality)
         facts = self._known.get(key)
         if facts is None:
-            facts = self._known[key] = self._facts(ref, kind, locality, frozenset())
+            facts = self._facts(ref, kind, locality, frozenset())
+            if self._firm is not None:
+                facts = _no_cheaper(facts, self._firm.facts(ref, kind, locality))
+            self._known[key] = facts
         return facts
 
     def _facts(self, ref: ModelRef, kind: str, locality: Locality | None, seen: frozenset[ModelRef]) -> ModelFacts:
@@ -249,6 +267,16 @@ def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
         price_kind=price_kind,
         source=source,
     )
+
+
+def _no_cheaper(facts: ModelFacts, firm: ModelFacts) -> ModelFacts:
+    """The facts, with a price of which nothing is below that of others: a plan does not make a listed model free."""
+    if firm.price is None or firm.price_kind != "list":
+        return facts
+    if facts.price is None or facts.price_kind != "list":
+        return facts._replace(price=firm.price, price_kind="list", source=firm.source)
+    price = dearer(facts.price, firm.price)
+    return facts if price == facts.price else facts._replace(price=price, source=firm.source)
 
 
 def _stated_price(facts: ModelFacts, entry: CatalogEntry) -> tuple[Price | None, PriceKind, str]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from smista_mcp.core.locks import Lock, locks_of, violations
-from smista_mcp.core.restrictions import held_free_paths, idle_free_paths
+from smista_mcp.core.restrictions import held_free_paths, idle_free_paths, limits_cost
 from smista_mcp.core.sources import LayerDocument
 from smista_mcp.core.values import Layer, Locality
 
@@ -44,6 +44,12 @@ def _unbounded(source: LayerDocument, sources: Sequence[LayerDocument]) -> Itera
     held = held_free_paths(source, sources) if source.owner else ()
     if held:
         yield f"{source.name}: {_list(held)} in `free_paths` frees nothing; the organisation restricts it"
+    priced = len(tuple(_priced(source))) if source.owner and source.layer is Layer.USER else 0
+    if priced and any(map(limits_cost, sources)):
+        yield (
+            f"{source.name}: `catalog` ({priced}) can make models dearer and not cheaper, because the organisation"
+            " limits what work may cost"
+        )
 
 
 def _bounded(source: LayerDocument, locks: Sequence[Lock]) -> Iterator[str]:
@@ -99,6 +105,13 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
     yield from _counted(counted)
     if document.plugins.select is not None:
         yield "`plugins.select`"
+
+
+def _priced(source: LayerDocument) -> Iterator[str]:
+    """The entries of its catalog that bear on prices."""
+    for name, entry in source.document.catalog.items():
+        if entry.model_fields_set - {"context_window", "max_output_tokens", "capabilities"}:
+            yield name
 
 
 def _counted(counts: Mapping[str, int]) -> Iterator[str]:

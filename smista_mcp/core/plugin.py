@@ -27,6 +27,7 @@ from smista_mcp.errors import Code
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 Select = Callable[[dict[str, Plain]], object]
 
+_NAME = type.__dict__["__name__"]
 _MEND = "mend it, or take `[plugins] select` out"
 
 
@@ -111,8 +112,8 @@ def narrowed(plugin: Plugin | None, question: Question, selection: Selection) ->
 
 
 def type_name(error: BaseException) -> str:
-    """The type of an error by name, where that is a plain word."""
-    name = type(error).__name__
+    """The type of an error by name, where that is a plain word; asks nothing that the type could answer itself."""
+    name = str.__str__(cast("str", _NAME.__get__(type(error))))
     return name if name.isascii() and name.isidentifier() and len(name) <= 60 else "an error"
 
 
@@ -122,7 +123,7 @@ def _refused(plugin: Plugin, selection: Selection, what: str) -> Narrowed:
 
 def _names(answer: object) -> list[str] | None:
     """The names of an answer; None where it is no list of strings. A class of the plugin's own is no string."""
-    if type(answer) not in (list, tuple):
+    if type(answer) is not list and type(answer) is not tuple:  # `in` would ask a class whether it is equal
         return None
     names = list(cast("Sequence[object]", answer))
     return [name for name in names if type(name) is str] if all(type(name) is str for name in names) else None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from smista_mcp.core.catalog import HeldEntry
 from smista_mcp.core.effective import DispatchLimits, Origin, PlacedRule, PlacedTest, ProviderSpec
 from smista_mcp.core.modelref import ClassRef, parse_target
 from smista_mcp.core.policy import (
@@ -14,6 +15,7 @@ from smista_mcp.core.policy import (
     Rule,
 )
 from smista_mcp.core.provider_specs import provider_specs
+from smista_mcp.core.restrictions import limits_cost
 from smista_mcp.core.sources import AUTHORITY, BUILTIN, PRECEDENCE, LayerDocument, Stated, by_authority
 from smista_mcp.core.values import Layer
 
@@ -55,7 +57,7 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         dispatch=dispatch,
         dispatch_origins=dispatch_origins,
         providers=provider_specs(sources),
-        catalog=_by_name(owners, "catalog", lambda document: document.catalog),
+        catalog=_catalog(sources, owners),
         plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
         tests=tuple(
             PlacedTest(test, source.origin("test", index))
@@ -63,6 +65,17 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
             for index, test in enumerate(source.document.test)
         ),
     )
+
+
+def _catalog(sources: Sequence[LayerDocument], owners: Sequence[LayerDocument]) -> dict[str, Stated[CatalogEntry]]:
+    """The entries; where the organisation limits what work may cost, nobody below makes a model cheaper."""
+    stated = _by_name(owners, "catalog", lambda document: document.catalog)
+    if not any(map(limits_cost, sources)):
+        return stated
+    return {
+        name: word if word.origin.layer is Layer.ORGANISATION else word._replace(value=HeldEntry.of(word.value))
+        for name, word in stated.items()
+    }
 
 
 def _placed(sources: Sequence[LayerDocument]) -> list[tuple[LayerDocument, PlacedRule]]:

@@ -1,6 +1,6 @@
 """Prices of tokens as values: rates with tiers, and which price is in force on a day. USD, Decimal, never float."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, cast
 
@@ -46,6 +46,30 @@ class Price(NamedTuple):
         if self.writes_unasked and self.cache_write is not None:
             return max(rate, self.cache_write.at(input_tokens))
         return rate
+
+
+def dearer(one: Price, other: Price) -> Price:
+    """A price of which no part is lower than in either of two."""
+
+    def part(read: Callable[[Price], Rate | None], default: Callable[[Price], Rate]) -> Rate | None:
+        stated = [read(one), read(other)]
+        return None if stated == [None, None] else _dearer(stated[0] or default(one), stated[1] or default(other))
+
+    return Price(
+        _dearer(one.input, other.input),
+        _dearer(one.output, other.output),
+        part(lambda price: price.cached_input, lambda price: price.input),
+        part(lambda price: price.cache_write, lambda price: price.input),
+        part(lambda price: price.reasoning, lambda price: price.output),
+        max(one.request, other.request),
+        one.writes_unasked or other.writes_unasked,
+    )
+
+
+def _dearer(one: Rate, other: Rate) -> Rate:
+    starts = sorted({start for rate in (one, other) for start, _ in rate.steps})
+    steps = tuple((start, max(one.at(start + 1), other.at(start + 1))) for start in starts)
+    return Rate(max(one.base, other.base), steps)
 
 
 def _rate(value: object) -> Rate | None:

@@ -202,6 +202,13 @@ def budgets(sources: Sequence[LayerDocument]) -> tuple[Stated[Budget], ...]:
     )
 
 
+def limits_cost(source: LayerDocument) -> bool:
+    """Whether a layer is the organisation's and limits what work may cost."""
+    document = source.document
+    rules = any(rule.cost_limit is not None for rule in document.routing.rules)
+    return source.layer is Layer.ORGANISATION and source.trusted and (rules or bool(document.budgets))
+
+
 def secrets_allowed(sources: Sequence[LayerDocument]) -> tuple[Stated[str], ...]:
     """Fingerprints of what is no secret: the word of user and organisation alone."""
     found: dict[str, Origin] = {}

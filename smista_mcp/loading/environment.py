@@ -1,7 +1,8 @@
 """The process's environment, read once: the only place that looks at environment variables."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,13 +53,12 @@ class Environment:
         config, state = _folders(known, windows=windows)
         account = account_home(known, windows=windows)
         theirs = _below(account, {}, windows=windows) if account is not None else (None, None)
-        program_data = known.get("PROGRAMDATA", r"C:\ProgramData")
         return cls(
             config_file=config / "config.toml",
             state_folder=state,
             own_config=_same(config, theirs[0]),
             own_state=_same(state, theirs[1]),
-            organisation_file=(Path(program_data) / "smista" if windows else Path("/etc/smista")) / "policy.toml",
+            organisation_file=(program_data(known) / "smista" if windows else Path("/etc/smista")) / "policy.toml",
             added_organisation_file=_path(known, "SMISTA_ORG_POLICY"),
             project_dir=_path(known, "CLAUDE_PROJECT_DIR"),
             host=known.get("SMISTA_HOST"),
@@ -73,6 +73,34 @@ class Environment:
         """The value of a variable that holds a key; None where it is unset or blank. Never show it."""
         value = self.variables.get(name)
         return value.strip() or None if value else None
+
+
+def program_data(variables: Mapping[str, str], ask: Callable[[], str | None] | None = None) -> Path:
+    """The folder of Windows for what belongs to all users: the system's word, and the variable's only without one.
+
+    Args:
+        variables: of the environment; anybody can set `PROGRAMDATA` for a process of his own.
+        ask: in place of the system.
+    """
+    return Path((ask or _windows_program_data)() or variables.get("PROGRAMDATA") or r"C:\ProgramData")
+
+
+def _windows_program_data() -> str | None:
+    """`FOLDERID_ProgramData`; None where the system does not say, as everywhere but on Windows."""
+    if sys.platform != "win32":
+        return None
+    import ctypes  # noqa: PLC0415  Windows alone needs it
+    import uuid  # noqa: PLC0415
+
+    folder = ctypes.create_string_buffer(uuid.UUID("62ab5d82-fdc1-4dc3-a9dd-070d1d495d97").bytes_le)
+    found = ctypes.c_wchar_p()
+    try:
+        failed = ctypes.windll.shell32.SHGetKnownFolderPath(folder, 0, None, ctypes.byref(found))
+        path = None if failed else found.value
+        ctypes.windll.ole32.CoTaskMemFree(found)
+    except (AttributeError, OSError):
+        return None
+    return path
 
 
 def account_home(variables: Mapping[str, str] = os.environ, *, windows: bool = os.name == "nt") -> Path | None:

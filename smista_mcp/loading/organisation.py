@@ -57,14 +57,12 @@ def organisation_stamps(environment: Environment) -> tuple[Stamp, ...]:
 
 
 def _folder_stamps(path: Path) -> Iterator[Stamp]:
-    """Owner and rights of the folders around a file; not their times, for others may work beside it."""
-    for folder in path.absolute().parents:
-        try:
-            info = folder.stat()
-        except OSError as error:
-            yield (str(folder), type(error).__name__)
-        else:
-            yield (str(folder), f"{info.st_mode:o} {info.st_uid} {info.st_ino}")
+    """Owner and rights of each folder and link on the way to a file; not their times, for others may work beside it."""
+    try:
+        for place, info in _steps(path):
+            yield (str(place), f"{info.st_mode:o} {info.st_uid} {info.st_ino}")
+    except (_Refused, FileNotFoundError) as stopped:
+        yield (str(path), type(stopped).__name__)
 
 
 def organisation_files(environment: Environment) -> tuple[OrganisationFile, ...]:
@@ -111,51 +109,73 @@ def _read(path: Path, *, added: bool) -> OrganisationFile | None:
     return OrganisationFile(path, data.content, added, guards.own)
 
 
+def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Every folder and link on the way to a file, and last the file itself, as each of them is: no link is followed.
+
+    Raises:
+        FileNotFoundError: nothing is there, and no link has promised it.
+        _Refused: the way ends otherwise.
+    """
+    absolute = path.absolute()
+    here, waiting = Path(absolute.anchor), list(reversed(absolute.parts[1:]))
+    links = 0
+    try:
+        yield here, here.stat()
+        while waiting:
+            part = waiting.pop()
+            if part == "..":
+                here = here.parent
+                yield here, here.lstat()
+                continue
+            step = here / part
+            info = step.lstat()
+            yield step, info
+            if not stat.S_ISLNK(info.st_mode):
+                here = step
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise _Refused(path, "is a link that leads in a circle")
+            target = step.readlink()
+            here = Path(target.anchor) if target.is_absolute() else here
+            waiting += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+    except FileNotFoundError:
+        if links:
+            raise _Refused(path, "is a link to nothing, or lies behind one") from None
+        raise
+    except (OSError, ValueError) as error:
+        raise _Refused(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
 class _Guards:
     """Follows a path by hand, because each folder and link on it decides which file is read."""
 
     def __init__(self) -> None:
         self.own = False
-        self._links = 0
 
     def walk(self, path: Path) -> Path | None:
-        """The file that a path leads to, without links; None where nothing is there and no link has promised it."""
-        absolute = path.absolute()
-        here, waiting = Path(absolute.anchor), list(reversed(absolute.parts[1:]))
-        self._judge_folder(here)
-        while waiting:
-            part = waiting.pop()
-            if part == "..":
-                here = here.parent
-                continue
-            step = here / part
-            try:
-                info = step.lstat()
-                target = step.readlink() if stat.S_ISLNK(info.st_mode) else None
-            except FileNotFoundError:
-                if self._links:
-                    raise _Refused(path, "is a link to nothing, or lies behind one") from None
-                return None
-            except (OSError, ValueError) as error:
-                raise _Refused(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-            if target is None:
-                here = step
-                if stat.S_ISDIR(info.st_mode):
-                    self.judge(step, info, folder=True)
-                continue
-            self.judge(step, info, link=True)
-            self._links += 1
-            if self._links > _MOST_LINKS:
-                raise _Refused(path, "is a link that leads in a circle")
-            here = Path(target.anchor) if target.is_absolute() else here
-            waiting += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-        return here
+        """The file that a path leads to, without links; None where nothing is there and no link has promised it.
 
-    def _judge_folder(self, folder: Path) -> None:
+        Where nothing is there, it does not matter whose the folders are: in a user namespace root's belong to nobody.
+        """
+        place, wrong = path, None
         try:
-            self.judge(folder, folder.stat(), folder=True)
-        except OSError as error:
-            raise _Refused(folder, f"cannot be read: {error.strerror}") from None
+            for place, info in _steps(path):
+                wrong = wrong or self._fault(place, info)
+        except FileNotFoundError:
+            return None
+        if wrong is not None:
+            raise wrong
+        return place
+
+    def _fault(self, place: Path, info: os.stat_result) -> _Refused | None:
+        folder, link = stat.S_ISDIR(info.st_mode), stat.S_ISLNK(info.st_mode)
+        try:
+            if folder or link:
+                self.judge(place, info, folder=folder, link=link)
+        except _Refused as refused:
+            return refused
+        return None
 
     def judge(self, path: Path, info: os.stat_result, *, folder: bool = False, link: bool = False) -> None:
         """Refuses what somebody else than root and the user who runs us could change."""

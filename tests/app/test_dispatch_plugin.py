@@ -32,6 +32,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bench: Bench) -> Path:
         ("backwards", "return [c['model'] for c in reversed(asked['candidates'])]", [B], None),
         ("first", "return [asked['candidates'][0]['model']]", [A], None),
         ("none", "return []", [], Code.MODEL_NOT_ALLOWED),
+        ("stops", "raise KeyboardInterrupt", [], Code.POLICY_INVALID),
         ("more", "return ['openai-compat:b/m', 'ollama/more']", [], Code.POLICY_INVALID),
     ],
 )

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -135,3 +136,17 @@ def test_a_broken_stream_is_abandoned_so_that_it_can_be_closed() -> None:
     broken.close()
     abandon(None)
     abandon(io.StringIO())
+
+
+@pytest.mark.parametrize("unseen", "\u00ad\u200b\u2060\u3164\u2800\u202e\ufeff\x7f\U000e0041\U000e0100")
+def test_what_nobody_sees_is_shown_and_is_the_same_to_a_program(
+    unseen: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"a{unseen}é"
+    for line in (one_line(text), content(text)):
+        assert unseen not in line
+        assert line == f"a{ascii(unseen)[1:-1]}é"
+    put_json({text: [text]})
+    printed = capsys.readouterr().out
+    assert unseen not in printed
+    assert json.loads(printed) == {text: [text]}

@@ -9,6 +9,10 @@ import pytest
 from command_line import CommandLine, Here
 from terminal import on_terminal, read_until
 
+from smista_mcp.cli.trust import wishes
+from smista_mcp.core.values import Layer
+from smista_mcp.loading.documents import parse
+
 CONFIG = """\
 [[routing.rules]]
 name = "edits far away"
@@ -158,3 +162,12 @@ def test_state_that_lies_in_the_workspace_confirms_nothing(workspace: Path, conf
 def test_without_a_workspace_there_is_nothing_to_be_asked_about(home: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     assert CommandLine(home, tmp_path / "elsewhere").run("trust").status == 2
+
+
+def test_a_name_forges_no_line_of_what_is_asked_for() -> None:
+    name = "quiet" + " " * 150 + "- nothing more"
+    parsed = parse(f'[[routing.rules]]\nname = "{name}"\nmodel = "ollama/m"\n'.encode(), Layer.WORKSPACE, "config.toml")
+    assert parsed.document is not None, parsed.findings
+    (wish,) = wishes(parsed.document)
+    assert "nothing more" not in wish
+    assert "…`: ollama/m" in wish

@@ -4,11 +4,14 @@ from functools import cache
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smista_mcp.core.catalog import Catalog, ModelFacts
+from smista_mcp.core.costing import actual_cost, price_range
 from smista_mcp.core.modelref import ModelRef
 from smista_mcp.core.policy import CatalogEntry
-from smista_mcp.core.prices import Price, Rate, price_on
+from smista_mcp.core.prices import Price, Rate, dearer, price_on
 from smista_mcp.core.values import Locality
 from smista_mcp.loading.catalog_data import read_extract, read_families
 
@@ -287,3 +290,51 @@ def test_each_row_of_the_families_has_a_source_and_a_date_and_names_existing_mod
 def test_facts_are_worked_out_once() -> None:
     ref = ModelRef("openai", "gpt-sol")
     assert shipped().facts(ref, "openai") is shipped().facts(ref, "openai")
+
+
+RATES = st.builds(
+    Rate,
+    st.decimals(0, 90, places=2),
+    st.dictionaries(st.integers(1, 90), st.decimals(0, 90, places=2), max_size=3).map(
+        lambda steps: tuple(sorted(steps.items()))
+    ),
+)
+PRICES = st.builds(
+    Price,
+    RATES,
+    RATES,
+    st.none() | RATES,
+    st.none() | RATES,
+    st.none() | RATES,
+    st.decimals(0, 9, places=2),
+    st.booleans(),
+)
+
+
+@given(PRICES, PRICES, st.lists(st.integers(0, 100), min_size=5, max_size=5))
+def test_the_dearer_of_two_prices_is_below_neither(one: Price, other: Price, tokens: list[int]) -> None:
+    base = facts("openai/gpt-1")
+    cached, write, fresh, reasoning, answer = tokens
+
+    def cost(price: Price) -> Decimal:
+        found = actual_cost(
+            base._replace(price=price),
+            input_tokens=cached + write + fresh,
+            cached_input_tokens=cached,
+            cache_write_tokens=write,
+            output_tokens=reasoning + answer,
+            reasoning_tokens=reasoning,
+        )
+        assert found is not None
+        return found
+
+    def most(price: Price) -> Decimal:
+        found = price_range(base._replace(price=price), input_tokens=sum(tokens), expected_output=9, attempts=2)
+        assert found is not None
+        return Decimal(found.max)
+
+    both = dearer(one, other)
+    assert cost(both) >= max(cost(one), cost(other))
+    assert most(both) >= max(most(one), most(other))
+    assert dearer(both, one) == both
+    assert dearer(one, one)._replace(writes_unasked=False) == one._replace(writes_unasked=False)

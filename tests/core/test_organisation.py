@@ -1,11 +1,16 @@
 """The organisation's layer: its rules first, its word above everybody's, and what an added file of it may not do."""
 
+from decimal import Decimal
+
 import pytest
 from deciding import book, decide, layer, world
 
 from smista_mcp.core.checking import faults
 from smista_mcp.core.effective import Policy
+from smista_mcp.core.facts import BudgetLeft
 from smista_mcp.core.layering import merge
+from smista_mcp.core.modelref import ModelRef
+from smista_mcp.core.prices import Rate
 from smista_mcp.core.restrictions import DEFAULT_RESTRICTED
 from smista_mcp.core.sources import LayerDocument
 from smista_mcp.core.values import Grant, Layer, Locality, Status
@@ -157,6 +162,69 @@ def test_budgets_of_it_stand_beside_all_others() -> None:
     budget = '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "{0}"\n'
     given = [organisation(budget.format(5)), layer(budget.format(50)), layer(budget.format(9), Layer.PRESET)]
     assert sorted(int(b.limit) for b in merge(given).budgets) == [5, 50]
+
+
+OPUS = "anthropic/claude-opus-4-5"
+BUDGET = '[[budgets]]\nscope = "all"\nperiod = "task"\nlimit = "{0}"\n'
+LIMITED = '[[routing.rules]]\nname = "company"\nmodel = "{0}"\ncost_limit = "{1}"\n'
+TO_OPUS = f'[routing.default]\nmodel = "{OPUS}"\n'
+CHEAPER = {
+    "free": 'input_price = "0"\ncached_input_price = "0"\noutput_price = "0"\n',
+    "plan": 'price_kind = "plan"\n',
+    "free plan": 'price_kind = "plan"\ninput_price = "0"\noutput_price = "0"\n',
+    "another": 'same_as = "openai/gpt-4o-mini"\n',
+    "unknown": 'same_as = "openai/no-such-model"\n',
+}
+
+
+def priced(stated: str) -> str:
+    return f'[catalog."{OPUS}"]\n{stated}'
+
+
+@pytest.mark.parametrize("stated", CHEAPER.values(), ids=CHEAPER)
+def test_under_its_limits_nobody_below_makes_a_model_cheaper(stated: str) -> None:
+    task = BUDGET.format("0.001")
+    budgets = (BudgetLeft("all", "task", "0.001", "0.001"),)
+    for company, left, code in (
+        (TO_OPUS + task, budgets, Code.BUDGET_EXCEEDED),
+        (LIMITED.format(OPUS, "0.001"), (), Code.COST_LIMIT_EXCEEDED),
+    ):
+        known = book(organisation(company), priced(stated))
+        decision = decide(world(known, budgets=left), "plan it")
+        assert [rejected.code for rejected in decision.rejected] == [code]
+        assert any("`catalog` (1)" in notice for notice in known.policy.notices)
+
+
+@pytest.mark.parametrize("stated", [CHEAPER["free"], CHEAPER["plan"]])
+def test_it_may_make_one_cheaper_itself_and_so_may_anybody_where_it_limits_nothing(stated: str) -> None:
+    for known in (
+        book(organisation(LIMITED.format(OPUS, "0.001") + priced(stated)), priced('input_price = "900"\n')),
+        book(organisation('[models]\nallowed = ["*"]\n'), LIMITED.format(OPUS, "0.001") + priced(stated)),
+    ):
+        decision = decide(world(known), "plan it")
+        assert decision.cost is not None
+        assert (decision.model, decision.cost.max) == (OPUS, "0")
+    assert known.policy.notices == ()
+
+
+def test_whoever_states_more_than_the_list_is_believed_under_its_limits_too() -> None:
+    own = priced('input_price = "900"\noutput_price = "0"\ncontext_window = 5000\n')
+    without, held = (book(organisation(LIMITED.format(OPUS, limit)), own) for limit in ("999", "0.01"))
+    assert world(held).market.catalog.digest == world(without).market.catalog.digest
+    facts = world(without).market.catalog.facts(ModelRef(*OPUS.split("/")), "anthropic")
+    listed = world("").market.catalog.facts(ModelRef(*OPUS.split("/")), "anthropic")
+    assert facts.price is not None
+    assert listed.price is not None
+    assert (facts.price.input, facts.price.output) == (Rate(Decimal(900)), listed.price.output)
+    assert (facts.context_window, facts.price_kind) == (5000, "list")
+    assert world(book(own)).market.catalog.digest != world(held).market.catalog.digest
+    (rejected,) = decide(world(held), "plan it").rejected
+    assert rejected.code is Code.COST_LIMIT_EXCEEDED
+
+
+def test_an_entry_that_states_no_price_is_no_cause_for_a_remark() -> None:
+    policy = merge([organisation(BUDGET.format("1")), layer(priced("context_window = 5000\n"))])
+    assert policy.notices == ()
 
 
 @pytest.mark.parametrize("who", ["company", "user"])

@@ -145,6 +145,38 @@ def test_a_failure_refuses_the_phase_and_repeats_no_words_of_it(error: BaseExcep
     assert ("an error" if type(error).__name__.startswith("whispered") else type(error).__name__) in decision.reason
 
 
+class Unruly(type):
+    """Types that fail whoever asks them for anything."""
+
+    @property
+    def __name__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        raise RuntimeError("whispered")
+
+    def __eq__(cls, other: object) -> bool:
+        raise RuntimeError("whispered")
+
+    __hash__ = type.__hash__
+
+
+class Unnamed(Exception, metaclass=Unruly):
+    pass
+
+
+class Unequal(metaclass=Unruly):
+    pass
+
+
+def test_a_type_that_fails_whoever_asks_refuses_the_phase_as_any_other_does() -> None:
+    def fails(_: object) -> object:
+        raise Unnamed
+
+    failed = decide(world(POLICY, plugin=plugin(fails)), "work on src/a.py")
+    assert (failed.status, failed.code) == (Status.REFUSED, Code.POLICY_INVALID)
+    assert "(Unnamed)" in failed.reason
+    answered = decide(world(POLICY, plugin=plugin(lambda _: Unequal())), "work on src/a.py")
+    assert (answered.status, answered.code) == (Status.REFUSED, Code.POLICY_INVALID)
+
+
 def test_whoever_stops_the_process_is_not_held_up() -> None:
     def stopped(_: object) -> object:
         raise KeyboardInterrupt

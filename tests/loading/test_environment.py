@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smista_mcp.errors import SmistaError
-from smista_mcp.loading.environment import Environment, account_home
+from smista_mcp.loading.environment import Environment, account_home, program_data
 
 HOME = {"HOME": "/home/ada"}
 
@@ -62,6 +62,13 @@ def test_windows_has_its_own_places() -> None:
     assert environment.config_file == Path("/u/roam/smista/config.toml")
     assert environment.state_folder == Path("/u/local/smista")
     assert environment.organisation_file == Path("/pd/smista/policy.toml")
+
+
+def test_the_folder_of_all_users_is_the_systems_to_say() -> None:
+    moved = {"PROGRAMDATA": "/mine"}
+    assert program_data(moved, lambda: "/pd") == Path("/pd")
+    assert program_data(moved, lambda: None) == Path("/mine")
+    assert program_data({}, lambda: None) == Path(r"C:\ProgramData")
 
 
 def test_without_a_variable_for_it_the_home_folder_of_the_account_counts() -> None:

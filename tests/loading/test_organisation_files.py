@@ -177,6 +177,20 @@ def test_what_belongs_to_somebody_else_refuses_everything(house: House, tmp_path
     assert str(NOBODY) in refused(settings).message
 
 
+@needs_root
+@pytest.mark.parametrize("added", [False, True])
+def test_where_there_is_no_file_it_does_not_matter_whose_the_folders_are(house: House, *, added: bool) -> None:
+    for folder in (house.etc, house.etc.parent):
+        os.chown(folder, NOBODY, NOBODY)
+    assert house.load().policy.organisation is None
+    check_organisation(house.settings.environment)
+    house.etc.rmdir()
+    assert house.load().policy.organisation is None
+    if added:  # what a variable names has to be there
+        os.chown(house.added.parent, NOBODY, NOBODY)
+        assert "does not exist" in refused(house.with_added()).message
+
+
 # -------------------------------------------------------------------------------------------------- another user
 
 DROPPED = """\
@@ -346,6 +360,31 @@ def test_the_signature_changes_with_what_the_file_says_and_with_who_may_write_it
     assert len(set(seen)) == len(seen)
     (house.etc / "other").write_text("x")  # a neighbour is no change
     assert signature(house.settings) == seen[0]
+
+
+@pytest.mark.parametrize("loosened", ["real", "between", "real again"])
+def test_the_signature_changes_with_the_rights_of_every_folder_behind_a_link(
+    house: House, tmp_path: Path, loosened: str
+) -> None:
+    for name in ("real", "between"):
+        (tmp_path / name).mkdir(mode=0o755)
+    house.write(DENY, tmp_path / "real/p.toml")
+    (tmp_path / "between/step.toml").symlink_to("../real/p.toml")
+    house.fixed.symlink_to(tmp_path / "between/step.toml")
+    before = signature(house.settings)
+    assert signature(house.settings) == before
+    assert house.load().policy.remote_mode is Grant.DENY
+    folder = tmp_path / loosened.split(maxsplit=1)[0]
+    folder.chmod(0o777)
+    assert signature(house.settings) != before
+    assert f"`{folder}`" in refused(house.settings).message
+    if loosened == "real again":
+        folder.chmod(0o755)
+        assert signature(house.settings) == before
+    if ROOT:
+        now = signature(house.settings)
+        os.chown(folder, NOBODY, NOBODY)
+        assert signature(house.settings) != now
 
 
 def test_the_users_own_faults_stay_his(house: House) -> None:
