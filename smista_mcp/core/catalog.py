@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
 from smista_mcp.core.modelref import ModelRef, parse_target
-from smista_mcp.core.names import Names, Resolved, Row, read_rows
+from smista_mcp.core.names import Names, Resolved, Row, is_version, read_rows, undated
 from smista_mcp.core.policy import CatalogEntry
 from smista_mcp.core.prices import Price, Rate, price_on
 from smista_mcp.core.values import Locality
@@ -57,6 +57,20 @@ class ModelFacts(NamedTuple):
     row: str | None = None
 
 
+class Linked(NamedTuple):
+    """Names that our own data takes for names of one model; no entry of a policy has a part in it.
+
+    Attributes:
+        same: as given and as it goes to the wire.
+        dates: the id of which the name is one dated state and nothing else.
+        related: the id whose facts it has, and the name without date: enough to forbid it, not to permit it.
+    """
+
+    same: tuple[str, ...]
+    dates: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+
+
 class _Family(NamedTuple):
     """What the rows of families.json that match a model say together; a later row wins."""
 
@@ -92,6 +106,7 @@ class Catalog:
         self._source = f"{extract['package']} {extract['version']}"
         self._names: dict[str, Names] = {}
         self._known: dict[tuple[ModelRef, str, Locality | None], ModelFacts] = {}
+        self._linked: dict[tuple[ModelRef, str], Linked] = {}
         self.digest = _digest(extract, families, entries, as_of)
 
     def facts(self, ref: ModelRef, kind: str, locality: Locality | None = None) -> ModelFacts:
@@ -107,6 +122,35 @@ class Catalog:
         if facts is None:
             facts = self._known[key] = self._facts(ref, kind, locality, frozenset())
         return facts
+
+    def linked(self, ref: ModelRef, kind: str) -> Linked:
+        """The names that mean the same model as `ref` by the built-in catalog and the rules of its provider alone."""
+        key = (ref, kind)
+        linked = self._linked.get(key)
+        if linked is None:
+            linked = self._linked[key] = self._links(ref, kind)
+        return linked
+
+    def _links(self, ref: ModelRef, kind: str) -> Linked:
+        if kind == "ollama":
+            name, colon, tag = ref.model.rpartition(":")
+            untagged = not colon or "/" in tag
+            other = f"{ref}:latest" if untagged else f"{ref.provider}/{name}" if tag == "latest" else str(ref)
+            return Linked(tuple(dict.fromkeys((str(ref), other))))
+        found = self._resolve(ref, kind)
+        bare = f"{ref.provider}/{undated(ref.model)}"
+        if found is None:
+            return Linked((str(ref),), related=(bare,))
+        row = f"{ref.provider}/{found.row.id}"
+        same = tuple(dict.fromkeys((str(ref), f"{ref.provider}/{found.wire}")))
+        return Linked(same, (row,) if is_version(found.wire, found.row) else (), (row, bare))
+
+    def synonyms(self, ref: ModelRef) -> tuple[ModelRef, ...]:
+        """`ref`, and what `same_as` of the policy leads to, step by step."""
+        chain = (ref,)
+        while (same := _synonym(self._entries.get(str(chain[-1]), _NO_ENTRY), frozenset(chain))) is not None:
+            chain = (*chain, same)
+        return chain
 
     def _facts(self, ref: ModelRef, kind: str, locality: Locality | None, seen: frozenset[ModelRef]) -> ModelFacts:
         entry = self._entries.get(str(ref), _NO_ENTRY)
