@@ -4,7 +4,7 @@ import pytest
 from deciding import book, decide, layer, world
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.facts import LiveModel, ProviderFacts
+from smista_mcp.core.facts import HostFacts, LiveModel, ProviderFacts
 from smista_mcp.core.values import Layer, Locality, Status
 from smista_mcp.errors import Code
 
@@ -114,9 +114,7 @@ def test_another_model_of_a_family_is_not_denied_with_it() -> None:
     ],
 )
 @pytest.mark.parametrize("listed", [True, False])
-def test_where_a_synonym_runs_is_told_by_what_goes_to_the_wire(
-    same_as: str, locality: Locality, *, listed: bool
-) -> None:
+def test_where_a_synonym_runs_is_told_by_what_is_sent(same_as: str, locality: Locality, *, listed: bool) -> None:
     if not listed and same_as in ("ollama/plain", "ollama/only"):
         return  # nothing says so then; a call never takes for local what its server does not list
     names = ("llama3:latest", "gpt-oss:120b-cloud", "kimi:cloud", "only:x-cloud", "other:latest")
@@ -133,3 +131,36 @@ def test_a_synonym_for_a_model_that_its_server_does_not_have_is_refused() -> Non
     provider = ProviderFacts(locality=Locality.LOCAL, reachable=True, models={"a": LiveModel("a")})
     policy = default("ollama/a") + synonym("ollama/a", "ollama/b")
     assert decide(world(policy, ollama=provider)).code is Code.UNKNOWN_MODEL
+
+
+CLAUDE = HostFacts(name="h", models={"coding": "opus"}, switch_step="use {model}")
+STAYS = HostFacts(name="h", models={"coding": "opus"})
+
+
+@pytest.mark.parametrize(
+    ("models", "host", "step"),
+    [
+        ("", CLAUDE, "use opus"),
+        ('denied = ["*opus*"]', CLAUDE, None),
+        ('denied = ["opus"]', CLAUDE, None),
+        ('denied = ["host/opus"]', CLAUDE, None),
+        ('denied = ["host/current"]', CLAUDE, "use opus"),
+        ('denied = ["host/*"]', CLAUDE, "refused"),
+        ('denied = ["host/current"]', STAYS, "refused"),
+        ('denied = ["host/opus"]', STAYS, None),
+        ('allowed = ["anthropic/*"]', CLAUDE, "refused"),
+        ('allowed = ["host/current"]', CLAUDE, None),
+        ('allowed = ["host/*"]', CLAUDE, "use opus"),
+    ],
+)
+@pytest.mark.parametrize("route", ["", '[routing.default]\nmodel = "openai/gpt-4o"\n'])
+def test_the_host_takes_over_only_with_a_model_that_may_be_used(
+    models: str, host: HostFacts, step: str | None, route: str
+) -> None:
+    policy = f'{OPEN}[routing]\nhandoff = "when_unavailable"\n{route}'
+    gone = ProviderFacts(locality=Locality.REMOTE, reachable=False)
+    rulebook = book(layer(f"[models]\n{models}\n", Layer.ORGANISATION), policy)
+    found = decide(world(rulebook, host=host, openai=gone), "fix it", intent="edit")
+    assert found.code is not None
+    assert found.status is (Status.REFUSED if step == "refused" else Status.HANDOFF)
+    assert (found.handoff.step if found.handoff else "refused") == step
