@@ -5,7 +5,8 @@ as it goes to the wire, the id whose facts it has, without date, all with and wi
 the name and, at Ollama, without the tag. What is **allowed**, or named by `only_models`, must be the model that goes to
 the wire: names that our own catalog takes for one (a family and its newest model, another spelling, `:latest`) count as
 one, and a name permits its dated states, though none of these the others. A `same_as` of the policy links nothing: the
-name after it has to be permitted itself. So whoever may write a synonym cannot widen what somebody else allows.
+name after it has to be permitted itself. So whoever may write a synonym cannot widen what somebody else allows, nor put
+another model in the place of one that the organisation's own rule, default route or class names.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,9 @@ from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.globs import NamePatterns
 from smista_mcp.core.modelref import ClassRef, ModelRef, parse_target
+from smista_mcp.core.policy import dotted
 from smista_mcp.core.redaction import shown
+from smista_mcp.core.values import Layer
 
 _SHOWN_TARGETS = 8
 
@@ -29,11 +32,19 @@ def _compiled(patterns: tuple[str, ...]) -> NamePatterns:
 class Permits:
     """The check, for one policy and the rules that bind one phase. Lists are read once, and only when asked for."""
 
-    def __init__(self, policy: Policy, catalog: Catalog, only_models: Sequence[tuple[str, ...]] = ()) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        catalog: Catalog,
+        only_models: Sequence[tuple[str, ...]] = (),
+        pinned: Sequence[str] = (),
+    ) -> None:
+        """Takes the lists of the rules that bind, and the targets of a route of the organisation, as it wrote them."""
         self._policy = policy
         self._catalog = catalog
         self._only = tuple(dict.fromkeys(only_models))
-        self._bars = bool(policy.denied or policy.allowed or only_models)
+        self._pinned = frozenset(pinned) | {model for name in pinned for model in self._own_class(name)}
+        self._bars = bool(policy.denied or policy.allowed or only_models or pinned)
         self._meant: dict[int, frozenset[str]] = {}
 
     def refusal(self, written: str, named: ModelRef, kind: str) -> str | None:
@@ -47,7 +58,10 @@ class Permits:
         if not self._bars:
             return None
         chain = self._catalog.synonyms(named)
-        sent = list(takewhile(lambda ref: ref.provider == named.provider, chain))[-1]
+        steps = list(takewhile(lambda ref: ref.provider == named.provider, chain))
+        sent = steps[-1]
+        if written in self._pinned and any(self._foreign("catalog", str(ref)) for ref in steps[:-1]):
+            return f"the organisation names it, and a `same_as` that is not its own makes `{shown(str(sent))}` of it"
         linked = self._catalog.linked(sent, kind)
         names = (*linked.same, *linked.dates, *((written,) if sent == named else ()))
         return self._refusal(names, dict.fromkeys((written, *self._all_names(chain, kind))))
@@ -68,6 +82,16 @@ class Permits:
                 more = ", …" if len(targets) > _SHOWN_TARGETS else ""
                 return f"a binding rule allows only {_listed(targets)}{more}"
         return None
+
+    def _own_class(self, target: str) -> Sequence[str]:
+        """The models of a class that the organisation has defined; another's class is another's choice."""
+        name = target.removeprefix("class:")
+        definition = self._policy.classes.get(name) if name != target else None
+        return () if definition is None or self._foreign("classes", name) else definition.models
+
+    def _foreign(self, table: str, name: str) -> bool:
+        origin = self._policy.provenance.get(f"{table}.{dotted([name])}")
+        return origin is None or origin.layer is not Layer.ORGANISATION
 
     def _all_names(self, chain: Sequence[ModelRef], kind: str) -> Iterator[str]:
         for ref in chain:

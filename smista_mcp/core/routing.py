@@ -91,6 +91,7 @@ def _decide(
         floor=least,
         cost_limit=rule.cost_limit if rule else None,
         budgets=world.budgets,
+        of_organisation=not led.override and _of_organisation(led, policy),
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection
@@ -148,6 +149,11 @@ def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, token
     if route_of is None:
         return _Route(None, (), effort, override=False, refusal=(Code.NO_ROUTE, _NO_ROUTE))
     return _Route(placed, (route_of.model, *route_of.fallbacks), effort, override=False)
+
+
+def _of_organisation(led: _Route, policy: Policy) -> bool:
+    origin = led.placed.origin if led.placed else policy.default_origin
+    return origin is not None and origin.layer is Layer.ORGANISATION
 
 
 _NO_ROUTE = "no rule matches and there is no `[routing.default]`"

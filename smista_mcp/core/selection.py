@@ -43,6 +43,7 @@ class Ask(NamedTuple):
         written: targets in order, as the rule, the default route or the call names them.
         text_tokens: tokens of the words themselves, counted with factor 1.
         cost_limit: USD; None where the rule sets none.
+        of_organisation: whether the organisation's own rule or default route names the targets.
     """
 
     intent: Intent
@@ -54,6 +55,7 @@ class Ask(NamedTuple):
     floor: Floor
     cost_limit: Decimal | None
     budgets: tuple[BudgetLeft, ...]
+    of_organisation: bool = False
 
 
 class Market(NamedTuple):
@@ -109,7 +111,8 @@ def select(ask: Ask, market: Market) -> Selection:
     over_limit: list[Candidate] = []
     fell_back = False
     seen: set[str] = set()
-    permits = Permits(market.policy, market.catalog, ask.floor.only_models)
+    pinned = ask.written if ask.of_organisation else ()
+    permits = Permits(market.policy, market.catalog, ask.floor.only_models, pinned)
     for written in _expanded(ask, market, rejected):
         if written in seen:
             continue

@@ -21,8 +21,8 @@ def synonym(name: str, same_as: str) -> str:
     return f'[catalog."{name}"]\nsame_as = "{same_as}"\n'
 
 
-def under(organisation: str, user: str) -> Decision:
-    return decide(world(book(layer(organisation, Layer.ORGANISATION), user)))
+def under(organisation: str, user: str, **task: object) -> Decision:
+    return decide(world(book(layer(organisation, Layer.ORGANISATION), user)), "do it", **task)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,9 @@ def test_what_goes_to_the_wire_must_be_permitted_itself(
         if "*" in allowed:
             allowed = allowed.replace("*", "-4-5") if "haiku" in allowed else written
         organisation = (
-            f'[[routing.rules]]\nname = "only"\nintent = "edit"\nmin_paths = 99\nmodel = "{written}"\n'
             f'[[routing.rules]]\nname = "bound"\noverridable = true\nonly_models = ["{allowed}"]\nmodel = "{written}"\n'
         )
-    found = under(organisation, default(written) + extra)
+    found = under(organisation, default(HAIKU) + extra, model=written)
     assert (found.status is Status.ROUTED) is passes, found.reason
     if not passes:
         assert found.code is Code.MODEL_NOT_ALLOWED
@@ -131,6 +130,29 @@ def test_a_synonym_for_a_model_that_its_server_does_not_have_is_refused() -> Non
     provider = ProviderFacts(locality=Locality.LOCAL, reachable=True, models={"a": LiveModel("a")})
     policy = default("ollama/a") + synonym("ollama/a", "ollama/b")
     assert decide(world(policy, ollama=provider)).code is Code.UNKNOWN_MODEL
+
+
+ORGANISATION_CLASS = f'[classes.c]\nmodels = ["{HAIKU}"]\n'
+
+
+@pytest.mark.parametrize(
+    ("organisation", "user", "passes"),
+    [
+        (f'model = "{HAIKU}"\n', "", True),
+        (f'model = "{HAIKU}"\n', synonym(HAIKU, OPUS), False),
+        (f'model = "{HAIKU}"\n' + synonym(HAIKU, OPUS), "", True),
+        ('model = "class:c"\n' + ORGANISATION_CLASS, synonym(HAIKU, OPUS), False),
+        ('model = "class:c"\n', ORGANISATION_CLASS + synonym(HAIKU, OPUS), True),
+    ],
+)
+@pytest.mark.parametrize("route", ["[routing.default]\n", '[[routing.rules]]\nname = "r"\n'])
+def test_nobody_puts_another_model_in_the_place_of_the_organisations(
+    organisation: str, user: str, route: str, *, passes: bool
+) -> None:
+    found = under(route + organisation, OPEN + user)
+    assert (found.status is Status.ROUTED) is passes, found.reason
+    if not passes:
+        assert found.code is Code.MODEL_NOT_ALLOWED
 
 
 CLAUDE = HostFacts(name="h", models={"coding": "opus"}, switch_step="use {model}")
