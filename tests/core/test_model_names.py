@@ -103,19 +103,19 @@ def test_another_model_of_a_family_is_not_denied_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("same_as", "locality"),
+    ("same_as", "listed", "locality"),
     [
-        ("ollama/gpt-oss:120b-cloud", Locality.REMOTE),
-        ("ollama/kimi:cloud", Locality.REMOTE),
-        ("ollama/plain", Locality.REMOTE),  # its server says that it passes it on
-        ("ollama/only", Locality.REMOTE),  # its only tag does
-        ("ollama/other:latest", Locality.LOCAL),
+        ("ollama/gpt-oss:120b-cloud", True, Locality.REMOTE),
+        ("ollama/gpt-oss:120b-cloud", False, Locality.REMOTE),
+        ("ollama/kimi:cloud", True, Locality.REMOTE),
+        ("ollama/kimi:cloud", False, Locality.REMOTE),
+        ("ollama/plain", True, Locality.REMOTE),  # its server says that it passes it on
+        ("ollama/only", True, Locality.REMOTE),  # its only tag does
+        ("ollama/other:latest", True, Locality.LOCAL),
+        ("ollama/other:latest", False, Locality.LOCAL),
     ],
 )
-@pytest.mark.parametrize("listed", [True, False])
 def test_where_a_synonym_runs_is_told_by_what_is_sent(same_as: str, locality: Locality, *, listed: bool) -> None:
-    if not listed and same_as in ("ollama/plain", "ollama/only"):
-        return  # nothing says so then; a call never takes for local what its server does not list
     names = ("llama3:latest", "gpt-oss:120b-cloud", "kimi:cloud", "only:x-cloud", "other:latest")
     models = {name: LiveModel(name) for name in names} | {"plain": LiveModel("plain", forwards=True)}
     provider = ProviderFacts(locality=Locality.LOCAL, reachable=True, models=models if listed else None, assumed=True)
