@@ -90,7 +90,7 @@ class Dispatching:
             for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(prepared.host, policy.handoff, policy.host_answers, files, policy.secrets_allowed)
+        delivery = Delivery(prepared.host, policy.host_answers, files, policy.secrets_allowed)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
         return _answer(phases, (*policy.notices, *unrecorded))

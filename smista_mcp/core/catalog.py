@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
 from smista_mcp.core.modelref import ModelRef, parse_target
-from smista_mcp.core.names import Names, Resolved, Row, read_rows
+from smista_mcp.core.names import Names, Resolved, Row, is_version, read_rows, undated
 from smista_mcp.core.policy import CatalogEntry
 from smista_mcp.core.prices import Price, Rate, dearer, price_on
 from smista_mcp.core.values import Locality
@@ -69,6 +69,20 @@ class ModelFacts(NamedTuple):
     row: str | None = None
 
 
+class Linked(NamedTuple):
+    """Names that our own data takes for names of one model; no entry of a policy has a part in it.
+
+    Attributes:
+        same: as given and as it goes to the wire.
+        dates: the id of which the name is one dated state and nothing else.
+        related: the id whose facts it has, and the name without date: enough to forbid it, not to permit it.
+    """
+
+    same: tuple[str, ...]
+    dates: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+
+
 class _Family(NamedTuple):
     """What the rows of families.json that match a model say together; a later row wins."""
 
@@ -107,6 +121,7 @@ class Catalog:
         self._known: dict[tuple[ModelRef, str, Locality | None], ModelFacts] = {}
         firm = {name: entry for name, entry in entries.items() if not isinstance(entry, HeldEntry)}
         self._firm = Catalog(extract, families, firm, as_of) if len(firm) < len(entries) else None
+        self._linked: dict[tuple[ModelRef, str], Linked] = {}
         self.digest = _digest(extract, families, entries, as_of)
 
     def facts(self, ref: ModelRef, kind: str, locality: Locality | None = None) -> ModelFacts:
@@ -125,6 +140,35 @@ class Catalog:
                 facts = _no_cheaper(facts, self._firm.facts(ref, kind, locality))
             self._known[key] = facts
         return facts
+
+    def linked(self, ref: ModelRef, kind: str) -> Linked:
+        """The names that mean the same model as `ref` by the built-in catalog and the rules of its provider alone."""
+        key = (ref, kind)
+        linked = self._linked.get(key)
+        if linked is None:
+            linked = self._linked[key] = self._links(ref, kind)
+        return linked
+
+    def _links(self, ref: ModelRef, kind: str) -> Linked:
+        if kind == "ollama":
+            name, colon, tag = ref.model.rpartition(":")
+            untagged = not colon or "/" in tag
+            other = f"{ref}:latest" if untagged else f"{ref.provider}/{name}" if tag == "latest" else str(ref)
+            return Linked(tuple(dict.fromkeys((str(ref), other))))
+        found = self._resolve(ref, kind)
+        bare = f"{ref.provider}/{undated(ref.model)}"
+        if found is None:
+            return Linked((str(ref),), related=(bare,))
+        row = f"{ref.provider}/{found.row.id}"
+        same = tuple(dict.fromkeys((str(ref), f"{ref.provider}/{found.wire}")))
+        return Linked(same, (row,) if is_version(found.wire, found.row) else (), (row, bare))
+
+    def synonyms(self, ref: ModelRef) -> tuple[ModelRef, ...]:
+        """`ref`, and what `same_as` of the policy leads to, step by step."""
+        chain = (ref,)
+        while (same := _synonym(self._entries.get(str(chain[-1]), _NO_ENTRY), frozenset(chain))) is not None:
+            chain = (*chain, same)
+        return chain
 
     def _facts(self, ref: ModelRef, kind: str, locality: Locality | None, seen: frozenset[ModelRef]) -> ModelFacts:
         entry = self._entries.get(str(ref), _NO_ENTRY)

@@ -238,6 +238,17 @@ def _same_model(text: str, row: Row) -> bool:
     return _DATE.search(text) is None and said.words == row.parts.words and said.version == row.parts.version
 
 
+def undated(name: str) -> str:
+    """A name without date, `@...` or `-latest` at its end."""
+    return re.sub(_SUFFIX, "", name, flags=re.IGNORECASE)
+
+
+def is_version(name: str, row: Row) -> bool:
+    """Whether a name says the words, the version and the stage of a row and nothing else but a date."""
+    said, parts = take_apart(name), row.parts
+    return (said.words, said.version, said.preview) == (parts.words, parts.version, parts.preview)
+
+
 def _pairs(name: str) -> frozenset[str]:
     text = name.lower()
     return frozenset(text[at : at + 2] for at in range(len(text) - 1))

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
-from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
-from smista_mcp.core.handing import handoff, may_hand_over
+from smista_mcp.core.handing import handoff, host_model
 from smista_mcp.core.matching import MatchRequest, request_for
 from smista_mcp.core.modelref import HOST
+from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
@@ -28,13 +29,18 @@ _STRICTNESS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
 
 
 class Routed(NamedTuple):
-    """A decision with what dispatch needs to act on it and nobody prints."""
+    """A decision with what dispatch needs to act on it and nobody prints.
+
+    Attributes:
+        host_model: the host's name of the model with which it may take over; None where it may not.
+    """
 
     decision: Decision
     phase: Phase
     rule: Rule | None
     floor: Floor
     candidates: tuple[Candidate, ...]
+    host_model: str | None = None
 
 
 class _Route(NamedTuple):
@@ -85,10 +91,12 @@ def _decide(
         floor=least,
         cost_limit=rule.cost_limit if rule else None,
         budgets=world.budgets,
+        of_organisation=not led.override and _of_organisation(led, policy),
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection
-    verdict = _verdict(led, least, choice, ask, world)
+    spare = _spare(ask, world)
+    verdict = _verdict(led, least, choice, ask, world, spare)
     inputs = {
         **world.digests,
         "context": _keyed(world.key, _canonical(context)),
@@ -122,9 +130,9 @@ def _decide(
         override_used=led.override,
         recorded=recorded,
         inputs=inputs,
-        handoff=_handed(phase, context, least, led, verdict, world),
+        handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
-    return Routed(decision, phase, rule, least, selection.accepted)
+    return Routed(decision, phase, rule, least, selection.accepted, spare)
 
 
 def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:
@@ -143,6 +151,11 @@ def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, token
     if route_of is None:
         return _Route(None, (), effort, override=False, refusal=(Code.NO_ROUTE, _NO_ROUTE))
     return _Route(placed, (route_of.model, *route_of.fallbacks), effort, override=False)
+
+
+def _of_organisation(led: _Route, policy: Policy) -> bool:
+    origin = led.placed.origin if led.placed else policy.default_origin
+    return origin is not None and origin.layer is Layer.ORGANISATION
 
 
 _NO_ROUTE = "no rule matches and there is no `[routing.default]`"
@@ -242,9 +255,9 @@ class _Verdict(NamedTuple):
     chosen: Candidate | None = None
 
 
-def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapshot) -> _Verdict:
+def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapshot, spare: str | None) -> _Verdict:
     if led.refusal is not None:
-        return _without_route(led, least, world)
+        return _without_route(led, spare)
     selection, plugin = choice.selection, choice.plugin
     if plugin is not None and plugin.refusal is not None:
         return _Verdict(Status.REFUSED, Code.POLICY_INVALID, plugin.refusal)
@@ -266,16 +279,16 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
             Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}; {_affordable(ask, world)}"
         )
     # a call that names a model wants that one: to be told why not, rather than to do the work itself
-    if not led.override and may_hand_over(world.rulebook.policy.handoff, least, world.market.host):
+    if not led.override and spare is not None:
         return _Verdict(
             Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
         )
     return _Verdict(Status.REFUSED, first.code, f"`{first.model}` is not possible: {first.detail}")
 
 
-def _without_route(led: _Route, least: Floor, world: Snapshot) -> _Verdict:
+def _without_route(led: _Route, spare: str | None) -> _Verdict:
     code, text = led.refusal or (Code.NO_ROUTE, _NO_ROUTE)
-    if code is Code.NO_ROUTE and may_hand_over(world.rulebook.policy.handoff, least, world.market.host):
+    if code is Code.NO_ROUTE and spare is not None:
         return _Verdict(Status.HANDOFF, code, f"{text}, so the host does it")
     return _Verdict(Status.REFUSED, code, text)
 
@@ -345,13 +358,18 @@ def permissions(policy: Policy, rule: Rule | None) -> dict[str, Grant]:
     return found
 
 
-def _handed(
-    phase: Phase, context: PhaseContext, least: Floor, led: _Route, verdict: _Verdict, world: Snapshot
-) -> Handoff | None:
-    if verdict.status is not Status.HANDOFF:
+def _spare(ask: Ask, world: Snapshot) -> str | None:
+    """With which of its models the host may do the phase where no candidate is left; None where it may not."""
+    market = world.market
+    permits = Permits(market.policy, market.catalog)  # where rules name models, the host has none anyway
+    return host_model(market.policy.handoff, ask.intent, ask.floor, market.host, permits)
+
+
+def _handed(phase: Phase, ask: Ask, verdict: _Verdict, host: HostFacts, spare: str | None) -> Handoff | None:
+    model = verdict.chosen.facts.ref.model if verdict.chosen else spare
+    if verdict.status is not Status.HANDOFF or model is None:
         return None
-    model = verdict.chosen.facts.ref.model if verdict.chosen else None
-    return handoff(phase, context, least, world.market.host, led.effort, model)
+    return handoff(phase, ask.context, ask.floor, host, ask.effort, model)
 
 
 def _keyed(key: bytes, data: bytes) -> str:

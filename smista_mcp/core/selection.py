@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from smista_mcp.core.catalog import Catalog, ModelFacts
+from smista_mcp.core.catalog import LOCAL_KINDS, Catalog, ModelFacts
 from smista_mcp.core.costing import expected_output_tokens, price_range
 from smista_mcp.core.decision import ContextReport, CostRange, Rejected, context_entry
 from smista_mcp.core.effective import Policy
@@ -24,6 +24,7 @@ from smista_mcp.core.modelref import (
     is_listed_name,
     parse_target,
 )
+from smista_mcp.core.permitted import Permits
 from smista_mcp.core.policy import Capability
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
@@ -42,6 +43,7 @@ class Ask(NamedTuple):
         written: targets in order, as the rule, the default route or the call names them.
         text_tokens: tokens of the words themselves, counted with factor 1.
         cost_limit: USD; None where the rule sets none.
+        of_organisation: whether the organisation's own rule or default route names the targets.
     """
 
     intent: Intent
@@ -53,6 +55,7 @@ class Ask(NamedTuple):
     floor: Floor
     cost_limit: Decimal | None
     budgets: tuple[BudgetLeft, ...]
+    of_organisation: bool = False
 
 
 class Market(NamedTuple):
@@ -108,12 +111,14 @@ def select(ask: Ask, market: Market) -> Selection:
     over_limit: list[Candidate] = []
     fell_back = False
     seen: set[str] = set()
+    pinned = ask.written if ask.of_organisation else ()
+    permits = Permits(market.policy, market.catalog, ask.floor.only_models, pinned)
     for written in _expanded(ask, market, rejected):
         if written in seen:
             continue
         seen.add(written)
         try:
-            candidate = _judged(written, ask, market)
+            candidate = _judged(written, ask, market, permits)
         except _No as no:
             rejected.append(Rejected(model=written, code=no.code, detail=no.detail))
             continue
@@ -205,12 +210,12 @@ def _cost(facts: ModelFacts, ask: Ask, tokens: int, attempts: int = 1) -> CostRa
     )
 
 
-def _judged(written: str, ask: Ask, market: Market) -> Candidate:
+def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candidate:
     target = parse_target(written)
     if isinstance(target, ClassRef):
         raise _No(Code.UNKNOWN_MODEL, "a class cannot stand inside a class; name its models")
     if target.provider == HOST:
-        return _host_candidate(written, target, ask, market)
+        return _host_candidate(written, target, ask, market, permits)
     spec = market.policy.providers.get(target.provider)
     if spec is None:
         raise _No(
@@ -219,9 +224,16 @@ def _judged(written: str, ask: Ask, market: Market) -> Candidate:
         )
     provider = market.providers.get(target.provider) or ProviderFacts(locality=spec.locality)
     live = live_model(target, spec.kind, provider)
+    named = ModelRef(target.provider, live.name)
     locality = locality_of(target, spec.kind, live, spec.locality)
-    facts = market.catalog.facts(ModelRef(target.provider, live.name), spec.kind, locality)
-    _check_names(written, facts, ask, market)
+    facts = market.catalog.facts(named, spec.kind, locality)
+    if facts.ref != named:  # what goes to the wire decides where it runs, whatever stands for it
+        at_wire = live_model(facts.ref, spec.kind, provider)
+        if locality is Locality.LOCAL:
+            locality = locality_of(facts.ref, spec.kind, at_wire, spec.locality)
+            facts = market.catalog.facts(named, spec.kind, locality)
+        live = at_wire if spec.kind in LOCAL_KINDS else live
+    _check_names(permits.refusal(written, named, spec.kind))
     _check_floor(locality, ask)
     if live.refusal is not None:
         raise _No(Code.UNKNOWN_MODEL, live.refusal)
@@ -250,7 +262,7 @@ def _key(provider: str) -> str:
     return f'"{provider}"' if ":" in provider else provider
 
 
-def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market) -> Candidate:
+def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market, permits: Permits) -> Candidate:
     """`host/MODEL`: the host does it itself; we send nothing and know no price."""
     facts = ModelFacts(
         ref=target,
@@ -264,7 +276,7 @@ def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market) ->
         nearest=(),
         token_factor=1.0,
     )
-    _check_names(written, facts, ask, market)
+    _check_names(permits.refusal_of_host(written))
     _check_floor(market.host.locality, ask)
     offered = set(market.host.models.values())
     if offered and target.model not in offered | {CURRENT}:
@@ -282,35 +294,9 @@ def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market) ->
     )
 
 
-def _check_names(written: str, facts: ModelFacts, ask: Ask, market: Market) -> None:
-    """`[models]` and `only_models`, on the name as written, as resolved and upstream."""
-    names = tuple(dict.fromkeys((written, str(facts.ref))))
-    upstream = tuple(name for name in (facts.ref.model, facts.row) if name)
-    for pattern in market.policy.denied:
-        if any(name_matches(pattern, name) for name in (*names, *upstream)):
-            raise _No(Code.MODEL_NOT_ALLOWED, f"`[models] denied` has `{shown(pattern)}`")
-    for allowed in market.policy.allowed:
-        if not any(name_matches(pattern, name) for pattern in allowed for name in names):
-            raise _No(Code.MODEL_NOT_ALLOWED, "`[models] allowed` does not name it")
-    for targets in ask.floor.only_models:
-        if not any(name in set(_names_of(targets, market)) for name in names):
-            listed = ", ".join(f"`{shown(target)}`" for target in targets[:8]) + (", …" if len(targets) > 8 else "")
-            raise _No(Code.MODEL_NOT_ALLOWED, f"a binding rule allows only {listed}")
-
-
-def _names_of(targets: Sequence[str], market: Market) -> Iterator[str]:
-    """All names, written and resolved, that a list of targets stands for."""
-    for written in targets:
-        target = parse_target(written)
-        if isinstance(target, ClassRef):
-            definition = market.policy.classes.get(target.name)
-            if definition is not None:
-                yield from _names_of([m for m in definition.models if not m.startswith("class:")], market)
-            continue
-        yield written
-        spec = market.policy.providers.get(target.provider)
-        if spec is not None:
-            yield str(market.catalog.facts(target, spec.kind).ref)
+def _check_names(refusal: str | None) -> None:
+    if refusal is not None:
+        raise _No(Code.MODEL_NOT_ALLOWED, refusal)
 
 
 def _check_floor(locality: Locality, ask: Ask) -> None:

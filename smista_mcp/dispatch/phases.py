@@ -9,8 +9,8 @@ import anyio.to_thread
 
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
-from smista_mcp.core.handing import handoff, may_hand_over
-from smista_mcp.core.modelref import HOST
+from smista_mcp.core.handing import handoff
+from smista_mcp.core.modelref import CURRENT, HOST
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.secretscan import secrets_in
 from smista_mcp.core.selection import Candidate
@@ -41,7 +41,6 @@ class Delivery:
 
     Attributes:
         host: the host that calls.
-        handoff: `[routing] handoff` of the policy.
         host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody can be asked here, so `ask`
             is as strict as `file`.
         files: where withheld answers are kept.
@@ -49,7 +48,6 @@ class Delivery:
     """
 
     host: HostFacts
-    handoff: str
     host_answers: str
     files: AnswerFiles
     allowed: frozenset[str] = frozenset()
@@ -172,15 +170,13 @@ class _Run:
     def _may_hand_over(self, work: Assignment, failures: Sequence[Failed]) -> bool:
         """Whether the host takes over where no candidate is left. What waits for a person is not taken from them."""
         asks = any(failure.error.code is Code.APPROVAL_REQUIRED for failure in failures)
-        delivery = self._delivery
-        allowed = may_hand_over(delivery.handoff, work.routed.floor, delivery.host)
-        return allowed and not asks and self._host_may_have(work.answers)
+        return work.routed.host_model is not None and not asks and self._host_may_have(work.answers)
 
     def _handed_over(
         self, work: Assignment, failures: Sequence[Failed], candidate: Candidate | None = None
     ) -> DispatchedPhase:
         routed, host = work.routed, self._delivery.host
-        model = candidate.facts.ref.model if candidate else None
+        model = candidate.facts.ref.model if candidate else routed.host_model or CURRENT
         told = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
         return outcomes.handed_over(routed, told, failures, work.trace_id)
 

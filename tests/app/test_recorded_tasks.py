@@ -184,7 +184,7 @@ def test_context_that_only_helps_is_withheld_and_nothing_is_refused(bench: Bench
 
 
 def test_what_a_policy_says_of_a_host_holds_for_one_that_can_be_believed(bench: Bench, app: App) -> None:
-    handing = '[routing]\nhandoff = "when_unavailable"\n' + default("openai/none") + '[models]\ndenied = ["*"]\n'
+    handing = '[routing]\nhandoff = "when_unavailable"\n' + default("openai/none") + '[models]\ndenied = ["openai/*"]\n'
     local = handing + '[hosts.claude-code]\nlocality = "local"\n'
     app.route(Task(text="plan it"), Caller("claude-code"))
     assert [(c.kind, c.fields) for c in changed(bench, app, handing, local).comparison.changes] == [

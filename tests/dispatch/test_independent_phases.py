@@ -53,7 +53,7 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
             key=b"k",
         )
         work = [PhaseWork(one, context, ()) for one, context in zip(routed, contexts, strict=True)]
-        delivery = Delivery(snapshot.market.host, book.policy.handoff, "file", AnswerFiles(world.state / "answers"))
+        delivery = Delivery(snapshot.market.host, "file", AnswerFiles(world.state / "answers"))
         return await carry_out(tools, work, delivery, Standing())
 
 

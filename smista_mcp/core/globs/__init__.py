@@ -5,13 +5,14 @@ are both made from what it reads, so that they cannot differ.
 """
 
 from smista_mcp.core.globs.expression import compile_glob
-from smista_mcp.core.globs.names import name_matches
+from smista_mcp.core.globs.names import NamePatterns, name_matches
 from smista_mcp.core.globs.refusals import refusal
 from smista_mcp.core.globs.sets import Compiled, GlobSet, folded, folded_octets, literal_segments
 
 __all__ = [
     "Compiled",
     "GlobSet",
+    "NamePatterns",
     "compile_glob",
     "folded",
     "folded_octets",
