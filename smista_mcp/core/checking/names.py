@@ -66,7 +66,8 @@ def faults_of(source: LayerDocument, sources: Sequence[LayerDocument], known: Kn
 
 def organisation_faults(source: LayerDocument) -> Iterator[Finding]:
     """What is wrong in an organisation's file by itself: nothing in it, or a lock on a key that is none."""
-    if next(stated_keys(source.document), None) is None:
+    said = (key for key in stated_keys(source.document) if key != ("locked",) or source.document.locked)
+    if next(said, None) is None:
         words = (
             f"{source.name} has no content, so nothing is known of what it should forbid",
             "write its policy into it",
