@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -40,3 +41,10 @@ def test_every_language_has_files_and_shares_none() -> None:
         assert language_of(found) == language
         others = [files_of(other) for other in LANGUAGES - {language}]
         assert all(find_path([files_of(language), other]) is None for other in others[:5])
+
+
+@pytest.mark.parametrize("glob", ["*.rs", "*.RS", "*.rS"])
+def test_an_extension_counts_in_any_case(glob: str) -> None:
+    found = find_path([PathSet.of_extensions(["rs"]), PathSet([glob])])
+    assert found is not None
+    assert found.endswith(glob[1:])
