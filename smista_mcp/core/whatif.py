@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import PhaseContext
@@ -44,6 +44,23 @@ class Outcome(Value):
     effort: Effort
     fallbacks: tuple[str, ...]
     cost: str | None
+
+    @classmethod
+    def of(cls, decision: Decision) -> Self:
+        """The outcome that a decision is; what is refused costs nothing."""
+        spent = decision.cost.max if decision.cost else None
+        return cls(
+            intent=decision.intent.name,
+            rule=decision.matched_rule.name if decision.matched_rule else None,
+            status=decision.status,
+            code=decision.code,
+            model=decision.model,
+            resolved_model=decision.resolved_model,
+            locality=decision.locality,
+            effort=decision.effort,
+            fallbacks=decision.fallbacks,
+            cost="0" if decision.status is Status.REFUSED else spent,
+        )
 
 
 class Judged(NamedTuple):
@@ -141,7 +158,7 @@ def judged(routed: Routed, context: PhaseContext, guard: Guard, host: Locality, 
     remote = _goes(decision) is Locality.REMOTE or handed
     further = [candidate for candidate in routed.candidates if candidate.locality is Locality.REMOTE]
     return Judged(
-        _outcome(decision),
+        Outcome.of(decision),
         decision.reason,
         frozenset(held),
         remote=remote,
@@ -152,22 +169,6 @@ def judged(routed: Routed, context: PhaseContext, guard: Guard, host: Locality, 
 
 def _goes(decision: Decision) -> Locality | None:
     return decision.locality if decision.status in (Status.ROUTED, Status.APPROVAL_REQUIRED) else None
-
-
-def _outcome(decision: Decision) -> Outcome:
-    spent = decision.cost.max if decision.cost else None
-    return Outcome(
-        intent=decision.intent.name,
-        rule=decision.matched_rule.name if decision.matched_rule else None,
-        status=decision.status,
-        code=decision.code,
-        model=decision.model,
-        resolved_model=decision.resolved_model,
-        locality=decision.locality,
-        effort=decision.effort,
-        fallbacks=decision.fallbacks,
-        cost="0" if decision.status is Status.REFUSED else spent,
-    )
 
 
 class _Difference(NamedTuple):

@@ -12,7 +12,6 @@ from workbench import ALLOWED, Bench, default
 from smista_mcp.app import App
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.whatif import Answer, Side, Tasks, of_ledger, side, what_if
-from smista_mcp.core.decision import Decision
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Layer
 from smista_mcp.core.whatif import Kind, Outcome
@@ -100,22 +99,6 @@ def _outside(bench: Bench) -> Path:
     return file
 
 
-def outcome(decision: Decision) -> Outcome:
-    refused = decision.status == "refused"
-    return Outcome(
-        intent=decision.intent.name,
-        rule=decision.matched_rule.name if decision.matched_rule else None,
-        status=decision.status,
-        code=decision.code,
-        model=decision.model,
-        resolved_model=decision.resolved_model,
-        locality=decision.locality,
-        effort=decision.effort,
-        fallbacks=decision.fallbacks,
-        cost="0" if refused else decision.cost.max if decision.cost else None,
-    )
-
-
 def policy(bench: Bench, app: App, text: str, name: str) -> Side:
     file = bench.home / name
     file.write_text(text, encoding="utf-8")
@@ -137,7 +120,7 @@ def test_a_recorded_task_judged_again_under_its_own_policy_comes_out_as_it_did(
     answer = app.route(task)
     (recorded,) = of_ledger(app.world).asked
     again = recorded.judge(policy(bench, app, POLICY, "same.toml"))
-    assert [one.outcome for one in again] == [outcome(decision) for decision in answer.decisions]
+    assert [one.outcome for one in again] == [Outcome.of(decision) for decision in answer.decisions]
     assert [one.reason for one in again] == [decision.reason for decision in answer.decisions]
 
 
