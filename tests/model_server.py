@@ -75,6 +75,11 @@ class ModelServer:
     """`asked`: somebody asked for an answer. `left`: somebody went before it was whole."""
 
     @property
+    def heard_text(self) -> str:
+        """The bodies of all that was asked of it."""
+        return "\n".join(request.body.decode() for request in self.heard)
+
+    @property
     def root(self) -> str:
         """The address for Ollama's protocol."""
         return f"http://127.0.0.1:{self.port}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from smista_mcp.app import App, open_app
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
 from smista_mcp.core.explained import AttemptReport
+from smista_mcp.core.task import Task
 from smista_mcp.ledger import Ledger, StoredTrace
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.layers import Settings
@@ -65,6 +66,12 @@ def reports(app: App, answer: DispatchAnswer) -> list[AttemptReport]:
     """What `explain` tells of the attempts of an answer, over all of its phases."""
     traces = [phase.trace_id for phase in answer.phases if phase.trace_id]
     return [one for trace in traces for phase in app.explain(trace).phases for one in phase.attempts]
+
+
+async def done(app: App, task: Task) -> DispatchAnswer:
+    """What becomes of a task; the application is open for it alone."""
+    async with app.running():
+        return await app.dispatch(task)
 
 
 def default(*targets: str) -> str:

@@ -5,11 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
+from model_server import Reply, serving
+from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
 
-from smista_mcp.app import App
-from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent
 from smista_mcp.errors import Code
@@ -26,15 +24,6 @@ def secret(bench: Bench) -> Path:
     return bench.write("secrets/plan.txt", f"the plan: {CANARY}\n")
 
 
-def heard(server: ModelServer) -> str:
-    return "\n".join(request.body.decode() for request in server.heard)
-
-
-async def done(app: App, task: Task) -> DispatchAnswer:
-    async with app.running():
-        return await app.dispatch(task)
-
-
 # ----------------------------------------------------------------------------------------------- what a model gets
 
 
@@ -43,7 +32,7 @@ async def test_only_a_local_model_is_given_what_is_restricted(bench: Bench, secr
         app = bench.app(default(A, "ollama/m") + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
         answer = await done(app, SECRET)
     assert (answer.status, remote.heard) == ("completed", [])
-    assert CANARY in heard(local)
+    assert CANARY in local.heard_text
 
 
 async def test_a_local_failure_never_leads_to_a_remote_model(bench: Bench, secret: Path) -> None:
@@ -70,7 +59,7 @@ async def test_a_passing_mention_of_a_restricted_file_is_withheld(bench: Bench, 
         answer = await done(app, task)
     (attempt,) = reports(app, answer)
     assert answer.status == "completed"
-    assert CANARY not in heard(remote)
+    assert CANARY not in remote.heard_text
     assert attempt.receipt is not None
     assert [item.path for item in attempt.receipt.sent] == ["src/a.py"]
     assert "secrets/plan.txt" in {item.path for item in attempt.receipt.withheld}
@@ -81,7 +70,7 @@ async def test_an_attachment_with_a_restricted_name_never_leaves(bench: Bench) -
     async with serving() as remote, serving() as local:
         app = bench.app(default(A, B) + compat("a", remote.v1) + compat("b", local.v1, local=True) + ALLOWED)
         answer = await done(app, task)
-    assert (remote.heard, CANARY in heard(local)) == ([], True)
+    assert (remote.heard, CANARY in local.heard_text) == ([], True)
     assert only(answer).label == "restricted"
 
 
@@ -98,7 +87,7 @@ async def test_a_diff_that_touches_what_a_rule_keeps_here_goes_to_local_models_a
         app = bench.app(default(A, B) + rule + compat("a", remote.v1) + compat("b", local.v1, local=True) + ALLOWED)
         answer = await done(app, task)
     assert len(remote.heard) == len(local.heard) == 1
-    assert (CANARY in heard(remote), CANARY in heard(local)) == (False, True)
+    assert (CANARY in remote.heard_text, CANARY in local.heard_text) == (False, True)
     first, second = reports(app, answer)
     assert first.receipt is not None
     assert second.receipt is not None

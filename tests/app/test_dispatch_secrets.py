@@ -7,13 +7,12 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 from canaries import CANARIES
-from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
+from model_server import Reply, serving
+from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app import App
 from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.secretscan import secrets_in
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent, Status
@@ -25,15 +24,6 @@ TOKEN = next(canary.value for canary in CANARIES if canary.kind == "github_token
 (FACT,) = secrets_in(TOKEN)
 A = "openai-compat:a/m"
 DIFF = f"--- a/src/a.py\n+++ b/src/a.py\n@@ -1 +1,2 @@\n x = 1\n+key = '{TOKEN}'\n"
-
-
-def heard(server: ModelServer) -> str:
-    return "\n".join(request.body.decode() for request in server.heard)
-
-
-async def done(app: App, task: Task) -> DispatchAnswer:
-    async with app.running():
-        return await app.dispatch(task)
 
 
 async def routed(app: App, task: Task) -> RouteAnswer:
@@ -95,7 +85,7 @@ async def test_a_discardable_file_stays_here_and_the_rest_goes(bench: Bench) -> 
     assert decision.model == A
     (excluded,) = [entry for entry in decision.context.excluded if entry.path == "AGENTS.md"]
     assert all(part in excluded.reason for part in ("github_token", "line 3"))
-    assert (len(remote.heard), TOKEN in heard(remote), TOKEN in heard(local)) == (1, False, True)
+    assert (len(remote.heard), TOKEN in remote.heard_text, TOKEN in local.heard_text) == (1, False, True)
     assert only(answer).label == "restricted"
     receipts = [report.receipt for report in reports(app, answer)]
     assert all(receipt is not None and TOKEN not in receipt.model_dump_json() for receipt in receipts)
@@ -113,7 +103,7 @@ async def test_one_file_of_a_helpful_diff_is_cut_out_of_it(bench: Bench) -> None
         app = bench.app(default(A) + compat("a", remote.v1) + ALLOWED)
         decision = await decided(app, Task(text="write a function that adds two numbers", intent=Intent.EDIT))
         await done(app, Task(text="write a function that adds two numbers", intent=Intent.EDIT))
-    assert ("changed here" in heard(remote), TOKEN in heard(remote)) == (True, False)
+    assert ("changed here" in remote.heard_text, TOKEN in remote.heard_text) == (True, False)
     assert any(entry.path == "src/a.py" and "github_token" in entry.reason for entry in decision.context.excluded)
 
 
@@ -146,7 +136,7 @@ async def test_the_user_may_allow_a_value_by_its_fingerprint(bench: Bench, writt
     async with serving() as remote:
         app = bench.app(default(A) + compat("a", remote.v1) + ALLOWED + allow)
         answer = await done(app, Task(text="explain src/a.py"))
-    assert (only(answer).status, only(answer).label, TOKEN in heard(remote)) == ("completed", None, True)
+    assert (only(answer).status, only(answer).label, TOKEN in remote.heard_text) == ("completed", None, True)
 
 
 async def test_a_file_of_the_workspace_allows_nothing(bench: Bench, written: Path) -> None:
