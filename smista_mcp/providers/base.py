@@ -15,9 +15,45 @@ StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that a model may call.
+
+    Attributes:
+        parameters: the JSON schema of its arguments, an object.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model calls. Nothing in it is checked: it may be no tool of ours, and no JSON.
+
+    Attributes:
+        id: the server's own; empty where it gave none.
+        arguments: the text of a JSON object, if the model kept to it.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    role: Literal["system", "user", "assistant"]
+    """A turn of a conversation.
+
+    Attributes:
+        calls: what an assistant's turn calls.
+        answers: of a tool's turn, the call that it answers.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    answers: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +63,7 @@ class CompletionRequest:
     Attributes:
         context_window: tokens that the model takes in all; sent where the protocol can (Ollama's `num_ctx`).
         prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
+        tools: what the model may call; with none, nothing of tools goes to the wire.
     """
 
     model: str
@@ -36,6 +73,7 @@ class CompletionRequest:
     context_window: int | None = None
     prompt_tokens: int | None = None
     temperature: float | None = None
+    tools: tuple[ToolSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +111,8 @@ class Finished:
     truncated: bool = False
 
 
-Event = TextDelta | Finished
+Event = TextDelta | ToolCall | Finished
+"""A `ToolCall` is whole, and comes before `Finished`."""
 
 
 @dataclass(frozen=True, slots=True)
