@@ -95,7 +95,19 @@ async def test_the_same_question_gets_the_same_decision_and_the_same_hashes(benc
         second = await routed(bench.app())
     assert first == second
     assert set(first.inputs) == {
-        *("availability", "budgets", "catalog", "context", "host", "phase", "policy", "secret_rules", "task", "version")
+        *(
+            "availability",
+            "budgets",
+            "catalog",
+            "context",
+            "host",
+            "phase",
+            "policy",
+            "secret_rules",
+            "task",
+            "version",
+        ),
+        "workspace",
     }
 
 
