@@ -11,14 +11,15 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.pieces import Label
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.connections import Connection, Connections
-from smista_mcp.dispatch.labels import Label
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
@@ -40,6 +41,7 @@ class Tools:
 
     Attributes:
         budgets: those that the ledger holds, of a day or a month.
+        bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
@@ -52,6 +54,7 @@ class Tools:
     limits: DispatchLimits
     budgets: Sequence[SpendingLimit]
     allowance: Allowance
+    bounds: Bounds
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
@@ -102,7 +105,7 @@ async def attempt(
     """
     try:
         _check_approval(candidate)
-        payload = payload_for(candidate, work)
+        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             with _until(deadline, "its server was not ready in time", sent=False):

@@ -6,11 +6,13 @@ answer into events. It never opens a socket; the one sender does. A new protocol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
+from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import ProviderError
 
+Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 
 
@@ -43,17 +45,30 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A turn of a conversation.
+    """One message.
 
     Attributes:
-        calls: what an assistant's turn calls.
-        answers: of a tool's turn, the call that it answers.
+        parts: what the content is put together of. Without them it cannot go to a remote model.
+        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part.
+        answers: of a tool's message, the call that it answers.
     """
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Role
     content: str
+    parts: tuple[Part, ...] = ()
     calls: tuple[ToolCall, ...] = ()
+    call_parts: tuple[Part, ...] = ()
     answers: ToolCall | None = None
+
+    @classmethod
+    def of(cls, role: Role, *parts: Part) -> Self:
+        """A message that is put together of these parts."""
+        return cls(role, joined(parts), parts)
+
+    @property
+    def texts(self) -> tuple[tuple[Part, ...], ...]:
+        """Every text of it that a model reads, in parts: the content, then the arguments of each call."""
+        return (self.parts, *((part,) for part in self.call_parts))
 
 
 @dataclass(frozen=True, slots=True)
