@@ -4,14 +4,47 @@ Only reading is ever offered. A tool is of use where the work is about the code 
 than it is given (a commit message, a summary, a prompt, layout) is asked as before, without any.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final, NamedTuple, cast
 
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.values import Grant, Intent
 
 READ_TOOLS: Final = ("read_file", "list_files", "search", "git_diff")
 """All tools that there are, in the order in which they are offered."""
+
+_PATH = {"type": "string", "description": "Relative to the workspace, such as src/app.py"}
+_GLOB = {"type": "string", "description": "Only files that this gitignore pattern matches, such as *.py or src/**"}
+_LINE = {"type": "integer", "minimum": 1}
+TOOL_TEXTS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
+    "read_file": (
+        "Reads a text file of the workspace, all of it or some lines.",
+        {"path": _PATH, "first_line": _LINE, "last_line": _LINE},
+    ),
+    "list_files": (
+        "Lists the files below a directory of the workspace. Files that git ignores are left out.",
+        {"path": {**_PATH, "description": "A directory; left out, all of the workspace"}, "pattern": _GLOB},
+    ),
+    "search": (
+        "Finds lines that hold a text, taken literally, in the files of the workspace.",
+        {
+            "text": {"type": "string", "description": "On one line, no pattern"},
+            "path": {**_PATH, "description": "A file or directory; left out, all of the workspace"},
+            "pattern": _GLOB,
+            "ignore_case": {"type": "boolean"},
+        },
+    ),
+    "git_diff": (
+        "Shows what has changed in the workspace since the last commit.",
+        {"path": {**_PATH, "description": "A file or directory; left out, all of the workspace"}},
+    ),
+}
+"""What a model is told of each tool: a sentence, and its arguments as the properties of a JSON schema."""
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"read_file": ("path",), "search": ("text",)}
+"""Arguments that a tool cannot do without."""
+
+UNKNOWN_TOOL: Final = "unknown_tool"
+"""Stands for a tool that we do not have: not every server takes every name back."""
 
 _LOOKING = frozenset(
     {
@@ -54,6 +87,20 @@ class ToolCaps(NamedTuple):
 CAPS: Final = ToolCaps()
 _BYTES_A_TOKEN = 3
 """Of the text that tools give: cautious, for code has three to four."""
+
+
+def texts_of_tools() -> Iterator[str]:
+    """Every text that a request with tools holds because of them: names, descriptions, and what schemas say."""
+    yield UNKNOWN_TOOL
+    pending: list[object] = [TOOL_TEXTS]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            pending += [*cast("Mapping[str, object]", one), *cast("Mapping[str, object]", one).values()]
+        elif isinstance(one, tuple):
+            pending += cast("tuple[object, ...]", one)
 
 
 def most_tokens(caps: ToolCaps = CAPS) -> int:

@@ -68,7 +68,8 @@ class Message:
     @property
     def texts(self) -> tuple[tuple[Part, ...], ...]:
         """Every text of it that a model reads, in parts: the content, then the arguments of each call."""
-        return (self.parts, *((part,) for part in self.call_parts))
+        content = (self.parts,) if self.content or not self.calls else ()
+        return (*content, *((part,) for part in self.call_parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Sequence
 
 from smista_mcp.core.pieces import sendable
+from smista_mcp.core.readtools import UNKNOWN_TOOL
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.base import CompletionRequest, Message, ToolCall
 from smista_mcp.providers.failures import not_of_protocol
@@ -17,8 +18,6 @@ from smista_mcp.providers.wirejson import member
 MAX_CALLS = 64
 MAX_CALL_BYTES = 256 * 1024
 """Calls of one answer, and what they hold together: more is no answer that anybody can act on."""
-UNKNOWN_TOOL = "unknown_tool"
-"""Stands for a tool that we do not have: not every server takes every name back."""
 
 
 class _Open:

@@ -9,12 +9,13 @@ from decoding import a_request, heard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smista_mcp.core.readtools import UNKNOWN_TOOL
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import CompletionRequest, Finished, Message, ToolCall, ToolSpec, WireProtocol
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
-from smista_mcp.providers.toolwire import MAX_CALL_BYTES, MAX_CALLS, UNKNOWN_TOOL, arguments_of, readable
+from smista_mcp.providers.toolwire import MAX_CALL_BYTES, MAX_CALLS, arguments_of, readable
 
 CHAT, OLLAMA = OpenAiCompat(), Ollama()
 SPEC = ToolSpec("read_file", "Reads a file.", {"type": "object", "properties": {"path": {"type": "string"}}})
