@@ -61,7 +61,7 @@ def address_of(target: Target) -> Address:
 
     Raises:
         ProviderError: `provider_unavailable`, nothing sent: it is no address, not this machine where it would have to
-            be, or would be reached in the clear.
+            be, one where no model can be, or would be reached in the clear.
     """
     try:
         address = parse_address(target.base_url)
@@ -77,6 +77,8 @@ def address_of(target: Target) -> Address:
     plain = isinstance(target, LocalTarget) and target.plain_lan
     if address.scheme != "https" and not plain:
         raise _refused("would be reached without encryption", "write `https://`")
+    if is_literal(address):
+        _check_place(address.host)
     return address
 
 

@@ -270,13 +270,13 @@ def connected() -> Iterator[list[object]]:
     _LISTENING.clear()
 
 
-PLAIN = '[providers."openai-compat:a"]\nbase_url = "http://192.0.2.7:9/v1"\nlocality = "local"\n'
+LAN = '[providers."openai-compat:a"]\nbase_url = "http://0.0.0.0:9/v1"\nlocality = "local"\nallow_plain_lan = true\n'
 
 
 @pytest.mark.parametrize(
     "provider",
-    [compat("a", "https://169.254.169.254/v1"), compat("a", "https://[fe80::1]/v1"), PLAIN],
-    ids=["of a cloud's own", "of the link", "in the clear"],
+    [compat("a", "https://169.254.169.254/v1"), compat("a", "https://[fe80::1]/v1"), LAN],
+    ids=["of a cloud's own", "of the link", "of no machine"],
 )
 async def test_an_address_where_no_model_can_be_is_refused_before_any_socket_is_opened(
     bench: Bench, connected: list[object], provider: str
