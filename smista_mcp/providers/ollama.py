@@ -34,8 +34,8 @@ _STOP_REASONS: Mapping[str, StopReason] = {"stop": "stop", "length": "length"}
 _WORDS = frozenset(
     (
         "model messages role content system user assistant stream truncate shift options num_ctx num_predict"
-        " temperature tools tool type function name description parameters properties required object array string integer boolean"
-        " items enum default additionalProperties minimum maximum tool_calls tool_name arguments"
+        " temperature tools tool type function name description parameters properties required object array string"
+        " integer boolean items enum default additionalProperties minimum maximum tool_calls tool_name arguments"
     ).split()
 )
 
