@@ -192,7 +192,7 @@ class _Run:
         digest = digest_of(answer.text)
         if await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest):
             answer = replace(answer, label="restricted")  # wherever the model has it from
-        self._answers[phase.index] = Piece(
+        piece = self._answers[phase.index] = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=f"answer of phase {phase.index}",
             sha256=digest,
@@ -200,6 +200,7 @@ class _Run:
             label=answer.label,
             kind="answer",
         )
+        self._tools.known.append(piece)
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label != "restricted" or self._delivery.shows_restricted:
             return done
