@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -13,6 +13,7 @@ from smista_mcp.app.caller import Caller
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
+from smista_mcp.context.survey import Caps, Survey
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
 from smista_mcp.core.facts import ContextItem
@@ -86,6 +87,7 @@ class Dispatching:
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
         )
         work = [
@@ -97,6 +99,11 @@ class Dispatching:
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
         return _answer(phases, (*policy.notices, *unrecorded))
+
+    def _survey(self, prepared: Prepared) -> Callable[[], Survey] | None:
+        settings = self._world.settings
+        root, environ = settings.workspace, settings.environment.variables
+        return None if root is None else lambda: Survey(root, prepared.book.guard.unsendable, Caps(), environ)
 
 
 def _pieces(collected: Collected) -> list[Piece]:

@@ -61,6 +61,11 @@ class Payload:
     most: Decimal | None
     label: Label | None
 
+    def room(self, candidate: Candidate) -> int:
+        """Tokens of the window that are left beside the request and room for an answer."""
+        answer = min(self.request.max_output_tokens or 0, candidate.window // 4)
+        return candidate.window - (self.request.prompt_tokens or 0) - _ROOM - answer
+
     def receipt(self, wire: WireRequest, key: bytes) -> Receipt:
         """What is about to leave in the body of a request.
 

@@ -23,7 +23,7 @@ from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import ClearedWire, WireRequest
 
 _FENCE = re.compile(r"`{3,}")
-_OWN_ID = re.compile(r"call_[0-9]{1,6}")
+_OWN_ID = re.compile(r"call[0-9]{5}")
 """How we number the calls of a model's tools, whatever it calls them itself."""
 _TELLING = 16
 """Characters from which on a text is taken for itself wherever it stands; shorter ones occur by chance."""
