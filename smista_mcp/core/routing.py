@@ -19,6 +19,7 @@ from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
+from smista_mcp.core.skills import narrowed_grants
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -124,7 +125,7 @@ def _decide(
         context=listed(chosen.context if chosen else _unsent(context)),
         tokens=chosen.tokens if chosen else needed,
         cost=chosen.cost if chosen else None,
-        permissions=permissions(policy, rule),
+        permissions=narrowed_grants(permissions(policy, rule), context.tools),
         host=world.market.host.name,
         fallback_used=chosen is not None and selection.fell_back,
         override_used=led.override,
@@ -388,6 +389,7 @@ def _canonical(context: PhaseContext) -> bytes:
         ],
         [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
         context.secrets,
+        *(() if context.tools is None else (sorted(context.tools),)),
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
 
