@@ -93,13 +93,13 @@ class Dispatching:
         delivery = Delivery(prepared.host, policy.host_answers, files, policy.secrets_allowed)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
-        return _answer(phases, (*policy.notices, *unrecorded))
+        return _answer(phases, (*prepared.notices, *unrecorded))
 
 
 def _pieces(collected: Collected) -> list[Piece]:
     return [
         Piece(
-            block=Block(content.item.path, content.text),
+            block=Block(content.item.path, content.text, followed=content.item.kind == "skill"),
             path=content.item.path,
             sha256=content.item.digest,
             tokens=content.item.tokens,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from smista_mcp.app.caller import Caller
+from smista_mcp.app.skillshelf import check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
@@ -31,6 +32,7 @@ class Prepared(NamedTuple):
     Attributes:
         host: the host that calls.
         ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
+        notices: what a person should know of the policy in force and of the skills that are run.
     """
 
     book: Rulebook
@@ -40,6 +42,7 @@ class Prepared(NamedTuple):
     host: HostFacts
     ledger: Ledger | None
     workspace: str | None
+    notices: tuple[str, ...]
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -51,11 +54,14 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
-        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
+        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid`, `path_outside_workspace` or
+            `unknown_skill`.
     """
-    book = world.book()
+    book, there, caps = world.book(), world.shelf(), Caps()
     check_model(task)
+    check_skill(task.skill, book.reader.skills, there)
     phases = read(task, book, changed=_changed(world, book))
+    skills = {name: there.take(name, caps.file_bytes) for name in dict.fromkeys(p.skill for p in phases) if name}
     collected = collect(
         CollectRequest(
             task=task,
@@ -64,6 +70,8 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             restricted=book.guard.unsendable,
             environ=world.settings.environment.variables,
             allowed=book.policy.secrets_allowed,
+            caps=caps,
+            skills=skills,
         )
     )
     contexts = [one.context for one in collected]
@@ -74,7 +82,9 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest())
+    remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
+    notices = (*book.policy.notices, *remarks)
+    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), notices)
 
 
 def _changed(world: World, book: Rulebook) -> bool:

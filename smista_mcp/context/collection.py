@@ -7,6 +7,7 @@ Nothing here decides where anything goes.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from smista_mcp.context.paths import Place
@@ -24,6 +25,7 @@ from smista_mcp.context.phasepaths import (
 )
 from smista_mcp.context.reading import Unread, too_large
 from smista_mcp.context.secretlabels import SecretLabels
+from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
@@ -44,6 +46,7 @@ class CollectRequest(NamedTuple):
         restricted: patterns on paths that must not go to a remote model, compiled without case.
         environ: the environment; git gets of it what it needs to find itself and the user's settings.
         allowed: fingerprints of what the secret scan finds and the policy says is none.
+        skills: those that phases run, by name.
     """
 
     task: Task
@@ -53,6 +56,7 @@ class CollectRequest(NamedTuple):
     environ: Mapping[str, str]
     caps: Caps = Caps()
     allowed: frozenset[str] = frozenset()
+    skills: Mapping[str, TakenSkill] = MappingProxyType({})
 
 
 class Content(NamedTuple):
@@ -72,8 +76,8 @@ class Collected(NamedTuple):
 def collect(request: CollectRequest) -> tuple[Collected, ...]:
     """Collects the context of all phases, one result for each, in their order.
 
-    Reads files and runs git, so call it off the event loop. The order of items: files in order of naming, the diff,
-    attachments, instructions.
+    Reads files and runs git, so call it off the event loop. The order of items: the skill, files in order of naming,
+    the diff, attachments, instructions.
 
     Raises:
         SmistaError: `path_outside_workspace` for a path of the call that leads out of the workspace.
@@ -84,16 +88,26 @@ def collect(request: CollectRequest) -> tuple[Collected, ...]:
     labels = SecretLabels(request.allowed)
     words = secrets_of_phases(request.task.text, [phase.text for phase in request.phases], request.allowed)
     return tuple(
-        _phase(phase, call, request.task, survey, labels, secrets)
+        _phase(phase, call, request, _Means(survey, labels), secrets)
         for phase, secrets in zip(request.phases, words, strict=True)
     )
 
 
+class _Means(NamedTuple):
+    survey: Survey
+    labels: SecretLabels
+
+
 def _phase(
-    phase: Phase, call: Call, task: Task, survey: Survey, labels: SecretLabels, words: tuple[SecretFact, ...]
+    phase: Phase, call: Call, request: CollectRequest, means: _Means, words: tuple[SecretFact, ...]
 ) -> Collected:
+    survey, labels = means
+    task = request.task
     paths = paths_of(phase, call, survey)
     basket = _Basket(survey, paths, labels)
+    skill = request.skills.get(phase.skill) if phase.skill else None
+    if skill is not None:
+        basket.add_skill(skill)
     for place in paths.read:
         basket.add_place(place)
     if paths.diff is not None:
@@ -111,6 +125,7 @@ def _phase(
         tuple(content.item for content in basket.contents),
         tuple(basket.left_out),
         secrets=tuple(dict.fromkeys((*words, *labels.of_names(fact.path for fact in paths.facts if fact.required)))),
+        tools=skill.tools if skill is not None else None,
     )
     return Collected(context, tuple(basket.contents))
 
@@ -183,6 +198,17 @@ class _Basket:
         more = len(entries) - self._caps.listed
         if more > 0:
             self.leave(f"{more} more", kind, "left out like those above", part=part)
+
+    def add_skill(self, skill: TakenSkill) -> None:
+        """Adds the text of the skill that the phase runs: nobody can do without it."""
+        file = skill.file
+        if file is None or skill.text is None or skill.refusal or isinstance(file.reading, Unread):
+            self.leave(file.place.shown if file else printable(skill.name), "skill", skill.refusal)
+            return
+        forms, restricted = self._survey.judged_skill(file, file.reading)
+        label = _Label(file.place.shown, "skill", forms, restricted, first_line=skill.text.first_line)
+        self._spent += file.reading.size
+        self.add(skill.text.body, label)
 
     def add_place(self, place: Place) -> None:
         if place.kind == "directory":

@@ -13,6 +13,7 @@ from smista_mcp.context.labels import UNPLACED, elsewhere, label
 from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.reading import Reading, Unread, read_file
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
+from smista_mcp.context.skillfiles import SkillFile
 from smista_mcp.context.spelling import Lines, composed, printable
 from smista_mcp.context.workspace import git_top
 from smista_mcp.core.globs import GlobSet
@@ -259,6 +260,15 @@ class Survey:
             return None
         others = self._names_of(reading.identity)
         return self.restriction(others) or (_OTHER_NAMES if len(others) < reading.names else None)
+
+    def judged_skill(self, file: SkillFile, reading: Reading) -> tuple[tuple[str, ...], str | None]:
+        """Every form of the path of a skill's file as it was read, and what restricts it."""
+        place = None if file.place.of_home else self.locate(file.place.relative)
+        forms = file.forms if place is None else tuple(dict.fromkeys((*place.forms, *file.forms)))
+        restricted = self.restriction(forms) or self.restriction_by_other_name(reading)
+        if place is not None and restricted is None:
+            restricted = place.unjudged or (None if place.parts == file.parts else UNJUDGED)
+        return forms, restricted
 
     def _with_other_names(self, place: Place) -> Place:
         """A file with hard links under all of its names: they are forms of its path like any other."""

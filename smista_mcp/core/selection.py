@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from smista_mcp.core.catalog import LOCAL_KINDS, Catalog, ModelFacts
 from smista_mcp.core.costing import expected_output_tokens, price_range
-from smista_mcp.core.decision import ContextReport, CostRange, Rejected, context_entry
+from smista_mcp.core.decision import ContextEntry, ContextReport, CostRange, Rejected, context_entry
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
 from smista_mcp.core.fitting import Fitted, fit
@@ -27,6 +27,7 @@ from smista_mcp.core.modelref import (
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.policy import Capability
 from smista_mcp.core.redaction import shown
+from smista_mcp.core.secretscan import told
 from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
 from smista_mcp.errors import Code
 
@@ -282,16 +283,24 @@ def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market, pe
     if offered and target.model not in offered | {CURRENT}:
         known = ", ".join(f"`host/{name}`" for name in sorted(offered | {CURRENT}))
         raise _No(Code.UNKNOWN_MODEL, f"{market.host.name} has no model `{target.model}`; it has {known}")
-    context = ContextReport(
-        included=tuple(
-            context_entry(i.path, i.kind, i.tokens, "the host reads it itself")
-            for i in ask.context.items
-            if i.restricted is None and not i.secrets
-        )
-    )
+    context = _for_host(ask, market.host.locality)
     return Candidate(
         written, written, HOST, market.host.locality, facts, 0, None, ask.text_tokens, context, (), needs_approval=False
     )
+
+
+def _for_host(ask: Ask, locality: Locality) -> ContextReport:
+    """What the host is pointed to: nothing that must not go to it, or that is restricted in any way."""
+    included: list[ContextEntry] = []
+    excluded: list[ContextEntry] = []
+    for place, item in enumerate(ask.context.items):
+        reason = ask.floor.withheld.get(place) if locality is Locality.REMOTE else None
+        if item.restricted is not None or item.secrets:
+            reason = reason or (f"restricted by `{item.restricted}`" if item.restricted else told(item.secrets))
+        into, why = (included, "the host reads it itself") if reason is None else (excluded, reason)
+        into.append(context_entry(item.path, item.kind, item.tokens, why))
+    excluded.extend(context_entry(gone.path, gone.kind, gone.tokens, gone.reason) for gone in ask.context.left_out)
+    return ContextReport(included=tuple(included), excluded=tuple(excluded))
 
 
 def _check_names(refusal: str | None) -> None:
