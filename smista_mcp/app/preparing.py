@@ -83,7 +83,8 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
     remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
-    notices = (*book.policy.notices, *remarks)
+    ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
+    notices = (*book.policy.notices, *remarks, *ignoring)
     return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), notices)
 
 
