@@ -1,7 +1,7 @@
 """The working tree's difference where it only helps: without what is restricted, ignored, too large or secret.
 
-A file goes or stays as a whole for its names; for a secret the hunk that holds it is left out alone, and leaves one
-line that says so. What is left is still a diff to read, and none to apply.
+A file goes or stays as a whole for its names; for a secret of one line the hunk that holds it is left out alone, and
+leaves one line that says so. What is left is still a diff to read, and none to apply.
 """
 
 from collections.abc import Callable, Iterable
@@ -90,7 +90,7 @@ def _without_secrets(text: str, labels: SecretLabels) -> _Cut:
         else:
             kept.append(hunk)
     rest = head + "".join(kept)
-    left = labels.of_part(rest)
-    if left or len(reasons) == len(each):
-        return _Cut("", tuple(reasons) if not left else (told([fact for fact, _, _ in found]),))
-    return _Cut(rest, tuple(reasons))
+    # of a key of many lines a hunk may show the middle alone, which looks like nothing
+    if any("\n" in text[start:end] for _, start, end in found) or labels.of_part(rest):
+        return _Cut("", (told([fact for fact, _, _ in found]),))
+    return _Cut("" if len(reasons) == len(each) else rest, tuple(reasons))
