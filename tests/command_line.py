@@ -82,5 +82,9 @@ class CommandLine:
 
     def environment(self, variables: Mapping[str, str] = NOTHING) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_MARKS)}
-        own = {"SMISTA_HOME": str(self.home), "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1])}
+        own = {
+            "SMISTA_HOME": str(self.home),
+            "HOME": str(self.home),
+            "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1]),
+        }
         return kept | own | dict(variables)

@@ -98,7 +98,7 @@ class Dispatching:
         delivery = Delivery(prepared.host, policy.host_answers, files)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
-        return _answer(phases, (*policy.notices, *unrecorded))
+        return _answer(phases, (*prepared.notices, *unrecorded))
 
     def _survey(self, prepared: Prepared) -> Callable[[], Survey] | None:
         settings = self._world.settings
@@ -109,7 +109,7 @@ class Dispatching:
 def _pieces(collected: Collected) -> list[Piece]:
     return [
         Piece(
-            block=Block(content.item.path, content.text),
+            block=Block(content.item.path, content.text, followed=content.item.kind == "skill"),
             path=content.item.path,
             sha256=content.item.digest,
             tokens=content.item.tokens,

@@ -162,8 +162,8 @@ class Look:
             self.refuse(place, sight.reason)
         if place.kind == "missing":
             raise Refused("there is no such file; list_files shows what there is")
-        if self.is_hidden(place):
-            self.refuse(place, "ignored by git")
+        if hidden := self.hidden(place):
+            self.refuse(place, hidden)
         if place.parts:
             self.name = f"{self.name} {shown(redacted(place.path), 200)}"
         return place, sight
@@ -172,17 +172,17 @@ class Look:
         self.keep(place.path, reason)
         raise Refused(NOT_AVAILABLE)
 
-    def is_hidden(self, place: Place) -> bool:
-        """Whether a file is none of the workspace's own: git's, ignored, or where nobody can tell."""
+    def hidden(self, place: Place) -> str:
+        """Why a path is none of the workspace's own files: git's, ignored, or nobody can tell. Empty where it is."""
         if any(part.casefold() == ".git" for part in place.parts):
-            return True
-        if place.kind != "file":
-            return False
+            return "it belongs to git"
         name = "/".join(place.parts)
-        if self.survey.repository is not None:
-            return name not in self.survey.listing(place).files
-        above = self.survey.locate("/".join(place.parts[:-1]) or ".")
-        return name not in self.survey.listing(above).files
+        ours = self.survey.ignores.reason(name, directory=place.kind == "directory")
+        if ours is not None:
+            return ours[1]
+        if place.kind != "file" or self.survey.repository is None:
+            return ""
+        return "" if name in self.survey.listing(place).files else "ignored by git"
 
     def opened(self, place: Place) -> Reading:
         """A file of any size that is taken, if it may be shown; what labels the result is noted.
@@ -224,6 +224,8 @@ class Look:
             if matching is not None and not any(map(matching.hits, place.forms)):
                 continue
             if place.kind == "missing" or any(part.casefold() == ".git" for part in place.parts):
+                continue
+            if self.survey.ignores.reason("/".join(place.parts)) is not None:
                 continue
             own = self.sight(place) if place.kind == "file" else Sight(place.why or "not a regular file")
             if own is not None and (not self.may_show(own) or place.kind != "file"):

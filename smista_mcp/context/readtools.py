@@ -191,8 +191,8 @@ def _sight_of_change(look: Look, judged: JudgedDiff) -> tuple[Place, Sight | Non
     names = judged.part.names
     place = Place(printable(names[-1]) if names else "git diff", judged.forms, "file")
     sight = Sight(f"restricted by `{judged.restricted}`") if judged.restricted else look.sight(place)
-    if sight is None and (secrets := look.view.secrets.of_part(judged.part.text)):
-        sight = Sight(told(secrets))
+    if sight is None and (found := look.view.secrets.of_part(judged.part.text)):
+        sight = Sight(told([fact for fact, _, _ in found]))
     return place, sight
 
 

@@ -4,13 +4,14 @@ Only reading is ever offered. A tool is of use where the work is about the code 
 than it is given (a commit message, a summary, a prompt, layout) is asked as before, without any.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, cast
 
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.skills import DELEGATE_TOOLS
 from smista_mcp.core.values import Grant, Intent
 
-READ_TOOLS: Final = ("read_file", "list_files", "search", "git_diff")
+READ_TOOLS: Final = DELEGATE_TOOLS
 """All tools that there are, in the order in which they are offered."""
 
 _PATH = {"type": "string", "description": "Relative to the workspace, such as src/app.py"}
@@ -108,9 +109,7 @@ def most_tokens(caps: ToolCaps = CAPS) -> int:
     return -(-caps.total_bytes // _BYTES_A_TOKEN)
 
 
-def tools_of(
-    intent: Intent, grants: Mapping[str, Grant], context: PhaseContext, allowed: Collection[str] | None = None
-) -> tuple[str, ...]:
+def tools_of(intent: Intent, grants: Mapping[str, Grant], context: PhaseContext) -> tuple[str, ...]:
     """The tools that a phase offers to a model that can call any.
 
     `ask` gives none: nobody can be asked while a model works. A diff shows what files hold, so it needs both grants.
@@ -118,13 +117,12 @@ def tools_of(
     Args:
         intent: of the phase.
         grants: `file_read` and `git`, as they hold for the phase.
-        context: of the phase.
-        allowed: the tools that a skill leaves; None where there is none that says so.
+        context: of the phase; its skill may leave fewer tools.
     """
     if grants["file_read"] is not Grant.ALLOW or not _profits(intent, context):
         return ()
     given = READ_TOOLS if grants["git"] is Grant.ALLOW else READ_TOOLS[:-1]
-    return tuple(tool for tool in given if allowed is None or tool in allowed)
+    return tuple(tool for tool in given if context.tools is None or tool in context.tools)
 
 
 def _profits(intent: Intent, context: PhaseContext) -> bool:

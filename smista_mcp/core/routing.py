@@ -20,6 +20,7 @@ from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
 from smista_mcp.core.readtools import tools_of
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
+from smista_mcp.core.skills import narrowed_grants
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -82,7 +83,7 @@ def _decide(
     least = floor(book.guard, phase, context, needed)
     led = _led(task, phase, context, world, needed)
     rule = led.placed.rule if led.placed else None
-    grants = permissions(policy, rule)
+    grants = narrowed_grants(permissions(policy, rule), context.tools)
     ask = Ask(
         intent=phase.intent.name,
         effort=led.effort,
@@ -381,7 +382,7 @@ def _keyed(key: bytes, data: bytes) -> str:
 
 
 def _canonical(context: PhaseContext) -> bytes:
-    if context == _EMPTY:
+    if context == PhaseContext():
         return b"[]"
     plain = [
         [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
@@ -392,8 +393,6 @@ def _canonical(context: PhaseContext) -> bytes:
         ],
         [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
         context.secrets,
+        *(() if context.tools is None else (sorted(context.tools),)),
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-_EMPTY = PhaseContext()

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from smista_mcp.core.capabilities import has
 from smista_mcp.core.catalog import LOCAL_KINDS, Catalog, ModelFacts
 from smista_mcp.core.costing import expected_output_tokens, price_range
-from smista_mcp.core.decision import ContextReport, CostRange, Rejected, context_entry
+from smista_mcp.core.decision import ContextReport, CostRange, Rejected
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
-from smista_mcp.core.fitting import Fitted, fit
+from smista_mcp.core.fitting import Fitted, fit, for_host
 from smista_mcp.core.floor import Floor
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
@@ -307,13 +307,7 @@ def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market, pe
     if offered and target.model not in offered | {CURRENT}:
         known = ", ".join(f"`host/{name}`" for name in sorted(offered | {CURRENT}))
         raise _No(Code.UNKNOWN_MODEL, f"{market.host.name} has no model `{target.model}`; it has {known}")
-    context = ContextReport(
-        included=tuple(
-            context_entry(i.path, i.kind, i.tokens, "the host reads it itself")
-            for i in ask.context.items
-            if i.restricted is None and not i.secrets
-        )
-    )
+    context = for_host(ask.context, ask.floor.withheld if market.host.locality is Locality.REMOTE else {})
     return Candidate(
         written, written, HOST, market.host.locality, facts, 0, None, ask.text_tokens, context, (), needs_approval=False
     )

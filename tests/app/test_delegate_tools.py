@@ -297,6 +297,7 @@ async def test_what_a_file_says_moves_nothing(trapped: Bench) -> None:
     async with serving(calls(read("README.md")), obeys, Reply(("sorry",))) as server:
         app = trapped.app(remote_policy(server))
         answer = await done(app, LOOK)
+    assert only(answer).status == "completed", only(answer).detail
     assert CANARY not in server.heard_text
     assert server.heard[-1].results[1:4] == ["not available to this model"] * 3
     withheld = {item.path for receipt in receipts(reports(app, answer)) for item in receipt.withheld}
