@@ -46,6 +46,11 @@ class CommandLine:
     home: Path
     folder: Path
 
+    @property
+    def account(self) -> Path:
+        """The home folder of its user, whose skills and settings of git count."""
+        return self.home.parent / "account"
+
     def run(
         self, *arguments: str, stdin: bytes = b"", before: str = "", variables: Mapping[str, str] = NOTHING
     ) -> Outcome:
