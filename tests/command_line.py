@@ -89,7 +89,7 @@ class CommandLine:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_MARKS)}
         own = {
             "SMISTA_HOME": str(self.home),
-            "HOME": str(self.home),
+            "HOME": str(self.account),
             "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1]),
         }
         return kept | own | dict(variables)
