@@ -61,8 +61,8 @@ def test_what_is_named_is_opened(shell: CommandLine, guarded: Path) -> None:
     assert ".env" in opened(shell, "route", "explain this", "--path", ".env", "--json")[0]
 
 
-def test_skills_are_listed_by_name_alone_until_one_is_run(shell: CommandLine, home: Path, workspace: Path) -> None:
-    for top in (home, workspace):
+def test_skills_are_listed_by_name_alone_until_one_is_run(shell: CommandLine, workspace: Path) -> None:
+    for top in (shell.account, workspace):
         for name in ("one", "two"):
             file = top / ".claude/skills" / name / "SKILL.md"
             file.parent.mkdir(parents=True)
