@@ -93,7 +93,11 @@ def test_what_consists_of_its_items_leaves(protocol: WireProtocol, intent: Inten
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
-@given(st.lists(TEXTS, max_size=3), st.text(max_size=20), st.sampled_from([OpenAiCompat(), Ollama()]))
+@given(
+    st.lists(TEXTS, max_size=3),
+    st.text(alphabet=st.characters(), max_size=20),
+    st.sampled_from([OpenAiCompat(), Ollama()]),
+)
 def test_any_text_can_be_accounted_for(texts: Sequence[str], words: str, protocol: WireProtocol) -> None:
     pieces = [piece(text, f"f{place}") for place, text in enumerate(texts)]
     sendable = words.encode("utf-8", "replace").decode()
@@ -104,7 +108,7 @@ def test_any_text_can_be_accounted_for(texts: Sequence[str], words: str, protoco
     )
 
 
-@pytest.mark.parametrize("words", ["user", "stream", "m", ":\n", "call_1", ""])
+@pytest.mark.parametrize("words", ["user", "stream", "m", ":\n", "call00001", ""])
 def test_words_that_are_also_words_of_the_protocol_leave(words: str) -> None:
     check(departing(words=words), WATCH._replace(words=frozenset({digest_of(words)})))
 
@@ -189,6 +193,35 @@ def test_a_frame_is_a_text_of_ours(text: str) -> None:
     body = OpenAiCompat().encode(replace(request, messages=(replace(request.messages[0], content=WORDS + text),)))
     payload = ClearedPayload(request, manifest_of((), [parts]), (), (), seal=SEAL)
     stopped(ClearedWire(payload, body))
+
+
+CALLED = '{"path":"src/a.py","lines":["1","20"]}'
+
+
+def _called(arguments: object, manifest_of_call: str = CALLED) -> ClearedWire:
+    """A request in which an earlier call of a tool stands."""
+    call = piece(manifest_of_call, "what the model asked", kind="tool_call", forms=())
+    one = departing()
+    manifest = manifest_of([call], [*(m.parts for m in one.payload.request.messages), [Part(CALLED, "item", 0)]])
+    payload = ClearedPayload(one.payload.request, manifest, (call,), (), seal=SEAL)
+    said = {"role": "assistant", "tool_calls": [{"function": {"name": "tool", "arguments": arguments}}]}
+    return changed(replace(one, payload=payload), lambda body: body["messages"].append(said))
+
+
+def test_the_arguments_of_a_call_are_named_as_a_text_or_as_an_object() -> None:
+    check(_called(CALLED))
+    frames = WATCH._replace(frames=FRAMES | {"path", "lines"})
+    check(_called(json.loads(CALLED)), frames)
+    for other in (
+        {"path": "src/b.py", "lines": ["1", "20"]},
+        {"path": "src/a.py", "lines": ["1", "20", "1"]},
+        {"path": "src/a.py"},
+        {},
+        CALLED + " ",
+    ):
+        stopped(_called(other), frames)
+    stopped(_called(CALLED, CALLED + " "))
+    stopped(_called(json.loads(CALLED), "{"), frames)
 
 
 def test_a_request_that_nobody_cleared_is_stopped() -> None:
