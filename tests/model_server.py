@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
@@ -108,11 +109,23 @@ class ModelServer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    *replies: Reply, models: Sequence[str] = ("m",), window: int = 32768, tools: bool = False
+    *replies: Reply,
+    models: Sequence[str] = ("m",),
+    window: int = 32768,
+    tools: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[ModelServer]:
-    """A server that runs until the block ends; `tools` says whether its models can call any."""
+    """A server that runs until the block ends.
+
+    Args:
+        replies: one after the other.
+        models: what it has.
+        window: of each.
+        tools: whether they can call any.
+        tls: with a context it speaks TLS.
+    """
     server = ModelServer(list(replies) or [Reply()], tuple(models), window, tools)
-    async with listening(partial(_talk, server)) as server.port:
+    async with listening(partial(_talk, server), tls) as server.port:
         yield server
 
 

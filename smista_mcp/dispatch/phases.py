@@ -74,7 +74,8 @@ def _missing(work: PhaseWork) -> list[LeftOut]:
     """
     if work.routed.phase.intent.name not in _READING or any(item.required for item in work.context.items):
         return []
-    return [left for left in work.context.left_out if left.kind == "file" and not left.reason.startswith("restricted")]
+    files = [left for left in work.context.left_out if left.kind == "file" and left.part]
+    return [left for left in files if not left.reason.startswith("restricted")]
 
 
 _READING = frozenset({Intent.CHAT, Intent.ANALYZE, Intent.REVIEW, Intent.SUMMARIZE})
