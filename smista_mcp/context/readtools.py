@@ -8,6 +8,7 @@ the model itself could. Nothing is ever raised at a model; a call that cannot be
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from smista_mcp.context.helpfuldiff import helpful_diff, named_by
 from smista_mcp.context.looking import NOT_AVAILABLE, Look, Refused, ToolResult, View
 from smista_mcp.context.paths import Place
 from smista_mcp.context.reading import Reading, Unread, read_file
@@ -19,7 +20,6 @@ from smista_mcp.context.toolarguments import Arguments, BadArguments, checked
 from smista_mcp.core.floor import Sight
 from smista_mcp.core.readtools import CAPS, ToolCaps
 from smista_mcp.core.redaction import shown
-from smista_mcp.core.secretscan import told
 
 
 class ReadTools:
@@ -102,8 +102,9 @@ def _read_file(look: Look, asked: Arguments) -> None:
     look.add(f"{shown(place.path, 200)}, from line {first} of {count}:")
     wanted = "\n".join(lines[first - 1 : last])
     text = look.cut(wanted)
-    look.lines.append(text)
-    if len(text) < len(wanted):
+    whole = len(text) == len(wanted)
+    look.lines.append(text if whole else text.removesuffix("\n"))
+    if not whole:
         further = first + text.count("\n")
         look.lines.append(f"[cut: ask for lines from {further} on]" if further > first else "[cut inside a long line]")
 
@@ -166,14 +167,11 @@ def _git_diff(look: Look, asked: Arguments) -> None:
     for judged in changes:
         if below is not None and not any(_is_below(place, below) for place in judged.places):
             continue
-        place, sight = _sight_of_change(look, judged)
-        if not look.may_show(sight):
-            look.keep(place.path, sight.reason if sight else "")
-        elif look.add(printable(judged.part.text).rstrip("\n")):
-            look.tell(place, sight)
+        text = _change(look, judged)
+        if text and look.add(text):
             count += 1
         else:
-            over += 1
+            over += bool(text)
     if over:
         look.lines.append(f"[the changes of {over} more files do not fit: name one as `path`]")
     elif not count:
@@ -187,13 +185,26 @@ def _above_changes(look: Look, written: str) -> Place:
     return place if place.kind == "missing" else look.entry(written)[0]
 
 
-def _sight_of_change(look: Look, judged: JudgedDiff) -> tuple[Place, Sight | None]:
-    names = judged.part.names
-    place = Place(printable(names[-1]) if names else "git diff", judged.forms, "file")
+def _change(look: Look, judged: JudgedDiff) -> str:
+    """What may be shown of the changes of one file; hunks that hold secrets are left out."""
+    place = Place(named_by(judged), judged.forms, "file")
     sight = Sight(f"restricted by `{judged.restricted}`") if judged.restricted else look.sight(place)
-    if sight is None and (found := look.view.secrets.of_part(judged.part.text)):
-        sight = Sight(told([fact for fact, _, _ in found]))
-    return place, sight
+    if not look.may_show(sight):
+        look.keep(place.path, sight.reason if sight else "")
+        return ""
+    labels, names = look.view.secrets, judged.part.names or ()
+    ignored = next(filter(None, map(look.survey.ignores.reason, names)), None)
+    whole = judged._replace(restricted=None)
+    cut = helpful_diff((whole,), labels, len(judged.part.text), lambda _: ignored[1] if ignored else None)
+    text = cut.text
+    if cut.withheld and not ignored and look.may_show(inner := Sight("; ".join(why for _, why in cut.withheld))):
+        look.tell(place, inner)
+        text = judged.part.text
+    elif cut.withheld:
+        look.keep(place.path, "; ".join(why for _, why in cut.withheld))
+    if text:
+        look.tell(place, sight)
+    return printable(text).rstrip("\n")
 
 
 def _is_below(place: Place, above: Place) -> bool:
