@@ -186,6 +186,13 @@ def test_a_stretch_of_the_manifest_has_to_be_there() -> None:
         stopped(replace(one, payload=lying))
 
 
+def test_a_title_is_the_name_of_its_item() -> None:
+    one = departing(piece())
+    items = [item._replace(title="src/b.py") for item in one.payload.manifest.items]
+    lying = Manifest(tuple(items), one.payload.manifest.texts)
+    stopped(replace(one, payload=ClearedPayload(one.payload.request, lying, (), (), seal=SEAL)))
+
+
 @pytest.mark.parametrize("text", ["free text", "secrets", "``", ""])
 def test_a_frame_is_a_text_of_ours(text: str) -> None:
     request = departing().payload.request
@@ -221,6 +228,10 @@ def test_the_arguments_of_a_call_are_named_as_a_text_or_as_an_object() -> None:
     ):
         stopped(_called(other), frames)
     stopped(_called(CALLED, CALLED + " "))
+    forged = _called({"path": "src/b.py", "lines": []})
+    other = replace(forged.payload.pieces[0], block=Block("forged", '{"path":"src/b.py","lines":[]}'))
+    payload = ClearedPayload(forged.payload.request, forged.payload.manifest, (other,), (), seal=SEAL)
+    stopped(replace(forged, payload=payload), frames)
     stopped(_called(json.loads(CALLED), "{"), frames)
 
 
@@ -259,7 +270,7 @@ def test_names_are_compared_as_they_look() -> None:
 STAYS = {
     "label": piece(kind="answer", label="local"),
     "mark": piece(restricted="cannot be judged"),
-    "name alone": piece(path="secrets/a", forms=("free.txt",)),
+    "name alone": replace(piece(), path="secrets/a"),
     "title alone": replace(piece(), block=Block("secrets/a", "x = 1\n")),
     "no path": piece(forms=()),
     "no path of a diff": piece(kind="git_diff", forms=()),
@@ -351,6 +362,18 @@ def test_an_allowed_false_alarm_leaves_in_any_surroundings(number: int) -> None:
     check(departing(piece(content), piece("x = 1\n", "b.py")), WATCH._replace(allowed=allowed))
     with_other = departing(piece(content), piece(f"other = '{TOKEN[:-4]}abcd'\n", "b.py"))
     assert stopped(with_other, WATCH._replace(allowed=allowed)).code is Code.SECRET_DETECTED
+
+
+def test_an_allowed_false_alarm_at_the_end_of_a_text_leaves() -> None:
+    (fact,) = secrets_in(TOKEN)
+    assert fact.fingerprint is not None
+    for words in (TOKEN, f"is it {TOKEN}"):
+        watch = WATCH._replace(words=frozenset({digest_of(words)}), allowed=frozenset({fact.fingerprint}))
+        one = departing(words=words)
+        texts = [*(m.parts for m in one.payload.request.messages), [Part("abcdef", "item", 0)]]
+        more = piece("abcdef", "next", kind="turn", forms=())
+        payload = ClearedPayload(one.payload.request, manifest_of([more], texts), (more,), (), seal=SEAL)
+        check(changed(replace(one, payload=payload), lambda body: _message(body, "abcdef")), watch)
 
 
 def test_a_key_block_that_is_allowed_leaves() -> None:

@@ -116,9 +116,9 @@ def test_a_name_that_leads_where_no_model_can_be_is_refused(
 
 
 def test_a_name_leads_to_each_of_its_addresses_once(leads_to: Callable[[Sequence[str] | OSError], None]) -> None:
-    leads_to(["203.0.113.7", "10.0.0.7", "2001:db8::7", "203.0.113.7", "64:ff9b::cb00:7107", "::1"])
-    found = hosts_of(parse_address("https://models.example"))
-    assert found == ("203.0.113.7", "10.0.0.7", "2001:db8::7", "64:ff9b::cb00:7107", "::1")
+    places = ("203.0.113.7", "10.0.0.7", "2001:db8::7", "64:ff9b::cb00:7107", "::ffff:203.0.113.7", "::1")
+    leads_to([*places, "203.0.113.7"])
+    assert hosts_of(parse_address("https://models.example")) == places
 
 
 def test_a_name_that_leads_nowhere_is_unavailable(leads_to: Callable[[Sequence[str] | OSError], None]) -> None:
