@@ -78,6 +78,13 @@ def test_a_line_that_is_not_understood_ignores_whatever_begins_like_it(
     assert rules.verdict("free", directory=False) is (True if fault.instead == "*" else None)
 
 
+def test_two_stars_at_the_end_mean_what_is_inside() -> None:
+    rules = ignore_rules("a/**\n!a/b\n", forbidding=True)
+    assert rules.verdict("a", directory=True) is None
+    assert rules.verdict("a/c", directory=False) is True
+    assert rules.verdict("a/b", directory=False) is False
+
+
 def test_what_ignores_does_not_look_at_case_and_what_lets_in_does() -> None:
     rules = ignore_rules("Build/\n*.KEY\n!Mine.key\n", forbidding=True)
     assert rules.verdict("build", directory=True) is True
