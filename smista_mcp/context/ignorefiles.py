@@ -107,7 +107,7 @@ class IgnoreFiles:
             rules = self._of(folder)
             if rules is None:
                 continue
-            said = rules.verdict(printable(path[len(folder) + 1 if folder else 0 :]), directory=directory)
+            said = rules.verdict(path[len(folder) + 1 if folder else 0 :], directory=directory)
             if said is not None:
                 return shown(self._file(folder)) if said else ""
         return ""
