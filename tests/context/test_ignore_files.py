@@ -35,8 +35,8 @@ FILES: tuple[str, ...] = (
 PARTS = st.sampled_from(
     ["a", "b", "c", "*", "?", "**", "/", "!", ".d", "x.log", "e\\ f", "[ab]", "[!a]", "\\#h", "#", " ", "é"]
 )
-GLUED = re.compile(r"[^/!]\*\*+/")
-"""`a**/b`, which some releases of git let cross a `/`."""
+GLUED = re.compile(r"[^/!]\*\*+(?:/|\s*\Z)")
+"""`a**/b` and `a**`, which some releases of git let cross a `/`."""
 LINE = st.lists(PARTS, max_size=5).map("".join).filter(lambda line: not GLUED.search(line))
 LINES = st.lists(LINE, max_size=4).map("\n".join)
 
