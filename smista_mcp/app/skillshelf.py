@@ -176,7 +176,7 @@ def _instead(name: str, names: frozenset[str]) -> str:
     if not names:
         folders = ", ".join(f"`{folder}/NAME/SKILL.md`" for folder in FOLDERS)
         return f"leave it out; there are no skills: they stand in {folders} of the workspace or the home folder"
-    near = closest(name, names, cutoff=0.6)
+    near = closest(name, sorted(names), cutoff=0.6)
     rest = sorted(names - {near} if near else names)
     listed = [f"`{shown(one)}`" for one in ([near, *rest] if near else rest)]
     more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""

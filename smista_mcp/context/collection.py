@@ -264,19 +264,22 @@ class _Basket:
             self.leave(place.path, "file", listing.failure or "has no file that may be read")
         most = min(self._spent + self._caps.directory_bytes, self._caps.total_bytes)
         withheld: list[tuple[str, str]] = []
-        named: set[tuple[str, str]] = set()
+        folders: set[tuple[str, str]] = set()
         taken = 0
         full = ""
         for position, name in enumerate(listing.files):
             if full and len(withheld) >= self._caps.listed:
                 withheld.extend((rest, full) for rest in listing.files[position:])  # only their number will be said
                 break
+            folder = self._survey.ignores.folder(name)
+            if folder is not None:
+                withheld += [] if folder in folders else [folder]
+                folders.add(folder)
+                continue
             inner = self._inner(place, name)
-            wrong = self._wrong_inside(inner)
-            path, reason = wrong or (inner.path, full or self._add_file(inner, most=most))
-            if reason and (path, reason) not in named:
-                withheld.append((path, reason))
-                named.add((path, reason))
+            reason = self._wrong_inside(inner) or full or self._add_file(inner, most=most)
+            if reason:
+                withheld.append((inner.path, reason))
             taken += reason is None
             if taken == self._caps.directory_files:
                 full = f"over {taken} files"
@@ -293,18 +296,18 @@ class _Basket:
         forms = dict.fromkeys((*(f"{form}{rest}" for form in names), *place.forms))
         return place._replace(path=f"{names[0]}{rest}", forms=tuple(forms))
 
-    def _wrong_inside(self, place: Place) -> tuple[str, str] | None:
-        """What of a path in a directory is not to be read, itself or a folder above it, and why."""
+    def _wrong_inside(self, place: Place) -> str | None:
         if self._avoided.holds(place):
-            return place.path, "the words say not to touch it"
+            return "the words say not to touch it"
         restricted = self._survey.restriction_of(place)
         if restricted:
-            return place.path, f"restricted by `{restricted}`"
+            return f"restricted by `{restricted}`"
         if place.kind == "missing":
-            return place.path, "deleted in the working tree"
+            return "deleted in the working tree"
         if place.kind != "file":
-            return place.path, place.why or "not a regular file"
-        return self._survey.ignores.reason("/".join(place.parts))
+            return place.why or "not a regular file"
+        ignored = self._survey.ignores.reason("/".join(place.parts))
+        return ignored[1] if ignored else None
 
     def add_required_diff(self, parts: Iterable[JudgedDiff]) -> None:
         """Adds a whole diff; one restricted part restricts it."""

@@ -44,6 +44,11 @@ class Ignores:
         found = (files.ignored(name, directory=directory) for files in self._files)
         return next(((what, f"ignored by `{file}`") for what, file in filter(None, found)), None)
 
+    def folder(self, name: str) -> tuple[str, str] | None:
+        """The folder above a file that is ignored, with the reason; cheap for many files of one folder."""
+        found = (files.ignored_folder(name) for files in self._files)
+        return next(((what, f"ignored by `{file}`") for what, file in filter(None, found)), None)
+
     @property
     def notices(self) -> tuple[str, ...]:
         """What a person should know of the files that were read so far."""
@@ -74,6 +79,14 @@ class IgnoreFiles:
             path: real names from the root.
             directory: whether it is a directory.
         """
+        above = self.ignored_folder(path)
+        if above is not None:
+            return above
+        found = self._verdict(path, directory=directory)
+        return (printable(path), found) if found else None
+
+    def ignored_folder(self, path: str) -> tuple[str, str] | None:
+        """The first folder above a path that is ignored, and by which file."""
         at = path.find("/")
         while at >= 0:
             folder = path[:at]
@@ -83,8 +96,7 @@ class IgnoreFiles:
             if known:
                 return f"{printable(folder)}/", known
             at = path.find("/", at + 1)
-        found = self._verdict(path, directory=directory)
-        return (printable(path), found) if found else None
+        return None
 
     def _verdict(self, path: str, *, directory: bool) -> str:
         """The file that ignores an entry, none of whose folders is ignored; empty where none does."""
@@ -95,7 +107,7 @@ class IgnoreFiles:
             rules = self._of(folder)
             if rules is None:
                 continue
-            said = rules.verdict(printable(path[len(folder) + 1 if folder else 0 :]), directory=directory)
+            said = rules.verdict(path[len(folder) + 1 if folder else 0 :], directory=directory)
             if said is not None:
                 return shown(self._file(folder)) if said else ""
         return ""

@@ -154,6 +154,7 @@ class Repository:
     def diff(self, cap: int) -> str:
         """The difference between the last commit and the working tree, staged or not, of the files below the root.
 
+        Where these two are equal, the difference between the last commit and what is staged.
         Bytes that are no UTF-8 come as lone surrogates (`surrogateescape`).
 
         Args:
@@ -164,7 +165,7 @@ class Repository:
         """
         options = (*self._unfiltered, *_DIFF)
         try:
-            data = self._run((*options, "HEAD", "--"), cap)
+            data = self._run((*options, "HEAD", "--"), cap) or self._run((*options, "--cached", "HEAD", "--"), cap)
         except _NoAnswer:
             if not self._is_unborn():
                 raise

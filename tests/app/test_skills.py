@@ -184,6 +184,51 @@ def test_a_home_skill_that_leads_into_the_workspace_is_not_the_users_own(bench: 
     assert "required" not in entries(decision).values()
 
 
+@pytest.mark.parametrize("linked", [".claude/skills", ".claude/skills/changelog", ".claude/skills/changelog/SKILL.md"])
+def test_a_link_from_the_home_folder_into_a_workspace_below_it_is_not_followed(bench: Bench, linked: str) -> None:
+    below = Bench(bench.home, bench.home / "code/work")
+    below.write("vendored/.claude/skills/changelog/SKILL.md", skill())
+    (bench.home / linked).parent.mkdir(parents=True, exist_ok=True)
+    (bench.home / linked).symlink_to(below.workspace / "vendored" / linked)
+    decision, notices = decided(below.app(PAID, OPENAI_API_KEY="made-up"))
+    assert "nobody has confirmed" in entries(decision)["~/.claude/skills/changelog/SKILL.md"]
+    assert any("home folder" in notice for notice in notices)
+
+
+def test_a_file_that_changes_after_it_was_looked_at_is_not_the_confirmed_one(bench: Bench) -> None:
+    name = ".claude/skills/changelog/SKILL.md"
+    bench.write(name, skill())
+    confirm(bench, name)
+    there = bench.app(PAID).world.shelf()
+    assert there.take("changelog", 1000).refusal == ""
+    bench.write(name, skill("Do something else.\n"))
+    assert "nobody has confirmed" in there.take("changelog", 1000).refusal
+
+
+@pytest.mark.parametrize("linked_to", ["secrets/plan.md", "elsewhere.md"])
+def test_a_skill_with_a_further_name_is_judged_by_it_or_restricted(
+    bench: Bench, tmp_path: Path, linked_to: str
+) -> None:
+    name = ".claude/skills/changelog/SKILL.md"
+    bench.write(name, skill())
+    other = (tmp_path if linked_to == "elsewhere.md" else bench.workspace) / linked_to
+    other.parent.mkdir(exist_ok=True)
+    other.hardlink_to(bench.workspace / name)
+    confirm(bench, name)
+    policy = '[privacy]\nrestricted_paths = ["secrets/**"]\n' + PAID
+    decision, _ = decided(bench.app(policy, OPENAI_API_KEY="made-up"))
+    assert (decision.status, decision.code) == (Status.REFUSED, Code.RESTRICTED_CONTENT)
+
+
+def test_a_home_skill_with_a_further_name_in_the_workspace_is_judged_by_it(bench: Bench) -> None:
+    file = home_skill(bench, skill())
+    (bench.workspace / "secrets").mkdir()
+    (bench.workspace / "secrets/plan.md").hardlink_to(file)
+    policy = '[privacy]\nrestricted_paths = ["secrets/**"]\n' + PAID
+    decision, _ = decided(bench.app(policy, OPENAI_API_KEY="made-up"))
+    assert (decision.status, decision.code) == (Status.REFUSED, Code.RESTRICTED_CONTENT)
+
+
 def test_a_home_skill_may_lead_elsewhere_in_the_home_folder_and_not_out_of_it(bench: Bench, tmp_path: Path) -> None:
     for target, reason in ((bench.home / "dotfiles/changelog", "required"), (tmp_path / "out/changelog", "outside")):
         target.mkdir(parents=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from smista_mcp.context.collection import Collected, CollectRequest, collect
+from smista_mcp.context.skillfiles import read_skill_file, skill_places, taken
 from smista_mcp.context.survey import UNJUDGED, Caps
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.task import Attachment, IntentReading, Phase, Task
@@ -522,6 +523,24 @@ def test_a_label_without_a_workspace_is_judged_by_its_name(environ: dict[str, st
     given = [Attachment(path=path, content="K") for path in ("/home/me/p/secrets/plan.txt", "/home/me/p/x.py")]
     found = Bench(None, environ).one(attachments=given)
     assert [item.restricted for item in found.context.items] == ["secrets/**", None]
+
+
+def test_a_skill_is_an_item_like_any_other_and_comes_first(bench: Bench) -> None:
+    assert bench.root is not None
+    write(bench, ".claude/skills/x/SKILL.md", "---\nname: x\n---\nK\n")
+    (place,) = skill_places(bench.root)
+    found = taken("x", read_skill_file(place, 1000))
+    phase = a_phase("/x", Intent.SKILL).model_copy(update={"skill": "x"})
+    for restricted, pattern in (((".claude/**",), ".claude/**"), ((), None)):
+        patterns = GlobSet(restricted, ignore_case=True)
+        task = Task(text="/x", paths=("README.md",))
+        request = CollectRequest(task, (phase, a_phase()), bench.root, patterns, bench.environ, skills={"x": found})
+        first, second = collect(request)
+        item = first.context.items[0]
+        assert (item.path, item.kind, item.required) == (".claude/skills/x/SKILL.md", "skill", True)
+        assert (item.restricted, item.digest) == (pattern, hashlib.sha256(b"K\n").hexdigest())
+        assert first.contents[0].text == "K\n"
+        assert [one.kind for one in second.context.items] == ["file"]
 
 
 def test_the_first_instructions_found_are_helpful(bench: Bench) -> None:

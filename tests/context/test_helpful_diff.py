@@ -119,6 +119,13 @@ def test_staged_and_unstaged_changes_are_both_there(work: Work, git: Git) -> Non
     assert "+unstaged = 1" in text
 
 
+def test_what_is_staged_and_taken_back_in_the_working_tree_is_there(work: Work, git: Git) -> None:
+    work.write("other.py", "staged = 1\n")
+    git("add", "other.py")
+    work.write("other.py", "x = 1\n")
+    assert "+staged = 1" in work.helpful()
+
+
 def test_what_git_does_not_track_is_named_in_a_review_and_not_opened(work: Work) -> None:
     work.write("other.py", "x = 2\n")
     work.write("new/thing.py", "n = 1\n")

@@ -6,16 +6,19 @@ lies below it: whoever asks goes from folder to folder.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from smista_mcp.core.globs.dialect import DOUBLE, Glob, meanings
-from smista_mcp.core.globs.expression import Writer, as_written, segment_expression, without_case
+from smista_mcp.core.globs.dialect import DOUBLE, Glob, meanings, octet_meanings, octets
+from smista_mcp.core.globs.expression import Writer, as_written, by_octets, segment_expression, without_case
 from smista_mcp.core.globs.refusals import brace_refusal
-from smista_mcp.core.globs.sets import folded
+from smista_mcp.core.globs.sets import folded, folded_octets
 
 _LONGEST = 4096
 _BROKEN = re.compile(r"[\[{\\\x00-\x1f\x7f]|(?<![^/])\.\.(?![^/])")
 """Where what nobody understands may begin."""
+
+
+Form = Literal["bytes", "folded", "folded bytes"]
 
 
 class Fault(NamedTuple):
@@ -32,16 +35,20 @@ class Fault(NamedTuple):
 
 
 class _Matcher(NamedTuple):
-    """A pattern: its segments in groups that `**` stands between."""
+    """A pattern: its segments in groups that `**` stands between.
+
+    Attributes:
+        form: in which form of a path they are looked for: with case by bytes, as git does, or without it, twice.
+    """
 
     groups: tuple[tuple[re.Pattern[str], ...], ...]
     directories: bool
+    form: Form
 
 
 class _Rule(NamedTuple):
     matchers: tuple[_Matcher, ...]
     ignores: bool
-    folds: bool
 
 
 class IgnoreRules(NamedTuple):
@@ -57,10 +64,14 @@ class IgnoreRules(NamedTuple):
             path: from the folder of the file, without `/` at its end.
             directory: whether it is one.
         """
-        parts = path.split("/")
-        bent = folded(path).split("/")
+        text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        forms = {
+            "bytes": octets(path).split("/"),
+            "folded": folded(text).split("/"),
+            "folded bytes": folded_octets(path).split("/"),
+        }
         for rule in reversed(self.rules):
-            if any(_meets(one, bent if rule.folds else parts, directory=directory) for one in rule.matchers):
+            if any(_meets(one, forms[one.form], directory=directory) for one in rule.matchers):
                 return rule.ignores
         return None
 
@@ -88,7 +99,7 @@ def ignore_rules(text: str, *, forbidding: bool) -> IgnoreRules:
             faults.append(Fault(number, why, instead))
             matchers = _matchers(instead, folds=True) if instead else ()
         if matchers:
-            rules.append(_Rule(matchers, ignores, forbidding and ignores))
+            rules.append(_Rule(matchers, ignores))
     return IgnoreRules(tuple(rules), tuple(faults))
 
 
@@ -114,20 +125,31 @@ def _closed(body: str) -> str:
 def _matchers(body: str, *, folds: bool) -> tuple[_Matcher, ...]:
     if len(body) > _LONGEST:
         return ()
+    if not body.strip("/"):
+        return ()
     anchored = body.startswith("/")
-    globs = meanings(body[1:] if anchored else body, forbidding=folds) if body.strip("/") else ()
-    write = without_case if folds else as_written
-    return tuple(_matcher(glob._replace(floating=glob.floating and not anchored), write) for glob in globs)
+    text = body[1:] if anchored else body
+    read: list[tuple[Iterable[Glob], Writer, Form]] = [(meanings(octets(text), forbidding=False), as_written, "bytes")]
+    if folds:
+        read = [
+            (meanings(text, forbidding=True), without_case, "folded"),
+            (octet_meanings(text), by_octets, "folded bytes"),
+        ]
+    return tuple(
+        _matcher(glob._replace(floating=glob.floating and not anchored), write, form)
+        for globs, write, form in read
+        for glob in globs
+    )
 
 
-def _matcher(glob: Glob, write: Writer) -> _Matcher:
+def _matcher(glob: Glob, write: Writer, form: Form) -> _Matcher:
     groups: list[list[re.Pattern[str]]] = [[], []] if glob.floating else [[]]
     for segment in glob.segments:
         if segment == DOUBLE:
             groups.append([])
         else:
             groups[-1].append(re.compile(segment_expression(segment, write), re.DOTALL))
-    return _Matcher(tuple(map(tuple, groups)), glob.directories)
+    return _Matcher(tuple(map(tuple, groups)), glob.directories, form)
 
 
 def _meets(one: _Matcher, parts: Sequence[str], *, directory: bool) -> bool:
