@@ -27,8 +27,6 @@ _OWN_ID = re.compile(r"call[0-9]{5}")
 _TELLING = 16
 """Characters from which on a text is taken for itself wherever it stands; shorter ones occur by chance."""
 _LONGEST_NUMBER = 32
-_BETWEEN = "\n\n"
-"""Between two texts: a key that stands at the end of one does not go on in the next."""
 
 
 class Watch(NamedTuple):
@@ -256,7 +254,7 @@ def _check_secrets(wire: WireRequest, texts: Sequence[str], manifest: Manifest, 
     """
     if secrets_in("\n".join((wire.path, *wire.headers.values())), watch.allowed):
         raise _stopped("its head holds a secret", Code.SECRET_DETECTED)
-    found = secrets_in(_BETWEEN.join(texts), watch.allowed)
+    found = secrets_in("\n".join(texts), watch.allowed)
     if not found:
         return
     stretches = (stretch for text in texts for stretch in _stretches(text, manifest, watch))

@@ -144,7 +144,7 @@ async def test_an_address_elsewhere_is_refused_without_a_socket(address: str, re
 async def test_a_remote_target_is_sent_nothing_that_nobody_cleared(reached: list[str]) -> None:
     protocol, request = OpenAiCompat(), a_request()
     async with scripted(*HELLO) as server, Sender(lambda: NOON) as sender:
-        stream = sender.stream(  # pyright: ignore[reportCallIssue]
+        stream = sender.stream(
             protocol.encode(request),
             protocol.decoder(request),
             target=RemoteTarget(server.base_url, "m"),  # pyright: ignore[reportArgumentType]
