@@ -112,6 +112,10 @@ FILES = {
     "src/shop.py": "from src.pay.tax import RATE\n",
     "docs/städte.md": "Zürich, İstanbul\n",
 }
+SKILLS = {
+    "release": "---\nname: release\nallowed-tools: Read Grep\n---\n1. Read the diff.\n2. Write the notes.\n",
+    "unused": "---\nname: unused\n---\nNothing.\n",
+}
 VERBS = (
     *("explain", "review", "refactor", "add tests for", "write documentation for", "plan a rewrite of", "summarize"),
     *("fix the bug in", "rename the constant in", "format", "find out why it is slow:", "translate the words in"),
@@ -247,6 +251,10 @@ def main(arguments: Sequence[str]) -> int:
         home, workspace = Path(folder, "home"), Path(folder, "work")
         home.mkdir()
         workspace.mkdir()
+        for name, text in SKILLS.items():
+            file = home / ".claude/skills" / name / "SKILL.md"
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
         (home / "config.toml").write_text(POLICY.replace("{ollama}", ollama), encoding="utf-8")
         write_workspace(workspace)
         surroundings = list(itertools.product(range(options.seeds), locales(), TIME_ZONES))

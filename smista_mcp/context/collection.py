@@ -30,6 +30,7 @@ from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
+from smista_mcp.core.fitting import UNNAMED
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.pieces import digest_of
 from smista_mcp.core.secretscan import SecretFact, secrets_of_phases
@@ -210,7 +211,7 @@ class _Basket:
             self.leave(path, kind, reason, part=part)
         more = len(entries) - self._caps.listed
         if more > 0:
-            self.leave(f"{more} more", kind, "left out like those above", part=part)
+            self.leave(f"{more} more", kind, UNNAMED, part=part)
 
     def add_skill(self, skill: TakenSkill) -> None:
         """Adds the text of the skill that the phase runs: nobody can do without it."""

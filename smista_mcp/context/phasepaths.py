@@ -10,6 +10,7 @@ from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import JudgedDiff, Survey
 from smista_mcp.core.facts import LeftOut, PathFact, PathSource
+from smista_mcp.core.fitting import UNNAMED
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Intent
 from smista_mcp.errors import Code, InvalidTask, SmistaError
@@ -188,7 +189,7 @@ class _Facts:
         """What was left out, the first so many; then how many more there are."""
         if not self._unlisted:
             return tuple(self._left_out)
-        return (*self._left_out, LeftOut(f"{self._unlisted} more", "file", "left out like those above"))
+        return (*self._left_out, LeftOut(f"{self._unlisted} more", "file", UNNAMED))
 
     def name_only(self, written: Sequence[str]) -> None:
         """Notes paths of the words that are too many to be looked for: policy judges their names, nothing is read."""

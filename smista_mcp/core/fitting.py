@@ -24,6 +24,8 @@ class Fitted(NamedTuple):
     report: ContextReport
 
 
+UNNAMED = "left out like those above"
+"""The reason of an entry `N more`, which stands for as many that were not named."""
 _NOTHING = ContextReport()
 LISTED = 20
 """Items of each kind that a printed report names; hosts cut long results, and the decision would be lost."""
@@ -35,7 +37,7 @@ def listed(report: ContextReport) -> ContextReport:
         return report
     return ContextReport(
         included=_first(report.included, "included like those above"),
-        excluded=_first(report.excluded, "left out like those above"),
+        excluded=_first(report.excluded, UNNAMED),
     )
 
 
@@ -43,8 +45,15 @@ def _first(entries: tuple[ContextEntry, ...], reason: str) -> tuple[ContextEntry
     rest = entries[LISTED:]
     if not rest:
         return entries
-    more = context_entry(f"{len(rest)} more", rest[0].kind, sum(entry.tokens or 0 for entry in rest), reason)
+    count = sum(_counted(entry) for entry in rest)
+    more = context_entry(f"{count} more", rest[0].kind, sum(entry.tokens or 0 for entry in rest), reason)
     return (*entries[:LISTED], more)
+
+
+def _counted(entry: ContextEntry) -> int:
+    """How many an entry stands for: one that was collected as a count stands for as many."""
+    number, _, word = entry.path.partition(" ")
+    return int(number) if entry.reason == UNNAMED and word == "more" and number.isdecimal() else 1
 
 
 def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, factor: float, room: int) -> Fitted:

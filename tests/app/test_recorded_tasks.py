@@ -88,6 +88,9 @@ def app(bench: Bench) -> App:
         bench.write(file, "x = 1\n")
     bench.write("src/big.py", "value = compute(1)\n" * 2000)
     bench.write("src/keyed.py", f"TOKEN = '{TOKEN}'\n")
+    skill = bench.home / ".claude/skills/changelog/SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("---\nname: changelog\nallowed-tools: Read\n---\nWrite it.\n", encoding="utf-8")
     (bench.workspace / "src/linked.py").symlink_to("crypto/keys.py")
     (bench.workspace / "src/hard.py").hardlink_to(_outside(bench))
     return bench.app(POLICY, **KEYS)

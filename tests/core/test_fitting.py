@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.facts import ContextItem, HostFacts, ItemKind, LeftOut, PhaseContext
-from smista_mcp.core.fitting import LISTED, fit, listed
+from smista_mcp.core.fitting import LISTED, UNNAMED, fit, listed
 from smista_mcp.core.routing import Routed, route
 from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.selection import OUTPUT_ROOM
@@ -125,3 +125,10 @@ def test_a_printed_report_names_so_many_and_counts_the_rest(count: int) -> None:
             f"{count - LISTED} more",
             2 * (count - LISTED),
         )
+
+
+def test_what_was_collected_as_a_count_is_counted_as_many() -> None:
+    named = tuple(LeftOut(f"gone{n}", "file", "binary") for n in range(LISTED))
+    gone = (*named, LeftOut("980 more", "file", UNNAMED), LeftOut("5 more", "file", "binary"))
+    report = listed(fit(PhaseContext(left_out=gone), {}, 0, 1.0, 10).report)
+    assert report.excluded[-1].path == "981 more"
