@@ -17,6 +17,7 @@ from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections
 from smista_mcp.dispatch.labels import Label
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
@@ -43,6 +44,7 @@ class Tools:
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
+        claims: what people have said yes to.
     """
 
     sender: Sender
@@ -55,6 +57,7 @@ class Tools:
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
+    claims: Claims = field(default_factory=Claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ async def attempt(
         heard: told of progress.
     """
     try:
-        _check_approval(candidate)
+        tools.claims.check(work.routed, candidate)
         payload = payload_for(candidate, work)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
@@ -109,18 +112,10 @@ async def attempt(
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
+            await tools.claims.spend(work.routed, candidate, work.trace_id)
             return await _Request(tools, work, candidate, payload, connection).made(deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
-
-
-def _check_approval(candidate: Candidate) -> None:
-    if candidate.needs_approval:
-        raise ProviderError(
-            "a person has to approve what goes to a remote model",
-            code=Code.APPROVAL_REQUIRED,
-            fix='`[privacy.remote] mode = "allow"` would not ask',
-        )
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
@@ -54,6 +55,11 @@ class Piece:
         return "required" if self.required else "helpful"
 
 
+def _none_released(destination: str) -> frozenset[str]:
+    del destination
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One phase as it is handed to candidates.
@@ -62,6 +68,7 @@ class Assignment:
         pieces: of its context, in order.
         answers: what the phases said that it waits for.
         trace_id: None where the ledger could not be written.
+        released: gives the hashes of the texts that a person has let go to a destination.
     """
 
     routed: Routed
@@ -69,6 +76,7 @@ class Assignment:
     pieces: Sequence[Piece]
     answers: Sequence[Piece]
     trace_id: str | None
+    released: Callable[[str], frozenset[str]] = _none_released
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,8 @@ def payload_for(candidate: Candidate, work: Assignment) -> Payload:
         kept.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
         request = _request(candidate, work, chosen)
     places = {piece.place for piece in chosen if piece.place is not None}
-    label = label_of(work.routed.floor, places, [answer.label for answer in work.answers])
+    free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
+    label = label_of(work.routed.floor, places, [a.label for a in work.answers if a.sha256 not in free])
     return Payload(request, tuple(chosen), tuple(kept), _most(candidate, request), label)
 
 
@@ -140,7 +149,8 @@ def _cleared(candidate: Candidate, work: Assignment) -> tuple[list[Piece], list[
     """What this target may have; all else is named. A remote target gets nothing that is marked in any way."""
     remote = candidate.locality is not Locality.LOCAL
     least = work.routed.floor
-    labelled = next((piece for piece in work.answers if piece.label), None)
+    released = work.released(candidate.resolved)
+    labelled = next((piece for piece in work.answers if piece.label and piece.sha256 not in released), None)
     if remote and (least.local or labelled):
         why = f"the {labelled.path} is {labelled.label}" if labelled else "; ".join(least.reasons[:3])
         code = Code.RESTRICTED_CONTENT if labelled else least.code

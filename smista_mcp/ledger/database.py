@@ -70,6 +70,33 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # holds all that a sum over everything needs, so that it never touches the receipts
         "CREATE INDEX attempt_by_time ON attempt (started_at, status, cost, reserved)",
     ),
+    (
+        """CREATE TABLE approval (
+            approval_id TEXT NOT NULL PRIMARY KEY,
+            key TEXT NOT NULL,
+            workspace TEXT,
+            host TEXT NOT NULL,
+            at TEXT NOT NULL,
+            body TEXT NOT NULL
+        )""",
+        "CREATE INDEX approval_by_key ON approval (key)",
+        """CREATE TABLE approval_event (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            approval_id TEXT NOT NULL REFERENCES approval (approval_id),
+            event TEXT NOT NULL CHECK (event IN ('requested', 'shown', 'granted', 'refused', 'used', 'expired')),
+            at TEXT NOT NULL,
+            via TEXT NOT NULL,
+            trace_id TEXT,
+            session INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX approval_event_by_approval ON approval_event (approval_id)",
+        "CREATE INDEX approval_event_by_trace ON approval_event (trace_id)",
+        # events are added, never changed: who said yes to what must not read otherwise later
+        "CREATE TRIGGER approval_event_stays BEFORE UPDATE ON approval_event"
+        " BEGIN SELECT RAISE(ABORT, 'events are only added'); END",
+        "CREATE TRIGGER approval_event_remains BEFORE DELETE ON approval_event"
+        " BEGIN SELECT RAISE(ABORT, 'events are only added'); END",
+    ),
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 
@@ -143,6 +170,7 @@ def reading(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
 def _configure(db: sqlite3.Connection, file: Path) -> None:
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = EXTRA")
+    db.execute("PRAGMA secure_delete = ON")  # what a request for approval said is gone when its time is over
     mode: tuple[str] = db.execute("PRAGMA journal_mode = DELETE").fetchone()
     if mode != ("delete",):
         message = f"`{file}` is kept in journal mode {mode[0]} by another program"
@@ -160,7 +188,8 @@ def _migrate(db: sqlite3.Connection, file: Path) -> None:
     if version < known:
         db.execute("BEGIN IMMEDIATE")
         version = _version(db)  # another process may have been faster
-        if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and (version == 0 or "decision" not in tables):
             raise StateUnavailable(f"`{file}` holds tables of another program", fix=_MOVE)
         for statements in MIGRATIONS[version:]:
             for statement in statements:

@@ -172,6 +172,7 @@ _DISPATCHED = _object(
         "effort": _STRING,
         "detail": _STRING,
         "withheld": _MAYBE_OBJECT,
+        "released": _FLAG,
         "handoff": _MAYBE_OBJECT,
     }
 )
