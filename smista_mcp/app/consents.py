@@ -180,6 +180,14 @@ class Consents:
         """
         return self.book().stored(given, utc_now())
 
+    def waiting(self) -> tuple[StoredApproval, ...]:
+        """What waits for an answer, oldest first."""
+        return self.book().open_requests(utc_now())
+
+    def note_shown(self, given: str, via: str) -> None:
+        """Keeps that a person has seen a request in full."""
+        self.book().shown(given, via, utc_now())
+
     def question(self, given: str) -> str | None:
         """The question that a host's form shows; None where no form may ask it.
 
@@ -222,9 +230,7 @@ class Consents:
             NotFound: nothing of that id waits for an answer.
             StateUnavailable: it cannot be kept.
         """
-        book, now = self.book(), utc_now()
-        book.shown(given, via, now)
-        book.grant(given, via, now, session=session)
+        self.book().grant(given, via, utc_now(), session=session)
 
     def refuse(self, given: str, via: str) -> None:
         """Keeps a no; as for `grant`."""

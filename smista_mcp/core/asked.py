@@ -97,12 +97,18 @@ REQUEST: TypeAdapter[CallRequest | ReleaseRequest] = TypeAdapter(Request)
 
 
 class Step(NamedTuple):
-    """One phase of a call with what it needs a yes for; `later` as in `AskedPhase`."""
+    """One phase of a call with what it needs a yes for.
+
+    Attributes:
+        most: of each target, USD that the phase may cost on it, as text; None where nobody knows.
+        later: as in `AskedPhase`.
+    """
 
     phase: Phase
     context: PhaseContext
     withheld: Mapping[int, str]
     targets: tuple[Candidate, ...]
+    most: tuple[str | None, ...]
     needs: frozenset[Need]
     reason: str
     later: bool
@@ -149,7 +155,7 @@ def covering(call: AskedCall, granted: Iterable[Approved]) -> Approved | None:
 
 def permit(approved: Approved, step: Step) -> Permit:
     """What a yes that covers the call covers in one of its phases."""
-    cost = [Decimal(target.cost.max) for target in step.targets if target.cost is not None]
+    cost = [Decimal(most) for most in step.most if most is not None]
     return Permit(
         approved.approval_id,
         frozenset(target.resolved for target in step.targets),
@@ -172,10 +178,10 @@ def _plain(step: Step, providers: Mapping[str, ProviderSpec]) -> list[object]:
             [
                 one.resolved,
                 _mark(one, providers),
-                one.cost.max if one.cost else None,
+                most,
                 [(items[place].path, items[place].digest) for place in _sent(one, step)],
             ]
-            for one in step.targets
+            for one, most in zip(step.targets, step.most, strict=True)
         ],
     ]
 
@@ -213,9 +219,9 @@ def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
                 resolved=target.resolved,
                 address=_mark(target, providers).partition(" ")[2],
                 locality=target.locality,
-                cost=target.cost.max if target.cost else None,
+                cost=most,
             )
-            for target in step.targets
+            for target, most in zip(step.targets, step.most, strict=True)
         ),
         items=tuple(AskedItem(path=items[place].path, tokens=items[place].tokens) for place in places),
         stays=tuple(stays.values()),
