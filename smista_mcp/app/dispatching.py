@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -15,8 +15,10 @@ from smista_mcp.app.outcome import told
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.facts import ContextItem
+from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.secretscan import told as told_secrets
 from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
@@ -25,13 +27,11 @@ from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener
-from smista_mcp.dispatch.payloads import Piece
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
-from smista_mcp.dispatch.prompts import Block
 from smista_mcp.dispatch.releases import Done
 from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
-from smista_mcp.providers.sender import Sender
+from smista_mcp.providers.sender import Authorities, Sender
 
 _UNRECORDED = "nothing of this was recorded: the ledger cannot be written (see `smista-mcp models`)"
 
@@ -84,6 +84,7 @@ class Dispatching:
 
     async def _carried_out(self, prepared: Prepared, job: Job, kept: dict[int, Done]) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
+        pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
             sender=self._sender,
             connections=self._connections,
@@ -97,23 +98,19 @@ class Dispatching:
             ],
             allowance=Allowance(policy.budgets),
             claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
+            bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            known=[piece for one in pieces for piece in one],
         )
         work = [
-            PhaseWork(routed, collected.context, _pieces(collected))
-            for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
+            PhaseWork(routed, collected.context, own)
+            for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(
-            host=prepared.host,
-            host_answers=policy.host_answers,
-            files=files,
-            allowed=policy.secrets_allowed,
-            releases=await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept),
-            blocked=prepared.book.guard.blocked,
-        )
+        releases = await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept)
+        delivery = Delivery(prepared.host, policy.host_answers, files, releases)
         phases = await carry_out(tools, work, delivery, job.standing, kept)
         await anyio.to_thread.run_sync(consents.note_deliveries, phases, job.asked)
         asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
@@ -132,6 +129,9 @@ def _pieces(collected: Collected) -> list[Piece]:
             required=content.item.required,
             place=place,
             restricted=_restriction(content.item),
+            label="restricted" if content.item.derived else None,
+            kind=content.item.kind,
+            forms=content.item.forms,
         )
         for place, content in enumerate(collected.contents)
     ]
@@ -143,11 +143,16 @@ def _restriction(item: ContextItem) -> str | None:
     return told_secrets(item.secrets) if item.secrets else None
 
 
+def _authorities(environ: Mapping[str, str]) -> Authorities:
+    """What the user wants to be believed in place of the customary authorities, as OpenSSL's own variables say it."""
+    return Authorities(environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR"))
+
+
 @asynccontextmanager
 async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
     """Opens what dispatch needs; on leaving, running jobs are cancelled and every child is ended."""
     async with (
-        Sender(lambda: utc_now().timestamp()) as sender,
+        Sender(lambda: utc_now().timestamp(), _authorities(world.settings.environment.variables)) as sender,
         EmbeddedServers() as servers,
         AsyncExitStack() as stack,
     ):

@@ -1,6 +1,5 @@
 """The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
 
-import hashlib
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,11 +8,10 @@ import anyio.to_thread
 
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
-from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
+from smista_mcp.core.pieces import Block, Piece, digest_of
 from smista_mcp.core.routing import Routed
-from smista_mcp.core.secretscan import secrets_in
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
@@ -21,8 +19,7 @@ from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.jobs import Standing
-from smista_mcp.dispatch.payloads import Assignment, Piece
-from smista_mcp.dispatch.prompts import Block
+from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
 from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
@@ -46,17 +43,13 @@ class Delivery:
         host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody is asked here, so `ask` is
             as strict as `file`, until the text is among the released ones.
         files: where withheld answers are kept.
-        allowed: fingerprints of what the secret scan finds and the policy says is none.
         releases: texts that a person has let go.
-        blocked: paths of which nothing ever leaves, whatever a person says.
     """
 
     host: HostFacts
     host_answers: str
     files: AnswerFiles
-    allowed: frozenset[str] = frozenset()
     releases: Releases = field(default_factory=Releases)
-    blocked: GlobSet = field(default_factory=lambda: GlobSet(()))
 
     @property
     def shows_restricted(self) -> bool:
@@ -115,6 +108,7 @@ class _Run:
         routed = work.routed
         earlier = self._kept.get(routed.phase.index)
         if earlier is not None and earlier.known_by == known_by(routed):
+            self._tools.known.append(earlier.piece)
             return self._shown(earlier)
         answers = [self._kept[d].piece for d in routed.phase.depends_on]
         if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers):
@@ -217,16 +211,19 @@ class _Run:
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
         phase, delivery = work.routed.phase, self._delivery
-        secret = bool(await anyio.to_thread.run_sync(secrets_in, answer.text, delivery.allowed))
+        digest = digest_of(answer.text)
+        secret = bool(await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest))
         if secret:
             answer = replace(answer, label="restricted")  # wherever the model has it from
         piece = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=f"answer of phase {phase.index}",
-            sha256=hashlib.sha256(answer.text.encode()).hexdigest(),
+            sha256=digest,
             tokens=count_tokens(answer.text),
             label=answer.label,
+            kind="answer",
         )
+        self._tools.known.append(piece)
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label == "restricted" and not delivery.shows_restricted:
             try:
@@ -234,7 +231,7 @@ class _Run:
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
         before = [self._kept[d].hold for d in phase.depends_on]
-        hold = hold_on(work.routed, work.context, delivery.blocked, before, secret=secret)
+        hold = hold_on(work.routed, work.context, self._tools.bounds.guard.blocked, before, secret=secret)
         self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
         return self._shown(self._kept[phase.index])
 

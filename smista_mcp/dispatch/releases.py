@@ -8,8 +8,8 @@ from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.pieces import Piece
 from smista_mcp.core.routing import Routed
-from smista_mcp.dispatch.payloads import Piece
 
 _NOBODY = "which nobody can release"
 
