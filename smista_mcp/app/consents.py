@@ -109,7 +109,7 @@ class Consents:
             file=phase.withheld.path,
             bytes=phase.withheld.bytes,
             text_hash=keyed_hash(key, done.piece.sha256),
-            origin=tuple(dict.fromkeys((*routed.floor.reasons, *routed.floor.withheld.values())))[:20],
+            origin=tuple(routed.floor.reasons or dict.fromkeys(routed.floor.withheld.values()))[:20],
             destinations=destinations,
             host=prepared.host.name,
         )

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 from mcp.client.client import Client
@@ -90,7 +90,7 @@ async def dispatched(client: Client, arguments: dict[str, Any]) -> dict[str, Any
     result = await client.call_tool("dispatch", arguments)
     assert not result.is_error, result.content
     assert isinstance(result.structured_content, dict)
-    return result.structured_content
+    return cast("dict[str, Any]", result.structured_content)
 
 
 def remote(server: ModelServer) -> str:
