@@ -53,7 +53,7 @@ class Consents:
         Raises:
             StateUnavailable: they cannot be read.
         """
-        return ApprovalBook.open(self._world.own_state())
+        return self._world.open_ledger().approvals
 
     def book_or_none(self) -> ApprovalBook | None:
         try:

@@ -151,10 +151,8 @@ class World:
 
     def approvals(self) -> tuple[Approved, ...]:
         """Every yes of a person that holds now for calls of this workspace; none where that cannot be read."""
-        from smista_mcp.ledger.approvals import ApprovalBook  # noqa: PLC0415  most calls ask nobody
-
         try:
-            return ApprovalBook.open(self.own_state()).granted(self.workspace_digest(), utc_now())
+            return self.open_ledger().approvals.granted(self.workspace_digest(), utc_now())
         except StateUnavailable:
             return ()
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from smista_mcp.app import App, Caller
-from smista_mcp.cli.attempts import attempt_lines, cost_text, destinations, usage_line
+from smista_mcp.cli.attempts import approval_line, attempt_lines, cost_text, destinations, usage_line
 from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
 from smista_mcp.cli.inputs import STDIN, opened, read_task, rooted
@@ -212,3 +212,4 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
         for attempt in explained.attempts:
             if attempt.trace_id == phase.trace_id:
                 yield from attempt_lines(printable(attempt), where, indent="  ")
+        yield from (approval_line(printable(one)) for one in explained.approvals if one.trace_id == phase.trace_id)

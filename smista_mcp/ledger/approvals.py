@@ -20,9 +20,11 @@ from smista_mcp.ledger.queries import id_range
 from smista_mcp.ledger.spending import timestamp
 
 Event = Literal["requested", "shown", "granted", "refused", "used", "expired"]
+Kind = Literal["call", "release"]
 State = Literal["open", "granted", "used", "refused", "expired"]
 _VALID = timedelta(seconds=VALID_S)
-_COLUMNS = "approval_id, key, workspace, host, at, body"
+_COLUMNS = "approval_id, key, kind, workspace, host, at, body"
+_Row = tuple[str, str, Kind, str | None, str, str, str]
 
 
 class StoredEvent(NamedTuple):
@@ -45,12 +47,13 @@ class StoredApproval(NamedTuple):
     """A request with all that happened to it, oldest first.
 
     Attributes:
-        request: None where its time is over: what was asked is not kept longer.
+        request: without the words of the task once its time is over; None where another version wrote it.
         state: at the moment of reading.
     """
 
     approval_id: str
     key: str
+    kind: Kind
     workspace: str | None
     host: str
     at: str
@@ -104,8 +107,8 @@ class ApprovalBook:
                     return one.approval_id
             approval_id = os.urandom(16).hex()
             db.execute(
-                f"INSERT INTO approval ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  our own columns
-                (approval_id, key, workspace, host, timestamp(now), body),
+                f"INSERT INTO approval ({_COLUMNS}, has_words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own columns
+                (approval_id, key, asked.kind, workspace, host, timestamp(now), body, int(asked.kind == "call")),
             )
             _note(db, approval_id, _Note("requested", "dispatch", now))
         return approval_id
@@ -191,12 +194,17 @@ class ApprovalBook:
 
 
 def _expire(db: sqlite3.Connection, now: datetime) -> None:
-    """Notes which requests are over, and forgets what they asked: it holds words of tasks."""
-    for one in _read(db, now, "WHERE body != ''"):
+    """Notes which requests are over, and forgets the words of tasks in those that are."""
+    for one in _read(db, now, "WHERE has_words = 1"):
         if one.state == "expired":
             _note(db, one.approval_id, _Note("expired", "time", now))
-        if one.state == "expired" or one.at <= timestamp(now - 2 * _VALID):
-            db.execute("UPDATE approval SET body = '' WHERE approval_id = ?", (one.approval_id,))
+        elif one.state in ("open", "granted") or one.at > timestamp(now - _VALID):
+            continue
+        body = ""
+        if isinstance(one.request, CallRequest):
+            phases = tuple(phase.model_copy(update={"words": ""}) for phase in one.request.phases)
+            body = one.request.model_copy(update={"phases": phases}).model_dump_json()
+        db.execute("UPDATE approval SET body = ?, has_words = 0 WHERE approval_id = ?", (body, one.approval_id))
 
 
 def _find(db: sqlite3.Connection, given: str, now: datetime) -> StoredApproval:
@@ -210,15 +218,15 @@ def _find(db: sqlite3.Connection, given: str, now: datetime) -> StoredApproval:
 def _read(
     db: sqlite3.Connection, now: datetime, clause: str, values: Sequence[str | None] = ()
 ) -> list[StoredApproval]:
-    rows: list[tuple[str, str, str | None, str, str, str]] = db.execute(
+    rows: list[_Row] = db.execute(
         f"SELECT {_COLUMNS} FROM approval {clause}",  # noqa: S608  clauses of this module
         tuple(values),
     ).fetchall()
     return [_stored(db, row, now) for row in rows]
 
 
-def _stored(db: sqlite3.Connection, row: tuple[str, str, str | None, str, str, str], now: datetime) -> StoredApproval:
-    approval_id, key, workspace, host, at, body = row
+def _stored(db: sqlite3.Connection, row: _Row, now: datetime) -> StoredApproval:
+    approval_id, key, kind, workspace, host, at, body = row
     events = tuple(
         StoredEvent(event, when, via, trace_id, bool(session))
         for event, when, via, trace_id, session in db.execute(
@@ -232,7 +240,9 @@ def _stored(db: sqlite3.Connection, row: tuple[str, str, str | None, str, str, s
             request = REQUEST.validate_json(body)
         except ValueError:  # written by another version: it cannot be shown, so nobody can say yes to it
             request = None
-    return StoredApproval(approval_id, key, workspace, host, at, request, events, _state(at, events, request, now))
+    return StoredApproval(
+        approval_id, key, kind, workspace, host, at, request, events, _state(at, events, request, now)
+    )
 
 
 def _state(at: str, events: Sequence[StoredEvent], request: object, now: datetime) -> State:

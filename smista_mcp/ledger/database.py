@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from smista_mcp.errors import StateUnavailable
+from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
 
 FILE: Final = "ledger.db"
@@ -70,33 +71,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # holds all that a sum over everything needs, so that it never touches the receipts
         "CREATE INDEX attempt_by_time ON attempt (started_at, status, cost, reserved)",
     ),
-    (
-        """CREATE TABLE approval (
-            approval_id TEXT NOT NULL PRIMARY KEY,
-            key TEXT NOT NULL,
-            workspace TEXT,
-            host TEXT NOT NULL,
-            at TEXT NOT NULL,
-            body TEXT NOT NULL
-        )""",
-        "CREATE INDEX approval_by_key ON approval (key)",
-        """CREATE TABLE approval_event (
-            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-            approval_id TEXT NOT NULL REFERENCES approval (approval_id),
-            event TEXT NOT NULL CHECK (event IN ('requested', 'shown', 'granted', 'refused', 'used', 'expired')),
-            at TEXT NOT NULL,
-            via TEXT NOT NULL,
-            trace_id TEXT,
-            session INTEGER NOT NULL DEFAULT 0
-        )""",
-        "CREATE INDEX approval_event_by_approval ON approval_event (approval_id)",
-        "CREATE INDEX approval_event_by_trace ON approval_event (trace_id)",
-        # events are added, never changed: who said yes to what must not read otherwise later
-        "CREATE TRIGGER approval_event_stays BEFORE UPDATE ON approval_event"
-        " BEGIN SELECT RAISE(ABORT, 'events are only added'); END",
-        "CREATE TRIGGER approval_event_remains BEFORE DELETE ON approval_event"
-        " BEGIN SELECT RAISE(ABORT, 'events are only added'); END",
-    ),
+    APPROVAL_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 

@@ -154,6 +154,7 @@ _EXPLAINED = _object(
         "rules": _list_of(_OBJECT),
         "changes": _STRINGS,
         "attempts": _list_of(_OBJECT),
+        "approvals": _list_of(_OBJECT),
     }
 )
 _DISPATCHED = _object(

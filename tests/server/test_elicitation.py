@@ -89,8 +89,9 @@ async def host(bench: Bench, policy: str, user: User | None, mode: Mode) -> Asyn
 async def dispatched(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     result = await client.call_tool("dispatch", arguments)
     assert not result.is_error, result.content
-    assert isinstance(result.structured_content, dict)
-    return cast("dict[str, Any]", result.structured_content)
+    content: object = result.structured_content
+    assert isinstance(content, dict)
+    return cast("dict[str, Any]", content)
 
 
 def remote(server: ModelServer) -> str:
