@@ -9,7 +9,7 @@ import pytest
 from model_server import Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
 
-from smista_mcp.app import App
+from smista_mcp.app import App, Caller
 from smista_mcp.app.consents import Consents
 from smista_mcp.core.asked import CallRequest, ReleaseRequest
 from smista_mcp.core.dispatched import DispatchAnswer
@@ -389,3 +389,17 @@ async def test_where_nothing_can_be_kept_nobody_is_asked(bench: Bench) -> None:
         async with app.running():
             answer = await app.dispatch(ASK)
     assert (answer.status, answer.approval_id, remote.heard) == ("approval_required", None, [])
+
+
+async def test_no_form_counts_for_a_stranger_over_http(bench: Bench) -> None:
+    async with serving() as remote:
+        policy = default(A) + compat("a", remote.v1)
+        for known, stranger in ((False, Caller("claude-code", over_http=True)), (True, Caller("claude-code"))):
+            app = bench.app(policy)
+            async with app.running():
+                answer = await app.dispatch(ASK, stranger)
+                assert (app.question(answer.approval_id or "", stranger) is not None) is known
+        believed = bench.app(policy, SMISTA_HOST="claude-code")
+        async with believed.running():
+            answer = await believed.dispatch(ASK, Caller("x", over_http=True))
+            assert believed.question(answer.approval_id or "", Caller("x", over_http=True))
