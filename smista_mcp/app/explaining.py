@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from smista_mcp.app.approved import used_approvals
 from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, UsageReport
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
@@ -88,8 +89,14 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
     facts = stored.facts
     if book is not None and decision.revision == book.policy.revision:
         rules = judge_rules(book, decision.intent.name, facts.skill, facts.paths, facts.tokens)
-    attempts = tuple(_attempt(one) for trace in ledger.traces_of(stored) for one in trace.attempts)
-    return ExplainedPhase(decision=decision, rules=rules, changes=changes(decision), attempts=attempts)
+    traces = ledger.traces_of(stored)
+    return ExplainedPhase(
+        decision=decision,
+        rules=rules,
+        changes=changes(decision),
+        attempts=tuple(_attempt(one) for trace in traces for one in trace.attempts),
+        approvals=used_approvals(ledger, [trace.trace_id for trace in traces]),
+    )
 
 
 def _attempt(stored: StoredAttempt) -> AttemptReport:

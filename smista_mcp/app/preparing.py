@@ -1,7 +1,7 @@
 """From a task to its decisions: the common way of route, explain and dispatch."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.skillshelf import check_skill
@@ -19,9 +19,12 @@ from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import ContextKind
+from smista_mcp.core.values import ContextKind, Status
 from smista_mcp.errors import InvalidTask, StateUnavailable
 from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
+
+if TYPE_CHECKING:
+    from smista_mcp.core.asked import AskedCall
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
 """What a call may hand over by itself, whatever it came through."""
@@ -33,6 +36,7 @@ class Prepared(NamedTuple):
     Attributes:
         host: the host that calls.
         ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
+        asked: what a person would be asked before all of it goes on; None where nobody has to be.
         scans: what was searched for secrets so far.
         notices: what a person should know of the policy in force and of the skills that are run.
     """
@@ -46,6 +50,7 @@ class Prepared(NamedTuple):
     workspace: str | None
     scans: Scans
     notices: tuple[str, ...]
+    asked: "AskedCall | None" = None
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -83,6 +88,12 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
     snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
     routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
+    asked = None
+    if any(map(_asks, routed)):
+        from smista_mcp.core.approving import call_of, with_approvals  # noqa: PLC0415  most calls ask nobody
+
+        asked = call_of(task, routed, contexts, snapshot)
+        routed = with_approvals(task, routed, contexts, snapshot._replace(approvals=world.approvals()))
     if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
@@ -90,7 +101,13 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
     notices = (*book.policy.notices, *remarks, *ignoring)
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices)
+    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices, asked)
+
+
+def _asks(routed: Routed) -> bool:
+    """Whether a person may have to say yes before the phase is done."""
+    waits = routed.decision.status is Status.APPROVAL_REQUIRED
+    return waits or any(candidate.needs_approval for candidate in routed.candidates)
 
 
 def _changed(world: World, book: Rulebook) -> bool:

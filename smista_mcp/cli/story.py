@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from smista_mcp.cli.attempts import attempt_lines, destinations
+from smista_mcp.cli.attempts import approval_line, attempt_lines, destinations
 from smista_mcp.cli.decisions import heading
 from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened, read_task, rooted
@@ -56,6 +56,7 @@ def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
         yield golden_view(phase.decision)
         yield from _rules(phase)
         yield from _attempts(phase, where)
+        yield from map(approval_line, phase.approvals)
         if phase.changes:
             yield "\nwhat would have to change:"
             yield from (f"  {change}" for change in phase.changes)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from smista_mcp.core.approval import Permit
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
 from smista_mcp.core.facts import HostFacts, PhaseContext
@@ -35,6 +36,8 @@ class Routed(NamedTuple):
 
     Attributes:
         host_model: the host's name of the model with which it may take over; None where it may not.
+        over_limit: candidates that only the rule's cost limit stands against.
+        permit: what a person's yes covers; None where nobody gave one.
     """
 
     decision: Decision
@@ -43,6 +46,8 @@ class Routed(NamedTuple):
     floor: Floor
     candidates: tuple[Candidate, ...]
     host_model: str | None = None
+    over_limit: tuple[Candidate, ...] = ()
+    permit: Permit | None = None
 
 
 class _Route(NamedTuple):
@@ -137,7 +142,7 @@ def _decide(
         tools=chosen.tools if chosen else (),
         handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
-    return Routed(decision, phase, rule, least, selection.accepted, spare)
+    return Routed(decision, phase, rule, least, selection.accepted, spare, selection.over_limit)
 
 
 def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:
@@ -274,7 +279,8 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
     if selection.over_limit:
         cheapest = min(selection.over_limit, key=lambda c: Decimal(c.cost.max) if c.cost else Decimal(0))
-        reason = f"every candidate is over the limit; the cheapest, `{cheapest.written}`, {_detail(rejected, cheapest)}"
+        detail = next((r.detail for r in rejected if r.model == cheapest.written), "")
+        reason = f"every candidate is over the limit; the cheapest, `{cheapest.written}`, {detail}"
         return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, cheapest)
     budget = next((r for r in rejected if r.code is Code.BUDGET_EXCEEDED), None)
     if plugin is not None and plugin.dropped:  # whatever else stood against others: these could have served
@@ -326,10 +332,6 @@ def _asked_first(lost: str, chosen: Candidate, policy: Policy) -> _Verdict:
         f" confirmed, so that `{chosen.written}` would get the task; take that out, or write it into your own policy"
     )
     return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, chosen)
-
-
-def _detail(rejected: Sequence[Rejected], candidate: Candidate) -> str:
-    return next((r.detail for r in rejected if r.model == candidate.written), "")
 
 
 def _affordable(ask: Ask, world: Snapshot) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.classification import Reader
 from smista_mcp.core.effective import PlacedRule, Policy
@@ -49,6 +50,7 @@ class Snapshot(NamedTuple):
         key: secret of this installation; task text enters a decision's id only through a hash keyed with it.
         digests: name of an input -> hash, for the inputs that do not depend on the call.
         plugin: the function that has a say in the choice; None where the policy names none.
+        approvals: every yes of a person that holds now, for calls of this workspace.
     """
 
     rulebook: Rulebook
@@ -57,6 +59,7 @@ class Snapshot(NamedTuple):
     key: bytes
     digests: Mapping[str, str]
     plugin: Plugin | None = None
+    approvals: tuple[Approved, ...] = ()
 
 
 def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:

@@ -20,6 +20,7 @@ from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.listening import Listening, longest
@@ -46,6 +47,7 @@ class Tools:
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
+        claims: what people have said yes to.
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
     """
@@ -61,19 +63,27 @@ class Tools:
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
+    claims: Claims = field(default_factory=Claims)
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete answer. `cost` is USD, None where it is unknown; `calls` is what the model asks to see before it."""
+    """A complete answer.
+
+    Attributes:
+        cost: USD; None where it is unknown.
+        calls: what the model asks to see before it answers.
+        seen: every form of every path that the model was shown something of.
+    """
 
     text: str
     finished: Finished
     cost: Decimal | None
     label: Label | None
     calls: tuple[ToolCall, ...] = ()
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,8 @@ async def attempt(
         heard: told of progress.
     """
     try:
-        _check_approval(candidate)
+        tools.claims.check(work.routed, candidate)
+        tools = replace(tools, bounds=tools.bounds._replace(released=work.released(candidate.resolved)))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
@@ -120,6 +131,7 @@ async def attempt(
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
+            await tools.claims.spend(work.routed, candidate, work.trace_id)
             return await _conversed(_Request(tools, work, candidate, payload, connection), rounds, deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
@@ -159,15 +171,6 @@ def _sum(amounts: Sequence[_N | None]) -> _N | None:
     """None where one of them is not known."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known[1:], known[0]) if len(known) == len(amounts) else None
-
-
-def _check_approval(candidate: Candidate) -> None:
-    if candidate.needs_approval:
-        raise ProviderError(
-            "a person has to approve what goes to a remote model",
-            code=Code.APPROVAL_REQUIRED,
-            fix='`[privacy.remote] mode = "allow"` would not ask',
-        )
 
 
 @contextmanager
@@ -342,7 +345,8 @@ class _Request:
             raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
         if not text and not calls:
             raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls)
+        seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)

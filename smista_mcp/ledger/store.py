@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
@@ -25,6 +26,9 @@ from smista_mcp.ledger.records import (
     StoredTrace,
 )
 from smista_mcp.ledger.spending import amount, spent, timestamp
+
+if TYPE_CHECKING:
+    from smista_mcp.ledger.approvals import ApprovalBook
 
 
 class Ledger:
@@ -65,6 +69,13 @@ class Ledger:
     def installation_key(self) -> bytes:
         """The 32 random bytes that keyed hashes of this installation use; made at the first call."""
         return installation_key(self._folder)
+
+    @property
+    def approvals(self) -> "ApprovalBook":
+        """What people were asked, and what they said."""
+        from smista_mcp.ledger.approvals import ApprovalBook  # noqa: PLC0415  most calls ask nobody
+
+        return ApprovalBook(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)

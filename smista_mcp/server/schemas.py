@@ -155,6 +155,7 @@ _EXPLAINED = _object(
         "rules": _list_of(_OBJECT),
         "changes": _STRINGS,
         "attempts": _list_of(_OBJECT),
+        "approvals": _list_of(_OBJECT),
     }
 )
 _DISPATCHED = _object(
@@ -173,6 +174,7 @@ _DISPATCHED = _object(
         "effort": _STRING,
         "detail": _STRING,
         "withheld": _MAYBE_OBJECT,
+        "released": _FLAG,
         "handoff": _MAYBE_OBJECT,
     }
 )

@@ -143,7 +143,10 @@ def test_a_yes_in_advance_skips_the_question_and_approves_nothing(shell: Command
     (home / "config.toml").write_text(REMOTE.format(mode="ask"), encoding="utf-8")
     with_key = CommandLineWithKey(shell.home, shell.folder)
     with on_terminal(with_key, "dispatch", "explain what a mutex is", "--yes", "--json") as (process, ours):
-        shown = read_until(ours, b"never")
+        shown = read_until(ours, b"Type `approve`")
+        assert b"explain what a mutex is" in shown
+        os.write(ours, b"y\n")
+        shown += read_until(ours, b"never")
         assert process.wait(PATIENCE_S) == 1
     assert b"Go on?" not in shown
     assert b'"status": "approval_required"' in shown

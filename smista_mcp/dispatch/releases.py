@@ -1,0 +1,102 @@
+"""Texts that a person has let go, texts that nobody can let go, and what completed phases leave behind for that."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from smista_mcp.core.approval import HOST_DESTINATION
+from smista_mcp.core.dispatched import DispatchedPhase
+from smista_mcp.core.floor import Guard, sight
+from smista_mcp.core.pieces import Piece
+from smista_mcp.core.routing import Routed
+from smista_mcp.dispatch.payloads import Assignment
+
+_ANY_SIZE = 10**9
+"""Tokens: a rule that binds from some size on counts as one that binds."""
+_NOBODY = "which nobody can release"
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """What people have let go, by the hash of the exact bytes.
+
+    Attributes:
+        known: SHA-256 of a text, in hex -> destinations.
+    """
+
+    known: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    def to(self, destination: str) -> frozenset[str]:
+        """The hashes of the texts that may go there: `host`, or the resolved name of a model."""
+        return frozenset(sha256 for sha256, allowed in self.known.items() if destination in allowed)
+
+    def to_host(self) -> frozenset[str]:
+        return self.to(HOST_DESTINATION)
+
+
+class Hold(NamedTuple):
+    """Why no person can let a text go: to anybody, or to models alone; None where one can.
+
+    Attributes:
+        all: blocked content was part of it, or a secret stands in it.
+        models: these, or a binding rule keeps it here.
+    """
+
+    all: str | None = None
+    models: str | None = None
+
+
+def hold_on(work: Assignment, seen: Iterable[str], guard: Guard, inherited: Iterable[Hold], *, secret: bool) -> Hold:
+    """What stands against the release of a phase's answer, whatever a person says.
+
+    Args:
+        work: the phase; all of its context counts, whether or not the model was given it.
+        seen: every form of every path that the model was shown something of.
+        guard: of the policy: of `blocked_paths` nothing ever leaves, and a binding rule binds whatever a person says.
+        inherited: of the answers that it was made from.
+        secret: whether a secret stands in the text itself.
+    """
+    before = list(inherited)
+    context = work.context
+    forms = [*seen, *(form for path in context.paths if path.required for form in path.forms or (path.path,))]
+    forms += [form for item in context.items for form in item.forms or (item.path,)]
+    everything = next((one.all for one in before if one.all), None)
+    if any(guard.blocked.hits(form) for form in forms):
+        everything = f"`[privacy.remote] blocked_paths` holds something that it was made from, {_NOBODY}"
+    if secret:
+        everything = f"it holds a secret, {_NOBODY}"
+    models = everything or next((one.models for one in before if one.models), None)
+    if models is None and _bound(work, forms, guard):
+        models = "a local_only rule binds something that it was made from"
+    return Hold(everything, models)
+
+
+def _bound(work: Assignment, forms: Iterable[str], guard: Guard) -> bool:
+    """Whether a rule keeps the phase or a part of it here, whatever the size of the phase."""
+    least = work.routed.floor
+    if least.bound or least.kept:
+        return True
+    found = (sight(guard, work.routed.phase, (form,), _ANY_SIZE) for form in forms) if guard.bindings else ()
+    return any(one is not None and one.kept for one in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A completed phase, kept for as long as its job: what was done once is neither done nor paid for again.
+
+    Attributes:
+        known_by: hashes of words and context: where they change, it counts no longer.
+        phase: as the host was told; without its answer where that is withheld.
+        piece: the answer.
+    """
+
+    known_by: tuple[str, ...]
+    phase: DispatchedPhase
+    piece: Piece
+    hold: Hold
+
+
+def known_by(routed: Routed) -> tuple[str, ...]:
+    """What must be the same for an earlier answer to stand for a phase."""
+    inputs = routed.decision.inputs
+    return tuple(inputs.get(name, "") for name in ("task", "phase", "context", "policy"))
