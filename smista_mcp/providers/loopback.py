@@ -1,4 +1,4 @@
-"""Which addresses are this very machine. Everything that opens a socket to a model server asks here first.
+"""Which addresses are this very machine. The look at local servers goes nowhere else; the sender asks `targets`.
 
 What an address may look like says `core.addresses`: one narrow spelling, of which 127.0.0.0/8 in four plain decimal
 parts, `[::1]` and the name `localhost` are this machine. The name is then resolved and must lead to loopback addresses
