@@ -11,10 +11,12 @@ import anyio.to_thread
 from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.preparing import Prepared, prepare
+from smista_mcp.app.recalling import opened
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
 from smista_mcp.core.facts import ContextItem
+from smista_mcp.core.origins import told as told_origin
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Task
@@ -22,6 +24,7 @@ from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.connections import Connections
+from smista_mcp.dispatch.conversation import Conversation
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener, Standing
 from smista_mcp.dispatch.payloads import Piece
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
@@ -52,7 +55,10 @@ class Dispatching:
         async def work(job: Job) -> DispatchAnswer:
             prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
-            return await self._carried_out(prepared, job.standing)
+            begun = await anyio.to_thread.run_sync(opened, self._world, prepared.ledger, task, caller)
+            conversation = Conversation(prepared.ledger, begun.session, utc_now)
+            conversation.troubles.extend(filter(None, (begun.trouble,)))
+            return await self._carried_out(prepared, conversation, job.standing)
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
@@ -67,7 +73,7 @@ class Dispatching:
         job = self._jobs.find(job_id, caller.owner)
         return job.decisions if job else ()
 
-    async def _carried_out(self, prepared: Prepared, standing: Standing) -> DispatchAnswer:
+    async def _carried_out(self, prepared: Prepared, conversation: Conversation, standing: Standing) -> DispatchAnswer:
         policy, world = prepared.book.policy, self._world
         tools = Tools(
             sender=self._sender,
@@ -90,16 +96,18 @@ class Dispatching:
             for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(prepared.host, policy.host_answers, files, policy.secrets_allowed)
+        delivery = Delivery(prepared.host, policy.host_answers, files, policy.secrets_allowed, conversation)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
-        return _answer(phases, (*policy.notices, *unrecorded))
+        answer = _answer(phases, (*policy.notices, *unrecorded, *conversation.troubles))
+        session = conversation.session
+        return answer if session is None else answer.model_copy(update={"session": session.session_id})
 
 
 def _pieces(collected: Collected) -> list[Piece]:
     return [
         Piece(
-            block=Block(content.item.path, content.text),
+            block=Block(_title(content.item), content.text),
             path=content.item.path,
             sha256=content.item.digest,
             tokens=content.item.tokens,
@@ -111,7 +119,13 @@ def _pieces(collected: Collected) -> list[Piece]:
     ]
 
 
+def _title(item: ContextItem) -> str:
+    return f"Earlier in this conversation ({item.path})" if item.kind == "answer" else item.path
+
+
 def _restriction(item: ContextItem) -> str | None:
+    if item.derived:
+        return f"{item.derived} <- {told_origin(item.origin)}"
     if item.restricted:
         return f"restricted by `{item.restricted}`"
     return told(item.secrets) if item.secrets else None

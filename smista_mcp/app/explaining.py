@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, UsageReport
+from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, LabelReport, UsageReport
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.origins import told
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
@@ -21,12 +22,12 @@ def explained(
     routed: Sequence[Routed],
 ) -> ExplainAnswer:
     """The story of decisions just made."""
-    told: list[ExplainedPhase] = []
+    phases_told: list[ExplainedPhase] = []
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
-        told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changes(one.decision)))
-    return ExplainAnswer(phases=tuple(told), notices=book.policy.notices)
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changes(one.decision)))
+    return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
 def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswer:
@@ -88,8 +89,17 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
     facts = stored.facts
     if book is not None and decision.revision == book.policy.revision:
         rules = judge_rules(book, decision.intent.name, facts.skill, facts.paths, facts.tokens)
-    attempts = tuple(_attempt(one) for trace in ledger.traces_of(stored) for one in trace.attempts)
-    return ExplainedPhase(decision=decision, rules=rules, changes=changes(decision), attempts=attempts)
+    traces = ledger.traces_of(stored)
+    return ExplainedPhase(
+        decision=decision,
+        rules=rules,
+        changes=changes(decision),
+        attempts=tuple(_attempt(one) for trace in traces for one in trace.attempts),
+        labels=tuple(
+            LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
+            for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
+        ),
+    )
 
 
 def _attempt(stored: StoredAttempt) -> AttemptReport:

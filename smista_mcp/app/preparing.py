@@ -66,6 +66,10 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             allowed=book.policy.secrets_allowed,
         )
     )
+    if task.session is not None:
+        from smista_mcp.app.recalling import with_turns  # noqa: PLC0415  few calls have one
+
+        collected = with_turns(world, task, caller, collected, phases)
     contexts = [one.context for one in collected]
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
     snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
@@ -178,6 +182,7 @@ def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) ->
                 restricted=i.restricted,
                 derived=i.derived,
                 secrets=_secrets(i.secrets),
+                origin=i.origin,
             )
             for i in context.items
         ),

@@ -4,8 +4,9 @@ from typing import Literal
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explanation import RuleVerdict
+from smista_mcp.core.origins import Chain
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.values import Value
+from smista_mcp.core.values import Label, Value
 
 
 class UsageReport(Value):
@@ -33,6 +34,15 @@ class AttemptReport(Value):
     receipt: Receipt | None
 
 
+class LabelReport(Value):
+    """The label of an answer and the shortest way back to what gave it; `told` says the same in words."""
+
+    trace_id: str
+    label: Label
+    origin: Chain
+    told: str
+
+
 class ExplainedPhase(Value):
     """One decision with every rule's fate and what was done about it."""
 
@@ -40,6 +50,7 @@ class ExplainedPhase(Value):
     rules: tuple[RuleVerdict, ...]
     changes: tuple[str, ...]
     attempts: tuple[AttemptReport, ...] = ()
+    labels: tuple[LabelReport, ...] = ()
 
 
 class ExplainAnswer(Value):

@@ -59,12 +59,18 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete answer. `cost` is USD, None where it is unknown."""
+    """A complete answer.
+
+    Attributes:
+        cost: USD; None where it is unknown.
+        places: places of the context items that the model was given.
+    """
 
     text: str
     finished: Finished
     cost: Decimal | None
     label: Label | None
+    places: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +278,8 @@ class _Request:
             raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
         if not text:
             raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label)
+        places = frozenset(piece.place for piece in self.payload.sent if piece.place is not None)
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label, places)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)

@@ -19,6 +19,7 @@ from smista_mcp.core.values import Intent, Locality, Status
 from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
+from smista_mcp.dispatch.conversation import Conversation
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment, Piece
 from smista_mcp.dispatch.prompts import Block
@@ -45,12 +46,14 @@ class Delivery:
             is as strict as `file`.
         files: where withheld answers are kept.
         allowed: fingerprints of what the secret scan finds and the policy says is none.
+        conversation: where answers are taken down for later steps and calls; None where they are not.
     """
 
     host: HostFacts
     host_answers: str
     files: AnswerFiles
     allowed: frozenset[str] = frozenset()
+    conversation: Conversation | None = None
 
     @property
     def shows_restricted(self) -> bool:
@@ -76,7 +79,9 @@ def _missing(work: PhaseWork) -> list[LeftOut]:
 
     A model that is asked to sum up a file and does not get it makes one up. A change may create its file.
     """
-    if work.routed.phase.intent.name not in _READING or any(item.required for item in work.context.items):
+    if work.routed.phase.intent.name not in _READING or any(
+        item.required and item.kind != "answer" for item in work.context.items
+    ):
         return []
     return [left for left in work.context.left_out if left.kind == "file" and not left.reason.startswith("restricted")]
 
@@ -193,8 +198,11 @@ class _Run:
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
         phase = work.routed.phase
-        if await anyio.to_thread.run_sync(secrets_in, answer.text, self._delivery.allowed):
+        secrets = await anyio.to_thread.run_sync(secrets_in, answer.text, self._delivery.allowed)
+        if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
+        if self._delivery.conversation is not None:
+            await self._delivery.conversation.note(work, candidate.resolved, answer, secrets)
         self._answers[phase.index] = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=f"answer of phase {phase.index}",

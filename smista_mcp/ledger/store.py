@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
@@ -25,6 +26,10 @@ from smista_mcp.ledger.records import (
     StoredTrace,
 )
 from smista_mcp.ledger.spending import amount, spent, timestamp
+
+if TYPE_CHECKING:
+    from smista_mcp.ledger.answer_labels import AnswerLabels
+    from smista_mcp.ledger.sessions import Sessions
 
 
 class Ledger:
@@ -65,6 +70,20 @@ class Ledger:
     def installation_key(self) -> bytes:
         """The 32 random bytes that keyed hashes of this installation use; made at the first call."""
         return installation_key(self._folder)
+
+    @property
+    def sessions(self) -> "Sessions":
+        """The sessions in it."""
+        from smista_mcp.ledger.sessions import Sessions  # noqa: PLC0415  few calls have one
+
+        return Sessions(self._folder, self._busy_s, self.installation_key())
+
+    @property
+    def answer_labels(self) -> "AnswerLabels":
+        """The labels of answers in it, and where they come from."""
+        from smista_mcp.ledger.answer_labels import AnswerLabels  # noqa: PLC0415  what only routes has none
+
+        return AnswerLabels(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
