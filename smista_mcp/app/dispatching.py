@@ -14,9 +14,10 @@ from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import opened
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
 from smista_mcp.core.facts import ContextItem
-from smista_mcp.core.origins import told as told_origin
+from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Task
@@ -26,9 +27,7 @@ from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener, Standing
-from smista_mcp.dispatch.payloads import Piece
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
-from smista_mcp.dispatch.prompts import Block
 from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Sender
@@ -87,6 +86,7 @@ class Dispatching:
                 if budget.period != "task"
             ],
             allowance=Allowance(policy.budgets),
+            bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
@@ -96,7 +96,7 @@ class Dispatching:
             for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(prepared.host, policy.host_answers, files, policy.secrets_allowed, conversation)
+        delivery = Delivery(prepared.host, policy.host_answers, files, conversation)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
         answer = _answer(phases, (*policy.notices, *unrecorded, *conversation.troubles))
@@ -114,6 +114,9 @@ def _pieces(collected: Collected) -> list[Piece]:
             required=content.item.required,
             place=place,
             restricted=_restriction(content.item),
+            label=content.item.derived,
+            kind="turn" if content.item.kind == "answer" else content.item.kind,
+            forms=content.item.forms,
         )
         for place, content in enumerate(collected.contents)
     ]
@@ -124,8 +127,6 @@ def _title(item: ContextItem) -> str:
 
 
 def _restriction(item: ContextItem) -> str | None:
-    if item.derived:
-        return f"{item.derived} <- {told_origin(item.origin)}"
     if item.restricted:
         return f"restricted by `{item.restricted}`"
     return told(item.secrets) if item.secrets else None

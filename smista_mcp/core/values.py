@@ -112,9 +112,6 @@ class Status(StrEnum):
     HANDOFF = "handoff"
 
 
-Label = Literal["restricted", "local"]
-"""What an answer was made from: what must not leave this machine, or what only a rule keeps here."""
-
 JobStatus = Literal["failed", "refused", "approval_required", "running", "handoff", "completed"]
 JOB_STATUSES: tuple[JobStatus, ...] = ("failed", "refused", "approval_required", "running", "handoff", "completed")
 """Most telling first: a job's status is the first of these that one of its phases has."""

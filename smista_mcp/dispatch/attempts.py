@@ -11,14 +11,15 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.pieces import Label, Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.connections import Connection, Connections
-from smista_mcp.dispatch.labels import Label
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
@@ -40,6 +41,7 @@ class Tools:
 
     Attributes:
         budgets: those that the ledger holds, of a day or a month.
+        bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
@@ -52,6 +54,7 @@ class Tools:
     limits: DispatchLimits
     budgets: Sequence[SpendingLimit]
     allowance: Allowance
+    bounds: Bounds
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
@@ -63,14 +66,14 @@ class Answered:
 
     Attributes:
         cost: USD; None where it is unknown.
-        places: places of the context items that the model was given.
+        sent: what the model was given besides the words.
     """
 
     text: str
     finished: Finished
     cost: Decimal | None
     label: Label | None
-    places: frozenset[int] = frozenset()
+    sent: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ async def attempt(
     """
     try:
         _check_approval(candidate)
-        payload = payload_for(candidate, work)
+        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             with _until(deadline, "its server was not ready in time", sent=False):
@@ -278,8 +281,7 @@ class _Request:
             raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
         if not text:
             raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
-        places = frozenset(piece.place for piece in self.payload.sent if piece.place is not None)
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, places)
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label, self.payload.sent)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)

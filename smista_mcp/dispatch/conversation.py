@@ -1,6 +1,6 @@
 """What later steps, calls and people have to know of an answer: what it was made from, and why it is labelled."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,8 +8,8 @@ import anyio.to_thread
 
 from smista_mcp.core.floor import Cause, cause_of, caused
 from smista_mcp.core.origins import Chain, Link, shortest
+from smista_mcp.core.pieces import Label
 from smista_mcp.core.secretscan import SecretFact, told
-from smista_mcp.core.values import Label
 from smista_mcp.dispatch.attempts import Answered
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.errors import InvalidTask, StateUnavailable
@@ -17,27 +17,35 @@ from smista_mcp.ledger import Ledger
 from smista_mcp.ledger.answer_labels import AnswerLabel
 from smista_mcp.ledger.sessions import NewTurn, SessionKey
 
+
+def answer_name(phase: int) -> str:
+    """How receipts and explanations name the answer of an earlier phase."""
+    return f"answer of phase {phase}"
+
+
 _UNKEPT = "the answer of phase {phase} could not be kept: {why}"
 
 
 def causes_of(
-    work: Assignment, answer: Answered, secrets: Sequence[SecretFact], chains: Sequence[Chain]
+    work: Assignment, answer: Answered, secrets: Sequence[SecretFact], chains: Mapping[str, Chain]
 ) -> Iterator[Cause]:
     """Everything that labels an answer.
 
     Args:
-        work: the phase, as the model was given it.
+        work: the phase.
         answer: the answer.
         secrets: those that were found in it.
-        chains: of each of `work.answers`, where its label comes from.
+        chains: of the answers of earlier phases, by the names of their pieces: where their labels come from.
     """
     least, items = work.routed.floor, work.context.items
     yield from least.causes
-    for place in sorted(answer.places & least.withheld.keys()):
-        yield cause_of(items[place], least.withheld[place], "local" if place in least.kept else "restricted")
-    for piece, chain in zip(work.answers, chains, strict=True):
-        if piece.label is not None:
-            yield Cause(piece.label, chain)
+    for piece in answer.sent:
+        if piece.place is not None and piece.place in least.withheld:
+            label: Label = "local" if piece.place in least.kept else "restricted"
+            yield cause_of(items[piece.place], least.withheld[piece.place], label)
+        elif piece.label is not None:
+            known = chains.get(piece.path)
+            yield Cause(piece.label, known) if known else caused(piece.path, piece.restricted or "", piece.label)
     if secrets:
         yield caused("the answer itself", told(secrets))
 
@@ -64,8 +72,8 @@ class Conversation:
     session: SessionKey | None
     now: Callable[[], datetime]
     troubles: list[str] = field(default_factory=list[str])
-    _chains: dict[int, Chain] = field(default_factory=dict[int, Chain])
-    _forms: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
+    _chains: dict[str, Chain] = field(default_factory=dict[str, Chain])
+    _forms: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def note(self, work: Assignment, model: str, answer: Answered, secrets: Sequence[SecretFact]) -> None:
         """Takes down a completed phase.
@@ -77,16 +85,13 @@ class Conversation:
             secrets: those that were found in it.
         """
         phase = work.routed.phase
-        before = phase.depends_on
+        name = answer_name(phase.index)
         origin: Chain = ()
         if answer.label is not None:
-            chains = [self._chains.get(index, ()) for index in before]
-            origin = origin_of(answer.label, causes_of(work, answer, secrets, chains))
-        self._chains[phase.index] = (Link(name=f"answer of phase {phase.index}"), *origin)
-        items = work.context.items
-        made_from = [form for place in sorted(answer.places) for form in items[place].forms]
-        made_from += [form for index in before for form in self._forms.get(index, ())]
-        self._forms[phase.index] = tuple(dict.fromkeys(made_from))
+            origin = origin_of(answer.label, causes_of(work, answer, secrets, self._chains))
+        self._chains[name] = (Link(name=name), *origin)
+        made_from = [form for piece in answer.sent for form in (*piece.forms, *self._forms.get(piece.path, ()))]
+        self._forms[name] = tuple(dict.fromkeys(made_from))
         try:
             await anyio.to_thread.run_sync(self._keep, work, model, answer, origin)
         except (StateUnavailable, InvalidTask) as error:
@@ -97,7 +102,7 @@ class Conversation:
             return
         phase = work.routed.phase
         if answer.label is not None and work.trace_id is not None:
-            label = AnswerLabel(work.trace_id, phase.index, answer.label, self._chains[phase.index])
+            label = AnswerLabel(work.trace_id, phase.index, answer.label, self._chains[answer_name(phase.index)])
             self.ledger.answer_labels.keep(label)
         if self.session is None:
             return
@@ -110,6 +115,6 @@ class Conversation:
             answer=answer.text,
             label=answer.label,
             origin=origin,
-            forms=self._forms[phase.index],
+            forms=self._forms[answer_name(phase.index)],
         )
         self.ledger.sessions.add(self.session, turn, self.now())

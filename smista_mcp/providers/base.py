@@ -6,8 +6,9 @@ answer into events. It never opens a socket; the one sender does. A new protocol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
+from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import ProviderError
 
@@ -16,8 +17,20 @@ StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message.
+
+    Attributes:
+        parts: what the content is put together of. Without them it cannot go to a remote model.
+    """
+
     role: Literal["system", "user", "assistant"]
     content: str
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, role: Literal["system", "user", "assistant"], *parts: Part) -> Self:
+        """A message that is put together of these parts."""
+        return cls(role, joined(parts), parts)
 
 
 @dataclass(frozen=True, slots=True)

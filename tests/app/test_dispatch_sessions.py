@@ -1,21 +1,17 @@
 """Sessions: later calls build on earlier answers, and labels travel through them."""
 
-import stat
-from datetime import timedelta
 from pathlib import Path
 
 import anyio.to_thread
 import pytest
-from canaries import CANARIES, left_below
+from canaries import CANARIES
 from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama, only
+from workbench import Bench, default, ollama, only
 
 from smista_mcp.app import App, Caller
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
-from smista_mcp.core.values import Status
-from smista_mcp.errors import Code, InvalidTask
 
 pytestmark = pytest.mark.anyio
 
