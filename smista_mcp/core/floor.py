@@ -150,10 +150,9 @@ def cause_of(item: ContextItem, why: str, label: Label = "restricted") -> Cause:
 def _why_restricted(guard: Guard, item: ContextItem) -> str | None:
     if item.restricted:
         return f"restricted by `{item.restricted}`"
-    why = judge(guard, item.forms)
-    if why is None and item.derived == "restricted":
+    if item.derived == "restricted":
         return f"restricted <- {told_origin(item.origin)}"
-    return why
+    return judge(guard, item.forms)
 
 
 def _kept_turns(
