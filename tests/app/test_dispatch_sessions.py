@@ -59,7 +59,7 @@ def prompts(server: ModelServer) -> list[str]:
 def rows(bench: Bench, table: str, *columns: str) -> list[tuple[object, ...]]:
     db = sqlite3.connect(bench.state / "ledger.db")
     try:
-        return db.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY sequence").fetchall()
+        return db.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY sequence").fetchall()  # noqa: S608
     finally:
         db.close()
 
