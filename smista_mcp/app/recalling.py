@@ -7,7 +7,7 @@ from smista_mcp.app.caller import Caller
 from smista_mcp.app.world import World, utc_now
 from smista_mcp.context.collection import Collected, Content
 from smista_mcp.core.task import Phase, Task
-from smista_mcp.core.turns import NEW, Turn, recalled
+from smista_mcp.core.turns import NEW, Recalled, recalled, repetitions
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger import Ledger
 from smista_mcp.ledger.sessions import SessionKey
@@ -35,12 +35,16 @@ def with_turns(
     if session is None:
         return tuple(collected)
     turns = world.open_ledger().sessions.turns(session, utc_now())
-    return tuple(_joined(one, turns, phase) for one, phase in zip(collected, phases, strict=True))
+    given = (task.diff or "", *(attachment.content for attachment in task.attachments))
+    repeated = repetitions(turns, task.text, phases, given)
+    return tuple(
+        _joined(one, recalled(turns, phase, one.context, numbers))
+        for one, phase, numbers in zip(collected, phases, repeated, strict=True)
+    )
 
 
-def _joined(collected: Collected, turns: Sequence[Turn], phase: Phase) -> Collected:
+def _joined(collected: Collected, found: Recalled) -> Collected:
     context = collected.context
-    found = recalled(turns, phase, context)
     context = context._replace(
         items=(*context.items, *(item for item, _ in found.items)), left_out=(*context.left_out, *found.left_out)
     )

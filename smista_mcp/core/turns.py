@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from smista_mcp.core.facts import ContextItem, LeftOut, PhaseContext
@@ -52,13 +52,18 @@ def name_of(number: int) -> str:
     return f"turn {number} of the session"
 
 
-def recalled(turns: Sequence[Turn], phase: Phase, context: PhaseContext) -> Recalled:
+def recalled(
+    turns: Sequence[Turn], phase: Phase, context: PhaseContext, repeated: Collection[int] = frozenset()
+) -> Recalled:
     """The turns as context of a phase, the newest first, so that the oldest are the first that do not fit.
+
+    Required are the turn before, where the words point back, and those that the call repeats.
 
     Args:
         turns: those of the session, in any order.
         phase: the phase.
         context: all else that it has; what its words point at may be there.
+        repeated: numbers of turns, from `repetitions`.
     """
     newest = sorted(turns, key=lambda turn: -turn.number)
     needed = bool(newest) and refers_back(phase, context)
@@ -69,11 +74,61 @@ def recalled(turns: Sequence[Turn], phase: Phase, context: PhaseContext) -> Reca
             left_out.append(LeftOut(name_of(turn.number), "answer", f"its text was kept for {BODY_DAYS} days"))
             continue
         text = f"Asked: {turn.words}\nAnswered: {turn.answer}"
-        items.append((_item(turn, text, required=needed and place == 0), text))
+        required = (needed and place == 0) or turn.number in repeated
+        items.append((_item(turn, text, required=required), text))
     if len(newest) > MAX_TURNS:
         older = len(newest) - MAX_TURNS
         left_out.append(LeftOut(f"{older} more", "answer", f"older than the last {MAX_TURNS} turns"))
     return Recalled(tuple(items), tuple(left_out))
+
+
+_WORD = re.compile(r"\w+")
+_WINDOW = 8
+"""Words in a row that tell that a text is repeated."""
+_LEAST = 4
+"""Words of the shortest answer that is looked for."""
+
+
+def repetitions(
+    turns: Sequence[Turn], text: str, phases: Sequence[Phase], given: Sequence[str] = ()
+) -> list[frozenset[int]]:
+    """For each phase the labelled turns whose answers the call repeats in it.
+
+    What was shown to the host with a label keeps it when the host hands it on in the same session. Where a repetition
+    is lost between the phases, each of them has it.
+
+    Args:
+        turns: those of the session.
+        text: all words of the task.
+        phases: how they were read.
+        given: what the call brings along besides: a diff, attachments.
+    """
+    labelled = [turn for turn in turns if turn.label is not None]
+    if not labelled:
+        return [frozenset()] * len(phases)
+    everywhere = _repeated(labelled, given)
+    parts = [_repeated(labelled, (phase.text,)) for phase in phases]
+    lost = _repeated(labelled, (text,)).difference(*parts)
+    return [frozenset(part | everywhere | lost) for part in parts]
+
+
+def _repeated(turns: Sequence[Turn], given: Sequence[str]) -> set[int]:
+    """The numbers of the turns of which a text repeats some words in a row, whatever stands around and between them."""
+    answers = {turn.number: _WORD.findall(turn.answer.casefold()) for turn in turns if turn.answer}
+    sizes = {min(_WINDOW, len(words)) for words in answers.values()} - set(range(_LEAST))
+    if not sizes:
+        return set()
+    texts = [_WORD.findall(text.casefold()) for text in given]
+    known = {size: set[str]().union(*(_windows(words, size) for words in texts)) for size in sizes}
+    return {
+        number
+        for number, words in answers.items()
+        if (size := min(_WINDOW, len(words))) in sizes and not known[size].isdisjoint(_windows(words, size))
+    }
+
+
+def _windows(words: Sequence[str], size: int) -> Iterator[str]:
+    return (" ".join(words[start : start + size]) for start in range(len(words) - size + 1))
 
 
 def _item(turn: Turn, text: str, *, required: bool) -> ContextItem:

@@ -238,6 +238,25 @@ async def test_what_a_rule_keeps_here_stays_here_in_a_later_call(bench: Bench) -
     assert remote.heard == []
 
 
+async def test_what_the_host_was_shown_keeps_its_label_when_it_hands_it_on(bench: Bench) -> None:
+    bench.write("src/auth/a.py", "a = 1\n")
+    said = f"the login waits {CANARY} seconds before it lets anybody try again"
+    async with serving() as remote, serving(Reply((said,))) as local:
+        app = bench.app(RULE + default(A) + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
+        notes = (Attachment(path="notes.md", content=f"# Notes\n{said}\n"),)
+        answers = await told(
+            app,
+            Task(text="explain src/auth/a.py", session="new"),
+            Task(text=f"Write a README that says: {said}"),
+            Task(text="Write a README from the notes", attachments=notes),
+            Task(text="Write a README"),
+        )
+    assert only(answers[0]).answer == said
+    assert [answer.status for answer in answers] == ["completed", "refused", "refused", "completed"]
+    assert [phase.status for phase in answers[1].phases] == ["completed", "refused"]
+    assert (len(remote.heard), CANARY in remote.heard_text) == (2, False)
+
+
 async def test_the_host_is_not_given_a_step_that_builds_on_it(bench: Bench, secret: Path) -> None:
     async with serving(Reply((CANARY,))) as local:
         rule = '[[routing.rules]]\nname = "s"\npaths = ["secrets/**"]\nmodel = "ollama/m"\n'

@@ -12,7 +12,7 @@ from smista_mcp.core.facts import ContextItem, PathFact, PhaseContext, canonical
 from smista_mcp.core.origins import Chain, Link, shortest, told
 from smista_mcp.core.pieces import Label, digest_of
 from smista_mcp.core.task import IntentReading, Phase
-from smista_mcp.core.turns import BODY_DAYS, MAX_TURNS, Turn, recalled, refers_back
+from smista_mcp.core.turns import BODY_DAYS, MAX_TURNS, Turn, recalled, refers_back, repetitions
 from smista_mcp.core.values import Confidence, Intent, Locality, Status
 from smista_mcp.errors import Code
 
@@ -128,6 +128,42 @@ def test_the_oldest_turn_is_the_first_that_does_not_fit() -> None:
     decision = decide(policy, "What is a mutex?", context_of("What is a mutex?", *turns))
     assert [entry.path for entry in decision.context.included] == [f"turn {n} of the session" for n in (4, 3)]
     assert [entry.path for entry in decision.context.excluded] == [f"turn {n} of the session" for n in (2, 1)]
+
+
+LONG = "The key is rotated every ninety days by a job that runs at night"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "repeats"),
+    [
+        (f"Put this into a README: {LONG}", (), True),
+        ("Put it\n> The key is rotated every ninety days\n> by a job that runs at night", (), True),
+        ("review src/a.py", (f"+# {LONG.upper()}",), True),
+        ("review src/a.py", ("", f"notes\n{LONG}"), True),
+        ("How often should a key be rotated?", (), False),
+    ],
+)
+def test_a_labelled_answer_that_the_call_repeats_keeps_its_label(
+    text: str, given: tuple[str, ...], *, repeats: bool
+) -> None:
+    turns = [turn(1, "local", answer=LONG), turn(2, answer=LONG), turn(3, "local", answer="Yes.")]
+    (numbers,) = repetitions(turns, text, [phase(text)], given)
+    assert numbers == ({1} if repeats else set())
+    found = recalled(turns, phase(text), HERE, numbers)
+    assert [item.path for item, _ in found.items if item.required] == ["turn 1 of the session"] * repeats
+
+
+def test_a_short_answer_is_looked_for_as_a_whole() -> None:
+    one = turn(1, "restricted", answer="merge the four keys")
+    for text, repeats in (("He said: Merge the four keys!", True), ("merge the four", False)):
+        assert repetitions([one], text, [phase(text)]) == [{1} if repeats else set()]
+
+
+def test_each_phase_has_what_it_repeats_and_what_is_lost_between_them() -> None:
+    one = turn(1, "restricted", answer=LONG)
+    first, second, half, rest = phase(LONG), phase("write a README"), phase(LONG[:37]), phase(LONG[37:])
+    assert repetitions([one], f"{LONG}, then write a README", [first, second]) == [{1}, set()]
+    assert repetitions([one], f"write a README: {LONG}", [half, rest, second]) == [{1}] * 3
 
 
 # ------------------------------------------------------------------------------------------------------ labels decide
