@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -30,7 +30,7 @@ from smista_mcp.dispatch.jobs import Job, Jobs, Listener, Standing
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
-from smista_mcp.providers.sender import Sender
+from smista_mcp.providers.sender import Authorities, Sender
 
 _UNRECORDED = "nothing of this was recorded: the ledger cannot be written (see `smista-mcp models`)"
 
@@ -74,6 +74,7 @@ class Dispatching:
 
     async def _carried_out(self, prepared: Prepared, conversation: Conversation, standing: Standing) -> DispatchAnswer:
         policy, world = prepared.book.policy, self._world
+        pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
             sender=self._sender,
             connections=self._connections,
@@ -90,10 +91,11 @@ class Dispatching:
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            known=[piece for one in pieces for piece in one],
         )
         work = [
-            PhaseWork(routed, collected.context, _pieces(collected))
-            for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
+            PhaseWork(routed, collected.context, own)
+            for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
         delivery = Delivery(prepared.host, policy.host_answers, files, conversation)
@@ -164,11 +166,16 @@ def _step(phase: DispatchedPhase) -> str | None:
     return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
 
 
+def _authorities(environ: Mapping[str, str]) -> Authorities:
+    """What the user wants to be believed in place of the customary authorities, as OpenSSL's own variables say it."""
+    return Authorities(environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR"))
+
+
 @asynccontextmanager
 async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
     """Opens what dispatch needs; on leaving, running jobs are cancelled and every child is ended."""
     async with (
-        Sender(lambda: utc_now().timestamp()) as sender,
+        Sender(lambda: utc_now().timestamp(), _authorities(world.settings.environment.variables)) as sender,
         EmbeddedServers() as servers,
         AsyncExitStack() as stack,
     ):

@@ -200,7 +200,7 @@ class _Run:
             answer = replace(answer, label="restricted")  # wherever the model has it from
         if self._delivery.conversation is not None:
             await self._delivery.conversation.note(work, candidate.resolved, answer, secrets)
-        self._answers[phase.index] = Piece(
+        piece = self._answers[phase.index] = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=answer_name(phase.index),
             sha256=digest,
@@ -208,6 +208,7 @@ class _Run:
             label=answer.label,
             kind="answer",
         )
+        self._tools.known.append(piece)
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label != "restricted" or self._delivery.shows_restricted:
             return done
