@@ -57,7 +57,7 @@ def recalled(
 ) -> Recalled:
     """The turns as context of a phase, the newest first, so that the oldest are the first that do not fit.
 
-    Required are the turn before, where the words point back, and those that the call repeats.
+    Required are the turn before, where the words point back, those that they name, and those that the call repeats.
 
     Args:
         turns: those of the session, in any order.
@@ -66,16 +66,17 @@ def recalled(
         repeated: numbers of turns, from `repetitions`.
     """
     newest = sorted(turns, key=lambda turn: -turn.number)
-    needed = bool(newest) and refers_back(phase, context)
+    needed = set(repeated) | {int(number) for number in _NUMBERED.findall(phase.text[: 2 * _READ])}
+    if newest and refers_back(phase, context):
+        needed.add(newest[0].number)
     items: list[tuple[ContextItem, str]] = []
     left_out: list[LeftOut] = []
-    for place, turn in enumerate(newest[:MAX_TURNS]):
+    for turn in newest[:MAX_TURNS]:
         if turn.words is None or turn.answer is None:
             left_out.append(LeftOut(name_of(turn.number), "answer", f"its text was kept for {BODY_DAYS} days"))
             continue
         text = f"Asked: {turn.words}\nAnswered: {turn.answer}"
-        required = (needed and place == 0) or turn.number in repeated
-        items.append((_item(turn, text, required=required), text))
+        items.append((_item(turn, text, required=turn.number in needed), text))
     if len(newest) > MAX_TURNS:
         older = len(newest) - MAX_TURNS
         left_out.append(LeftOut(f"{older} more", "answer", f"older than the last {MAX_TURNS} turns"))
@@ -150,7 +151,7 @@ _THINGS = (
 )
 _ALWAYS = re.compile(
     rf"\b(?:your|previous|earlier|preceding|prior|last|former|above)\s+(?:\w+\s+)?(?:{_THINGS})\b"
-    r"|\bthe\s+(?:above|former|latter)\b|\babove\s*$|\bas\s+(?:above|before|you)\b|\bturn\s+\d+\b"
+    r"|\bthe\s+(?:above|former|latter)\b|\babove\s*$|\bas\s+(?:above|before|you)\b"
     r"|\byou(?:\s+\w+)?\s+(?:said|say|wrote|proposed|suggested|listed|mentioned|named|found|gave|did|planned|described)\b"
     r"|\bthis\s+session\b|\b(?:go\s+on|carry\s+on|keep\s+going)\b|^\W*continue\b",
     re.IGNORECASE,
@@ -167,6 +168,7 @@ _UNLESS_HERE = re.compile(
     re.IGNORECASE,
 )
 """Points back where nothing that the call brings along can be meant."""
+_NUMBERED = re.compile(r"\bturn\s+(\d{1,9})\b", re.IGNORECASE)
 _READ = 4000
 """Characters of the words that are looked at, from each end: who points back says so early or late."""
 

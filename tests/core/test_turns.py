@@ -64,7 +64,7 @@ BACK = (
         "try again",
         "do the second step",
     ),
-    *("Are there others like those?", "As you proposed, write the tests", "what does turn 3 mean?", "Now for Windows"),
+    *("Are there others like those?", "As you proposed, write the tests", "Now for Windows"),
 )
 ALONE = (
     *("What is a mutex?", "write a function that adds two numbers", "explain the borrow checker", "list three sorts"),
@@ -101,6 +101,15 @@ def test_the_beginning_and_the_end_of_long_words_are_looked_at() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------- what goes along
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [("what does turn 1 say?", [1]), ("compare your answer with turn 1", [3, 1]), ("explain turn 99999999999", [])],
+)
+def test_a_turn_that_is_named_is_required(text: str, needed: list[int]) -> None:
+    found = recalled([turn(1), turn(2), turn(3)], phase(text), PhaseContext())
+    assert [item.path for item, _ in found.items if item.required] == [f"turn {n} of the session" for n in needed]
 
 
 def test_the_newest_turn_comes_first_and_is_required_where_words_point_back() -> None:
