@@ -15,14 +15,14 @@
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
 import pytest
-from canaries import parrot
+from canaries import Parrot
 from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama, only
 
@@ -128,10 +128,21 @@ async def test_the_host_that_takes_over_is_told_nothing_of_it(bench: Bench) -> N
     assert free_of_it(answer)
 
 
+class Complaining(Parrot):
+    """A parrot whose error repeats what it was sent around the canary."""
+
+    def write(self, question: str, send: Callable[[object], None]) -> None:
+        if "break off" in question:
+            at = question.index(CANARY)
+            send({"error": f"cannot read {question[at - 20 : at + 40]}"})
+        else:
+            super().write(question, send)
+
+
 @pytest.mark.parametrize("policy", ["", HANDOFF])
 async def test_what_a_server_repeats_in_its_error_is_not_told(bench: Bench, policy: str) -> None:
     bench.write("secrets/plan.txt", f"the plan: {CANARY}\n")
-    with parrot() as fake:
+    with Complaining.serving() as fake:
         app = bench.app(policy + default("ollama/tiny") + ollama(fake.base_url))
         async with app.running():
             first = await app.dispatch(SECRET)
