@@ -20,10 +20,10 @@ from smista_mcp.core.redaction import redacted, shown
 from smista_mcp.core.secretscan import scan, secrets_in, told
 from smista_mcp.core.secretscan.facts import fingerprint
 from smista_mcp.errors import Code, ProviderError
-from smista_mcp.providers.base import ClearedWire, WireRequest
+from smista_mcp.providers.base import ClearedWire, CompletionRequest, WireRequest
 
 _FENCE = re.compile(r"`{3,}")
-_OWN_ID = re.compile(r"call_[0-9]{1,6}")
+_OWN_ID = re.compile(r"call[0-9]{5}")
 """How we number the calls of a model's tools, whatever it calls them itself."""
 _TELLING = 16
 """Characters from which on a text is taken for itself wherever it stands; shorter ones occur by chance."""
@@ -78,8 +78,8 @@ def check_departure(departing: ClearedWire, model: str, words: frozenset[str], w
     for item in manifest.items:
         if why := _objection(item, watch, kept.get(item.sha256)):
             raise _stopped(f"`{redacted(shown(item.path))}` {why}")
-    texts = _texts(departing.wire)
-    _check_account(texts, manifest, words | {model}, watch)
+    texts = _texts(departing.wire.body)
+    _check_account(texts, departing.payload, words | {model}, watch)
     _check_kept(texts, kept.values())
     _check_secrets(departing.wire, [text for text in texts if text not in words], manifest, watch)
 
@@ -135,16 +135,20 @@ def _spellings(form: str) -> tuple[str, ...]:
 # -------------------------------------------------------------------------------------------------------------- body
 
 
-def _texts(wire: WireRequest) -> list[str]:
-    """Every string in the body, names of fields included, in order; of a name that stands twice, both values."""
+def _texts(body: bytes) -> list[str]:
+    """Every string in a JSON text, names of fields included, in order; of a name that stands twice, both values.
+
+    Raises:
+        ProviderError: it is none.
+    """
     found: list[str] = []
 
     def pairs(given: list[tuple[str, object]]) -> list[tuple[str, object]]:
         return given  # a dict would keep one value of two
 
     try:
-        body = json.loads(
-            str(wire.body, "utf-8"),
+        value: object = json.loads(
+            str(body, "utf-8"),
             object_pairs_hook=pairs,
             parse_int=_number(int),
             parse_float=_number(float),
@@ -152,7 +156,7 @@ def _texts(wire: WireRequest) -> list[str]:
         )
     except (ValueError, RecursionError):
         raise _stopped("its body cannot be read again") from None
-    pending: list[object] = [body]
+    pending: list[object] = [value]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
@@ -171,20 +175,44 @@ def _number(read: Callable[[str], object]) -> Callable[[str], object]:
     return bounded
 
 
-def _check_account(texts: Sequence[str], manifest: Manifest, fixed: frozenset[str], watch: Watch) -> None:
+def _check_account(
+    texts: Sequence[str], payload: ClearedPayload[CompletionRequest], fixed: frozenset[str], watch: Watch
+) -> None:
     """Refuses a body with a text that the manifest does not name, or without one that it names."""
+    manifest = payload.manifest
     missing: dict[int, list[Sequence[Span]]] = {}
     for spans in manifest.texts:
         missing.setdefault(sum(span.size for span in spans), []).append(spans)
+    unnamed: list[str] = []
     for text in texts:
         named = missing.get(len(text), [])
         spans = next((spans for spans in named if _consists_of(text, spans, manifest, watch)), None)
         if spans is not None:
             named.remove(spans)
         elif text not in fixed and text not in watch.frames and not _OWN_ID.fullmatch(text):
-            raise _stopped("its body holds a text that its manifest does not name")
-    if any(missing.values()):
-        raise _stopped("its body lacks a text that its manifest names")
+            unnamed.append(text)
+    for spans in (spans for named in missing.values() for spans in named):
+        for text in _taken_apart(spans, payload):
+            if text in unnamed:
+                unnamed.remove(text)
+            elif text not in fixed and text not in watch.frames:
+                raise _stopped("its body lacks a text that its manifest names")
+    if unnamed:
+        raise _stopped("its body holds a text that its manifest does not name")
+
+
+def _taken_apart(spans: Sequence[Span], payload: ClearedPayload[CompletionRequest]) -> list[str]:
+    """The strings in the arguments of a tool's call: some protocols write them as an object and not as a text.
+
+    Raises:
+        ProviderError: a text that does not stand in the body is none of these.
+    """
+    place = spans[0].place if len(spans) == 1 else None
+    if place is not None and 0 <= place < min(len(payload.pieces), len(payload.manifest.items)):
+        piece, item = payload.pieces[place], payload.manifest.items[place]
+        if item.kind == "tool_call" and digest_of(piece.block.text) == item.sha256:
+            return _texts(piece.block.text.encode("utf-8", "replace"))
+    raise _stopped("its body lacks a text that its manifest names")
 
 
 def _consists_of(text: str, spans: Sequence[Span], manifest: Manifest, watch: Watch) -> bool:

@@ -10,6 +10,7 @@ from model_server import ModelServer, Reply, serving, unused_port
 from workbench import ALLOWED, Bench, compat, default, done, ollama, only
 
 from smista_mcp.app import dispatching
+from smista_mcp.context.collection import Collected
 from smista_mcp.core import clearance, routing
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Manifest, Matter, manifest_of
 from smista_mcp.core.floor import Floor
@@ -27,6 +28,8 @@ TOKEN = next(canary.value for canary in CANARIES if canary.kind == "github_token
 A = "openai-compat:a/m"
 OURS = {Code.RESTRICTED_CONTENT, Code.SECRET_DETECTED}
 
+SEAL: object = vars(clearance)["_SEAL"]
+PIECES_OF: Callable[[Collected], list[Piece]] = vars(dispatching)["_pieces"]
 Patch = pytest.MonkeyPatch
 
 
@@ -34,22 +37,26 @@ def _open(*_: object) -> Floor:
     return Floor(local=False, remote_denied=False, restricted=False, only_models=(), reasons=(), withheld={})
 
 
+def _nothing(*_: object) -> None:
+    return None
+
+
 def no_floor(patch: Patch) -> None:
     """Nothing is decided about privacy, and nothing that was read carries a mark."""
     patch.setattr(routing, "floor", _open)
-    patch.setattr(dispatching, "_restriction", lambda _: None)
+    patch.setattr(dispatching, "_restriction", _nothing)
 
 
 def _sealed(matter: Matter, bounds: Bounds, build: Callable[[Sequence[Piece]], Built[Any]]) -> ClearedPayload[Any]:
     built = build(matter.pieces)
-    return ClearedPayload(built.request, manifest_of(built.pieces, built.texts), built.pieces, (), seal=clearance._SEAL)
+    return ClearedPayload(built.request, manifest_of(built.pieces, built.texts), built.pieces, (), seal=SEAL)
 
 
 def _lying(matter: Matter, bounds: Bounds, build: Callable[[Sequence[Piece]], Built[Any]]) -> ClearedPayload[Any]:
     built = build(matter.pieces)
     true = manifest_of(built.pieces, built.texts)
     items = [i._replace(forms=("free.txt",), path="free.txt", label=None, restricted=None) for i in true.items]
-    return ClearedPayload(built.request, Manifest(tuple(items), true.texts), built.pieces, (), seal=clearance._SEAL)
+    return ClearedPayload(built.request, Manifest(tuple(items), true.texts), built.pieces, (), seal=SEAL)
 
 
 def no_gate(patch: Patch) -> None:
@@ -62,7 +69,7 @@ def lying_gate(patch: Patch) -> None:
 
 
 def no_egress(patch: Patch) -> None:
-    patch.setattr(sender, "check_departure", lambda *_: None)
+    patch.setattr(sender, "check_departure", _nothing)
 
 
 SWITCHED_OFF = {"none": (), "type": (no_gate,), "type, which lies": (lying_gate,), "egress": (no_egress,)}
@@ -161,10 +168,9 @@ async def test_an_earlier_answer_with_a_label_stays(
 async def test_a_text_that_is_not_the_one_that_was_judged_stays(bench: Bench, monkeypatch: Patch, off: str) -> None:
     fill(bench)
     switch_off(off, monkeypatch)
-    pieces_of = dispatching._pieces
 
-    def forged(collected: Any) -> list[Piece]:
-        found = pieces_of(collected)
+    def forged(collected: Collected) -> list[Piece]:
+        found = PIECES_OF(collected)
         return [replace(one, block=replace(one.block, text=f"{one.block.text}# {CANARY}")) for one in found]
 
     monkeypatch.setattr(dispatching, "_pieces", forged)
