@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import smista_mcp
+from smista_mcp.agentshells import MARKS
 
 PATIENCE_S = 50.0
 NOTHING: Mapping[str, str] = {}
 _MARKS = ("CLAUDE", "GEMINI", "OPENCODE", "SMISTA", "PYTHON", "ANTHROPIC", "OPENAI", "XDG")
+_AGENTS = {mark.name for mark in MARKS}
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class CommandLine:
         return [sys.executable, "-m", "smista_mcp", *arguments]
 
     def environment(self, variables: Mapping[str, str] = NOTHING) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_MARKS)}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(_MARKS) and name not in _AGENTS
+        }
         own = {"SMISTA_HOME": str(self.home), "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1])}
         return kept | own | dict(variables)

@@ -126,6 +126,30 @@ class App:
         """
         return await self._at_work().join(job_id, caller, listener=listener, limit_s=limit_s)
 
+    def question(self, approval_id: str, caller: Caller = NOBODY) -> str | None:
+        """The question that a form of the caller's host may show about an approval; None where no form may ask it.
+
+        Over HTTP anyone on this machine can say that it is a host with a user: no form counts there, unless the user
+        has said who calls. Must be called inside `running()`, and not on an event loop; so must the next two.
+        """
+        if not self._world.believes(over_http=caller.over_http):
+            return None
+        return self._at_work().consents.question(approval_id)
+
+    def grant(self, approval_id: str, via: str, *, session: bool = False) -> None:
+        """Keeps that a person has said yes. Whoever calls this has asked one.
+
+        Args:
+            approval_id: from a dispatch.
+            via: how the person was asked.
+            session: whether the yes is for the provider and workspace for as long as it holds.
+
+        Raises:
+            NotFound: nothing of that id waits for an answer.
+            StateUnavailable: it cannot be kept.
+        """
+        self._at_work().consents.grant(approval_id, via, session=session)
+
     def call_limit_s(self, caller: Caller) -> float:
         """Seconds that a tool call may take before the caller's host gives up, less what an answer needs."""
         limit = self._world.host(caller.client_name).call_limit_s

@@ -10,24 +10,27 @@ import anyio.to_thread
 
 from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
+from smista_mcp.app.consents import Consents
+from smista_mcp.app.outcome import told
 from smista_mcp.app.preparing import Prepared, prepare
-from smista_mcp.app.recalling import opened
+from smista_mcp.app.recalling import Talk
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
 from smista_mcp.core.clearance import Bounds
-from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.facts import ContextItem
 from smista_mcp.core.pieces import Block, Piece
-from smista_mcp.core.redaction import redacted
-from smista_mcp.core.secretscan import told
+from smista_mcp.core.secretscan import told as told_secrets
 from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
+from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
-from smista_mcp.dispatch.jobs import Job, Jobs, Listener, Standing
+from smista_mcp.dispatch.jobs import Job, Jobs, Listener
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
+from smista_mcp.dispatch.releases import Done
 from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Authorities, Sender
@@ -40,6 +43,7 @@ class Dispatching:
 
     def __init__(self, world: World, jobs: Jobs, sender: Sender, servers: EmbeddedServers) -> None:
         self._world = world
+        self.consents = Consents(world)
         self._jobs = jobs
         self._sender = sender
         self._connections = Connections(
@@ -50,30 +54,43 @@ class Dispatching:
         self, task: Task, caller: Caller, *, listener: Listener | None, limit_s: float | None
     ) -> DispatchAnswer:
         """Carries a task out, or joins the job that carries the same one out for the same client right now."""
+        kept: dict[int, Done] = {}
+        talk = Talk(self._world, task, caller)
 
         async def work(job: Job) -> DispatchAnswer:
-            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, abandon_on_cancel=True)
+            turns = await anyio.to_thread.run_sync(talk.turns)
+            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, turns, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
-            begun = await anyio.to_thread.run_sync(opened, self._world, prepared.ledger, task, caller)
-            conversation = Conversation(prepared.ledger, begun.session, utc_now)
-            conversation.troubles.extend(filter(None, (begun.trouble,)))
-            return await self._carried_out(prepared, conversation, job.standing)
+            conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
+            return await self._carried_out(prepared, job, kept, conversation)
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
+        earlier = self._jobs.asking(key, caller.owner)
+        if earlier is not None and await self._may_go_on(earlier):
+            return await self._jobs.again(earlier, listener=listener, limit_s=limit_s)
         return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
 
     async def join(
         self, job_id: str, caller: Caller, *, listener: Listener | None, limit_s: float | None
     ) -> DispatchAnswer:
+        """Waits for a job; one that had to stop for a person's yes goes on once there is one."""
+        job = self._jobs.find(job_id, caller.owner)
+        if job is not None and job.ended.is_set() and await self._may_go_on(job):
+            return await self._jobs.again(job, listener=listener, limit_s=limit_s)
         return await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner)
+
+    async def _may_go_on(self, job: Job) -> bool:
+        return bool(job.asked) and await anyio.to_thread.run_sync(self.consents.any_granted, set(job.asked))
 
     def decisions_of(self, job_id: str, caller: Caller) -> tuple[str, ...]:
         """Ids of the decisions that a job of this process carries out for the caller."""
         job = self._jobs.find(job_id, caller.owner)
         return job.decisions if job else ()
 
-    async def _carried_out(self, prepared: Prepared, conversation: Conversation, standing: Standing) -> DispatchAnswer:
-        policy, world = prepared.book.policy, self._world
+    async def _carried_out(
+        self, prepared: Prepared, job: Job, kept: dict[int, Done], conversation: Conversation
+    ) -> DispatchAnswer:
+        policy, world, consents = prepared.book.policy, self._world, self.consents
         pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
             sender=self._sender,
@@ -87,6 +104,7 @@ class Dispatching:
                 if budget.period != "task"
             ],
             allowance=Allowance(policy.budgets),
+            claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
             bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
@@ -98,10 +116,14 @@ class Dispatching:
             for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(prepared.host, policy.host_answers, files, conversation)
-        phases = await carry_out(tools, work, delivery, standing)
+        releases = await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept)
+        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation)
+        phases = await carry_out(tools, work, delivery, job.standing, kept)
+        await anyio.to_thread.run_sync(consents.note_deliveries, phases, job.asked)
+        asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
+        job.asked = asked.ids
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
-        answer = _answer(phases, (*policy.notices, *unrecorded, *conversation.troubles))
+        answer = told(phases, asked, job.job_id, (*policy.notices, *unrecorded, *conversation.troubles))
         session = conversation.session
         return answer if session is None else answer.model_copy(update={"session": session.session_id})
 
@@ -131,39 +153,7 @@ def _title(item: ContextItem) -> str:
 def _restriction(item: ContextItem) -> str | None:
     if item.restricted:
         return f"restricted by `{item.restricted}`"
-    return told(item.secrets) if item.secrets else None
-
-
-def _answer(phases: tuple[DispatchedPhase, ...], notices: tuple[str, ...]) -> DispatchAnswer:
-    phases = tuple(phase.model_copy(update={"detail": redacted(phase.detail)}) for phase in phases)
-    status = overall(phases)
-    codes = [phase.code for phase in phases if phase.status == status and phase.code]
-    traces = [phase.trace_id for phase in phases if phase.trace_id]
-    return DispatchAnswer(
-        status=status,
-        code=codes[0] if codes else None,
-        phases=phases,
-        next=_next(phases),
-        receipt_id=traces[0] if traces else None,
-        trace_id=traces[0] if traces else None,
-        notices=notices,
-    )
-
-
-def _next(phases: tuple[DispatchedPhase, ...]) -> str | None:
-    """What the host should do now, in words."""
-    return "\n".join(filter(None, map(_step, phases))) or None
-
-
-def _step(phase: DispatchedPhase) -> str | None:
-    name = f"phase {phase.phase} ({phase.intent})"
-    if phase.status == "handoff":
-        return f"{name} is yours: {phase.handoff.detail}" if phase.handoff else f"{name} {phase.detail}"
-    if phase.status == "approval_required":
-        return f"{name} needs a person: {phase.detail}"
-    if phase.withheld is not None:
-        return f"the answer of {name} is for the user alone, in {phase.withheld.path}"
-    return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
+    return told_secrets(item.secrets) if item.secrets else None
 
 
 def _authorities(environ: Mapping[str, str]) -> Authorities:

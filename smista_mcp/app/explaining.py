@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from smista_mcp.app.approved import used_approvals
 from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, LabelReport, UsageReport
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
@@ -99,6 +100,7 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
         ),
+        approvals=used_approvals(ledger, [trace.trace_id for trace in traces]),
     )
 
 

@@ -1,7 +1,7 @@
 """From a task to its decisions: the common way of route, explain and dispatch."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.world import World, keyed, utc_now
@@ -18,9 +18,13 @@ from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import ContextKind
+from smista_mcp.core.values import ContextKind, Status
 from smista_mcp.errors import InvalidTask, StateUnavailable
 from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
+
+if TYPE_CHECKING:
+    from smista_mcp.core.asked import AskedCall
+    from smista_mcp.core.turns import Turn
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
 """What a call may hand over by itself, whatever it came through."""
@@ -32,6 +36,7 @@ class Prepared(NamedTuple):
     Attributes:
         host: the host that calls.
         ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
+        asked: what a person would be asked before all of it goes on; None where nobody has to be.
         scans: what was searched for secrets so far.
     """
 
@@ -43,18 +48,26 @@ class Prepared(NamedTuple):
     ledger: Ledger | None
     workspace: str | None
     scans: Scans
+    asked: "AskedCall | None" = None
 
     @property
     def contexts(self) -> list[PhaseContext]:
         return [one.context for one in self.collected]
 
 
-def prepare(world: World, task: Task, caller: Caller) -> Prepared:
+def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | None" = None) -> Prepared:
     """Reads a task, collects its context, decides and records. Runs git and reads files: keep it off an event loop.
+
+    Args:
+        world: the state of the process.
+        task: what is delegated.
+        caller: who asks.
+        turns: those before it in its session; None to look them up.
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
         SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
+        StateUnavailable: the task names a session, and the ledger cannot be read.
     """
     book = world.book()
     check_model(task)
@@ -72,18 +85,32 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
         )
     )
     if task.session is not None:
-        from smista_mcp.app.recalling import with_turns  # noqa: PLC0415  few calls have one
+        from smista_mcp.app.recalling import earlier_turns, with_turns  # noqa: PLC0415  few calls have one
 
-        collected = with_turns(world, task, caller, collected, phases)
+        turns = earlier_turns(world, task, caller) if turns is None else turns
+        collected = with_turns(turns, task, collected, phases)
     contexts = [one.context for one in collected]
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
     snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
     routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
+    asked = None
+    if any(map(_asks, routed)):
+        from smista_mcp.core.approving import call_of, with_approvals  # noqa: PLC0415  most calls ask nobody
+
+        asked = call_of(task, routed, contexts, snapshot)
+        routed = with_approvals(task, routed, contexts, snapshot._replace(approvals=world.approvals()))
     if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans)
+    digest = world.workspace_digest()
+    return Prepared(book, phases, collected, routed, host, ledger, digest, scans, asked)
+
+
+def _asks(routed: Routed) -> bool:
+    """Whether a person may have to say yes before the phase is done."""
+    waits = routed.decision.status is Status.APPROVAL_REQUIRED
+    return waits or any(candidate.needs_approval for candidate in routed.candidates)
 
 
 def _changed(world: World, book: Rulebook) -> bool:

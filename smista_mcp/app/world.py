@@ -12,6 +12,7 @@ from typing import NamedTuple
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
 from smista_mcp.app.enclosing import folder_patterns, without_code
+from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft
@@ -147,6 +148,13 @@ class World:
             return self.open_ledger()
         except StateUnavailable:
             return None
+
+    def approvals(self) -> tuple[Approved, ...]:
+        """Every yes of a person that holds now for calls of this workspace; none where that cannot be read."""
+        try:
+            return self.open_ledger().approvals.granted(self.workspace_digest(), utc_now())
+        except StateUnavailable:
+            return ()
 
     def key(self) -> bytes:
         """The secret that keyed hashes of this installation use; an empty one for as long as none can be kept."""

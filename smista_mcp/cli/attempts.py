@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from smista_mcp.app import App
-from smista_mcp.core.explained import AttemptReport, UsageReport
+from smista_mcp.core.explained import ApprovalReport, AttemptReport, UsageReport
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, SmistaError
@@ -35,6 +35,17 @@ def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: s
     yield f"{indent}  to:    {address} [{attempt.locality}]{_stayed(attempt)}"
     if attempt.receipt is not None:
         yield from _receipt_lines(attempt.receipt, f"{indent}  ", stopped=attempt.code in _STOPPED)
+
+
+def approval_line(used: ApprovalReport) -> str:
+    """A person's yes on one line. The values must be fit to be shown."""
+    what = "for the session" if used.session else "of a text" if used.kind == "release" else "once"
+    whom = f" for {', '.join(used.destinations)}" if used.destinations else ""
+    text = f", text {used.text_hash[: _SHORT + 7]}" if used.text_hash else ""
+    return (
+        f"  approved {what}{whom}: {used.granted_at[:19]}Z through {used.via}, used {used.used_at[:19]}Z,"
+        f" approval {used.approval_id[:_SHORT]}{text}"
+    )
 
 
 def usage_line(usage: UsageReport) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from smista_mcp.app import App, Caller
-from smista_mcp.cli.attempts import attempt_lines, cost_text, destinations, usage_line
+from smista_mcp.cli.attempts import approval_line, attempt_lines, cost_text, destinations, usage_line
 from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
 from smista_mcp.cli.inputs import STDIN, opened, read_task, rooted
 from smista_mcp.cli.interruption import ending_on_sigterm
 from smista_mcp.cli.parser import Options
+from smista_mcp.cli.person import is_there
 from smista_mcp.cli.printing import (
     ProgressLine,
     confirmed,
@@ -91,8 +92,10 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
         async with app.running():
             try:
                 if task is None:
-                    return await app.join(job, listener=_listener(line))
-                return await app.dispatch(task, Caller(), listener=_listener(line))
+                    answer = await app.join(job, listener=_listener(line))
+                else:
+                    answer = await app.dispatch(task, Caller(), listener=_listener(line))
+                return await _after_a_yes(app, answer, line)
             except SmistaError as error:  # told outside, where nothing wraps it
                 return error
 
@@ -106,6 +109,34 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
     if isinstance(answer, SmistaError):
         raise answer
     return answer
+
+
+async def _after_a_yes(app: App, answer: DispatchAnswer, line: ProgressLine) -> DispatchAnswer:
+    """The answer once a person has been asked here for every yes that it waits for; as it is where none can be."""
+    import anyio.to_thread  # noqa: PLC0415  as above
+
+    settled: set[str] = set()
+    while answer.status == "approval_required" and answer.approval_id and answer.job_id:
+        if answer.approval_id in settled or not is_there(app.world.settings.environment):
+            return answer
+        settled.add(answer.approval_id)
+        line.clear()
+        if not await anyio.to_thread.run_sync(_approved, app, answer.approval_id):
+            return answer
+        answer = await app.join(answer.job_id, listener=_listener(line))
+    return answer
+
+
+def _approved(app: App, approval_id: str) -> bool:
+    """Shows a request on standard error, where the decision was shown before, and asks for the word."""
+    from smista_mcp.app.consents import Consents  # noqa: PLC0415  most dispatches ask nobody
+    from smista_mcp.cli.approval import ask, lines  # noqa: PLC0415
+
+    consents = Consents(app.world)
+    one = consents.stored(approval_id)
+    for shown in lines(one, consents):
+        print(shown, file=sys.stderr)
+    return ask(one, consents) is True
 
 
 def _listener(line: ProgressLine) -> "Callable[[Progress], Awaitable[None]]":
@@ -186,3 +217,4 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
         for attempt in explained.attempts:
             if attempt.trace_id == phase.trace_id:
                 yield from attempt_lines(printable(attempt), where, indent="  ")
+        yield from (approval_line(printable(one)) for one in explained.approvals if one.trace_id == phase.trace_id)

@@ -48,6 +48,8 @@ class Options(Namespace):
     yes: bool = False
     force: bool = False
     revoke: bool = False
+    show: bool = False
+    for_session: bool = False
     user: Path | None = None
     workspace_policy: Path | None = None
     org: Path | None = None
@@ -252,6 +254,13 @@ def _init(parser: ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
 
 
+def _approve(parser: ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", metavar="ID", help="of the request; without one, those that wait are listed")
+    parser.add_argument("--show", action="store_true", help="show it and ask nothing")
+    words = "for 24 hours, to the same provider from this workspace; never for restricted content, nor over a limit"
+    parser.add_argument("--for-session", action="store_true", help=words)
+
+
 def _trust(parser: ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="take back what was confirmed here")
 
@@ -276,6 +285,7 @@ _VERBS = (
     ),
     _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
     _Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
+    _Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),
     _Verb(
         "local",

@@ -142,6 +142,11 @@ def typed(question: str, word: str) -> bool:
     return _answer(question) == word
 
 
+def typed_word(question: str) -> str:
+    """Asks a person on standard error for a word, and returns what was typed."""
+    return _answer(question)
+
+
 def _answer(question: str) -> str:
     _put_beside(f"{question} ", sys.stderr)
     try:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from smista_mcp.cli.attempts import attempt_lines, destinations
+from smista_mcp.cli.attempts import approval_line, attempt_lines, destinations
 from smista_mcp.cli.decisions import heading
 from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened, read_task, rooted
@@ -57,6 +57,7 @@ def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
         yield from _rules(phase)
         yield from _attempts(phase, where)
         yield from (f"\nthe answer is {one.label}:\n  {one.told}" for one in phase.labels)
+        yield from map(approval_line, phase.approvals)
         if phase.changes:
             yield "\nwhat would have to change:"
             yield from (f"  {change}" for change in phase.changes)

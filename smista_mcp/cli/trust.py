@@ -1,6 +1,5 @@
 """`trust`: shows a person what the files of a workspace ask for, and confirms them by a typed word."""
 
-import sys
 from collections.abc import Iterator
 
 from smista_mcp.app.trusting import WorkspaceFile, confirm, revoke, try_out, workspace_files, workspace_root
@@ -8,15 +7,16 @@ from smista_mcp.app.world import World
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.printing import content, is_terminal, note, one_line, put, put_json, typed
+from smista_mcp.cli.person import check_is_there
+from smista_mcp.cli.printing import content, note, one_line, put, put_json, typed
 from smista_mcp.core.notices import owner_keys
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.redaction import shown
-from smista_mcp.errors import Code, SmistaError
 from smista_mcp.loading.layers import check_organisation
 
 _WORD = "trust"
 _SHOWN = 20
+_ELSEWHERE = "run `smista-mcp trust` in a terminal of your own; for CI there is --trust-workspace"
 
 
 def trust(options: Options) -> int:
@@ -56,7 +56,7 @@ def _ask(world: World) -> int:
     if all(file.trusted for file in files):
         put(*(f"{file.name} is confirmed" for file in files), "--revoke takes that back")
         return DONE
-    _refuse_without_a_person(world)
+    check_is_there(world.settings.environment, "confirm files", _ELSEWHERE)
     world.own_state()
     try_out(world)
     for file in files:
@@ -72,24 +72,6 @@ def _ask(world: World) -> int:
     confirm(world, files)
     put("confirmed; `smista-mcp trust --revoke` takes it back")
     return DONE
-
-
-def _refuse_without_a_person(world: World) -> None:
-    """Raises where a program, not a person, may be asking.
-
-    Raises:
-        SmistaError: `approval_required`.
-    """
-    env = world.settings.environment
-    agents = {"CLAUDECODE": env.claude_code, "GEMINI_CLI": env.gemini_cli, "OPENCODE": env.opencode}
-    inside = [name for name, there in agents.items() if there]
-    fix = "run `smista-mcp trust` in a terminal of your own; for CI there is --trust-workspace"
-    if inside:
-        message = f"this is an agent's shell ({', '.join(inside)} is set), and only a person can confirm files"
-        raise SmistaError(message, fix=fix, code=Code.APPROVAL_REQUIRED)
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
-        message = "standard input and output are no terminal, and only a person can confirm files"
-        raise SmistaError(message, fix=fix, code=Code.APPROVAL_REQUIRED)
 
 
 def _shown(file: WorkspaceFile) -> Iterator[str]:

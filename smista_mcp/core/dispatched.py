@@ -9,14 +9,24 @@ from smista_mcp.errors import Code
 
 
 class Withheld(Value):
-    """An answer that stays on this machine: where it lies and how long it is."""
+    """An answer that stays on this machine: where it lies, how long it is, and how a person can release it.
+
+    Attributes:
+        approval_id: what `smista-mcp approve` takes; None where nobody can release it.
+    """
 
     path: str
     bytes: int
+    approval_id: str | None = None
 
 
 class DispatchedPhase(Value):
-    """What became of one phase. `label` is `restricted`, `local` (bound by a rule) or None."""
+    """What became of one phase.
+
+    Attributes:
+        label: `restricted`, `local` (bound by a rule) or None.
+        released: whether the answer is here only because a person has let it go.
+    """
 
     phase: int
     intent: Intent
@@ -32,6 +42,7 @@ class DispatchedPhase(Value):
     effort: Effort
     detail: str = ""
     withheld: Withheld | None = None
+    released: bool = False
     handoff: Handoff | None = None
 
 

@@ -44,6 +44,27 @@ class LabelReport(Value):
     told: str
 
 
+class ApprovalReport(Value):
+    """A person's yes that was used: what for, when it was given and through what.
+
+    Attributes:
+        kind: `call`, or `release` of a text.
+        text_hash: of a release, the keyed hash of the text; None for a call.
+        destinations: of a release, to whom the text was let go; of a call, the models that it covered.
+        trace_id: what was done with it.
+    """
+
+    approval_id: str
+    kind: Literal["call", "release"]
+    granted_at: str
+    via: str
+    session: bool
+    used_at: str
+    trace_id: str
+    destinations: tuple[str, ...] = ()
+    text_hash: str | None = None
+
+
 class ExplainedPhase(Value):
     """One decision with every rule's fate and what was done about it."""
 
@@ -52,6 +73,7 @@ class ExplainedPhase(Value):
     changes: tuple[str, ...]
     attempts: tuple[AttemptReport, ...] = ()
     labels: tuple[LabelReport, ...] = ()
+    approvals: tuple[ApprovalReport, ...] = ()
 
 
 class ExplainAnswer(Value):

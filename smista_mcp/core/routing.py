@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from smista_mcp.core.approval import Permit
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
 from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
@@ -33,6 +34,8 @@ class Routed(NamedTuple):
 
     Attributes:
         host_model: the host's name of the model with which it may take over; None where it may not.
+        over_limit: candidates that only the rule's cost limit stands against.
+        permit: what a person's yes covers; None where nobody gave one.
     """
 
     decision: Decision
@@ -41,6 +44,8 @@ class Routed(NamedTuple):
     floor: Floor
     candidates: tuple[Candidate, ...]
     host_model: str | None = None
+    over_limit: tuple[Candidate, ...] = ()
+    permit: Permit | None = None
 
 
 class _Route(NamedTuple):
@@ -135,7 +140,7 @@ def _decide(
         inputs=inputs,
         handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
-    return Routed(decision, phase, rule, least, selection.accepted, spare)
+    return Routed(decision, phase, rule, least, selection.accepted, spare, selection.over_limit)
 
 
 def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:

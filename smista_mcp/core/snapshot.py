@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.classification import Reader
 from smista_mcp.core.effective import PlacedRule, Policy
@@ -35,6 +36,7 @@ class Circumstances(NamedTuple):
     host: HostFacts = HostFacts()
     budgets: tuple[BudgetLeft, ...] = ()
     plugin: Plugin | None = None
+    approvals: tuple[Approved, ...] = ()
 
 
 class Snapshot(NamedTuple):
@@ -44,6 +46,7 @@ class Snapshot(NamedTuple):
         key: secret of this installation; task text enters a decision's id only through a hash keyed with it.
         digests: name of an input -> hash, for the inputs that do not depend on the call.
         plugin: the function that has a say in the choice; None where the policy names none.
+        approvals: every yes of a person that holds now, for calls of this workspace.
     """
 
     rulebook: Rulebook
@@ -52,6 +55,7 @@ class Snapshot(NamedTuple):
     key: bytes
     digests: Mapping[str, str]
     plugin: Plugin | None = None
+    approvals: tuple[Approved, ...] = ()
 
 
 def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
@@ -99,7 +103,7 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
     market = Market(book.policy, catalog, now.providers, now.host)
     if book.policy.organisation is not None:
         digests["organisation"] = book.policy.organisation
-    return Snapshot(book, market, now.budgets, key, digests, now.plugin)
+    return Snapshot(book, market, now.budgets, key, digests, now.plugin, now.approvals)
 
 
 def digest(value: object) -> str:

@@ -34,6 +34,8 @@ class Allowance:
             ProviderError: `cost_limit_exceeded`, `budget_exceeded` or `price_unknown`; nothing was sent.
         """
         limit = routed.rule.cost_limit if routed.rule else None
+        if routed.permit is not None and routed.permit.ceiling is not None:
+            limit = routed.permit.ceiling  # which a person has agreed to; budgets hold all the same
         scopes = [b for b in self._budgets if in_scope(b.scope, candidate, routed.phase.intent.name)]
         if most is None and (limit is not None or scopes):
             raise ProviderError(

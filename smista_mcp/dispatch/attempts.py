@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -19,6 +19,7 @@ from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
@@ -46,6 +47,7 @@ class Tools:
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
+        claims: what people have said yes to.
         known: what the call has read and been answered so far, for all of its phases. It grows.
     """
 
@@ -60,6 +62,7 @@ class Tools:
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
+    claims: Claims = field(default_factory=Claims)
     known: list[Piece] = field(default_factory=list[Piece])
 
 
@@ -113,7 +116,9 @@ async def attempt(
         heard: told of progress.
     """
     try:
-        _check_approval(candidate)
+        tools.claims.check(work.routed, candidate)
+        released = tools.bounds._replace(released=work.released(candidate.resolved))
+        tools = replace(tools, bounds=released)
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
@@ -121,18 +126,10 @@ async def attempt(
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
+            await tools.claims.spend(work.routed, candidate, work.trace_id)
             return await _Request(tools, work, candidate, payload, connection).made(deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
-
-
-def _check_approval(candidate: Candidate) -> None:
-    if candidate.needs_approval:
-        raise ProviderError(
-            "a person has to approve what goes to a remote model",
-            code=Code.APPROVAL_REQUIRED,
-            fix='`[privacy.remote] mode = "allow"` would not ask',
-        )
 
 
 @contextmanager

@@ -57,6 +57,8 @@ class Job:
         owner: who started it; it answers nobody else.
         decisions: ids of the decisions that it carries out, once they are made.
         waiting: callers that wait for it right now.
+        work: what it does; once more where it can go on after a person's yes.
+        asked: ids of what people were asked because of it.
     """
 
     job_id: str
@@ -70,6 +72,8 @@ class Job:
     answer: DispatchAnswer | None = None
     error: Exception | None = None
     waiting: int = 0
+    work: "Work | None" = None
+    asked: set[str] = field(default_factory=set[str])
 
     @property
     def lives(self) -> bool:
@@ -114,7 +118,7 @@ class Jobs:
             self._forget_old()
             if sum(not known.ended.is_set() for known in self._jobs.values()) >= MAX_RUNNING:
                 return _too_many()
-            job = Job(self._new_id(), key, anyio.current_time(), owner)
+            job = Job(self._new_id(), key, anyio.current_time(), owner, work=work)
             self._jobs[job.job_id] = job
             self._group.start_soon(_carry_out, job, work)
         return await self._wait(job, listener, limit_s)
@@ -135,6 +139,21 @@ class Jobs:
                 code=Code.JOB_NOT_FOUND,
             )
         return await self._wait(job, listener, limit_s)
+
+    async def again(self, job: Job, *, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
+        """Lets a job that has ended go on with what it keeps, or joins it where somebody was faster."""
+        if job.ended.is_set() and job.work is not None:
+            if sum(not known.ended.is_set() for known in self._jobs.values()) >= MAX_RUNNING:
+                return _too_many()
+            job.scope, job.ended, job.answer, job.error = anyio.CancelScope(), anyio.Event(), None, None
+            job.started = anyio.current_time()
+            self._group.start_soon(_carry_out, job, job.work)
+        return await self._wait(job, listener, limit_s)
+
+    def asking(self, key: str, owner: str = "") -> Job | None:
+        """The latest job of that key that has ended and waits for a person's yes."""
+        found = (j for j in self._jobs.values() if (j.key, j.owner) == (key, owner) and j.ended.is_set() and j.asked)
+        return next(reversed(list(found)), None)
 
     def find(self, job_id: str, owner: str = "") -> Job | None:
         job = self._jobs.get(job_id)

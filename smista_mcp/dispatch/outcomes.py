@@ -115,6 +115,12 @@ def in_a_file(phase: DispatchedPhase, kept: Withheld) -> DispatchedPhase:
     return phase.model_copy(update={"answer": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
 
 
+def released(phase: DispatchedPhase, text: str) -> DispatchedPhase:
+    """A completed phase whose answer a person has let go to the host."""
+    changed = {"answer": text, "withheld": None, "code": None, "released": True}
+    return phase.model_copy(update=changed)
+
+
 def lost(phase: DispatchedPhase, error: StateUnavailable) -> DispatchedPhase:
     """A completed phase whose answer may be neither shown nor kept."""
     changed = {"status": "failed", "answer": None, "code": Code.ANSWER_WITHHELD, "detail": str(error)}

@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.facts import PhaseContext
@@ -26,6 +27,11 @@ _LEAST_ANSWER = 64
 """Tokens without which no answer is worth asking for."""
 
 
+def _none_released(destination: str) -> frozenset[str]:
+    del destination
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One phase as it is handed to candidates.
@@ -34,6 +40,7 @@ class Assignment:
         pieces: of its context, in order.
         answers: what the phases said that it waits for.
         trace_id: None where the ledger could not be written.
+        released: gives the hashes of the texts that a person has let go to a destination.
     """
 
     routed: Routed
@@ -41,6 +48,7 @@ class Assignment:
     pieces: Sequence[Piece]
     answers: Sequence[Piece]
     trace_id: str | None
+    released: Callable[[str], frozenset[str]] = _none_released
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,8 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds) -> Paylo
         cleared = clear(matter, bounds, build)
         request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
     places = {piece.place for piece in sent if piece.place is not None}
-    label = label_of(work.routed.floor, places, [piece.label for piece in sent])
+    free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
+    label = label_of(work.routed.floor, places, [piece.label for piece in sent if piece.sha256 not in free])
     return Payload(request, cleared, sent, (*report, *kept), _most(candidate, request), label)
 
 

@@ -1,7 +1,7 @@
 """The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import anyio
 import anyio.to_thread
@@ -22,6 +22,7 @@ from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
+from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 
@@ -40,15 +41,17 @@ class Delivery:
 
     Attributes:
         host: the host that calls.
-        host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody can be asked here, so `ask`
-            is as strict as `file`.
+        host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody is asked here, so `ask` is
+            as strict as `file`, until the text is among the released ones.
         files: where withheld answers are kept.
+        releases: texts that a person has let go.
         conversation: where answers are taken down for later steps and calls; None where they are not.
     """
 
     host: HostFacts
     host_answers: str
     files: AnswerFiles
+    releases: Releases = field(default_factory=Releases)
     conversation: Conversation | None = None
 
     @property
@@ -57,11 +60,23 @@ class Delivery:
 
 
 async def carry_out(
-    tools: Tools, phases: Sequence[PhaseWork], delivery: Delivery, standing: Standing
+    tools: Tools,
+    phases: Sequence[PhaseWork],
+    delivery: Delivery,
+    standing: Standing,
+    kept: MutableMapping[int, Done] | None = None,
 ) -> tuple[DispatchedPhase, ...]:
-    """Runs every phase whose dependencies completed; the others say what they wait for."""
+    """Runs every phase whose dependencies completed; the others say what they wait for.
+
+    Args:
+        tools: what to work with.
+        phases: in order.
+        delivery: to whom answers go.
+        standing: told of progress.
+        kept: completed phases by index; those that are in it and still the same are not done again.
+    """
     standing.phases = len(phases)
-    run = _Run(tools, delivery, standing)
+    run = _Run(tools, delivery, standing, {} if kept is None else kept)
     done: dict[int, DispatchedPhase] = {}
     for work in phases:
         phase = work.routed.phase
@@ -86,17 +101,21 @@ _READING = frozenset({Intent.CHAT, Intent.ANALYZE, Intent.REVIEW, Intent.SUMMARI
 
 
 class _Run:
-    """One task under way. `answers` holds what completed phases said, by index, for those that wait for it."""
+    """One task under way. `kept` holds what completed phases said, by index, for those that wait for it."""
 
-    def __init__(self, tools: Tools, delivery: Delivery, standing: Standing) -> None:
+    def __init__(self, tools: Tools, delivery: Delivery, standing: Standing, kept: MutableMapping[int, Done]) -> None:
         self._tools = tools
         self._delivery = delivery
         self._standing = standing
-        self._answers: dict[int, Piece] = {}
+        self._kept = kept
 
     async def phase(self, work: PhaseWork) -> DispatchedPhase:
         routed = work.routed
-        answers = [self._answers[d] for d in routed.phase.depends_on]
+        earlier = self._kept.get(routed.phase.index)
+        if earlier is not None and earlier.known_by == known_by(routed):
+            self._tools.known.append(earlier.piece)
+            return self._shown(earlier)
+        answers = [self._kept[d].piece for d in routed.phase.depends_on]
         if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers):
             return outcomes.kept_from_host(routed)
         if routed.decision.status is not Status.ROUTED:
@@ -105,7 +124,8 @@ class _Run:
         if missing:
             return outcomes.nothing_to_read(routed, missing)
         trace_id = await self._open_trace(routed)
-        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id))
+        released = self._delivery.releases.to
+        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id, released))
 
     async def _walk(self, work: Assignment) -> DispatchedPhase:
         """Asks one candidate after the other, until one answers, one may not be passed over, or the time is up."""
@@ -166,7 +186,9 @@ class _Run:
 
     def _host_may_have(self, answers: Sequence[Piece]) -> bool:
         """Whether the host may do what builds on these answers."""
-        return self._delivery.host.locality is Locality.LOCAL or not any(answer.label for answer in answers)
+        free = self._delivery.releases.to_host()
+        held = any(answer.label and answer.sha256 not in free for answer in answers)
+        return self._delivery.host.locality is Locality.LOCAL or not held
 
     def _may_hand_over(self, work: Assignment, failures: Sequence[Failed]) -> bool:
         """Whether the host takes over where no candidate is left. What waits for a person is not taken from them."""
@@ -193,14 +215,14 @@ class _Run:
     async def _completed(
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
-        phase = work.routed.phase
+        phase, delivery = work.routed.phase, self._delivery
         digest = digest_of(answer.text)
         secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
-        if self._delivery.conversation is not None:
-            await self._delivery.conversation.note(work, candidate.resolved, answer, secrets)
-        piece = self._answers[phase.index] = Piece(
+        if delivery.conversation is not None:
+            await delivery.conversation.note(work, candidate.resolved, answer, secrets)
+        piece = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=answer_name(phase.index),
             sha256=digest,
@@ -210,13 +232,21 @@ class _Run:
         )
         self._tools.known.append(piece)
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
-        if answer.label != "restricted" or self._delivery.shows_restricted:
-            return done
-        try:
-            kept = await anyio.to_thread.run_sync(self._delivery.files.keep, answer.text)
-        except StateUnavailable as error:
-            return outcomes.lost(done, error)
-        return outcomes.in_a_file(done, kept)
+        if answer.label == "restricted" and not delivery.shows_restricted:
+            try:
+                done = outcomes.in_a_file(done, await anyio.to_thread.run_sync(delivery.files.keep, answer.text))
+            except StateUnavailable as error:
+                return outcomes.lost(done, error)
+        before = [self._kept[d].hold for d in phase.depends_on]
+        hold = hold_on(work.routed, work.context, self._tools.bounds.guard.blocked, before, secret=bool(secrets))
+        self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
+        return self._shown(self._kept[phase.index])
+
+    def _shown(self, done: Done) -> DispatchedPhase:
+        """A completed phase as the host may see it now."""
+        if done.phase.withheld is None or done.piece.sha256 not in self._delivery.releases.to_host():
+            return done.phase
+        return outcomes.released(done.phase, done.piece.block.text)
 
 
 def _kept_from_host(candidate: Candidate) -> Failed:

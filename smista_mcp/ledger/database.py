@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from smista_mcp.errors import StateUnavailable
+from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
 from smista_mcp.ledger.session_tables import SESSION_TABLES
 
@@ -71,6 +72,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # holds all that a sum over everything needs, so that it never touches the receipts
         "CREATE INDEX attempt_by_time ON attempt (started_at, status, cost, reserved)",
     ),
+    APPROVAL_TABLES,
     SESSION_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
@@ -145,6 +147,7 @@ def reading(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
 def _configure(db: sqlite3.Connection, file: Path) -> None:
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = EXTRA")
+    db.execute("PRAGMA secure_delete = ON")  # what a request for approval said is gone when its time is over
     mode: tuple[str] = db.execute("PRAGMA journal_mode = DELETE").fetchone()
     if mode != ("delete",):
         message = f"`{file}` is kept in journal mode {mode[0]} by another program"

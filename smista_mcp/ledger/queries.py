@@ -31,7 +31,7 @@ def find_decision(db: sqlite3.Connection, given: str) -> StoredDecision:
         NotFound: none, or several.
     """
     found: list[tuple[str]] = db.execute(
-        "SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ? LIMIT 2", _range(given)
+        "SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ? LIMIT 2", id_range(given)
     ).fetchall()
     _expect_one("decision", given, len(found))
     return read_decisions(db, "WHERE decision_id = ? ORDER BY sequence DESC LIMIT 1", found[0][0])[0]
@@ -45,7 +45,7 @@ def find_trace(db: sqlite3.Connection, given: str) -> TraceRow:
     """
     found: list[TraceRow] = db.execute(
         "SELECT trace_id, decision_id, decision, at FROM trace WHERE trace_id >= ? AND trace_id < ? LIMIT 2",
-        _range(given),
+        id_range(given),
     ).fetchall()
     _expect_one("trace", given, len(found))
     return found[0]
@@ -71,7 +71,7 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     return StoredTrace(trace_id, decision_id, at, decision, attempts)
 
 
-def _range(given: str) -> tuple[str, str]:
+def id_range(given: str) -> tuple[str, str]:
     """The bounds between which ids that begin so lie.
 
     Raises:

@@ -29,6 +29,7 @@ from smista_mcp.ledger.spending import amount, spent, timestamp
 
 if TYPE_CHECKING:
     from smista_mcp.ledger.answer_labels import AnswerLabels
+    from smista_mcp.ledger.approvals import ApprovalBook
     from smista_mcp.ledger.sessions import Sessions
 
 
@@ -84,6 +85,13 @@ class Ledger:
         from smista_mcp.ledger.answer_labels import AnswerLabels  # noqa: PLC0415  what only routes has none
 
         return AnswerLabels(self._folder, self._busy_s)
+
+    @property
+    def approvals(self) -> "ApprovalBook":
+        """What people were asked, and what they said."""
+        from smista_mcp.ledger.approvals import ApprovalBook  # noqa: PLC0415  most calls ask nobody
+
+        return ApprovalBook(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)

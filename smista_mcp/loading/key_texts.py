@@ -76,7 +76,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "PrivacySection": {
         "restricted_paths": "gitignore patterns of what stays here; `.env`, keys and `secrets/**` if left out.",
         "free_paths": f"Patterns to lift from the restricted ones, written exactly as there. {_OWN}",
-        "host_answers": "What becomes of an answer made from restricted content; `file` if left out.",
+        "host_answers": "What becomes of an answer made from restricted content; `file` if left out. `ask` asks you in"
+        " a form of the host, where it has forms.",
         "remote": "What may go to another machine.",
     },
     "RemoteSection": {

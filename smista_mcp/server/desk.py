@@ -7,32 +7,41 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
 from smista_mcp.app import App, Caller
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Value
 from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.server.arguments import read_task, read_task_or_id
+from smista_mcp.server.delegating import Delegation
 from smista_mcp.server.errors import told, unknown_tool, withheld
 from smista_mcp.server.progress import ProgressRelay, Report
+from smista_mcp.server.questions import Person, Questions
 from smista_mcp.server.schemas import ToolName
 from smista_mcp.server.workshop import Workshop
 
 if TYPE_CHECKING:
     from smista_mcp.core.explained import ExplainAnswer
 
+Result = CallToolResult | InputRequiredResult
 THREADS = 16
 """Calls that may block at once (git, a probe of a local server); standard input is read by a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One call of a tool. `report` tells of progress, or does nothing where the caller did not ask for that."""
+    """One call of a tool.
+
+    Attributes:
+        report: tells of progress, or does nothing where the caller did not ask for that.
+        person: the user of the host, who may have to be asked.
+    """
 
     arguments: Mapping[str, object]
     caller: Caller
     report: Report
+    person: Person
 
 
 class Desk:
@@ -42,14 +51,15 @@ class Desk:
         self._app = app
         self._workshop = workshop
         self._threads = CapacityLimiter(THREADS)
-        self._answers: dict[ToolName, Callable[[Incoming], Awaitable[CallToolResult]]] = {
+        self._questions = Questions()
+        self._answers: dict[ToolName, Callable[[Incoming], Awaitable[Result]]] = {
             "classify": self._classify,
             "route": self._route,
             "explain": self._explain,
             "dispatch": self._dispatch,
         }
 
-    async def answer(self, name: str, incoming: Incoming) -> CallToolResult:
+    async def answer(self, name: str, incoming: Incoming) -> Result:
         """What the tool `name` says, a failure included."""
         for tool, answer in self._answers.items():
             if tool == name:
@@ -84,17 +94,17 @@ class Desk:
         """A slow answer stalls no other; a cancelled one is left to end unheard, for it changes nothing."""
         return given(await to_thread.run_sync(ask, abandon_on_cancel=True, limiter=self._threads))
 
-    async def _dispatch(self, incoming: Incoming) -> CallToolResult:
+    async def _dispatch(self, incoming: Incoming) -> Result:
         asked = read_task_or_id("dispatch", incoming.arguments)
         relay = ProgressRelay(incoming.report)
 
-        async def work() -> CallToolResult:
-            app, limit_s = await self._workshop.open(), self._app.call_limit_s(incoming.caller)
-            if isinstance(asked, Task):
-                return given(await app.dispatch(asked, incoming.caller, listener=relay.note, limit_s=limit_s))
-            return given(await app.join(asked, incoming.caller, listener=relay.note, limit_s=limit_s))
+        async def work() -> Result:
+            app, caller = await self._workshop.open(), incoming.caller
+            limit_s = self._app.call_limit_s(caller)
+            done = await Delegation(app, caller, incoming.person, self._questions, relay, limit_s).carried_out(asked)
+            return done if isinstance(done, InputRequiredResult) else given(done)
 
-        results: list[CallToolResult] = []
+        results: list[Result] = []
         async with anyio.create_task_group() as group:
             group.start_soon(relay.run)
             results.append(await _kept("dispatch", work()))  # in here: a task group would wrap what is raised
@@ -108,7 +118,7 @@ def given(answer: Value) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=json.loads(text))
 
 
-async def _kept(tool: ToolName, work: Awaitable[CallToolResult]) -> CallToolResult:
+async def _kept(tool: ToolName, work: Awaitable[Result]) -> Result:
     """The outcome of `work`, whatever it is: no failure of a call may end the server or show its insides."""
     try:
         return await work

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
-from mcp_types import CallToolRequestParams, CallToolResult
+from mcp_types import CallToolRequestParams
 
 from smista_mcp import __version__
 from smista_mcp.app import App, Caller
 from smista_mcp.server import lists
-from smista_mcp.server.desk import Desk, Incoming
+from smista_mcp.server.desk import Desk, Incoming, Result
 from smista_mcp.server.instructions import INSTRUCTIONS
+from smista_mcp.server.questions import Person
 from smista_mcp.server.tools import TOOLS
 from smista_mcp.server.workshop import Workshop
 
@@ -36,12 +37,13 @@ async def serving(app: App, *, over_http: bool) -> AsyncGenerator[Server[dict[st
 
 
 def _server(desk: Desk, *, over_http: bool) -> Server[dict[str, object]]:
-    async def call_tool(ctx: lists.Context, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(ctx: lists.Context, params: CallToolRequestParams) -> Result:
         client = ctx.session.client_params
         incoming = Incoming(
             arguments=params.arguments or {},
             caller=Caller(client.client_info.name if client else None, over_http),
             report=ctx.session.report_progress,
+            person=Person(ctx, params),
         )
         return await desk.answer(params.name, incoming)
 

@@ -156,6 +156,7 @@ _EXPLAINED = _object(
         "changes": _STRINGS,
         "attempts": _list_of(_OBJECT),
         "labels": _list_of(_OBJECT),
+        "approvals": _list_of(_OBJECT),
     }
 )
 _DISPATCHED = _object(
@@ -174,6 +175,7 @@ _DISPATCHED = _object(
         "effort": _STRING,
         "detail": _STRING,
         "withheld": _MAYBE_OBJECT,
+        "released": _FLAG,
         "handoff": _MAYBE_OBJECT,
     }
 )

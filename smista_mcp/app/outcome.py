@@ -1,0 +1,83 @@
+"""The answer of `dispatch` from what became of the phases: what the host is told to do next, and what its user may."""
+
+from collections.abc import Sequence
+
+from smista_mcp.app.consents import Asked
+from smista_mcp.core.asked import cost_words, phase_words
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.redaction import redacted
+
+_SHORT = 8
+"""Characters of an id that `smista-mcp approve` needs."""
+
+
+def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: tuple[str, ...] = ()) -> DispatchAnswer:
+    """The whole answer.
+
+    Args:
+        phases: what became of each.
+        asked: what people were asked because of it.
+        job_id: with which the host waits for, or goes on with, this job.
+        notices: what a person should know of the policy in force.
+    """
+    releases = asked.releases or {}
+    shown = tuple(_shown(phase, releases.get(phase.phase)) for phase in phases)
+    status = overall(shown)
+    codes = [phase.code for phase in shown if phase.status == status and phase.code]
+    traces = [phase.trace_id for phase in shown if phase.trace_id]
+    return DispatchAnswer(
+        status=status,
+        code=codes[0] if codes else None,
+        phases=shown,
+        next=_next(shown, asked, job_id),
+        approval_id=asked.call_id or next(iter(releases.values()), None),
+        receipt_id=traces[0] if traces else None,
+        trace_id=traces[0] if traces else None,
+        notices=notices,
+    )
+
+
+def _shown(phase: DispatchedPhase, release_id: str | None) -> DispatchedPhase:
+    changed: dict[str, object] = {"detail": redacted(phase.detail)}
+    if phase.withheld is not None:
+        changed["withheld"] = phase.withheld.model_copy(update={"approval_id": release_id})
+    return phase.model_copy(update=changed)
+
+
+def _next(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str) -> str | None:
+    """What the host should do now, in words."""
+    steps = [step for phase in phases for step in [_step(phase, job_id)] if step]
+    if asked.call is not None and asked.call_id is not None:
+        sent = "\n".join(redacted(phase_words(phase)) for phase in asked.call.phases)
+        steps.append(
+            f"Waiting for your user's yes:\n{sent}\n{cost_words(asked.call.most)}. Tell your user that"
+            f" `smista-mcp approve {asked.call_id[:_SHORT]}`, run in a terminal of their own, shows all of it and asks;"
+            f' then call dispatch with job_id "{job_id}" alone. Only a person can say yes: do not run it yourself'
+        )
+    if asked.refused:
+        steps.append(asked.refused)
+    return "\n".join(steps) or None
+
+
+def _step(phase: DispatchedPhase, job_id: str) -> str | None:
+    name = f"phase {phase.phase} ({phase.intent})"
+    if phase.status == "handoff":
+        return f"{name} is yours: {phase.handoff.detail}" if phase.handoff else f"{name} {phase.detail}"
+    if phase.status == "approval_required":
+        return f"{name} needs a person: {phase.detail}"
+    if phase.withheld is not None:
+        return _withheld(name, phase.withheld.path, phase.withheld.bytes, phase.withheld.approval_id, job_id)
+    return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
+
+
+def _withheld(name: str, path: str, size: int, approval_id: str | None, job_id: str) -> str:
+    text = (
+        f"the answer of {name} was made from restricted content, so it is for your user alone: {size} bytes in {path},"
+        " which they open themselves. Do not open it: your provider would see it"
+    )
+    if approval_id is None:
+        return f"{text}. Nobody can release it to you"
+    return (
+        f"{text}. To let you have it they run `smista-mcp approve {approval_id[:_SHORT]}` in a terminal of their own,"
+        f' which shows the text; then call dispatch with job_id "{job_id}" alone'
+    )

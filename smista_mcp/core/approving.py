@@ -1,0 +1,124 @@
+"""Decisions that wait for a person, and what becomes of them once somebody has said yes. Pure."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+
+from smista_mcp.core.approval import Approved, Need
+from smista_mcp.core.asked import AskedCall, Step, asked_call, covering, permit
+from smista_mcp.core.costing import price_range, usd
+from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.modelref import HOST
+from smista_mcp.core.routing import Routed
+from smista_mcp.core.selection import Candidate
+from smista_mcp.core.snapshot import Snapshot, digest
+from smista_mcp.core.task import Task
+from smista_mcp.core.values import Locality, Status
+
+_FRAME_TOKENS = 512
+"""More than our own words in a prompt have."""
+_ANSWER_TOKENS = 8192
+"""What an earlier answer that goes along may have; where it has more and a limit is near, a person is asked again."""
+
+
+def call_of(
+    task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext], world: Snapshot
+) -> AskedCall | None:
+    """What a person would be asked for a call; None where nothing of it needs a yes, or none could be recognised.
+
+    One request stands for the whole call: every phase that waits for a yes, and every remote model that a phase would
+    fall back to.
+    """
+    if not world.key:
+        return None  # without a key of this installation anybody could make up the key of a call
+    attempts = 1 + world.market.policy.dispatch.max_retries
+    found = (_step(one, context, attempts) for one, context in zip(routed, contexts, strict=True))
+    steps = [step for step in found if step is not None]
+    return asked_call(task, steps, world.market.policy.providers, world.key) if steps else None
+
+
+def with_approvals(
+    task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext], world: Snapshot
+) -> tuple[Routed, ...]:
+    """The decisions with every yes that covers this very call; as they are where there is none."""
+    call = call_of(task, routed, contexts, world) if world.approvals else None
+    held = covering(call, world.approvals) if call is not None else None
+    if held is None:
+        return tuple(routed)
+    attempts = 1 + world.market.policy.dispatch.max_retries
+    return tuple(_permitted(one, context, held, attempts) for one, context in zip(routed, contexts, strict=True))
+
+
+def _step(one: Routed, context: PhaseContext, attempts: int) -> Step | None:
+    """The phase as a person is asked about it; None where nobody has to be asked."""
+    decision = one.decision
+    waits = decision.status is Status.APPROVAL_REQUIRED
+    if not waits and decision.status is not Status.ROUTED:
+        return None
+    needs: set[Need] = set()
+    targets = tuple(candidate for candidate in one.candidates if candidate.needs_approval)
+    if waits and not one.candidates:
+        targets = _cheapest(one.over_limit)
+        needs.add("cost")
+    elif waits and not one.candidates[0].needs_approval:
+        targets = tuple(c for c in one.candidates if c.locality is Locality.REMOTE and c.provider != HOST)
+        needs.add("unconfirmed")
+    if not targets:
+        return None
+    if any(candidate.needs_approval for candidate in targets):
+        needs.add("remote")
+    return Step(
+        phase=one.phase,
+        context=context,
+        withheld=one.floor.withheld,
+        targets=targets,
+        most=tuple(_most(target, one, attempts) for target in targets),
+        needs=frozenset(needs),
+        reason=decision.reason,
+        later=not waits,
+    )
+
+
+def _most(target: Candidate, one: Routed, attempts: int) -> str | None:
+    """What a phase may cost on a target, our own words around the task and earlier answers included.
+
+    The estimate of a decision leaves those out. A limit that a person has agreed to is checked against what is sent.
+    """
+    more = _FRAME_TOKENS + _ANSWER_TOKENS * len(one.phase.depends_on)
+    frame = price_range(target.facts, input_tokens=more, expected_output=0, attempts=attempts)
+    if target.cost is None or frame is None:
+        return None
+    return usd(Decimal(target.cost.max) + Decimal(frame.max), ROUND_CEILING)
+
+
+def _cheapest(over_limit: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The one that a person is asked about where every candidate is over the limit: the least that would do."""
+    priced = [candidate for candidate in over_limit if candidate.cost is not None]
+    return (min(priced, key=lambda c: Decimal(c.cost.max if c.cost else 0)),) if priced else ()
+
+
+def _permitted(one: Routed, context: PhaseContext, held: Approved, attempts: int) -> Routed:
+    step = _step(one, context, attempts)
+    if step is None:
+        return one
+    decision = one.decision
+    chosen = step.targets if not one.candidates else one.candidates
+    first = chosen[0]
+    inputs = {**decision.inputs, "approvals": digest([held.key, held.marks])}
+    waited = decision.status is Status.APPROVAL_REQUIRED
+    decision = decision.model_copy(
+        update={
+            "inputs": inputs,
+            "decision_id": hashlib.sha256(
+                json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
+            ).hexdigest(),
+            "status": Status.ROUTED,
+            "code": None,
+            "reason": f"a person has approved it: {decision.reason}" if waited else decision.reason,
+            "model": first.written,
+            "resolved_model": first.resolved,
+            "rejected": tuple(gone for gone in decision.rejected if gone.model not in {c.written for c in chosen}),
+        }
+    )
+    return one._replace(decision=decision, candidates=chosen, permit=permit(held, step))

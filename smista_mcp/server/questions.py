@@ -1,0 +1,140 @@
+"""Asking the host's user in a form: as a request of ours in the handshake era, as a reply that wants input since.
+
+Only an accepted form whose one required field says `approve` is a yes. Hosts without anybody in front of them accept
+empty forms, decline or cancel: all of that is no answer, and the request waits for `smista-mcp approve`.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp_types import (
+    CallToolRequestParams,
+    ClientCapabilities,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from smista_mcp.server.lists import Context
+
+_FIELD = "answer"
+_YES = "approve"
+_ASKED = "approval"
+"""The key of the one question in a reply that wants input."""
+MOST_PENDING = 200
+"""Questions that may be out at once; the oldest is forgotten, and its answer then counts for nothing."""
+FORM: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        _FIELD: {
+            "type": "string",
+            "title": "Your decision",
+            "description": "approve: this once, exactly as described; refuse: nothing is sent",
+            "enum": [_YES, "refuse"],
+        }
+    },
+    "required": [_FIELD],
+}
+
+
+def is_yes(result: object) -> bool:
+    """Whether a form came back with a yes: accepted, and with the one word in the one field."""
+    return isinstance(result, ElicitResult) and result.action == "accept" and (result.content or {}).get(_FIELD) == _YES
+
+
+class Pending(NamedTuple):
+    """A question that a reply has asked.
+
+    Attributes:
+        call: hash of the arguments: the answer counts for a repetition of exactly this call.
+    """
+
+    approval_id: str
+    job_id: str
+    owner: str
+    call: str
+
+
+class Questions:
+    """The questions that replies of this process have asked and that nobody has answered yet."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, Pending] = {}
+
+    def ask(self, pending: Pending) -> str:
+        """Keeps a question, and returns the state by which its answer is known."""
+        while len(self._pending) >= MOST_PENDING:
+            del self._pending[next(iter(self._pending))]
+        state = secrets.token_hex(16)
+        self._pending[state] = pending
+        return state
+
+    def answered(self, state: str | None, owner: str, call: str) -> Pending | None:
+        """The question that a repeated call answers, once; None where this process asked it no such thing."""
+        found = self._pending.get(state or "")
+        if found is None or (found.owner, found.call) != (owner, call):
+            return None
+        return self._pending.pop(state or "")
+
+
+class Person:
+    """The user of the host during one call, as far as the host lets us ask."""
+
+    def __init__(self, ctx: Context, params: CallToolRequestParams) -> None:
+        self._ctx = ctx
+        self._params = params
+
+    @property
+    def state(self) -> str | None:
+        """What the host repeats of our reply that wanted input."""
+        return self._params.request_state
+
+    @property
+    def said_yes(self) -> bool:
+        """Whether the repeated call brings a yes."""
+        return is_yes((self._params.input_responses or {}).get(_ASKED))
+
+    @property
+    def call(self) -> str:
+        """The hash of what is called with."""
+        return call_digest(self._params.arguments or {})
+
+    @property
+    def can_be_asked(self) -> bool:
+        return has_forms(self._ctx.session.client_capabilities)
+
+    @property
+    def by_reply(self) -> bool:
+        """Whether the question has to be a reply to the call."""
+        return self._ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+    async def says_yes(self, question: str) -> bool:
+        """Asks in a form of the host and waits for the answer, however long it takes; the host may cancel the call."""
+        try:
+            return is_yes(await self._ctx.session.elicit_form(question, FORM, self._ctx.request_id))
+        except (MCPError, NoBackChannelError, ValueError):  # it cannot after all, or what came back is no form
+            return False
+
+
+def has_forms(capabilities: ClientCapabilities | None) -> bool:
+    """Whether a host says that it can show a form; `elicitation: {}` is how older ones say it."""
+    elicitation = capabilities.elicitation if capabilities else None
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def reply(question: str, state: str) -> InputRequiredResult:
+    """The reply that asks."""
+    params = ElicitRequestFormParams(message=question, requested_schema=FORM)
+    return InputRequiredResult(input_requests={_ASKED: ElicitRequest(params=params)}, request_state=state)
+
+
+def call_digest(arguments: Mapping[str, object]) -> str:
+    """What tells two calls apart."""
+    text = json.dumps(arguments, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,373 @@
+"""A person's yes: what it lets happen, once, and what it never does."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+from model_server import Reply, serving
+from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
+
+from smista_mcp.app import App
+from smista_mcp.app.consents import Consents
+from smista_mcp.core.asked import CallRequest, ReleaseRequest
+from smista_mcp.core.dispatched import DispatchAnswer
+from smista_mcp.core.task import Task
+from smista_mcp.errors import Code, NotFound
+from smista_mcp.ledger.approvals import ApprovalBook
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "canary-7f3a9c"
+ASK = Task(text="What is a unit test?")
+FILE = Task(text="explain src/a.py", paths=("src/a.py",))
+SECRET = Task(text="explain secrets/plan.txt")
+STEPS = Task(text="Explain secrets/plan.txt, then write a README")
+A, B = "openai-compat:a/m", "openai-compat:b/m"
+LIMIT = '[[routing.rules]]\nname = "cheap"\nmodel = "{model}"\ncost_limit = "0.000001"\n'
+LOCAL_THEN = '[[routing.rules]]\nname = "questions stay"\nintent = "chat"\nmodel = "ollama/m"\n'
+
+
+def yes(app: App, answer: DispatchAnswer, *, session: bool = False) -> None:
+    assert answer.approval_id is not None
+    Consents(app.world).grant(answer.approval_id, "terminal", session=session)
+
+
+def state(bench: Bench, answer: DispatchAnswer) -> str:
+    assert answer.approval_id is not None
+    return ApprovalBook.open(bench.state).stored(answer.approval_id, datetime.now(UTC)).state
+
+
+@pytest.fixture
+def secret(bench: Bench) -> Path:
+    return bench.write("secrets/plan.txt", f"the plan: {CANARY}\n")
+
+
+# ---------------------------------------------------------------------------------------------------- remote models
+
+
+async def test_a_yes_lets_the_same_call_go_on_once(bench: Bench) -> None:
+    async with serving(Reply(("one",)), Reply(("two",))) as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            first = await app.dispatch(ASK)
+            assert (first.status, remote.heard) == ("approval_required", [])
+            assert first.approval_id is not None
+            assert f"smista-mcp approve {first.approval_id[:8]}" in (first.next or "")
+            yes(app, first)
+            second = await app.dispatch(ASK)
+            third = await app.dispatch(ASK)
+    assert (second.status, only(second).answer) == ("completed", "one")
+    assert (second.job_id, state(bench, first)) == (first.job_id, "used")
+    assert (third.status, len(remote.heard)) == ("approval_required", 1)
+    assert third.approval_id != first.approval_id
+
+
+async def test_a_job_goes_on_by_its_id(bench: Bench) -> None:
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            first = await app.dispatch(ASK)
+            assert first.job_id is not None
+            assert (await app.join(first.job_id)).status == "approval_required"
+            yes(app, first)
+            assert (await app.join(first.job_id)).status == "completed"
+            assert (await app.join(first.job_id)).status == "completed"
+    assert len(remote.heard) == 1
+
+
+async def test_a_yes_is_found_by_another_process_and_spent_there(bench: Bench) -> None:
+    async with serving() as remote:
+        policy = default(A) + compat("a", remote.v1)
+        app = bench.app(policy)
+        async with app.running():
+            first = await app.dispatch(ASK)
+            yes(app, first)
+        later = bench.app(policy)
+        assert later.route(ASK).decisions[0].status == "routed"
+        assert "approvals" in later.route(ASK).decisions[0].inputs
+        async with later.running():
+            assert (await later.dispatch(ASK)).status == "completed"
+        assert later.route(ASK).decisions[0].status == "approval_required"
+    assert len(remote.heard) == 1
+
+
+async def test_of_two_dispatches_one_gets_the_yes(bench: Bench) -> None:
+    async with serving() as remote:
+        policy = default(A) + compat("a", remote.v1)
+        apps = [bench.app(policy), bench.app(policy)]
+        answers: list[DispatchAnswer] = []
+        async with apps[0].running(), apps[1].running():
+            yes(apps[0], await apps[0].dispatch(ASK))
+
+            async def run(app: App) -> None:
+                answers.append(await app.dispatch(ASK))
+
+            async with anyio.create_task_group() as group:
+                for app in apps:
+                    group.start_soon(run, app)
+    assert sorted(answer.status for answer in answers) == ["approval_required", "completed"]
+    assert len(remote.heard) == 1
+
+
+async def test_a_changed_byte_is_another_call(bench: Bench) -> None:
+    bench.write("src/a.py", "x = 1\n")
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            first = await app.dispatch(FILE)
+            yes(app, first)
+            bench.write("src/a.py", "x = 2\n")
+            second = await app.dispatch(FILE)
+            assert (second.status, remote.heard) == ("approval_required", [])
+            assert second.approval_id != first.approval_id
+            bench.write("src/a.py", "x = 1\n")
+            assert (await app.dispatch(FILE)).status == "completed"
+    assert len(remote.heard) == 1
+
+
+@pytest.mark.parametrize("change", ["target", "address", "price", "words"])
+async def test_another_target_address_price_or_word_is_another_call(bench: Bench, change: str) -> None:
+    async with serving() as remote, serving() as other:
+        first_policy = default(A) + compat("a", remote.v1, price="1") + compat("b", other.v1, price="1")
+        app = bench.app(first_policy)
+        async with app.running():
+            yes(app, await app.dispatch(ASK))
+            policies = {
+                "target": first_policy.replace(default(A), default(B)),
+                "address": default(A) + compat("a", other.v1, price="1"),
+                "price": default(A) + compat("a", remote.v1, price="2"),
+            }
+            bench.write_policy(policies.get(change, first_policy))
+            task = ASK.model_copy(update={"text": f"{ASK.text} "}) if change == "words" else ASK
+            assert (await app.dispatch(task)).status == "approval_required"
+    assert remote.heard == other.heard == []
+
+
+async def test_a_fallback_is_covered_with_the_first_target(bench: Bench) -> None:
+    async with serving(Reply(status=500)) as remote, serving(Reply(("from b",))) as other:
+        app = bench.app(default(A, B) + compat("a", remote.v1) + compat("b", other.v1))
+        async with app.running():
+            yes(app, await app.dispatch(ASK))
+            answer = await app.dispatch(ASK)
+    assert only(answer).answer == "from b"
+    assert len(remote.heard) == 1
+
+
+async def test_a_yes_is_not_spent_where_a_local_model_answers(bench: Bench) -> None:
+    async with serving() as remote, serving(Reply(status=500), Reply(("here",))) as local:
+        app = bench.app(default("ollama/m", A) + compat("a", remote.v1) + ollama(local.root))
+        async with app.running():
+            first = await app.dispatch(ASK)
+            assert first.status == "approval_required"
+            yes(app, first)
+            assert only(await app.dispatch(ASK)).answer == "here"
+    assert (remote.heard, state(bench, first)) == ([], "granted")
+
+
+async def test_a_yes_ends_after_a_day(bench: Bench) -> None:
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            first = await app.dispatch(ASK)
+            assert first.approval_id is not None
+            stored = Consents(app.world).stored(first.approval_id)
+            book, before = ApprovalBook.open(bench.state), datetime.now(UTC) - timedelta(hours=25)
+            assert stored.request is not None
+            old = book.request(stored.key, stored.request, workspace="elsewhere", host="x", now=before)
+            book.grant(old, "terminal", before)
+            assert (await app.dispatch(ASK)).status == "approval_required"
+    assert remote.heard == []
+
+
+async def test_a_session_covers_the_provider_in_this_workspace_and_nothing_else(bench: Bench, secret: Path) -> None:
+    bench.write("src/a.py", "x = 1\n")
+    async with serving() as remote, serving() as other:
+        providers = compat("a", remote.v1, price="1000") + compat("b", other.v1)
+        app = bench.app(default(A) + providers)
+        async with app.running():
+            yes(app, await app.dispatch(ASK), session=True)
+            assert (await app.dispatch(ASK)).status == "completed"
+            assert (await app.dispatch(FILE)).status == "completed"
+            assert (await app.dispatch(SECRET)).code == Code.RESTRICTED_CONTENT
+            bench.write_policy(default(B) + providers)
+            assert (await app.dispatch(ASK)).status == "approval_required"
+            bench.write_policy(LIMIT.format(model=A) + providers)
+            assert (await app.dispatch(ASK)).status == "approval_required"
+    assert (len(remote.heard), other.heard) == (2, [])
+
+
+async def test_denied_is_denied_whatever_was_approved(bench: Bench) -> None:
+    async with serving() as remote:
+        policy = default(A) + compat("a", remote.v1)
+        app = bench.app(policy)
+        async with app.running():
+            yes(app, await app.dispatch(ASK), session=True)
+            bench.write_policy(policy + '[privacy.remote]\nmode = "deny"\n')
+            answer = await app.dispatch(ASK)
+    assert (answer.status, remote.heard) == ("refused", [])
+
+
+async def test_a_forged_id_answers_nothing(bench: Bench) -> None:
+    app = bench.app(default(A))
+    with pytest.raises(NotFound):
+        Consents(app.world).grant("0" * 32, "terminal")
+
+
+# ------------------------------------------------------------------------------------------------------------- cost
+
+
+async def test_a_yes_lifts_the_limit_of_a_rule_up_to_what_was_shown(bench: Bench) -> None:
+    async with serving() as remote:
+        app = bench.app(LIMIT.format(model=A) + compat("a", remote.v1, price="5") + ALLOWED)
+        async with app.running():
+            first = await app.dispatch(ASK)
+            assert (first.status, remote.heard) == ("approval_required", [])
+            request = Consents(app.world).stored(first.approval_id or "").request
+            assert isinstance(request, CallRequest)
+            assert (request.needs, request.most is not None) == (("cost",), True)
+            yes(app, first)
+            second = await app.dispatch(ASK)
+    assert (second.status, len(remote.heard)) == ("completed", 1)
+
+
+async def test_a_budget_is_lifted_by_nobody(bench: Bench) -> None:
+    budget = '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "0.000001"\n'
+    async with serving() as remote:
+        policy = LIMIT.format(model=A) + compat("a", remote.v1, price="5") + ALLOWED
+        app = bench.app(policy)
+        async with app.running():
+            yes(app, await app.dispatch(ASK))
+            bench.write_policy(policy + budget)
+            answer = await app.dispatch(ASK)
+    assert (answer.status, remote.heard) != ("completed", [])
+    assert remote.heard == []
+
+
+# ---------------------------------------------------------------------------------------------------------- release
+
+
+async def test_a_released_text_reaches_the_host_marked_and_is_recorded(bench: Bench, secret: Path) -> None:
+    async with serving(Reply(("it says ", CANARY))) as local:
+        app = bench.app(default("ollama/m") + ollama(local.root))
+        async with app.running():
+            first = await app.dispatch(SECRET)
+            phase = only(first)
+            assert (phase.code, phase.answer, phase.released) == (Code.ANSWER_WITHHELD, None, False)
+            assert phase.withheld is not None
+            assert (phase.withheld.approval_id, first.job_id is not None) == (first.approval_id, True)
+            assert phase.withheld.path in (first.next or "")
+            consents = Consents(app.world)
+            request = consents.stored(first.approval_id or "").request
+            assert isinstance(request, ReleaseRequest)
+            assert (consents.text_of(request), request.destinations) == (f"it says {CANARY}", ("host",))
+            assert CANARY not in request.model_dump_json()
+            yes(app, first)
+            second = await app.dispatch(SECRET)
+            again = await app.join(first.job_id or "")
+    assert (only(second).answer, only(second).released, only(second).label) == (f"it says {CANARY}", True, "restricted")
+    assert (only(again).answer, len(local.heard)) == (f"it says {CANARY}", 1)
+    stored = ApprovalBook.open(bench.state).stored(first.approval_id or "", datetime.now(UTC))
+    assert [event.event for event in stored.events][:3] == ["requested", "granted", "used"]
+    assert stored.events[2].trace_id == phase.trace_id
+
+
+async def test_a_text_that_was_changed_in_its_file_is_not_shown(bench: Bench, secret: Path) -> None:
+    async with serving(Reply((CANARY,))) as local:
+        app = bench.app(default("ollama/m") + ollama(local.root))
+        async with app.running():
+            first = await app.dispatch(SECRET)
+    consents = Consents(app.world)
+    request = consents.stored(first.approval_id or "").request
+    assert isinstance(request, ReleaseRequest)
+    Path(request.file).write_text("harmless", encoding="utf-8")
+    with pytest.raises(Exception, match="not the text"):
+        consents.text_of(request)
+
+
+async def test_another_text_of_the_same_task_is_not_released(bench: Bench, secret: Path) -> None:
+    async with serving(Reply((CANARY,)), Reply((f"{CANARY} more",))) as local:
+        app = bench.app(default("ollama/m") + ollama(local.root))
+        async with app.running():
+            yes(app, await app.dispatch(SECRET))
+            bench.write("secrets/plan.txt", "another plan\n")
+            second = await app.dispatch(SECRET)
+    assert (only(second).answer, only(second).code) == (None, Code.ANSWER_WITHHELD)
+
+
+async def test_a_released_text_goes_to_the_models_of_the_next_step(bench: Bench, secret: Path) -> None:
+    async with serving(Reply(("a readme",))) as remote, serving(Reply((CANARY,))) as local:
+        app = bench.app(LOCAL_THEN + default(A) + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
+        async with app.running():
+            first = await app.dispatch(STEPS)
+            assert [phase.status for phase in first.phases] == ["completed", "refused"]
+            request = Consents(app.world).stored(first.approval_id or "").request
+            assert isinstance(request, ReleaseRequest)
+            assert request.destinations == ("host", A)
+            yes(app, first)
+            second = await app.join(first.job_id or "")
+    assert [phase.status for phase in second.phases] == ["completed", "completed"]
+    assert (len(local.heard), len(remote.heard), CANARY in remote.heard_text) == (1, 1, True)
+    assert (second.phases[1].answer, second.phases[1].label) == ("a readme", None)
+    rows = reports(app, second)
+    assert rows[-1].receipt is not None
+    assert [item.path for item in rows[-1].receipt.sent] == ["answer of phase 0"]
+
+
+async def test_what_comes_from_blocked_paths_is_released_by_nobody(bench: Bench) -> None:
+    bench.write("vault/plan.txt", f"{CANARY}\n")
+    blocked = '[privacy.remote]\nmode = "allow"\nblocked_paths = ["vault/**"]\n'
+    async with serving() as remote, serving(Reply((CANARY,))) as local:
+        app = bench.app(LOCAL_THEN + default(A) + compat("a", remote.v1) + ollama(local.root) + blocked)
+        async with app.running():
+            answer = await app.dispatch(Task(text="Explain vault/plan.txt, then write a README"))
+    first = answer.phases[0]
+    assert first.withheld is not None
+    assert (first.withheld.approval_id, answer.approval_id, remote.heard) == (None, None, [])
+
+
+async def test_a_text_with_a_secret_in_it_is_released_by_nobody(bench: Bench, secret: Path) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    async with serving(Reply((f"the token is {token}",))) as local:
+        app = bench.app(default("ollama/m") + ollama(local.root))
+        async with app.running():
+            answer = await app.dispatch(SECRET)
+    phase = only(answer)
+    assert phase.withheld is not None
+    assert (phase.withheld.approval_id, answer.approval_id) == (None, None)
+
+
+async def test_a_binding_rule_keeps_a_text_from_models_whatever_a_person_says(bench: Bench, secret: Path) -> None:
+    rule = '[[routing.rules]]\nname = "own"\npaths = ["secrets/**"]\nmodel = "ollama/m"\nlocal_only = true\n'
+    async with serving() as remote, serving(Reply((CANARY,))) as local:
+        app = bench.app(rule + LOCAL_THEN + default(A) + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
+        async with app.running():
+            first = await app.dispatch(STEPS)
+            request = Consents(app.world).stored(first.approval_id or "").request
+            assert isinstance(request, ReleaseRequest)
+            assert request.destinations == ("host",)
+            yes(app, first)
+            second = await app.join(first.job_id or "")
+    assert [phase.status for phase in second.phases] == ["completed", "refused"]
+    assert remote.heard == []
+
+
+async def test_an_organisation_that_says_file_keeps_it_from_the_host(bench: Bench, secret: Path) -> None:
+    org = bench.home / "org.toml"
+    org.write_text('[privacy]\nhost_answers = "file"\n', encoding="utf-8")
+    org.chmod(0o600)
+    async with serving(Reply((CANARY,))) as local:
+        app = bench.app(default("ollama/m") + ollama(local.root), SMISTA_ORG_POLICY=str(org))
+        async with app.running():
+            answer = await app.dispatch(SECRET)
+    assert answer.approval_id is None
+
+
+async def test_where_nothing_can_be_kept_nobody_is_asked(bench: Bench) -> None:
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        bench.state.mkdir()
+        (bench.state / "ledger.db").write_text("no database", encoding="utf-8")
+        async with app.running():
+            answer = await app.dispatch(ASK)
+    assert (answer.status, answer.approval_id, remote.heard) == ("approval_required", None, [])
