@@ -13,6 +13,7 @@ from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama, only
 
 from smista_mcp.app import App, Caller
+from smista_mcp.app.consents import Consents
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Attachment, Task
@@ -384,3 +385,43 @@ async def test_a_labelled_turn_is_recorded_as_it_was_judged(bench: Bench, secret
     assert phase.decision.locality is Locality.LOCAL
     assert {"session", "context"} <= phase.decision.inputs.keys()
     assert [row[1:] for row in rows(bench, "answer_label", "sequence", "phase", "label")] == [(0, "restricted")] * 2
+
+
+# ------------------------------------------------------------------------------------------------- with a person's yes
+
+FIRST_HERE = '[[routing.rules]]\nname = "questions stay"\nintent = "chat"\nmodel = "ollama/m"\n'
+STEPS = "Explain what a mutex is, then write a README"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_job_that_goes_on_after_a_yes_stays_in_its_session(bench: Bench, *, begun: bool) -> None:
+    async with serving(Reply(("# Locks",))) as remote, serving(Reply(("hi",)), Reply(("a lock",))) as local:
+        app = bench.app(FIRST_HERE + default(A) + compat("a", remote.v1) + ollama(local.root))
+        async with app.running():
+            session = "new"
+            if begun:
+                session = (await app.dispatch(Task(text="What is a trait?", session="new"))).session or ""
+            task = Task(text=STEPS, session=session)
+            first = await app.dispatch(task)
+            assert first.approval_id is not None
+            Consents(app.world).grant(first.approval_id, "terminal", session=False)
+            second = await app.dispatch(task)
+    assert (first.status, second.status) == ("approval_required", "completed")
+    assert (second.session, len(remote.heard)) == (first.session, 1)
+    assert (second.session == session, len(local.heard)) == (begun, 1 + begun)
+    answers = [answer for (answer,) in rows(bench, "turn", "answer")]
+    assert answers == [*(["hi"] if begun else []), "hi" if not begun else "a lock", "# Locks"]
+
+
+async def test_a_released_answer_keeps_its_label_in_the_session(bench: Bench, secret: Path) -> None:
+    async with serving() as remote, serving(Reply((f"it says {CANARY}",))) as local:
+        app = bench.app(FIRST_HERE + default(A) + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
+        async with app.running():
+            first = await app.dispatch(SECRET)
+            withheld = only(first).withheld
+            assert withheld is not None
+            if withheld.approval_id is not None:
+                Consents(app.world).grant(withheld.approval_id, "terminal", session=False)
+            plan = Task(text="plan a rewrite of it", session=first.session)
+            later = await app.dispatch(plan)
+    assert (later.status, later.code, remote.heard) == ("refused", Code.RESTRICTED_CONTENT, [])
