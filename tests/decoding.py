@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from smista_mcp.core.values import Effort
-from smista_mcp.providers.base import CompletionRequest, Event, Finished, Message, TextDelta, WireProtocol
+from smista_mcp.providers.base import CompletionRequest, Event, Finished, Message, TextDelta, ToolCall, WireProtocol
 from smista_mcp.providers.lines import LineSplitter
 
 
@@ -31,6 +31,15 @@ def decoded(
     protocol: WireProtocol, chunks: Iterable[bytes], request: CompletionRequest | None = None
 ) -> tuple[str, Finished]:
     """The whole text and the end of an answer; raises what the decoder raises."""
+    texts, calls, end = heard(protocol, chunks, request)
+    assert calls == [] or end.stop_reason != "stop"
+    return texts, end
+
+
+def heard(
+    protocol: WireProtocol, chunks: Iterable[bytes], request: CompletionRequest | None = None
+) -> tuple[str, list[ToolCall], Finished]:
+    """The whole text, the calls of tools and the end of an answer; raises what the decoder raises."""
     decoder = protocol.decoder(request or a_request())
     splitter = LineSplitter()
     events: list[Event] = []
@@ -42,5 +51,6 @@ def decoded(
         events += decoder.end()
     *texts, end = events
     assert isinstance(end, Finished)
-    assert all(isinstance(event, TextDelta) for event in texts)
-    return "".join(event.text for event in texts if isinstance(event, TextDelta)), end
+    assert not any(isinstance(event, Finished) for event in texts)
+    said = "".join(event.text for event in texts if isinstance(event, TextDelta))
+    return said, [event for event in texts if isinstance(event, ToolCall)], end

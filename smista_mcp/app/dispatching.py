@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -16,6 +16,7 @@ from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
+from smista_mcp.context.survey import Caps, Survey
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.facts import ContextItem
@@ -109,6 +110,7 @@ class Dispatching:
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
         )
         work = [
@@ -123,15 +125,20 @@ class Dispatching:
         asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
         job.asked = asked.ids
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
-        answer = told(phases, asked, job.job_id, (*policy.notices, *unrecorded, *conversation.troubles))
+        answer = told(phases, asked, job.job_id, (*prepared.notices, *unrecorded, *conversation.troubles))
         session = conversation.session
         return answer if session is None else answer.model_copy(update={"session": session.session_id})
+
+    def _survey(self, prepared: Prepared) -> Callable[[], Survey] | None:
+        settings = self._world.settings
+        root, environ = settings.workspace, settings.environment.variables
+        return None if root is None else lambda: Survey(root, prepared.book.guard.unsendable, Caps(), environ)
 
 
 def _pieces(collected: Collected) -> list[Piece]:
     return [
         Piece(
-            block=Block(_title(content.item), content.text),
+            block=Block(_title(content.item), content.text, followed=content.item.kind == "skill"),
             path=content.item.path,
             sha256=content.item.digest,
             tokens=content.item.tokens,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.app.caller import Caller
+from smista_mcp.app.skillshelf import check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
@@ -38,6 +39,7 @@ class Prepared(NamedTuple):
         ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
         asked: what a person would be asked before all of it goes on; None where nobody has to be.
         scans: what was searched for secrets so far.
+        notices: what a person should know of the policy in force and of the skills that are run.
     """
 
     book: Rulebook
@@ -48,6 +50,7 @@ class Prepared(NamedTuple):
     ledger: Ledger | None
     workspace: str | None
     scans: Scans
+    notices: tuple[str, ...]
     asked: "AskedCall | None" = None
 
     @property
@@ -66,13 +69,16 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
-        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
+        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid`, `path_outside_workspace` or
+            `unknown_skill`.
         StateUnavailable: the task names a session, and the ledger cannot be read.
     """
-    book = world.book()
+    book, there, caps = world.book(), world.shelf(), Caps()
     check_model(task)
+    check_skill(task.skill, book.reader.skills, there)
     phases = read(task, book, changed=_changed(world, book))
     scans = Scans(book.policy.secrets_allowed)
+    skills = {name: there.take(name, caps.file_bytes) for name in dict.fromkeys(p.skill for p in phases) if name}
     collected = collect(
         CollectRequest(
             task=task,
@@ -82,6 +88,8 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
             environ=world.settings.environment.variables,
             allowed=book.policy.secrets_allowed,
             scans=scans,
+            caps=caps,
+            skills=skills,
         )
     )
     if task.session is not None:
@@ -103,8 +111,10 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    digest = world.workspace_digest()
-    return Prepared(book, phases, collected, routed, host, ledger, digest, scans, asked)
+    remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
+    ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
+    notices = (*book.policy.notices, *remarks, *ignoring)
+    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices, asked)
 
 
 def _asks(routed: Routed) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from smista_mcp.core.secretscan import SecretFact, secrets_in
+from smista_mcp.core.secretscan import SecretFact, placed_secrets, secrets_in
 from smista_mcp.core.secretscan.memory import Scans
 
 
@@ -30,9 +30,9 @@ class SecretLabels:
             return found
         return tuple(fact._replace(line=fact.line + first_line - 1) for fact in found)
 
-    def of_part(self, text: str) -> tuple[SecretFact, ...]:
-        """The secrets of a part of a diff."""
-        return secrets_in(text, self._allowed)
+    def of_part(self, text: str) -> tuple[tuple[SecretFact, int, int], ...]:
+        """The secrets of a part of a diff, each with where it begins and the place behind its end."""
+        return placed_secrets(text, self._allowed)
 
     def of_names(self, names: Iterable[str]) -> tuple[SecretFact, ...]:
         """The secrets in names; none of them has a line."""

@@ -103,7 +103,12 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved, attempts: int
     if step is None:
         return one
     decision = one.decision
-    chosen = step.targets if not one.candidates else one.candidates
+    covered = permit(held, step)
+    # what a person has seen is what goes: a model that was approved so looks at nothing else
+    chosen = tuple(
+        candidate._replace(tools=()) if candidate.resolved in covered.models else candidate
+        for candidate in one.candidates or step.targets
+    )
     first = chosen[0]
     inputs = {**decision.inputs, "approvals": digest([held.key, held.marks])}
     waited = decision.status is Status.APPROVAL_REQUIRED
@@ -118,7 +123,8 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved, attempts: int
             "reason": f"a person has approved it: {decision.reason}" if waited else decision.reason,
             "model": first.written,
             "resolved_model": first.resolved,
+            "tools": first.tools,
             "rejected": tuple(gone for gone in decision.rejected if gone.model not in {c.written for c in chosen}),
         }
     )
-    return one._replace(decision=decision, candidates=chosen, permit=permit(held, step))
+    return one._replace(decision=decision, candidates=chosen, permit=covered)

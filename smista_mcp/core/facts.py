@@ -82,6 +82,7 @@ class PhaseContext(NamedTuple):
     Attributes:
         text_tokens: of its words, where nobody has the words any more; None where they are there to be counted.
         secrets: what the scan found in its words and in the names of what it works on.
+        tools: of `skills.DELEGATE_TOOLS`, those that its skill leaves a delegate; None where it says nothing of tools.
     """
 
     paths: tuple[PathFact, ...] = ()
@@ -90,6 +91,7 @@ class PhaseContext(NamedTuple):
     left_out: tuple[LeftOut, ...] = ()
     text_tokens: int | None = None
     secrets: tuple[SecretFact, ...] = ()
+    tools: frozenset[str] | None = None
 
 
 _EMPTY = PhaseContext()
@@ -119,6 +121,7 @@ def canonical(context: PhaseContext) -> bytes:
         ],
         [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
         context.secrets,
+        *(() if context.tools is None else (sorted(context.tools),)),
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
 

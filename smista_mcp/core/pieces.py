@@ -29,10 +29,15 @@ _SIGNED: dict[PieceKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A named piece of text that goes along."""
+    """A named piece of text that goes along.
+
+    Attributes:
+        followed: whether it is a skill: what stands in it is to be done.
+    """
 
     title: str
     text: str
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ from smista_mcp.core.modelref import HOST
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
+from smista_mcp.core.readtools import tools_of
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
+from smista_mcp.core.skills import narrowed_grants
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -87,6 +89,7 @@ def _decide(
     least = floor(book.guard, phase, context, needed)
     led = _led(task, phase, context, world, needed)
     rule = led.placed.rule if led.placed else None
+    grants = narrowed_grants(permissions(policy, rule), context.tools)
     ask = Ask(
         intent=phase.intent.name,
         effort=led.effort,
@@ -98,6 +101,7 @@ def _decide(
         cost_limit=rule.cost_limit if rule else None,
         budgets=world.budgets,
         of_organisation=not led.override and _of_organisation(led, policy),
+        tools=tools_of(phase.intent.name, grants, context),
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection
@@ -132,12 +136,13 @@ def _decide(
         context=listed(chosen.context if chosen else _unsent(context)),
         tokens=chosen.tokens if chosen else needed,
         cost=chosen.cost if chosen else None,
-        permissions=permissions(policy, rule),
+        permissions=grants,
         host=world.market.host.name,
         fallback_used=chosen is not None and selection.fell_back,
         override_used=led.override,
         recorded=recorded,
         inputs=inputs,
+        tools=chosen.tools if chosen else (),
         handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
     return Routed(decision, phase, rule, least, selection.accepted, spare, selection.over_limit)
@@ -277,7 +282,8 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
     if selection.over_limit:
         cheapest = min(selection.over_limit, key=lambda c: Decimal(c.cost.max) if c.cost else Decimal(0))
-        reason = f"every candidate is over the limit; the cheapest, `{cheapest.written}`, {_detail(rejected, cheapest)}"
+        detail = next((r.detail for r in rejected if r.model == cheapest.written), "")
+        reason = f"every candidate is over the limit; the cheapest, `{cheapest.written}`, {detail}"
         return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, cheapest)
     budget = next((r for r in rejected if r.code is Code.BUDGET_EXCEEDED), None)
     if plugin is not None and plugin.dropped:  # whatever else stood against others: these could have served
@@ -329,10 +335,6 @@ def _asked_first(lost: str, chosen: Candidate, policy: Policy) -> _Verdict:
         f" confirmed, so that `{chosen.written}` would get the task; take that out, or write it into your own policy"
     )
     return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, chosen)
-
-
-def _detail(rejected: Sequence[Rejected], candidate: Candidate) -> str:
-    return next((r.detail for r in rejected if r.model == candidate.written), "")
 
 
 def _affordable(ask: Ask, world: Snapshot) -> str:

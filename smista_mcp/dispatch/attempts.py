@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from smista_mcp.context.survey import Survey
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
@@ -21,20 +22,19 @@ from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
+from smista_mcp.dispatch.exchanges import NO_LOOKING
+from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
+from smista_mcp.dispatch.rounds import Rounds, rounds_of
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
-from smista_mcp.providers.base import Event, Finished, TextDelta, Timeouts, Usage, WireRequest
+from smista_mcp.providers.base import Event, Finished, Timeouts, ToolCall, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
 """What a server may say that it used; anything else is not repeated."""
-
-_LEAST_CAP = 64 * 1024
-_BYTES_A_TOKEN = 8
-"""Bytes of an answer for each token that was asked for: more than any text needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Tools:
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
         claims: what people have said yes to.
+        survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
     """
 
@@ -63,6 +64,7 @@ class Tools:
     key: bytes = field(repr=False)
     workspace: str | None = None
     claims: Claims = field(default_factory=Claims)
+    survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
 
 
@@ -73,12 +75,16 @@ class Answered:
     Attributes:
         cost: USD; None where it is unknown.
         sent: what the model was given besides the words.
+        calls: what the model asks to see before it answers.
+        seen: every form of every path that the model was shown something of.
     """
 
     text: str
     finished: Finished
     cost: Decimal | None
     label: Label | None
+    calls: tuple[ToolCall, ...] = ()
+    seen: tuple[str, ...] = ()
     sent: tuple[Piece, ...] = ()
 
 
@@ -117,9 +123,10 @@ async def attempt(
     """
     try:
         tools.claims.check(work.routed, candidate)
-        released = tools.bounds._replace(released=work.released(candidate.resolved))
-        tools = replace(tools, bounds=released)
-        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds)
+        tools = replace(tools, bounds=tools.bounds._replace(released=work.released(candidate.resolved)))
+        rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
+        looking = rounds.looking if rounds else NO_LOOKING
+        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             with _until(deadline, "its server was not ready in time", sent=False):
@@ -127,9 +134,45 @@ async def attempt(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
             await tools.claims.spend(work.routed, candidate, work.trace_id)
-            return await _Request(tools, work, candidate, payload, connection).made(deadline, heard)
+            return await _conversed(_Request(tools, work, candidate, payload, connection), rounds, deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
+
+
+async def _conversed(request: "_Request", rounds: Rounds | None, deadline: float, heard: Heard) -> Answered | Failed:
+    """Asks, and shows what the model asks to see, until it answers. Costs and tokens are those of all requests."""
+    answers: list[Answered] = []
+    while True:
+        try:
+            outcome = await request.made(deadline, heard)
+            if isinstance(outcome, Answered):
+                answers.append(outcome)
+                if rounds is None or not rounds.goes_on(outcome.calls):
+                    return _joined(answers)
+                request = await request.next(rounds, outcome, deadline)
+                continue
+        except ProviderError as error:
+            if not answers:
+                raise
+            outcome = Failed(request.candidate, error, label=answers[-1].label)
+        return replace(outcome, cost=_sum([*(answer.cost for answer in answers), outcome.cost]))
+
+
+def _joined(answers: Sequence[Answered]) -> Answered:
+    """The last answer, with what all of them took."""
+    last = answers[-1]
+    usages = [answer.finished.usage for answer in answers]
+    usage = Usage(*(_sum(counts) for counts in zip(*map(astuple, usages), strict=True)))
+    return replace(last, finished=replace(last.finished, usage=usage), cost=_sum([one.cost for one in answers]))
+
+
+_N = TypeVar("_N", int, Decimal)
+
+
+def _sum(amounts: Sequence[_N | None]) -> _N | None:
+    """None where one of them is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known[1:], known[0]) if len(known) == len(amounts) else None
 
 
 @contextmanager
@@ -173,7 +216,7 @@ class _Request:
         """
         wire, stream = self._departure()
         attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key, self.connection.target.base_url))
-        listening = _Listening(heard, _longest(self.payload.request.max_output_tokens))
+        listening = Listening(heard, longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with _until(deadline, "its answer was not complete in time", sent=True):
@@ -191,6 +234,19 @@ class _Request:
             with anyio.CancelScope(shield=True):
                 await self._settled(attempt_id, listening, end)
         return answer
+
+    async def next(self, rounds: Rounds, answer: Answered, deadline: float) -> Self:
+        """The request that follows an answer with calls, built anew from all that was shown.
+
+        Raises:
+            ProviderError: it may not be made.
+        """
+        tools, room = self.tools, self.payload.room(self.candidate)
+        pieces = await rounds.follow(answer.text, answer.calls, answer.label, room=room, deadline=deadline)
+        tools.known.extend(pieces)
+        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
+        tools.allowance.check(self.work.routed, self.candidate, payload.most)
+        return replace(self, payload=payload)
 
     def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
         """The request as bytes, and its answer, for which nothing is sent before somebody listens."""
@@ -248,7 +304,7 @@ class _Request:
         if not self._local:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
-    async def _settled(self, attempt_id: str | None, listening: "_Listening", end: _End) -> None:
+    async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         if attempt_id is None or self.tools.ledger is None:
             return
@@ -268,14 +324,14 @@ class _Request:
         except (StateUnavailable, NotFound):
             return  # the reservation stays and counts in full; the answer is not lost for it
 
-    def _said_model(self, listening: "_Listening") -> str | None:
+    def _said_model(self, listening: Listening) -> str | None:
         """What the server says that it used. Of a labelled request it is not repeated: it might be the content."""
         name = listening.finished.model if listening.finished else None
         if not name or self.payload.label or not _MODEL_NAME.fullmatch(name):
             return None
         return f"{self.candidate.provider}/{name}"
 
-    def _answer(self, listening: "_Listening") -> Answered:
+    def _answer(self, listening: Listening) -> Answered:
         finished = listening.finished
         if finished is None:
             raise ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
@@ -286,12 +342,14 @@ class _Request:
                 code=Code.CONTEXT_TRUNCATED,
                 sent=True,
             )
-        text = listening.text.strip()
+        text, calls = listening.text.strip(), tuple(listening.calls) if self.payload.request.tools else ()
         if not text and finished.stop_reason == "content_filter":
             raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
-        if not text:
+        if not text and not calls:
             raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, self.payload.sent)
+        seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
+        sent = self.payload.sent
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
@@ -311,44 +369,3 @@ class _Request:
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens or 0,
         )
-
-
-class _Listening:
-    """What was heard of an answer so far."""
-
-    def __init__(self, heard: Heard, longest: int) -> None:
-        self._heard = heard
-        self._left = longest
-        self._text: list[str] = []
-        self.finished: Finished | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(self._text)
-
-    @property
-    def usage(self) -> Usage:
-        return self.finished.usage if self.finished else Usage()
-
-    async def to(self, stream: AsyncGenerator[Event]) -> None:
-        """Hears the answer to its end, or to where it is longer than any answer that was asked for."""
-        async with aclosing(stream):
-            async for event in stream:
-                if not isinstance(event, TextDelta):
-                    self.finished = event
-                    continue
-                self._note(event.text)
-                if self._left < 0:
-                    self.finished = Finished("length", Usage())
-                    return
-
-    def _note(self, text: str) -> None:
-        data = text.encode("utf-8", "replace")
-        self._text.append(text if len(data) <= self._left else data[: self._left].decode("utf-8", "ignore"))
-        self._left -= len(data)
-        self._heard(len(self._text))
-
-
-def _longest(tokens: int | None) -> int:
-    """Bytes that an answer of so many tokens may have."""
-    return max(_LEAST_CAP, _BYTES_A_TOKEN * (tokens or 0))

@@ -16,6 +16,7 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Locality
+from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
@@ -57,7 +58,7 @@ class Payload:
 
     Attributes:
         cleared: the same request as a remote model may have it; None where it is for a local one.
-        most: USD that the one request may cost; None where the price is unknown.
+        most: USD that the request may cost, with those that may follow it; None where the price is unknown.
         label: that of an answer made from it.
     """
 
@@ -67,6 +68,11 @@ class Payload:
     withheld: tuple[WithheldItem, ...]
     most: Decimal | None
     label: Label | None
+
+    def room(self, candidate: Candidate) -> int:
+        """Tokens of the window that are left beside the request and room for an answer."""
+        answer = min(self.request.max_output_tokens or 0, candidate.window // 4)
+        return candidate.window - (self.request.prompt_tokens or 0) - _ROOM - answer
 
     def receipt(self, wire: WireRequest, key: bytes, address: str) -> Receipt:
         """What is about to leave in a request to this address.
@@ -116,18 +122,24 @@ def keyed_hash(key: bytes, sha256: str) -> str:
     return f"keyed:{hmac.digest(key, sha256.encode('ascii'), 'sha256').hex()}"
 
 
-def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds) -> Payload:
+def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking: Looking = NO_LOOKING) -> Payload:
     """Builds the payload for a target from nothing but what this target may have.
+
+    Args:
+        candidate: the target.
+        work: the phase.
+        bounds: what holds in this call.
+        looking: what it has asked to see so far in this attempt, and how it may go on.
 
     Raises:
         ProviderError: `restricted_content`, `secret_detected` or `context_window_exceeded`; nothing was sent.
     """
     named = [piece for piece in work.pieces if piece.place in candidate.included]  # the others its own report names
-    pieces = [*named, *work.answers]
+    pieces = [*named, *work.answers, *looking.pieces]
     report = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
 
     def build(chosen: Sequence[Piece]) -> Built[CompletionRequest]:
-        return _built(candidate, work, chosen)
+        return _built(candidate, work, chosen, looking)
 
     if candidate.locality is Locality.LOCAL:
         built = build(pieces)
@@ -139,14 +151,17 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds) -> Paylo
     places = {piece.place for piece in sent if piece.place is not None}
     free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
     label = label_of(work.routed.floor, places, [piece.label for piece in sent if piece.sha256 not in free])
-    return Payload(request, cleared, sent, (*report, *kept), _most(candidate, request), label)
+    withheld = (*report, *kept, *looking.withheld)
+    return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label)
 
 
-def _built(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> Built[CompletionRequest]:
+def _built(
+    candidate: Candidate, work: Assignment, pieces: Sequence[Piece], looking: Looking
+) -> Built[CompletionRequest]:
     """The request with as many of the pieces as fit; what only helps gives way, the last named first."""
     chosen = list(pieces)
     left: list[WithheldItem] = []
-    while (request := _request(candidate, work, chosen)) is None:
+    while (request := _request(candidate, work, chosen, looking)) is None:
         spare = next((piece for piece in reversed(chosen) if not piece.required), None)
         if spare is None:
             needed = sum(piece.tokens for piece in chosen)
@@ -157,15 +172,22 @@ def _built(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> B
             )
         chosen.remove(spare)
         left.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
-    return Built(request, tuple(chosen), tuple(message.parts for message in request.messages), tuple(left))
+    texts = tuple(text for message in request.messages for text in message.texts)
+    return Built(request, tuple(chosen), texts, tuple(left))
 
 
-def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> CompletionRequest | None:
+def _request(
+    candidate: Candidate, work: Assignment, pieces: Sequence[Piece], looking: Looking
+) -> CompletionRequest | None:
     """The request; None where it leaves no room for an answer."""
     decision, phase = work.routed.decision, work.routed.phase
     patch = decision.permissions["file_write"] is not Grant.DENY
-    asked = messages(phase.intent.name, phase.text, [piece.block for piece in pieces], patch=patch)
-    prompt = round(sum(count_tokens(message.content) for message in asked) * candidate.facts.token_factor)
+    blocks = [piece.block for piece in pieces if piece.kind not in OF_ROUNDS]
+    asked = messages(phase.intent.name, phase.text, blocks, patch=patch, looks=looking.looks)
+    asked = (*asked, *looking.messages(pieces))
+    words = sum(count_tokens(message.content) for message in asked)
+    words += sum(count_tokens(part.text) for message in asked for part in message.call_parts)
+    prompt = round((words + tokens_of(looking.tools)) * candidate.facts.token_factor)
     expected = _expected(candidate, phase.intent.name, decision.effort)
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
@@ -178,6 +200,7 @@ def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) ->
         context_window=candidate.window,
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
+        tools=looking.tools,
     )
 
 
@@ -188,12 +211,14 @@ def _expected(candidate: Candidate, intent: Intent, effort: Effort) -> int:
     return expected_output_tokens(intent, effort)
 
 
-def _most(candidate: Candidate, request: CompletionRequest) -> Decimal | None:
-    """What this one request may cost, its answers from earlier steps included."""
+def _most(candidate: Candidate, request: CompletionRequest, looking: Looking) -> Decimal | None:
+    """What this request may cost, and those that may follow it because the model asks to see more."""
     price = price_range(
         candidate.facts,
         input_tokens=request.prompt_tokens or 0,
         expected_output=request.max_output_tokens or 0,
         attempts=1,
+        rounds=looking.rounds,
+        grown=looking.grown,
     )
     return None if price is None else Decimal(price.max)

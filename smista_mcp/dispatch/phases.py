@@ -94,7 +94,8 @@ def _missing(work: PhaseWork) -> list[LeftOut]:
         item.required and item.kind != "answer" for item in work.context.items
     ):
         return []
-    return [left for left in work.context.left_out if left.kind == "file" and not left.reason.startswith("restricted")]
+    files = [left for left in work.context.left_out if left.kind == "file" and left.part]
+    return [left for left in files if not left.reason.startswith("restricted")]
 
 
 _READING = frozenset({Intent.CHAT, Intent.ANALYZE, Intent.REVIEW, Intent.SUMMARIZE})
@@ -238,7 +239,7 @@ class _Run:
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
         before = [self._kept[d].hold for d in phase.depends_on]
-        hold = hold_on(work.routed, work.context, self._tools.bounds.guard.blocked, before, secret=bool(secrets))
+        hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=bool(secrets))
         self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
         return self._shown(self._kept[phase.index])
 

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.dispatched import DispatchedPhase
-from smista_mcp.core.facts import PhaseContext
-from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.floor import Guard, sight
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.routing import Routed
+from smista_mcp.dispatch.payloads import Assignment
 
+_ANY_SIZE = 10**9
+"""Tokens: a rule that binds from some size on counts as one that binds."""
 _NOBODY = "which nobody can release"
 
 
@@ -44,30 +46,38 @@ class Hold(NamedTuple):
     models: str | None = None
 
 
-def hold_on(
-    routed: Routed, context: PhaseContext, blocked: GlobSet, inherited: Iterable[Hold], *, secret: bool
-) -> Hold:
+def hold_on(work: Assignment, seen: Iterable[str], guard: Guard, inherited: Iterable[Hold], *, secret: bool) -> Hold:
     """What stands against the release of a phase's answer, whatever a person says.
 
     Args:
-        routed: the phase.
-        context: its context; all of it counts, whether or not the model was given it.
-        blocked: paths of which nothing ever leaves.
+        work: the phase; all of its context counts, whether or not the model was given it.
+        seen: every form of every path that the model was shown something of.
+        guard: of the policy: of `blocked_paths` nothing ever leaves, and a binding rule binds whatever a person says.
         inherited: of the answers that it was made from.
         secret: whether a secret stands in the text itself.
     """
     before = list(inherited)
-    forms = [form for path in context.paths if path.required for form in path.forms or (path.path,)]
+    context = work.context
+    forms = [*seen, *(form for path in context.paths if path.required for form in path.forms or (path.path,))]
     forms += [form for item in context.items for form in item.forms or (item.path,)]
     everything = next((one.all for one in before if one.all), None)
-    if any(blocked.hits(form) for form in forms):
+    if any(guard.blocked.hits(form) for form in forms):
         everything = f"`[privacy.remote] blocked_paths` holds something that it was made from, {_NOBODY}"
     if secret:
         everything = f"it holds a secret, {_NOBODY}"
     models = everything or next((one.models for one in before if one.models), None)
-    if models is None and (routed.floor.bound or any(item.derived == "local" for item in context.items)):
-        models = "a local_only rule binds the work that it comes from"
+    if models is None and _bound(work, forms, guard):
+        models = "a local_only rule binds something that it was made from"
     return Hold(everything, models)
+
+
+def _bound(work: Assignment, forms: Iterable[str], guard: Guard) -> bool:
+    """Whether a rule keeps the phase or a part of it here, whatever the size of the phase."""
+    least = work.routed.floor
+    if least.bound or least.kept:
+        return True
+    found = (sight(guard, work.routed.phase, (form,), _ANY_SIZE) for form in forms) if guard.bindings else ()
+    return any(one is not None and one.kept for one in found)
 
 
 @dataclass(frozen=True, slots=True)

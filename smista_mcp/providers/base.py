@@ -13,7 +13,35 @@ from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import ProviderError
 
+Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that a model may call.
+
+    Attributes:
+        parameters: the JSON schema of its arguments, an object.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model calls. Nothing in it is checked: it may be no tool of ours, and no JSON.
+
+    Attributes:
+        id: the server's own; empty where it gave none.
+        arguments: the text of a JSON object, if the model kept to it.
+    """
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +50,27 @@ class Message:
 
     Attributes:
         parts: what the content is put together of. Without them it cannot go to a remote model.
+        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part.
+        answers: of a tool's message, the call that it answers.
     """
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: str
     parts: tuple[Part, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    call_parts: tuple[Part, ...] = ()
+    answers: ToolCall | None = None
 
     @classmethod
-    def of(cls, role: Literal["system", "user", "assistant"], *parts: Part) -> Self:
+    def of(cls, role: Role, *parts: Part) -> Self:
         """A message that is put together of these parts."""
         return cls(role, joined(parts), parts)
+
+    @property
+    def texts(self) -> tuple[tuple[Part, ...], ...]:
+        """Every text of it that a model reads, in parts: the content, then the arguments of each call."""
+        content = (self.parts,) if self.content or not self.calls else ()
+        return (*content, *((part,) for part in self.call_parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +80,7 @@ class CompletionRequest:
     Attributes:
         context_window: tokens that the model takes in all; sent where the protocol can (Ollama's `num_ctx`).
         prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
+        tools: what the model may call; with none, nothing of tools goes to the wire.
     """
 
     model: str
@@ -50,6 +90,7 @@ class CompletionRequest:
     context_window: int | None = None
     prompt_tokens: int | None = None
     temperature: float | None = None
+    tools: tuple[ToolSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +128,8 @@ class Finished:
     truncated: bool = False
 
 
-Event = TextDelta | Finished
+Event = TextDelta | ToolCall | Finished
+"""A `ToolCall` is whole, and comes before `Finished`."""
 
 
 @dataclass(frozen=True, slots=True)

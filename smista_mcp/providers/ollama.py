@@ -22,6 +22,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.failures import ErrorObject, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.toolwire import ToolCalls, ollama_messages, specs
 from smista_mcp.providers.windows import ROOM_FOR_TEMPLATE, context_needed, prompt_tokens
 from smista_mcp.providers.wirejson import member
 
@@ -54,14 +55,16 @@ class Ollama:
             options["num_predict"] = request.max_output_tokens
         if request.temperature is not None:
             options["temperature"] = request.temperature
-        body = {
+        body: dict[str, object] = {
             "model": request.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": ollama_messages(request.messages),
             "stream": True,
             "truncate": False,
             "shift": False,
             "options": options,
         }
+        if request.tools:
+            body["tools"] = specs(request)
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return WireRequest(
             path="/api/chat",
@@ -91,7 +94,7 @@ class OllamaDecoder:
         self._num_ctx = num_ctx
         self._prompt_tokens = prompt_tokens
         self._begun = False
-        self._called_tool = False
+        self._calls = ToolCalls()
         self._finished = False
 
     def feed(self, line: bytes) -> tuple[Event, ...]:
@@ -109,9 +112,9 @@ class OllamaDecoder:
         if message is None and "done" not in chunk:
             raise not_of_protocol("is not a chat of Ollama")
         text = wirejson.text(member(message, "content"))
-        self._called_tool = self._called_tool or bool(member(message, "tool_calls"))
+        self._calls.feed(member(message, "tool_calls"))
         events: tuple[Event, ...] = (TextDelta(text),) if text else ()
-        return (*events, self._finish(chunk)) if chunk.get("done") is True else events
+        return (*events, *self._calls.whole(), self._finish(chunk)) if chunk.get("done") is True else events
 
     def end(self) -> tuple[Event, ...]:
         if not self._finished:
@@ -121,8 +124,8 @@ class OllamaDecoder:
     def _finish(self, chunk: dict[str, object]) -> Finished:
         self._finished = True
         reason = chunk.get("done_reason")
-        stop: StopReason = "tool_calls" if self._called_tool else "unknown"
-        if isinstance(reason, str) and not self._called_tool:
+        stop: StopReason = "tool_calls" if self._calls else "unknown"
+        if isinstance(reason, str) and (not self._calls or reason == "length"):
             stop = _STOP_REASONS.get(reason, "unknown")
         read = wirejson.count(chunk.get("prompt_eval_count"))
         return Finished(

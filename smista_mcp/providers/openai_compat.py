@@ -23,6 +23,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.failures import ErrorObject, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.toolwire import ToolCalls, chat_messages, specs
 from smista_mcp.providers.wirejson import member
 
 _STOP_REASONS: Mapping[str, StopReason] = {
@@ -68,7 +69,7 @@ class OpenAiCompat:
     def encode(self, request: CompletionRequest) -> WireRequest:
         body: dict[str, object] = {
             "model": request.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": chat_messages(request.messages),
             "stream": True,
             "stream_options": {"include_usage": True},
             **self.sampling,
@@ -77,6 +78,8 @@ class OpenAiCompat:
             body["max_tokens"] = request.max_output_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
+        if request.tools:
+            body["tools"] = specs(request)
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return WireRequest(
             path="/chat/completions",
@@ -130,6 +133,7 @@ class ChatDecoder:
         self._request_id: str | None = None
         self._refused = False
         self._finished = False
+        self._calls = ToolCalls()
 
     def feed(self, line: bytes) -> tuple[Event, ...]:
         if self._finished:
@@ -152,7 +156,7 @@ class ChatDecoder:
         self._blank()
         if self._stop is None:
             raise not_of_protocol("ended before it was complete" if self._begun else "is empty")
-        return (self._finish(),)
+        return self._finish()
 
     def _other(self, line: bytes) -> tuple[Event, ...]:
         if not self._begun:
@@ -181,7 +185,7 @@ class ChatDecoder:
         if self._pending:
             payload = self._joined(payload)
         elif payload == b"[DONE]":
-            return (self._finish(),)
+            return self._finish()
         try:
             chunk = wirejson.parse_object(payload)
         except ValueError:
@@ -207,7 +211,9 @@ class ChatDecoder:
         events: tuple[Event, ...] = ()
         for choice in wirejson.items(chunk.get("choices")):
             if not member(choice, "index"):  # we ask for one choice
-                text = self._text_of(member(choice, "delta"))
+                delta = member(choice, "delta")
+                self._calls.feed(member(delta, "tool_calls"))
+                text = self._text_of(delta)
                 if text:
                     events = (*events, TextDelta(text))
                 self._note_stop(choice)
@@ -224,9 +230,11 @@ class ChatDecoder:
         if not choices:
             raise not_of_protocol("holds no choice")
         self._note(answer)
-        text = self._text_of(member(choices[0], "message"))
+        message = member(choices[0], "message")
+        self._calls.feed(member(message, "tool_calls"))
+        text = self._text_of(message)
         self._note_stop(choices[0])
-        return (TextDelta(text), self._finish()) if text else (self._finish(),)
+        return (TextDelta(text), *self._finish()) if text else self._finish()
 
     def _text_of(self, message: object) -> str:
         content = member(message, "content")
@@ -254,10 +262,12 @@ class ChatDecoder:
         if isinstance(reason, str) and reason:
             self._stop = _STOP_REASONS.get(reason, "unknown")
 
-    def _finish(self) -> Finished:
+    def _finish(self) -> tuple[Event, ...]:
         self._finished = True
         stop = "content_filter" if self._refused else (self._stop or "unknown")
-        return Finished(stop, self._usage, self._model, self._request_id)
+        if self._calls and stop in ("stop", "unknown"):
+            stop = "tool_calls"  # some servers call tools and say that they stopped
+        return (*self._calls.whole(), Finished(stop, self._usage, self._model, self._request_id))
 
 
 def _joined_parts(message: object) -> str:

@@ -146,6 +146,7 @@ _DECISION = _object(
         "override_used": _FLAG,
         "recorded": _FLAG,
         "inputs": _OBJECT,
+        "tools": _STRINGS,
         "handoff": _MAYBE_OBJECT,
     }
 )

@@ -1,5 +1,6 @@
 """A person's yes: what it lets happen, once, and what it never does."""
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -350,6 +351,23 @@ async def test_a_binding_rule_keeps_a_text_from_models_whatever_a_person_says(be
             second = await app.join(first.job_id or "")
     assert [phase.status for phase in second.phases] == ["completed", "refused"]
     assert remote.heard == []
+
+
+async def test_a_part_that_a_rule_keeps_here_keeps_the_text_from_models(bench: Bench, secret: Path) -> None:
+    bench.write("src/auth/a.py", "a = 1\n")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(bench.workspace)]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+        subprocess.run([*git, *command], check=True)
+    bench.write("src/auth/a.py", "a = 2\n")
+    rule = '[[routing.rules]]\nname = "auth"\npaths = ["src/auth/**"]\nmodel = "ollama/m"\nlocal_only = true\n'
+    async with serving() as remote, serving(Reply((CANARY,))) as local:
+        docs = f'[[routing.rules]]\nname = "docs"\nintent = "document"\nmodel = "{A}"\n'
+        app = bench.app(docs + rule + default("ollama/m") + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
+        async with app.running():
+            answer = await app.dispatch(Task(text="Rename the plan in secrets/plan.txt, then write the docs"))
+        request = Consents(app.world).stored(answer.approval_id or "").request
+    assert isinstance(request, ReleaseRequest)
+    assert ("a = 2" in local.heard_text, request.destinations) == (True, ("host",))
 
 
 async def test_an_organisation_that_says_file_keeps_it_from_the_host(bench: Bench, secret: Path) -> None:
