@@ -29,6 +29,7 @@ from workbench import ALLOWED, Bench, compat, default, ollama, only
 from smista_mcp.app import App
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
+from smista_mcp.core.values import Intent
 from smista_mcp.dispatch.jobs import Progress
 from smista_mcp.errors import Code
 
@@ -214,3 +215,21 @@ async def test_a_step_of_a_mixed_task_is_judged_by_the_session_and_by_the_steps_
     assert free_of_it(answer)
     assert [(phase.status, phase.label) for phase in answer.phases[:2]] == [("completed", None)] * 2
     assert (answer.phases[2].status, answer.phases[2].label) == ("completed", "restricted")
+
+
+async def test_what_a_delegate_looked_at_itself_is_where_the_label_comes_from(bench: Bench) -> None:
+    bench.write("secrets/plan.txt", f"the plan: {CANARY}\n")
+    look = Reply((), calls=(("read_file", {"path": "secrets/plan.txt"}),))
+    replies = (look, Reply((f"it says {CANARY}",)), Reply(("short",)))
+    async with serving() as remote, serving(*replies, tools=True) as local:
+        app = bench.app(default("ollama/m", A) + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
+        async with app.running():
+            first = await app.dispatch(Task(text="review the code", intent=Intent.REVIEW, session="new"))
+            later = await app.dispatch(FOLLOW.model_copy(update={"session": first.session}))
+        stories = [app.explain(only(answer).trace_id).phases[0].labels for answer in (first, later)]
+    assert [only(answer).label for answer in (first, later)] == ["restricted"] * 2
+    assert remote.heard == []
+    ends = {labels[0].origin[-1] for labels in stories}
+    assert len(ends) == 1
+    assert "secrets/plan.txt" in str(ends.pop())
+    assert free_of_it(first, later, *stories)
