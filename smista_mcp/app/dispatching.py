@@ -13,6 +13,7 @@ from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
 from smista_mcp.app.outcome import told
 from smista_mcp.app.preparing import Prepared, prepare
+from smista_mcp.app.recalling import Talk
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
 from smista_mcp.context.survey import Caps, Survey
@@ -27,6 +28,7 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connections
+from smista_mcp.dispatch.conversation import Conversation
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.dispatch.releases import Done
@@ -54,11 +56,14 @@ class Dispatching:
     ) -> DispatchAnswer:
         """Carries a task out, or joins the job that carries the same one out for the same client right now."""
         kept: dict[int, Done] = {}
+        talk = Talk(self._world, task, caller)
 
         async def work(job: Job) -> DispatchAnswer:
-            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, abandon_on_cancel=True)
+            turns = await anyio.to_thread.run_sync(talk.turns)
+            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, turns, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
-            return await self._carried_out(prepared, job, kept)
+            conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
+            return await self._carried_out(prepared, job, kept, conversation)
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)
@@ -83,7 +88,9 @@ class Dispatching:
         job = self._jobs.find(job_id, caller.owner)
         return job.decisions if job else ()
 
-    async def _carried_out(self, prepared: Prepared, job: Job, kept: dict[int, Done]) -> DispatchAnswer:
+    async def _carried_out(
+        self, prepared: Prepared, job: Job, kept: dict[int, Done], conversation: Conversation
+    ) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
         pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
@@ -112,13 +119,15 @@ class Dispatching:
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
         releases = await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept)
-        delivery = Delivery(prepared.host, policy.host_answers, files, releases)
+        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation)
         phases = await carry_out(tools, work, delivery, job.standing, kept)
         await anyio.to_thread.run_sync(consents.note_deliveries, phases, job.asked)
         asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
         job.asked = asked.ids
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
-        return told(phases, asked, job.job_id, (*prepared.notices, *unrecorded))
+        answer = told(phases, asked, job.job_id, (*prepared.notices, *unrecorded, *conversation.troubles))
+        session = conversation.session
+        return answer if session is None else answer.model_copy(update={"session": session.session_id})
 
     def _survey(self, prepared: Prepared) -> Callable[[], Survey] | None:
         settings = self._world.settings
@@ -129,19 +138,23 @@ class Dispatching:
 def _pieces(collected: Collected) -> list[Piece]:
     return [
         Piece(
-            block=Block(content.item.path, content.text, followed=content.item.kind == "skill"),
+            block=Block(_title(content.item), content.text, followed=content.item.kind == "skill"),
             path=content.item.path,
             sha256=content.item.digest,
             tokens=content.item.tokens,
             required=content.item.required,
             place=place,
             restricted=_restriction(content.item),
-            label="restricted" if content.item.derived else None,
-            kind=content.item.kind,
+            label=content.item.derived,
+            kind="turn" if content.item.kind == "answer" else content.item.kind,
             forms=content.item.forms,
         )
         for place, content in enumerate(collected.contents)
     ]
+
+
+def _title(item: ContextItem) -> str:
+    return f"Earlier in this conversation ({item.path})" if item.kind == "answer" else item.path
 
 
 def _restriction(item: ContextItem) -> str | None:

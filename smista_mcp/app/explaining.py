@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from smista_mcp.app.approved import used_approvals
-from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, UsageReport
+from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, LabelReport, UsageReport
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.origins import told
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
@@ -22,12 +23,12 @@ def explained(
     routed: Sequence[Routed],
 ) -> ExplainAnswer:
     """The story of decisions just made."""
-    told: list[ExplainedPhase] = []
+    phases_told: list[ExplainedPhase] = []
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
-        told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changes(one.decision)))
-    return ExplainAnswer(phases=tuple(told), notices=book.policy.notices)
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changes(one.decision)))
+    return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
 def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswer:
@@ -95,6 +96,10 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         rules=rules,
         changes=changes(decision),
         attempts=tuple(_attempt(one) for trace in traces for one in trace.attempts),
+        labels=tuple(
+            LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
+            for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
+        ),
         approvals=used_approvals(ledger, [trace.trace_id for trace in traces]),
     )
 

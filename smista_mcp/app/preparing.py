@@ -25,6 +25,7 @@ from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRec
 
 if TYPE_CHECKING:
     from smista_mcp.core.asked import AskedCall
+    from smista_mcp.core.turns import Turn
 
 MAX_TASK_BYTES = 16 * 1024 * 1024
 """What a call may hand over by itself, whatever it came through."""
@@ -57,13 +58,20 @@ class Prepared(NamedTuple):
         return [one.context for one in self.collected]
 
 
-def prepare(world: World, task: Task, caller: Caller) -> Prepared:
+def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | None" = None) -> Prepared:
     """Reads a task, collects its context, decides and records. Runs git and reads files: keep it off an event loop.
+
+    Args:
+        world: the state of the process.
+        task: what is delegated.
+        caller: who asks.
+        turns: those before it in its session; None to look them up.
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
         SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid`, `path_outside_workspace` or
             `unknown_skill`.
+        StateUnavailable: the task names a session, and the ledger cannot be read.
     """
     book, there, caps = world.book(), world.shelf(), Caps()
     check_model(task)
@@ -84,6 +92,11 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             skills=skills,
         )
     )
+    if task.session is not None:
+        from smista_mcp.app.recalling import earlier_turns, with_turns  # noqa: PLC0415  few calls have one
+
+        turns = earlier_turns(world, task, caller) if turns is None else turns
+        collected = with_turns(turns, task, collected, phases)
     contexts = [one.context for one in collected]
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
     snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
@@ -211,6 +224,7 @@ def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) ->
                 restricted=i.restricted,
                 derived=i.derived,
                 secrets=_secrets(i.secrets),
+                origin=i.origin,
             )
             for i in context.items
         ),

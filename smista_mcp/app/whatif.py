@@ -293,6 +293,7 @@ def _context(facts: PhaseFacts, policy: Policy) -> PhaseContext:
                 restricted=item.restricted if _still(item.restricted, patterns) else None,
                 derived=item.derived,
                 secrets=_secrets(item.secrets, policy),
+                origin=item.origin,
             )
             for item in facts.items
         ),

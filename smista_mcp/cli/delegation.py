@@ -168,6 +168,8 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
     where = destinations(app)
     for phase in answer.phases:
         yield from _receipts(app, phase, where)
+    if answer.session is not None:
+        yield f"\nsession {one_line(answer.session)}: go on with --session {one_line(answer.session)}"
     if answer.status not in ("completed", "running") and answer.next:
         yield f"\nnext: {content(answer.next)}"
 
@@ -209,6 +211,9 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
         rule = explained.decision.matched_rule
         yield f"  rule:  {one_line(rule.name) if rule else 'none, the default route'}"
         yield f"  why:   {one_line(explained.decision.reason)}"
+        for label in printable(explained).labels:
+            if label.trace_id == phase.trace_id:
+                yield f"  from:  {label.told}"
         for attempt in explained.attempts:
             if attempt.trace_id == phase.trace_id:
                 yield from attempt_lines(printable(attempt), where, indent="  ")

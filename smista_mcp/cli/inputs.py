@@ -58,6 +58,7 @@ def read_task(options: Options, tool: ToolName = "route") -> Task:
         "model": options.model,
         "effort": options.effort,
         "context": options.context,
+        "session": options.session,
     }
     return task_of({name: value for name, value in given.items() if value is not None}, tool)
 

@@ -39,6 +39,7 @@ class Options(Namespace):
     diff: Path | None = None
     model: str | None = None
     effort: str | None = None
+    session: str | None = None
     context: Sequence[str] | None = None
     # single commands
     jsonl: Path | None = None
@@ -212,6 +213,7 @@ def _task(parser: ArgumentParser) -> None:
     group.add_argument("--model", metavar="M", help="provider/model or class:NAME, where the policy allows it")
     group.add_argument("--effort", metavar="E", help="low, medium, high or xhigh")
     group.add_argument("--context", action="append", metavar="KIND", help="for example pull_request; repeatable")
+    group.add_argument("--session", metavar="S", help="go on with an earlier dispatch by its id, or `new`")
 
 
 def _check(parser: ArgumentParser) -> None:

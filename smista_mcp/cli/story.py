@@ -14,7 +14,7 @@ from smista_mcp.core.explanation import RuleVerdict, golden_view
 from smista_mcp.errors import InvalidTask
 
 _ID = re.compile(r"[0-9a-fA-F]{8,64}")
-_TASK_OPTIONS = ("intent", "skill", "path", "diff", "model", "effort", "context")
+_TASK_OPTIONS = ("intent", "skill", "path", "diff", "model", "effort", "context", "session")
 
 
 def explain(options: Options) -> int:
@@ -56,6 +56,7 @@ def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
         yield golden_view(phase.decision)
         yield from _rules(phase)
         yield from _attempts(phase, where)
+        yield from (f"\nthe answer is {one.label}:\n  {one.told}" for one in phase.labels)
         yield from map(approval_line, phase.approvals)
         if phase.changes:
             yield "\nwhat would have to change:"

@@ -47,7 +47,12 @@ class DispatchedPhase(Value):
 
 
 class DispatchAnswer(Value):
-    """The answer of `dispatch`. `next` says in words what the host should do now, if anything."""
+    """The answer of `dispatch`.
+
+    Attributes:
+        next: in words what the host should do now, if anything.
+        session: the id with which a later task goes on from here; None where none was asked for.
+    """
 
     status: JobStatus
     code: Code | None
@@ -57,6 +62,7 @@ class DispatchAnswer(Value):
     approval_id: str | None = None
     receipt_id: str | None = None
     trace_id: str | None = None
+    session: str | None = None
     notices: tuple[str, ...] = ()
 
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explanation import RuleVerdict
+from smista_mcp.core.origins import Chain
+from smista_mcp.core.pieces import Label
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Value
 
@@ -31,6 +33,15 @@ class AttemptReport(Value):
     usage: UsageReport
     cost: str | None
     receipt: Receipt | None
+
+
+class LabelReport(Value):
+    """The label of an answer and the shortest way back to what gave it; `told` says the same in words."""
+
+    trace_id: str
+    label: Label
+    origin: Chain
+    told: str
 
 
 class ApprovalReport(Value):
@@ -61,6 +72,7 @@ class ExplainedPhase(Value):
     rules: tuple[RuleVerdict, ...]
     changes: tuple[str, ...]
     attempts: tuple[AttemptReport, ...] = ()
+    labels: tuple[LabelReport, ...] = ()
     approvals: tuple[ApprovalReport, ...] = ()
 
 

@@ -1,9 +1,12 @@
 """What the shell has found out and hands to the pure core: context by label, servers by fact. No content, no secret."""
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from smista_mcp.core.origins import Chain, told
+from smista_mcp.core.pieces import Label
 from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.values import ContextKind, Locality
 
@@ -32,11 +35,13 @@ class ContextItem(NamedTuple):
 
     Attributes:
         path: relative path, or a name such as `git diff`.
-        forms: as in `PathFact`; for a diff, those of all names in it.
+        forms: as in `PathFact`; for a diff, those of all names in it; for an earlier answer, those of all that it was
+            made from.
         tokens: counted with factor 1.
         digest: SHA-256 of the content that was read, in hex.
         restricted: the pattern that restricts it; None where it is free.
-        derived: true where it is an earlier answer that carries a label.
+        derived: the label of an earlier answer; None where it has none, and for everything else.
+        origin: where that label comes from.
         secrets: what the scan found in content and name.
     """
 
@@ -47,8 +52,9 @@ class ContextItem(NamedTuple):
     digest: str
     forms: tuple[str, ...] = ()
     restricted: str | None = None
-    derived: bool = False
+    derived: Label | None = None
     secrets: tuple[SecretFact, ...] = ()
+    origin: Chain = ()
 
 
 class LeftOut(NamedTuple):
@@ -86,6 +92,45 @@ class PhaseContext(NamedTuple):
     text_tokens: int | None = None
     secrets: tuple[SecretFact, ...] = ()
     tools: frozenset[str] | None = None
+
+
+_EMPTY = PhaseContext()
+
+
+def canonical(context: PhaseContext) -> bytes:
+    """The context as bytes to be hashed: the same for equal contexts, on every machine."""
+    if context == _EMPTY:
+        return b"[]"
+    plain = [
+        [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
+        sorted(context.kinds),
+        [
+            (
+                i.path,
+                i.kind,
+                i.tokens,
+                i.required,
+                i.digest,
+                i.forms,
+                i.restricted,
+                i.derived,
+                told(i.origin),
+                i.secrets,
+            )
+            for i in context.items
+        ],
+        [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
+        context.secrets,
+        *(() if context.tools is None else (sorted(context.tools),)),
+    ]
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def turns_of(context: PhaseContext) -> PhaseContext | None:
+    """The part of a context that earlier turns of a session are; None where there is none."""
+    items = tuple(item for item in context.items if item.kind == "answer")
+    left_out = tuple(gone for gone in context.left_out if gone.kind == "answer")
+    return PhaseContext(items=items, left_out=left_out) if items or left_out else None
 
 
 class LiveModel(NamedTuple):

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
-from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.facts import ContextItem, PhaseContext
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, request_for
+from smista_mcp.core.origins import Chain, Link
+from smista_mcp.core.origins import told as told_origin
+from smista_mcp.core.pieces import Label
 from smista_mcp.core.redaction import redacted, shown
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Phase
@@ -28,6 +31,13 @@ class Guard(NamedTuple):
     remote_mode: Grant
     bindings: Sequence[PlacedRule]
     ranking: RuleIndex
+
+
+class Cause(NamedTuple):
+    """Something that labels an answer, and the way to it."""
+
+    label: Label
+    chain: Chain
 
 
 class Floor(NamedTuple):
@@ -56,6 +66,7 @@ class Floor(NamedTuple):
     kept: frozenset[int] = frozenset()
     own_models: tuple[tuple[str, ...], ...] = ()
     secret: bool = False
+    causes: tuple[Cause, ...] = ()
 
     @property
     def code(self) -> Code:
@@ -72,50 +83,101 @@ def floor(guard: Guard, phase: Phase, context: PhaseContext, context_tokens: int
     """Joins what policy, paths, content and binding rules demand of one phase."""
     reasons: list[str] = []
     withheld: dict[int, str] = {}
+    causes: list[Cause] = []
     restricted = False
     for path in context.paths:
         if path.required and (why := judge(guard, path.forms or (path.path,))):
             reasons.append(f"`{path.path}` is {why}")
+            causes.append(caused(path.path, why))
             restricted = True
     for place, item in enumerate(context.items):
-        why = f"restricted by `{item.restricted}`" if item.restricted else judge(guard, item.forms)
+        why = _why_restricted(guard, item)
         if why and item.required:
             restricted = True
             reasons.append(f"`{item.path}` is {why}")
+            causes.append(cause_of(item, why))
         if why:
             withheld[place] = why
-    secret = _secret(context, reasons, withheld)
+    secret = _secret(context, reasons, withheld, causes)
+    bound, kept = _kept_turns(context, reasons, withheld, causes)
     local_rules: tuple[str, ...] = ()
     only: tuple[PlacedRule, ...] = ()
-    kept: dict[int, str] = {}
     if guard.bindings:
         local_rules, only = _bind(guard, phase, context, context_tokens)
         reasons.extend(f"rule `{shown(name)}` is local_only" for name in local_rules)
-        kept = _withheld_by_rules(guard, phase, context, context_tokens, withheld)
-        withheld.update(kept)
+        causes.extend(caused(f"rule `{shown(name)}`", "local_only", "local") for name in local_rules)
+        by_rules = _withheld_by_rules(guard, phase, context, context_tokens, withheld)
+        withheld.update(by_rules)
+        kept |= by_rules.keys()
     denied = guard.remote_mode is Grant.DENY
     if denied:
         reasons.append('the policy says `[privacy.remote] mode = "deny"`')
     if not reasons and not withheld and not only:
         return _OPEN
     return Floor(
-        local=restricted or secret or bool(local_rules) or denied,
+        local=restricted or secret or bound or bool(local_rules) or denied,
         remote_denied=denied,
         restricted=restricted or secret,
         only_models=_targets(only),
         reasons=tuple(dict.fromkeys(reasons)),
         withheld=withheld,
-        bound=bool(local_rules),
+        bound=bound or bool(local_rules),
         kept=frozenset(kept),
         own_models=_targets([placed for placed in only if placed.trusted]),
         secret=secret and not restricted,
+        causes=tuple(dict.fromkeys(causes)),
     )
 
 
-def _secret(context: PhaseContext, reasons: list[str], withheld: dict[int, str]) -> bool:
+def caused(name: str, why: str, label: Label = "restricted") -> Cause:
+    """A first cause: what it is called and why it labels what is made from it."""
+    return Cause(label, (Link(name=redacted(name), reason=why),))
+
+
+def cause_of(item: ContextItem, why: str, label: Label = "restricted") -> Cause:
+    """An item as a cause. Of an earlier answer the way goes on to where its own label comes from.
+
+    Args:
+        item: the item.
+        why: that labels it by itself.
+        label: that of what is made from it.
+    """
+    if item.derived == label:
+        return Cause(label, (Link(name=item.path), *item.origin))
+    return caused(item.path, why, label)
+
+
+def _why_restricted(guard: Guard, item: ContextItem) -> str | None:
+    if item.restricted:
+        return f"restricted by `{item.restricted}`"
+    if item.derived == "restricted":
+        return f"restricted <- {told_origin(item.origin)}"
+    return judge(guard, item.forms)
+
+
+def _kept_turns(
+    context: PhaseContext, reasons: list[str], withheld: dict[int, str], causes: list[Cause]
+) -> tuple[bool, set[int]]:
+    """Whether an earlier answer that a rule keeps here is required, and the places of those that only a rule keeps."""
+    kept: set[int] = set()
+    bound = False
+    for place, item in enumerate(context.items):
+        if item.derived != "local" or place in withheld:
+            continue
+        kept.add(place)
+        withheld[place] = f"kept local <- {told_origin(item.origin)}"
+        if item.required:
+            bound = True
+            reasons.append(f"`{item.path}` is {withheld[place]}")
+            causes.append(cause_of(item, withheld[place], "local"))
+    return bound, kept
+
+
+def _secret(context: PhaseContext, reasons: list[str], withheld: dict[int, str], causes: list[Cause]) -> bool:
     """Whether words, names or required items hold a secret; each item that does is withheld."""
     if context.secrets:
         reasons.append(f"the task {told(context.secrets)}")
+        causes.append(caused("the words of the task", told(context.secrets)))
     found = bool(context.secrets)
     for place, item in enumerate(context.items):
         if not item.secrets:
@@ -124,6 +186,7 @@ def _secret(context: PhaseContext, reasons: list[str], withheld: dict[int, str])
         if item.required:
             found = True
             reasons.append(f"`{redacted(item.path)}` {told(item.secrets)}")
+            causes.append(caused(item.path, told(item.secrets)))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
-from smista_mcp.core.facts import HostFacts, PhaseContext
+from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
 from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.handing import handoff, host_model
@@ -72,7 +72,8 @@ def route(
         world: policy, catalog and availability.
         recorded: whether the caller's ledger will keep the decision.
     """
-    task_hash = _keyed(world.key, task.model_dump_json().encode())
+    # a session enters by what its turns bring along, not by its id
+    task_hash = _keyed(world.key, task.model_dump_json(exclude={"session"}).encode())
     return tuple(
         _decide(task, phase, context, world, task_hash, recorded=recorded)
         for phase, context in zip(phases, contexts, strict=True)
@@ -108,10 +109,12 @@ def _decide(
     verdict = _verdict(led, least, choice, ask, world, spare)
     inputs = {
         **world.digests,
-        "context": _keyed(world.key, _canonical(context)),
+        "context": _keyed(world.key, canonical(context)),
         "phase": _keyed(world.key, phase.model_dump_json().encode()),
         "task": task_hash,
     }
+    if earlier := turns_of(context):
+        inputs["session"] = _keyed(world.key, canonical(earlier))
     chosen = verdict.chosen
     decision = Decision(
         decision_id=hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest(),
@@ -381,20 +384,3 @@ def _handed(phase: Phase, ask: Ask, verdict: _Verdict, host: HostFacts, spare: s
 
 def _keyed(key: bytes, data: bytes) -> str:
     return hmac.digest(key or b"\0", data, "sha256").hex()[:32]
-
-
-def _canonical(context: PhaseContext) -> bytes:
-    if context == PhaseContext():
-        return b"[]"
-    plain = [
-        [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
-        sorted(context.kinds),
-        [
-            (i.path, i.kind, i.tokens, i.required, i.digest, i.forms, i.restricted, i.derived, i.secrets)
-            for i in context.items
-        ],
-        [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
-        context.secrets,
-        *(() if context.tools is None else (sorted(context.tools),)),
-    ]
-    return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()

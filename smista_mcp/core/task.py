@@ -47,7 +47,11 @@ class Attachment(Value):
 
 
 class Task(Value):
-    """One delegation. Only `text` is needed; everything else narrows or informs."""
+    """One delegation. Only `text` is needed; everything else narrows or informs.
+
+    Attributes:
+        session: the id of one, so that its earlier turns come along; `new` begins one.
+    """
 
     text: Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_clean), AfterValidator(_said)]
     intent: Intent | None = None
@@ -58,6 +62,7 @@ class Task(Value):
     context: tuple[ContextKind, ...] = ()
     model: Name | None = None
     effort: Effort | None = None
+    session: Name | None = None
 
 
 def given_kinds(task: Task) -> frozenset[ContextKind]:

@@ -74,6 +74,7 @@ class Answered:
 
     Attributes:
         cost: USD; None where it is unknown.
+        sent: what the model was given besides the words.
         calls: what the model asks to see before it answers.
         seen: every form of every path that the model was shown something of.
     """
@@ -84,6 +85,7 @@ class Answered:
     label: Label | None
     calls: tuple[ToolCall, ...] = ()
     seen: tuple[str, ...] = ()
+    sent: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +348,8 @@ class _Request:
         if not text and not calls:
             raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen)
+        sent = self.payload.sent
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)

@@ -18,6 +18,7 @@ from smista_mcp.core.values import Intent, Locality, Status
 from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
+from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
@@ -44,12 +45,14 @@ class Delivery:
             as strict as `file`, until the text is among the released ones.
         files: where withheld answers are kept.
         releases: texts that a person has let go.
+        conversation: where answers are taken down for later steps and calls; None where they are not.
     """
 
     host: HostFacts
     host_answers: str
     files: AnswerFiles
     releases: Releases = field(default_factory=Releases)
+    conversation: Conversation | None = None
 
     @property
     def shows_restricted(self) -> bool:
@@ -87,7 +90,9 @@ def _missing(work: PhaseWork) -> list[LeftOut]:
 
     A model that is asked to sum up a file and does not get it makes one up. A change may create its file.
     """
-    if work.routed.phase.intent.name not in _READING or any(item.required for item in work.context.items):
+    if work.routed.phase.intent.name not in _READING or any(
+        item.required and item.kind != "answer" for item in work.context.items
+    ):
         return []
     files = [left for left in work.context.left_out if left.kind == "file" and left.part]
     return [left for left in files if not left.reason.startswith("restricted")]
@@ -213,12 +218,14 @@ class _Run:
     ) -> DispatchedPhase:
         phase, delivery = work.routed.phase, self._delivery
         digest = digest_of(answer.text)
-        secret = bool(await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest))
-        if secret:
+        secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest)
+        if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
+        if delivery.conversation is not None:
+            await delivery.conversation.note(work, candidate.resolved, answer, secrets)
         piece = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
-            path=f"answer of phase {phase.index}",
+            path=answer_name(phase.index),
             sha256=digest,
             tokens=count_tokens(answer.text),
             label=answer.label,
@@ -232,7 +239,7 @@ class _Run:
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
         before = [self._kept[d].hold for d in phase.depends_on]
-        hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=secret)
+        hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=bool(secrets))
         self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
         return self._shown(self._kept[phase.index])
 

@@ -14,6 +14,7 @@ from typing import Final
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
+from smista_mcp.ledger.session_tables import SESSION_TABLES
 
 FILE: Final = "ledger.db"
 BUSY_S: Final = 5.0
@@ -72,6 +73,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX attempt_by_time ON attempt (started_at, status, cost, reserved)",
     ),
     APPROVAL_TABLES,
+    SESSION_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 
@@ -163,8 +165,8 @@ def _migrate(db: sqlite3.Connection, file: Path) -> None:
     if version < known:
         db.execute("BEGIN IMMEDIATE")
         version = _version(db)  # another process may have been faster
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and (version == 0 or "decision" not in tables):
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        if tables if version == 0 else "decision" not in tables:  # other programs count versions too
             raise StateUnavailable(f"`{file}` holds tables of another program", fix=_MOVE)
         for statements in MIGRATIONS[version:]:
             for statement in statements:

@@ -8,6 +8,8 @@ from pydantic import ConfigDict, ValidationError
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import ItemKind
+from smista_mcp.core.origins import Chain
+from smista_mcp.core.pieces import Label
 from smista_mcp.core.values import Effort, Intent, Locality, Value
 from smista_mcp.errors import Code, SmistaError, StateUnavailable
 
@@ -60,8 +62,9 @@ class ItemLabel(Value):
     required: bool
     forms: tuple[str, ...] = ()
     restricted: str | None = None
-    derived: bool = False
+    derived: Label | None = None
     secrets: tuple[SecretLabel, ...] = ()
+    origin: Chain = ()
 
 
 class PhaseFacts(Value):

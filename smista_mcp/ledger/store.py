@@ -28,7 +28,9 @@ from smista_mcp.ledger.records import (
 from smista_mcp.ledger.spending import amount, spent, timestamp
 
 if TYPE_CHECKING:
+    from smista_mcp.ledger.answer_labels import AnswerLabels
     from smista_mcp.ledger.approvals import ApprovalBook
+    from smista_mcp.ledger.sessions import Sessions
 
 
 class Ledger:
@@ -69,6 +71,20 @@ class Ledger:
     def installation_key(self) -> bytes:
         """The 32 random bytes that keyed hashes of this installation use; made at the first call."""
         return installation_key(self._folder)
+
+    @property
+    def sessions(self) -> "Sessions":
+        """The sessions in it."""
+        from smista_mcp.ledger.sessions import Sessions  # noqa: PLC0415  few calls have one
+
+        return Sessions(self._folder, self._busy_s, self.installation_key())
+
+    @property
+    def answer_labels(self) -> "AnswerLabels":
+        """The labels of answers in it, and where they come from."""
+        from smista_mcp.ledger.answer_labels import AnswerLabels  # noqa: PLC0415  what only routes has none
+
+        return AnswerLabels(self._folder, self._busy_s)
 
     @property
     def approvals(self) -> "ApprovalBook":

@@ -29,6 +29,9 @@ _MEANT = {
     "id": "job_id",
     "reasoning_effort": "effort",
     "provider": "model",
+    "session_id": "session",
+    "conversation": "session",
+    "thread": "session",
 }
 """What callers write instead of our names, where spelling alone does not tell."""
 
@@ -37,6 +40,7 @@ _EXAMPLES = {
     "paths": '["src/auth/middleware.rs"]',
     "attachments": '[{"path": "notes.md", "content": "..."}]',
     "context": '["pull_request"]',
+    "session": '"new"',
 }
 _SHOWN = 3
 """Mistakes told at once."""

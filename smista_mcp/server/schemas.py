@@ -15,7 +15,7 @@ ToolName = Literal["classify", "route", "explain", "dispatch"]
 TOOL_NAMES: tuple[ToolName, ...] = get_args(ToolName)
 """In the order in which they are listed."""
 
-TASK_FIELDS = ("text", "intent", "skill", "paths", "diff", "attachments", "context", "model", "effort")
+TASK_FIELDS = ("text", "intent", "skill", "paths", "diff", "attachments", "context", "model", "effort", "session")
 ID_FIELDS = ("decision_id", "trace_id", "job_id")
 FIELDS: dict[ToolName, tuple[str, ...]] = {
     "classify": ("text", "paths", "skill", "context"),
@@ -38,6 +38,7 @@ _WORDS: dict[ToolName, dict[str, str]] = {
         "context": "pull_request: the text is about one. Else leave out",
         "model": "Only if the user names one: provider/model or class:NAME",
         "effort": "Only if the user asks for it",
+        "session": "new, or the id that dispatch gave: its earlier turns come along",
     },
     "explain": {"text": "Or a task: this and the rest as in route"},
     "dispatch": {
@@ -155,6 +156,7 @@ _EXPLAINED = _object(
         "rules": _list_of(_OBJECT),
         "changes": _STRINGS,
         "attempts": _list_of(_OBJECT),
+        "labels": _list_of(_OBJECT),
         "approvals": _list_of(_OBJECT),
     }
 )
@@ -193,6 +195,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
             "approval_id": _MAYBE,
             "receipt_id": _MAYBE,
             "trace_id": _MAYBE,
+            "session": _MAYBE,
             "notices": _STRINGS,
         }
     )
