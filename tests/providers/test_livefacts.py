@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.facts import LiveModel, ProviderFacts
+from smista_mcp.core.modelref import is_listed_name
 from smista_mcp.core.values import Locality
 from smista_mcp.providers.livefacts import (
     from_json,
@@ -18,7 +19,7 @@ from smista_mcp.providers.livefacts import (
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NAME = st.text("abcZ019.:/-_ü", min_size=1, max_size=8)
+NAME = st.text("abcZ019.:/-_ü", min_size=1, max_size=8).filter(is_listed_name)
 MODELS = st.dictionaries(
     NAME,
     st.builds(
