@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 
 from smista_mcp.core.redaction import redacted
 from smista_mcp.errors import Code, ProviderError
+from smista_mcp.providers import wirejson
+from smista_mcp.providers.wirejson import member
 
 MAX_QUOTE = 300
 """Characters of a provider's own words that an error may repeat."""
@@ -66,6 +68,32 @@ class ErrorObject:
     message: str = ""
     words: frozenset[str] = frozenset()
     status: int | None = None
+
+
+def error_object(body: Mapping[str, object]) -> ErrorObject:
+    """What an error body says: `{"error": {...}}`, `{"error": "..."}`, `{"detail": "..."}` or `{"message": "..."}`."""
+    error = body.get("error")
+    if error is None:
+        error = body.get("detail") if isinstance(body.get("detail"), str) else body
+    if isinstance(error, str):
+        return ErrorObject(message=error)
+    code, kind = member(error, "code"), member(error, "type")
+    words = {word.lower() for word in (code, kind) if isinstance(word, str)}
+    status = code if isinstance(code, int) and not isinstance(code, bool) else None
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        status = int(code)
+    # gateways wrap what the provider behind them said
+    inner = wirejson.text(member(member(error, "metadata"), "raw"))
+    message = wirejson.text(member(error, "message")) or ""
+    return ErrorObject(f"{message}: {inner}" if inner else message, frozenset(words), status)
+
+
+def error_of(body: bytes) -> ErrorObject:
+    """What the body of a failed answer says; nothing where it is no JSON object."""
+    try:
+        return error_object(wirejson.parse_object(body))
+    except ValueError:
+        return ErrorObject()
 
 
 def quoted(text: str) -> str:
