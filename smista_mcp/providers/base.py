@@ -34,11 +34,13 @@ class ToolCall:
     Attributes:
         id: the server's own; empty where it gave none.
         arguments: the text of a JSON object, if the model kept to it.
+        carry: what the provider wants back with this call, as it wrote it: signed reasoning. Nobody else reads it.
     """
 
     id: str
     name: str
     arguments: str
+    carry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class CompletionRequest:
         context_window: tokens that the model takes in all; sent where the protocol can (Ollama's `num_ctx`).
         prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
         tools: what the model may call; with none, nothing of tools goes to the wire.
+        effort_as: how the model is told to work as hard as `effort`: a word, or tokens to think; None: it is not.
     """
 
     model: str
@@ -74,6 +77,7 @@ class CompletionRequest:
     prompt_tokens: int | None = None
     temperature: float | None = None
     tools: tuple[ToolSpec, ...] = ()
+    effort_as: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,12 @@ _CONTEXT_TEXT = re.compile(
 _MODEL_WORDS = {"model_not_found", "invalid_model", "model_not_supported"}
 _MODEL_TEXT = re.compile(
     r"\bmodel\b.{0,200}(?:not found|not exist|does ?n.t exist|no such|unknown|not available)"
-    r"|(?:no such|unknown|unable to find|not find|no) model\b",
+    r"|(?:no such|unknown|unable to find|not find|no) model\b"
+    r"|\Amodel: \S+\Z",  # Anthropic
     re.IGNORECASE | re.DOTALL,
 )
+_MALFORMED_WORDS = {"tool_use_failed"}
+"""A 400 of Groq: its model wrote what it could not read."""
 _CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[a-z0-9+/=._~-]{8,}", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
@@ -164,6 +167,8 @@ def _code(status: int, error: ErrorObject) -> Code:
             return code
     if _CONTEXT_WORDS & error.words or _CONTEXT_TEXT.search(error.message):
         return Code.CONTEXT_WINDOW_EXCEEDED
+    if _MALFORMED_WORDS & error.words:
+        return Code.PROVIDER_PROTOCOL
     if _MODEL_WORDS & error.words or (status == 404 and _MODEL_TEXT.search(error.message)):
         return Code.UNKNOWN_MODEL
     return next(code for known, code in _AFTER_WORDS if status in known)

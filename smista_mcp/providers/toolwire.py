@@ -69,7 +69,7 @@ class ToolCalls:
         name = wirejson.text(member(function, "name")) or ""
         arguments = member(function, "arguments")
         whole = wirejson.pairs(arguments) or arguments == {}
-        text = _json(arguments) if whole else wirejson.text(arguments) or ""
+        text = compact(arguments) if whole else wirejson.text(arguments) or ""
         call = self._belonging(piece, name)
         call.name = call.name or name
         call.arguments.append(text)
@@ -94,7 +94,8 @@ class ToolCalls:
         return call
 
 
-def _json(value: object) -> str:
+def compact(value: object) -> str:
+    """JSON without white space, its characters unescaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -131,7 +132,7 @@ def chat_messages(messages: Sequence[Message]) -> list[dict[str, object]]:
                 {
                     "id": given.setdefault(id(call), call.id or f"call{len(given):05d}"),
                     "type": "function",
-                    "function": {"name": sendable_name(call), "arguments": _json(arguments_of(call) or {})},
+                    "function": {"name": sendable_name(call), "arguments": compact(arguments_of(call) or {})},
                 }
                 for call in message.calls
             ]
