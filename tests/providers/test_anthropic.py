@@ -132,7 +132,7 @@ def test_every_end_has_its_reason(reason: str, stop: str) -> None:
 
 def test_calls_go_back_with_the_thinking_that_led_to_them() -> None:
     redacted = {"type": "redacted_thinking", "data": "b64"}
-    use = {"type": "tool_use", "id": "toolu_1", "name": "read_file", "input": {}}
+    use: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "read_file", "input": {}}
     pieces = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", '{"path":', '"a.py"}')]
     text, calls, end = heard(
         PROTOCOL,
