@@ -46,6 +46,11 @@ class CommandLine:
     home: Path
     folder: Path
 
+    @property
+    def account(self) -> Path:
+        """The home folder of its user, whose skills and settings of git count."""
+        return self.home.parent / "account"
+
     def run(
         self, *arguments: str, stdin: bytes = b"", before: str = "", variables: Mapping[str, str] = NOTHING
     ) -> Outcome:
@@ -82,5 +87,9 @@ class CommandLine:
 
     def environment(self, variables: Mapping[str, str] = NOTHING) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_MARKS)}
-        own = {"SMISTA_HOME": str(self.home), "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1])}
+        own = {
+            "SMISTA_HOME": str(self.home),
+            "HOME": str(self.account),
+            "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1]),
+        }
         return kept | own | dict(variables)

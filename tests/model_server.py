@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ class Reply:
         hold: nothing is said before this is set.
         used: the tokens that it reports, in OpenAI's words; None where it reports none. Of a long prompt it reports a
             count to match, unless a test says another.
+        calls: tools that the model calls, with the arguments as an object, or as a text that is none.
     """
 
     pieces: tuple[str, ...] = ("done",)
@@ -40,6 +42,7 @@ class Reply:
     hold: anyio.Event | None = None
     used: dict[str, Any] | None = field(default_factory=lambda: dict(USAGE))
     model: str = "m"
+    calls: tuple[tuple[str, object], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,17 @@ class Heard:
     @property
     def text(self) -> str:
         """All that a model would read."""
-        return "\n".join(message["content"] for message in self.asked["messages"])
+        return "\n".join(message["content"] or "" for message in self.asked["messages"])
+
+    @property
+    def results(self) -> list[str]:
+        """What tools gave, in order."""
+        return [message["content"] for message in self.asked["messages"] if message["role"] == "tool"]
+
+    @property
+    def offered(self) -> list[str]:
+        """The tools that it may call."""
+        return [tool["function"]["name"] for tool in self.asked.get("tools", [])]
 
 
 @dataclass
@@ -67,6 +80,7 @@ class ModelServer:
     replies: list[Reply] = field(default_factory=list[Reply])
     models: tuple[str, ...] = ("m",)
     window: int = 32768
+    tools: bool = False
     port: int = 0
     heard: list[Heard] = field(default_factory=list[Heard])
     listed: int = 0
@@ -94,10 +108,24 @@ class ModelServer:
 
 
 @contextlib.asynccontextmanager
-async def serving(*replies: Reply, models: Sequence[str] = ("m",), window: int = 32768) -> AsyncGenerator[ModelServer]:
-    """A server that runs until the block ends."""
-    server = ModelServer(list(replies) or [Reply()], tuple(models), window)
-    async with listening(partial(_talk, server)) as server.port:
+async def serving(
+    *replies: Reply,
+    models: Sequence[str] = ("m",),
+    window: int = 32768,
+    tools: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncGenerator[ModelServer]:
+    """A server that runs until the block ends.
+
+    Args:
+        replies: one after the other.
+        models: what it has.
+        window: of each.
+        tools: whether they can call any.
+        tls: with a context it speaks TLS.
+    """
+    server = ModelServer(list(replies) or [Reply()], tuple(models), window, tools)
+    async with listening(partial(_talk, server), tls) as server.port:
         yield server
 
 
@@ -139,7 +167,10 @@ def _facts(server: ModelServer, path: str) -> dict[str, Any]:
     if path == "/api/tags":
         return {"models": [{"name": name, "model": name} for name in server.models]}
     if path == "/api/show":
-        return {"model_info": {"x.context_length": server.window}, "capabilities": ["completion"]}
+        return {
+            "model_info": {"x.context_length": server.window},
+            "capabilities": ["completion", *(["tools"] if server.tools else [])],
+        }
     return {"data": [{"id": name, "max_model_len": server.window} for name in server.models]}
 
 
@@ -182,12 +213,21 @@ async def _answer(
 def _lines(reply: Reply, *, ollama: bool) -> list[bytes]:
     if ollama:
         said = [{"message": {"content": piece}, "done": False} for piece in reply.pieces]
+        said += [
+            {"message": {"content": "", "tool_calls": [{"function": {"name": name, "arguments": arguments}}]}}
+            for name, arguments in reply.calls
+        ]
         end = {"message": {"content": ""}, "done": True, "done_reason": reply.stop, "model": reply.model}
         used = reply.used or {}
         counts = {"prompt_eval_count": used.get("prompt_tokens"), "eval_count": used.get("completion_tokens")}
         chunks: list[dict[str, Any]] = [*said, *([{**end, **counts}] if reply.ending == "whole" else [])]
         return [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
     chunks = [{"model": reply.model, "choices": [{"index": 0, "delta": {"content": p}}]} for p in reply.pieces]
+    for index, (name, arguments) in enumerate(reply.calls):
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        begun = {"index": index, "id": f"x{index}", "type": "function", "function": {"name": name, "arguments": ""}}
+        for call in (begun, *({"index": index, "function": {"arguments": part}} for part in (text[:5], text[5:]))):
+            chunks.append({"model": reply.model, "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
     if reply.ending == "whole":
         chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.stop}]})
         chunks += [] if reply.used is None else [{"choices": [], "usage": reply.used}]

@@ -43,7 +43,7 @@ class App:
         skill: str | None = None,
         context: tuple[ContextKind, ...] = (),
     ) -> ClassifyAnswer:
-        """Reads a text into phases. Nothing but policy files is looked at.
+        """Reads a text into phases. Nothing is looked at but policy files and the names of skills.
 
         Raises:
             SmistaError: `invalid_task`, `policy_invalid` or `org_policy_invalid`.
@@ -57,12 +57,12 @@ class App:
         """Decides every phase of a task and records the decisions. Nothing is sent anywhere.
 
         Raises:
-            SmistaError: `invalid_task`, `unknown_model`, `policy_invalid`, `org_policy_invalid` or
-                `path_outside_workspace`.
+            SmistaError: `invalid_task`, `unknown_model`, `policy_invalid`, `org_policy_invalid`,
+                `path_outside_workspace` or `unknown_skill`.
         """
         prepared = prepare(self._world, task, caller)
         decisions = tuple(routed.decision for routed in prepared.routed)
-        return RouteAnswer(decisions=decisions, notices=prepared.book.policy.notices)
+        return RouteAnswer(decisions=decisions, notices=prepared.notices)
 
     def explain(
         self, given: str | None = None, task: Task | None = None, *, last: bool = False, caller: Caller = NOBODY

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from smista_mcp.app.caller import Caller
+from smista_mcp.app.skillshelf import check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
@@ -14,6 +15,7 @@ from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.redaction import redacted_json
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.secretscan import SecretFact
+from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
@@ -31,6 +33,8 @@ class Prepared(NamedTuple):
     Attributes:
         host: the host that calls.
         ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
+        scans: what was searched for secrets so far.
+        notices: what a person should know of the policy in force and of the skills that are run.
     """
 
     book: Rulebook
@@ -40,6 +44,8 @@ class Prepared(NamedTuple):
     host: HostFacts
     ledger: Ledger | None
     workspace: str | None
+    scans: Scans
+    notices: tuple[str, ...]
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -51,11 +57,15 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
-        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid` or `path_outside_workspace`.
+        SmistaError: `invalid_task`, `policy_invalid`, `org_policy_invalid`, `path_outside_workspace` or
+            `unknown_skill`.
     """
-    book = world.book()
+    book, there, caps = world.book(), world.shelf(), Caps()
     check_model(task)
+    check_skill(task.skill, book.reader.skills, there)
     phases = read(task, book, changed=_changed(world, book))
+    scans = Scans(book.policy.secrets_allowed)
+    skills = {name: there.take(name, caps.file_bytes) for name in dict.fromkeys(p.skill for p in phases) if name}
     collected = collect(
         CollectRequest(
             task=task,
@@ -64,6 +74,9 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             restricted=book.guard.unsendable,
             environ=world.settings.environment.variables,
             allowed=book.policy.secrets_allowed,
+            scans=scans,
+            caps=caps,
+            skills=skills,
         )
     )
     contexts = [one.context for one in collected]
@@ -74,7 +87,10 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest())
+    remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
+    ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
+    notices = (*book.policy.notices, *remarks, *ignoring)
+    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices)
 
 
 def _changed(world: World, book: Rulebook) -> bool:

@@ -1,15 +1,19 @@
 """The files of a workspace before a person: what they ask for, confirmed or no longer."""
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smista_mcp.app.world import World
+from smista_mcp.context.reading import Unread
+from smista_mcp.context.skillfiles import read_skill_file, skill_places, taken
 from smista_mcp.core.findings import Severity
 from smista_mcp.core.sources import LayerDocument
 from smista_mcp.errors import InvalidTask, PolicyInvalid, StateUnavailable
 from smista_mcp.ledger import prepare_folder
+from smista_mcp.loading.files import MAX_FOREIGN_BYTES
 from smista_mcp.loading.layers import confirmed_digests, layer_files, load, read_found
 from smista_mcp.loading.trust import record_file, record_text
 
@@ -27,6 +31,26 @@ class WorkspaceFile:
     name: str
     text: str
     document: LayerDocument
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSkill:
+    """A skill that came with the workspace.
+
+    Attributes:
+        shown: its file in the workspace.
+        text: of that file, as it was hashed; empty where it cannot be read.
+        digest: SHA-256 of its bytes.
+        refusal: why it cannot be confirmed; empty where it can.
+        trusted: whether a person has confirmed exactly that.
+    """
+
+    name: str
+    shown: str
+    text: str
+    digest: str
+    refusal: str
     trusted: bool
 
 
@@ -64,6 +88,26 @@ def workspace_files(world: World) -> tuple[WorkspaceFile, ...]:
     return tuple(found)
 
 
+def workspace_skills(world: World) -> tuple[WorkspaceSkill, ...]:
+    """The skills of the workspace, read once.
+
+    Raises:
+        InvalidTask: no workspace is known.
+    """
+    places = skill_places(workspace_root(world))
+    confirmed: Mapping[str, str] = confirmed_digests(world.settings) if places else {}
+    found: list[WorkspaceSkill] = []
+    for place in places:
+        file = read_skill_file(place, MAX_FOREIGN_BYTES)
+        if isinstance(file.reading, Unread):
+            found.append(WorkspaceSkill(place.name, place.shown, "", "", file.reading.reason, trusted=False))
+            continue
+        refusal, reading = taken(place.name, file).refusal, file.reading
+        trusted = confirmed.get(place.shown) == reading.digest
+        found.append(WorkspaceSkill(place.name, place.shown, reading.text, reading.digest, refusal, trusted))
+    return tuple(found)
+
+
 def try_out(world: World) -> None:
     """Joins the policy as it would be with all files of the workspace confirmed.
 
@@ -73,8 +117,10 @@ def try_out(world: World) -> None:
     load(replace(world.settings, trust_workspace=True))
 
 
-def confirm(world: World, files: tuple[WorkspaceFile, ...]) -> None:
+def confirm(world: World, files: Sequence[WorkspaceFile], skills: Sequence[WorkspaceSkill] = ()) -> None:
     """Keeps that a person has confirmed these files as they are here: these, and no others of the workspace.
+
+    A skill that cannot be read as one stays unconfirmed.
 
     Raises:
         StateUnavailable: it cannot be kept.
@@ -84,7 +130,9 @@ def confirm(world: World, files: tuple[WorkspaceFile, ...]) -> None:
     prepare_folder(world.own_state())
     prepare_folder(record.parent)
     part = record.with_name(f".{record.name}.{os.urandom(8).hex()}.part")
-    text = record_text(root, {file.name: file.document.digest for file in files})
+    digests = {file.name: file.document.digest for file in files}
+    digests |= {skill.shown: skill.digest for skill in skills if not skill.refusal}
+    text = record_text(root, digests)
     try:
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
 from smista_mcp.app.enclosing import folder_patterns, without_code
+from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft
@@ -34,6 +35,7 @@ def utc_now() -> datetime:
 
 class _Loaded(NamedTuple):
     signature: Signature
+    shelf: Shelf
     book: Rulebook
 
 
@@ -86,17 +88,27 @@ class World:
         return self.state
 
     def book(self) -> Rulebook:
-        """The policy in force, read anew when one of its files changed.
+        """The policy in force with the names of skills, read anew when one of its files or the skills changed.
 
         Raises:
             PolicyInvalid: a file cannot be used.
             OrgPolicyInvalid: an organisation's file is there and cannot be applied.
         """
         with self._lock:
-            if self._loaded is None or self._loaded.signature != signature(self.settings):
+            there = self.shelf()
+            if self._loaded is None or (self._loaded.signature, self._loaded.shelf) != (
+                signature(self.settings),
+                there,
+            ):
                 found = load(self.settings)
-                self._loaded = _Loaded(found.signature, rulebook(self.guarded(found.policy)))
+                policy = self.guarded(found.policy)
+                policy = policy._replace(notices=(*policy.notices, *there.notices))
+                self._loaded = _Loaded(found.signature, there, rulebook(policy, frozenset(there.known)))
             return self._loaded.book
+
+    def shelf(self) -> Shelf:
+        """The skills on disk right now."""
+        return shelf(self.settings)
 
     def guarded(self, policy: Policy) -> Policy:
         """The policy with our own state restricted, wherever it lies in the workspace and whatever is freed."""
@@ -190,7 +202,8 @@ class World:
         )
         believed = self.believes(over_http=over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
-        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy), self.plugin(policy))
+        readable = self.settings.workspace is not None
+        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy), self.plugin(policy), readable)
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
     def believes(self, *, over_http: bool) -> bool:

@@ -3,7 +3,16 @@
 import sys
 from collections.abc import Iterator
 
-from smista_mcp.app.trusting import WorkspaceFile, confirm, revoke, try_out, workspace_files, workspace_root
+from smista_mcp.app.trusting import (
+    WorkspaceFile,
+    WorkspaceSkill,
+    confirm,
+    revoke,
+    try_out,
+    workspace_files,
+    workspace_root,
+    workspace_skills,
+)
 from smista_mcp.app.world import World
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened
@@ -12,6 +21,7 @@ from smista_mcp.cli.printing import content, is_terminal, note, one_line, put, p
 from smista_mcp.core.notices import owner_keys
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.redaction import shown
+from smista_mcp.core.skills import read_skill
 from smista_mcp.errors import Code, SmistaError
 from smista_mcp.loading.layers import check_organisation
 
@@ -44,32 +54,50 @@ def _state(world: World) -> dict[str, object]:
         }
         for file in workspace_files(world)
     ]
-    return {"workspace": str(workspace_root(world)), "files": files}
+    skills = [
+        {
+            "skill": skill.name,
+            "file": skill.shown,
+            "sha256": skill.digest or None,
+            "trusted": skill.trusted,
+            "refusal": skill.refusal or None,
+        }
+        for skill in workspace_skills(world)
+    ]
+    return {"workspace": str(workspace_root(world)), "files": files, "skills": skills}
 
 
 def _ask(world: World) -> int:
-    files = workspace_files(world)
+    files, skills = workspace_files(world), workspace_skills(world)
     root = one_line(str(workspace_root(world)))
-    if not files:
-        put(f"{root} has no `.smista/config.toml` and no `.smista/local.toml`: there is nothing to confirm")
+    usable = [skill for skill in skills if not skill.refusal]
+    put(*(f"{one_line(skill.shown)} cannot be confirmed: {skill.refusal}" for skill in skills if skill.refusal))
+    if not files and not usable:
+        put(f"{root} has no policy file in `.smista` and no skill that could be confirmed: there is nothing to confirm")
         return DONE
-    if all(file.trusted for file in files):
-        put(*(f"{file.name} is confirmed" for file in files), "--revoke takes that back")
+    if all(one.trusted for one in (*files, *usable)):
+        put(*(f"{file.name} is confirmed" for file in files), *(f"{one_line(s.shown)} is confirmed" for s in usable))
+        put("--revoke takes that back")
         return DONE
     _refuse_without_a_person(world)
     world.own_state()
     try_out(world)
     for file in files:
         put(*_shown(file), "")
-    put(
-        f"Once confirmed, these files of {root} decide which model does what, like your own policy.",
-        "Providers, keys, prices, `free_paths` and local hosts stay yours to name. A file that changes is asked about"
-        " again.",
-    )
+    for skill in usable:
+        put(*_shown_skill(skill), "")
+    if files:
+        put(
+            f"Once confirmed, these files of {root} decide which model does what, like your own policy.",
+            "Providers, keys, prices, `free_paths` and local hosts stay yours to name.",
+        )
+    if usable:
+        put(f"Once confirmed, whatever model runs one of these skills of {root} is told to do what stands in it.")
+    put("A file that changes is asked about again.")
     if not typed(f"Type `{_WORD}` to confirm exactly this:", _WORD):
         note("nothing was confirmed")
         return NO
-    confirm(world, files)
+    confirm(world, files, skills)
     put("confirmed; `smista-mcp trust --revoke` takes it back")
     return DONE
 
@@ -93,10 +121,8 @@ def _refuse_without_a_person(world: World) -> None:
 
 
 def _shown(file: WorkspaceFile) -> Iterator[str]:
-    state = "confirmed already" if file.trusted else "not confirmed"
-    yield f"{file.name} ({state}, sha256 {file.document.digest})"
-    for line in file.text.rstrip("\n").split("\n"):
-        yield f"  | {content(line.removesuffix(chr(13)))}"
+    yield f"{file.name} ({_standing(trusted=file.trusted)}, sha256 {file.document.digest})"
+    yield from _text(file.text)
     document = file.document.document
     asked = [*wishes(document)]
     yield "asks for:" if asked else "asks for nothing more than what narrows, and that holds already"
@@ -104,6 +130,25 @@ def _shown(file: WorkspaceFile) -> Iterator[str]:
     foreign = ", ".join(owner_keys(file.document))
     if foreign:
         yield f"  never applied from such a file: {foreign}"
+
+
+def _shown_skill(skill: WorkspaceSkill) -> Iterator[str]:
+    """A skill that is confirmed already is named only: it is asked about again when it changes."""
+    yield f"{skill.shown} ({_standing(trusted=skill.trusted)}, sha256 {skill.digest})"
+    if not skill.trusted:
+        yield from _text(skill.text)
+    tools = read_skill(skill.text).tools
+    if tools is not None:
+        yield f"leaves a delegate these tools: {', '.join(sorted(tools)) or 'none'}"
+
+
+def _standing(*, trusted: bool) -> str:
+    return "confirmed already" if trusted else "not confirmed"
+
+
+def _text(text: str) -> Iterator[str]:
+    for line in text.rstrip("\n").split("\n"):
+        yield f"  | {content(line.removesuffix(chr(13)))}"
 
 
 def wishes(document: PolicyDocument) -> Iterator[str]:

@@ -7,8 +7,10 @@ Nothing here decides where anything goes.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from smista_mcp.context.helpfuldiff import helpful_diff, named_by
 from smista_mcp.context.paths import Place
 from smista_mcp.context.phasepaths import (
     GIT_DIFF,
@@ -22,13 +24,16 @@ from smista_mcp.context.phasepaths import (
     paths_of,
     read_call,
 )
-from smista_mcp.context.reading import Unread, too_large
+from smista_mcp.context.reading import Unread
 from smista_mcp.context.secretlabels import SecretLabels
+from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.globs import GlobSet
-from smista_mcp.core.secretscan import SecretFact, secrets_of_phases, told
+from smista_mcp.core.pieces import digest_of
+from smista_mcp.core.secretscan import SecretFact, secrets_of_phases
+from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Intent
@@ -44,6 +49,8 @@ class CollectRequest(NamedTuple):
         restricted: patterns on paths that must not go to a remote model, compiled without case.
         environ: the environment; git gets of it what it needs to find itself and the user's settings.
         allowed: fingerprints of what the secret scan finds and the policy says is none.
+        scans: remembers what was searched, for those who judge after us; with the same `allowed`.
+        skills: those that phases run, by name.
     """
 
     task: Task
@@ -53,6 +60,8 @@ class CollectRequest(NamedTuple):
     environ: Mapping[str, str]
     caps: Caps = Caps()
     allowed: frozenset[str] = frozenset()
+    scans: Scans | None = None
+    skills: Mapping[str, TakenSkill] = MappingProxyType({})
 
 
 class Content(NamedTuple):
@@ -63,17 +72,22 @@ class Content(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """The context of one phase; `contents` has the text of each of its items, in the same order."""
+    """The context of one phase; `contents` has the text of each of its items, in the same order.
+
+    Attributes:
+        notices: what a person should know of the files that say what is ignored.
+    """
 
     context: PhaseContext
     contents: tuple[Content, ...]
+    notices: tuple[str, ...] = ()
 
 
 def collect(request: CollectRequest) -> tuple[Collected, ...]:
     """Collects the context of all phases, one result for each, in their order.
 
-    Reads files and runs git, so call it off the event loop. The order of items: files in order of naming, the diff,
-    attachments, instructions.
+    Reads files and runs git, so call it off the event loop. The order of items: the skill, files in order of naming,
+    the diff, attachments, instructions.
 
     Raises:
         SmistaError: `path_outside_workspace` for a path of the call that leads out of the workspace.
@@ -81,19 +95,32 @@ def collect(request: CollectRequest) -> tuple[Collected, ...]:
     """
     survey = Survey(request.root, request.restricted, request.caps, request.environ)
     call = read_call(request.task, request.phases, survey)
-    labels = SecretLabels(request.allowed)
+    scans = request.scans or Scans(request.allowed)
+    labels = SecretLabels(scans)
     words = secrets_of_phases(request.task.text, [phase.text for phase in request.phases], request.allowed)
+    for phase, found in zip(request.phases, words, strict=True):
+        scans.note(digest_of(phase.text), found)
     return tuple(
-        _phase(phase, call, request.task, survey, labels, secrets)
+        _phase(phase, call, request, _Means(survey, labels), secrets)
         for phase, secrets in zip(request.phases, words, strict=True)
     )
 
 
+class _Means(NamedTuple):
+    survey: Survey
+    labels: SecretLabels
+
+
 def _phase(
-    phase: Phase, call: Call, task: Task, survey: Survey, labels: SecretLabels, words: tuple[SecretFact, ...]
+    phase: Phase, call: Call, request: CollectRequest, means: _Means, words: tuple[SecretFact, ...]
 ) -> Collected:
+    survey, labels = means
+    task = request.task
     paths = paths_of(phase, call, survey)
     basket = _Basket(survey, paths, labels)
+    skill = request.skills.get(phase.skill) if phase.skill else None
+    if skill is not None:
+        basket.add_skill(skill)
     for place in paths.read:
         basket.add_place(place)
     if paths.diff is not None:
@@ -111,8 +138,9 @@ def _phase(
         tuple(content.item for content in basket.contents),
         tuple(basket.left_out),
         secrets=tuple(dict.fromkeys((*words, *labels.of_names(fact.path for fact in paths.facts if fact.required)))),
+        tools=skill.tools if skill is not None else None,
     )
-    return Collected(context, tuple(basket.contents))
+    return Collected(context, tuple(basket.contents), survey.ignores.notices)
 
 
 def _kinds(phase: Phase, task: Task, paths: PhasePaths, contents: Sequence[Content]) -> frozenset[ContextKind]:
@@ -184,6 +212,17 @@ class _Basket:
         if more > 0:
             self.leave(f"{more} more", kind, "left out like those above", part=part)
 
+    def add_skill(self, skill: TakenSkill) -> None:
+        """Adds the text of the skill that the phase runs: nobody can do without it."""
+        file = skill.file
+        if file is None or skill.text is None or skill.refusal or isinstance(file.reading, Unread):
+            self.leave(file.place.shown if file else printable(skill.name), "skill", skill.refusal)
+            return
+        forms, restricted = self._survey.judged_skill(file, file.reading)
+        label = _Label(file.place.shown, "skill", forms, restricted, first_line=skill.text.first_line)
+        self._spent += file.reading.size
+        self.add(skill.text.body, label)
+
     def add_place(self, place: Place) -> None:
         if place.kind == "directory":
             self._add_directory(place)
@@ -223,10 +262,9 @@ class _Basket:
         listing = self._survey.listing(place)
         if not listing.files:
             self.leave(place.path, "file", listing.failure or "has no file that may be read")
-        if self._survey.ignores_unread:
-            self.leave(".gitignore", "file", "not applied: there is no git repository to ask")
         most = min(self._spent + self._caps.directory_bytes, self._caps.total_bytes)
         withheld: list[tuple[str, str]] = []
+        named: set[tuple[str, str]] = set()
         taken = 0
         full = ""
         for position, name in enumerate(listing.files):
@@ -234,9 +272,11 @@ class _Basket:
                 withheld.extend((rest, full) for rest in listing.files[position:])  # only their number will be said
                 break
             inner = self._inner(place, name)
-            reason = self._wrong_inside(inner) or full or self._add_file(inner, most=most)
-            if reason:
-                withheld.append((inner.path, reason))
+            wrong = self._wrong_inside(inner)
+            path, reason = wrong or (inner.path, full or self._add_file(inner, most=most))
+            if reason and (path, reason) not in named:
+                withheld.append((path, reason))
+                named.add((path, reason))
             taken += reason is None
             if taken == self._caps.directory_files:
                 full = f"over {taken} files"
@@ -253,15 +293,18 @@ class _Basket:
         forms = dict.fromkeys((*(f"{form}{rest}" for form in names), *place.forms))
         return place._replace(path=f"{names[0]}{rest}", forms=tuple(forms))
 
-    def _wrong_inside(self, place: Place) -> str | None:
+    def _wrong_inside(self, place: Place) -> tuple[str, str] | None:
+        """What of a path in a directory is not to be read, itself or a folder above it, and why."""
         if self._avoided.holds(place):
-            return "the words say not to touch it"
+            return place.path, "the words say not to touch it"
         restricted = self._survey.restriction_of(place)
         if restricted:
-            return f"restricted by `{restricted}`"
+            return place.path, f"restricted by `{restricted}`"
         if place.kind == "missing":
-            return "deleted in the working tree"
-        return None if place.kind == "file" else place.why or "not a regular file"
+            return place.path, "deleted in the working tree"
+        if place.kind != "file":
+            return place.path, place.why or "not a regular file"
+        return self._survey.ignores.reason("/".join(place.parts))
 
     def add_required_diff(self, parts: Iterable[JudgedDiff]) -> None:
         """Adds a whole diff; one restricted part restricts it."""
@@ -284,37 +327,33 @@ class _Basket:
         if isinstance(changes, str):
             self.leave(GIT_DIFF, "git_diff", changes)
         elif want == REQUIRED:
-            self.add_required_diff(changes)
-            if not changes:
-                self.leave(GIT_DIFF, "git_diff", "the working tree has no changes")
+            self._add_whole_changes(changes)
         else:
-            self._add_helpful_diff(changes)
+            helpful = helpful_diff(changes, self._labels, self._caps.file_bytes, self._ignored_part)
+            if helpful.text:
+                self.add(printable(helpful.text), _Label(GIT_DIFF, "git_diff", helpful.forms, None, required=False))
+            self.leave_all(helpful.withheld, "git_diff")
 
-    def _add_helpful_diff(self, parts: Iterable[JudgedDiff]) -> None:
-        text: list[str] = []
-        forms: dict[str, None] = {}
-        withheld: list[tuple[str, str]] = []
-        size = 0
-        free = False
-        for judged in parts:
-            part = judged.part
-            reason = f"restricted by `{judged.restricted}`" if judged.restricted else None
-            if reason is None and (secrets := self._labels.of_part(part.text)):
-                reason = told(secrets)
-            if reason is None and size + len(part.text) > self._caps.file_bytes:
-                reason = too_large(self._caps.file_bytes).reason
-            if reason:
-                name = printable(part.names[-1]) if part.names else GIT_DIFF
-                withheld.append((name, reason))
-                text.append("[the changes of one file are left out here]\n")
-                continue
-            free = True
-            size += len(part.text)
-            forms.update(dict.fromkeys(judged.forms))
-            text.append(part.text)
-        if free:
-            self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), None, required=False))
-        self.leave_all(withheld, "git_diff")
+    def _add_whole_changes(self, changes: Sequence[JudgedDiff]) -> None:
+        """Adds what the phase is about; what is ignored of it stays, and its names bind all the same."""
+        ignored = [(part, self._ignored_part(part)) for part in changes]
+        self.add_required_diff(part for part, reason in ignored if reason is None)
+        self.leave_all(list(dict.fromkeys((named_by(part), why) for part, why in ignored if why)), "git_diff")
+        if not changes:
+            self.leave(GIT_DIFF, "git_diff", "the working tree has no changes")
+        ignores = self._survey.ignores
+        untracked = [self._survey.locate(name) for name in self._survey.untracked if ignores.reason(name) is None]
+        found = [(place.path, self._survey.restriction_of(place)) for place in untracked]
+        reasons = [
+            (path, f"restricted by `{why}`" if why else "not in the difference: git does not track it yet")
+            for path, why in found
+        ]
+        self.leave_all(reasons, "file", part=False)
+
+    def _ignored_part(self, judged: JudgedDiff) -> str | None:
+        """Why an ignore file leaves a part of the working tree's difference out."""
+        found = (self._survey.ignores.reason(name) for name in judged.part.names or ())
+        return next((why for _, why in filter(None, found)), None)
 
     def add_instructions(self, intent: Intent) -> None:
         """Adds the project's instructions, unless the phase is about them."""
@@ -325,7 +364,7 @@ class _Basket:
             if intent in SELF_CONTAINED:
                 self.leave(place.path, "instructions", f"not needed for `{intent}`")
                 continue
-            reason = "ignored by git" if ignored else self._instructions(place)
+            reason = ignored or self._instructions(place)
             if reason:
                 self.leave(place.path, "instructions", reason)
 

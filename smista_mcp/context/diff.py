@@ -59,10 +59,7 @@ _TEXT = Names((), ())
 
 def split(diff: str) -> tuple[FileDiff, ...]:
     """Cuts a diff. Never raises; linear in its length."""
-    pieces = diff.split("\n")
-    lines = [piece + "\n" for piece in pieces[:-1]]
-    if pieces[-1]:
-        lines.append(pieces[-1])
+    lines = _lines(diff)
     found: list[FileDiff] = []
     at = 0
     while at < len(lines):
@@ -71,6 +68,30 @@ def split(diff: str) -> tuple[FileDiff, ...]:
         found.append(FileDiff(None, text) if part.names is None else FileDiff(part.names.best, text, part.names.forms))
         at = part.end
     return tuple(found)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as git ends them: with a line feed and nothing else."""
+    pieces = text.split("\n")
+    lines = [piece + "\n" for piece in pieces[:-1]]
+    return [*lines, pieces[-1]] if pieces[-1] else lines
+
+
+def hunks(text: str) -> tuple[str, tuple[str, ...]]:
+    """Cuts the part of one file, as `split` gives it, into what stands before its hunks and each of them.
+
+    Joined they give the part. What has no hunks (a binary file, a change of mode) is all head; what follows the last
+    hunk belongs to it.
+    """
+    lines = _lines(text)
+    start = next((at for at, line in enumerate(lines) if line.startswith("@@")), len(lines))
+    cuts: list[int] = []
+    at: int | None = start
+    while at is not None and _head(lines, at).startswith("@@"):
+        cuts.append(at)
+        at = _hunk(lines, at)
+    found = ("".join(lines[a:b]) for a, b in zip(cuts, [*cuts[1:], len(lines)], strict=True))
+    return "".join(lines[:start]), tuple(found)
 
 
 def _head(lines: Sequence[str], at: int) -> str:

@@ -219,8 +219,14 @@ class _Facts:
         """Notes the files that words mean."""
         for inferred in infer(text, self._survey.files):
             place = self._survey.locate(inferred.path)
-            if not self._avoided.holds(place):
+            if self._avoided.holds(place):
+                continue
+            ignored = self._survey.ignores.reason("/".join(place.parts))
+            if ignored is None:
                 self.take(place, "inferred", inferred.words)
+            else:
+                self.add(place, "inferred", inferred.words)  # an ignore file takes contents away, and no rule's hold
+                self.leave(place, ignored[1])
 
     def avoid(self, written: str, place: Place) -> None:
         """Notes a path that the words forbid to touch. A path that the call names stays what it is."""

@@ -125,6 +125,14 @@ class Repository:
         listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", directory or ".")
         return _names(self._run(listing, _LISTING_CAP))
 
+    def untracked(self) -> tuple[str, ...]:
+        """Files below the root that are neither tracked nor ignored, a repository in them as one name; sorted.
+
+        Raises:
+            GitFailed: git did not answer.
+        """
+        return _names(self._run(("ls-files", "-z", "--others", "--exclude-standard"), _LISTING_CAP))
+
     def ignored(self, directory: str) -> tuple[str, ...]:
         """What git ignores below a directory, whole directories as one name with `/`; sorted.
 

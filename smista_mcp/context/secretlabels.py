@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable
 
-from smista_mcp.core.secretscan import SecretFact, secrets_in
+from smista_mcp.core.secretscan import SecretFact, placed_secrets, secrets_in
+from smista_mcp.core.secretscan.memory import Scans
 
 
 class SecretLabels:
     """Searches texts.
 
     Args:
-        allowed: fingerprints of what the policy says is no secret.
+        scans: what was searched in this call.
     """
 
-    def __init__(self, allowed: frozenset[str]) -> None:
-        self._allowed = allowed
-        self._known: dict[str, tuple[SecretFact, ...]] = {}
+    def __init__(self, scans: Scans) -> None:
+        self._scans = scans
+        self._allowed = scans.allowed
 
     def of_content(self, text: str, digest: str, first_line: int = 1) -> tuple[SecretFact, ...]:
         """The secrets of a content.
@@ -24,16 +25,14 @@ class SecretLabels:
             digest: its hash.
             first_line: the line of its file that it begins with.
         """
-        found = self._known.get(digest)
-        if found is None:
-            found = self._known[digest] = secrets_in(text, self._allowed)
+        found = self._scans.of(text, digest)
         if first_line == 1:
             return found
         return tuple(fact._replace(line=fact.line + first_line - 1) for fact in found)
 
-    def of_part(self, text: str) -> tuple[SecretFact, ...]:
-        """The secrets of a part of a diff."""
-        return secrets_in(text, self._allowed)
+    def of_part(self, text: str) -> tuple[tuple[SecretFact, int, int], ...]:
+        """The secrets of a part of a diff, each with where it begins and the place behind its end."""
+        return placed_secrets(text, self._allowed)
 
     def of_names(self, names: Iterable[str]) -> tuple[SecretFact, ...]:
         """The secrets in names; none of them has a line."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from smista_mcp.context.diff import FileDiff, split
+from smista_mcp.context.ignorefiles import Ignores
 from smista_mcp.context.inference import Endings
 from smista_mcp.context.labels import UNPLACED, elsewhere, label
 from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.reading import Reading, Unread, read_file
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
+from smista_mcp.context.skillfiles import SkillFile
 from smista_mcp.context.spelling import Lines, composed, printable
 from smista_mcp.context.workspace import git_top
 from smista_mcp.core.globs import GlobSet
@@ -197,6 +199,14 @@ class Survey:
         except GitFailed as failure:
             return str(failure)
 
+    @cached_property
+    def untracked(self) -> tuple[str, ...]:
+        """Files that git neither tracks nor ignores."""
+        try:
+            return self.repository.untracked() if self.repository is not None else ()
+        except GitFailed:
+            return ()
+
     def listing(self, place: Place) -> Listing:
         """The files below a directory that git does not ignore."""
         below = "/".join(place.parts)
@@ -211,30 +221,34 @@ class Survey:
         return Listing(found)
 
     @cached_property
-    def ignores_unread(self) -> bool:
-        """Whether there is a `.gitignore` at the root that nobody applies, because there is no git to ask."""
-        return self.repository is None and self.tree.locate(".gitignore").kind == "file"
+    def ignores(self) -> Ignores:
+        """What ignore files leave out that nobody else applies: git is the judge of its own where it can be asked."""
+        return Ignores(self.tree, without_git=self.repository is None)
 
     @cached_property
-    def instructions(self) -> tuple[tuple[Place, bool], ...]:
-        """The project's instructions by preference, up to the first that git does not ignore; and whether it does."""
-        found: list[tuple[Place, bool]] = []
+    def instructions(self) -> tuple[tuple[Place, str], ...]:
+        """The project's instructions by preference, up to the first that is not ignored; and why, where it is."""
+        found: list[tuple[Place, str]] = []
         for name in INSTRUCTIONS if self._root is not None else ():
             place = self.locate(name)
             if place.kind == "file":
-                ignored = self._is_ignored(place)
-                found.append((place, ignored))
-                if not ignored:
+                reason = self._ignored_in_any_way(place)
+                found.append((place, reason))
+                if not reason:
                     break
         return tuple(found)
 
-    def _is_ignored(self, place: Place) -> bool:
+    def _ignored_in_any_way(self, place: Place) -> str:
+        name = "/".join(place.parts)
+        ours = self.ignores.reason(name)
+        if ours is not None:
+            return ours[1]
         if self.repository is None:
-            return False
+            return ""
         try:
-            return not self.repository.unignored("/".join(place.parts))
+            return "" if self.repository.unignored(name) else "ignored by git"
         except GitFailed:
-            return False
+            return ""
 
     def restriction(self, forms: Iterable[str]) -> str | None:
         """The first pattern that one of the forms of a path meets, as it may be shown."""
@@ -259,6 +273,15 @@ class Survey:
             return None
         others = self._names_of(reading.identity)
         return self.restriction(others) or (_OTHER_NAMES if len(others) < reading.names else None)
+
+    def judged_skill(self, file: SkillFile, reading: Reading) -> tuple[tuple[str, ...], str | None]:
+        """Every form of the path of a skill's file as it was read, and what restricts it."""
+        place = None if file.place.of_home else self.locate(file.place.relative)
+        forms = file.forms if place is None else tuple(dict.fromkeys((*place.forms, *file.forms)))
+        restricted = self.restriction(forms) or self.restriction_by_other_name(reading)
+        if place is not None and restricted is None:
+            restricted = place.unjudged or (None if place.parts == file.parts else UNJUDGED)
+        return forms, restricted
 
     def _with_other_names(self, place: Place) -> Place:
         """A file with hard links under all of its names: they are forms of its path like any other."""

@@ -9,7 +9,7 @@ from smista_mcp.core.reading.acts import Act
 from smista_mcp.core.reading.keywords import Met, RuleIndex, indexed
 from smista_mcp.core.reading.phases import Draft, Outline, outline, united
 from smista_mcp.core.reading.prompt import Prompt, command, parsed
-from smista_mcp.core.reading.wording import Wording, avoided_tokens, runs_skill, skill_of, wordings
+from smista_mcp.core.reading.wording import Wording, avoided_tokens, runs_skill, skill_of, with_skills, wordings
 from smista_mcp.core.task import IntentReading, Phase
 from smista_mcp.core.values import Confidence, ContextKind, Intent
 
@@ -61,6 +61,8 @@ class Reader:
             found = _only(
                 found, Draft(Intent.SKILL, Confidence.HIGH, (), "command", (_sign(prompt),), binding=_said_after(text))
             )
+        elif self._speaks_of_skills(prompt):
+            found = with_skills(prompt, found, self._known)
         avoided = avoided_tokens(prompt, found.clauses, found.readings)
         words = wordings(prompt, found, avoided)
         if self.rules and intent is None and not commanded:
@@ -78,9 +80,12 @@ class Reader:
         """The skill that the words of each phase name."""
         if commanded:
             return [commanded] * len(found.drafts)
-        if "skill" not in prompt.lows and self._known.keys().isdisjoint(prompt.lows):
+        if not self._speaks_of_skills(prompt):
             return [None] * len(found.drafts)
         return [skill_of(prompt, found, draft, self._known) for draft in found.drafts]
+
+    def _speaks_of_skills(self, prompt: Prompt) -> bool:
+        return "skill" in prompt.lows or not self._known.keys().isdisjoint(prompt.lows)
 
     def _ruled(
         self, prompt: Prompt, found: Outline, words: list[Wording], kinds: frozenset[ContextKind]

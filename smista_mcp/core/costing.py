@@ -51,7 +51,9 @@ def usd(amount: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def price_range(facts: ModelFacts, *, input_tokens: int, expected_output: int, attempts: int) -> CostRange | None:
+def price_range(
+    facts: ModelFacts, *, input_tokens: int, expected_output: int, attempts: int, rounds: int = 0, grown: int = 0
+) -> CostRange | None:
     """What a phase will cost at least and at most, rounded outwards to a millionth of a dollar.
 
     At least: the input once, none of it cached, and no output. At most: the input at its dearest (where the provider
@@ -62,7 +64,9 @@ def price_range(facts: ModelFacts, *, input_tokens: int, expected_output: int, a
         facts: of the model.
         input_tokens: in tokens of this model.
         expected_output: as `expected_output_tokens` gives it.
-        attempts: requests that may be sent in all, retries and tool rounds included.
+        attempts: how often it may be tried, retries included.
+        rounds: further requests of each try, in which the model reads what it asked to see.
+        grown: what that adds to the input of each of them at most, in tokens of this model.
 
     Returns:
         None where the price is unknown.
@@ -74,10 +78,12 @@ def price_range(facts: ModelFacts, *, input_tokens: int, expected_output: int, a
         return None
     output = expected_output if facts.max_output_tokens is None else min(expected_output, facts.max_output_tokens)
     least = price.input.at(input_tokens) * input_tokens
-    most = price.dearest_input(input_tokens) * input_tokens * attempts + price.output.at(input_tokens) * output
+    longest = input_tokens + grown
+    read = input_tokens + rounds * longest
+    most = price.dearest_input(longest) * read * attempts + price.output.at(longest) * output
     return CostRange(
         min=usd(least.scaleb(-_MILLION) + price.request, ROUND_FLOOR),
-        max=usd(most.scaleb(-_MILLION) + price.request * attempts, ROUND_CEILING),
+        max=usd(most.scaleb(-_MILLION) + price.request * attempts * (1 + rounds), ROUND_CEILING),
         kind="list",
         source=facts.source,
     )

@@ -78,7 +78,7 @@ class Decision(Value):
     """The whole answer for one phase, refusal included. Field names are stable; see the tool reference.
 
     `tokens` is the estimated input; `cost` is None where the price is unknown; `inputs` holds one hash for each input
-    of the decision, and `decision_id` is the SHA-256 over them.
+    of the decision, and `decision_id` is the SHA-256 over them. `tools` are those that the model may look around with.
     """
 
     decision_id: str
@@ -106,4 +106,5 @@ class Decision(Value):
     override_used: bool
     recorded: bool
     inputs: dict[str, str]
+    tools: tuple[str, ...] = ()
     handoff: Handoff | None = None

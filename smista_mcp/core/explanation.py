@@ -8,6 +8,7 @@ from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
 from smista_mcp.core.policy import Rule
+from smista_mcp.core.readtools import CAPS
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import FAMILY, Grant, Intent, Layer, Status, Value
 from smista_mcp.errors import Code
@@ -132,6 +133,8 @@ def golden_view(decision: Decision) -> str:
         ("permissions", ", ".join(_permission(name, grant, decision) for name, grant in decision.permissions.items())),
         ("decision", decision.decision_id[:16] + ("" if decision.recorded else " (not recorded)")),
     ]
+    if decision.tools:
+        lines.append(("may look with", f"{', '.join(decision.tools)} [at most {CAPS.rounds} rounds]"))
     if decision.status is Status.HANDOFF and decision.handoff is not None:
         lines.append(("host does it", decision.handoff.detail))
     width = max(len(label) for label, _ in lines) + 2

@@ -76,6 +76,7 @@ class PhaseContext(NamedTuple):
     Attributes:
         text_tokens: of its words, where nobody has the words any more; None where they are there to be counted.
         secrets: what the scan found in its words and in the names of what it works on.
+        tools: of `skills.DELEGATE_TOOLS`, those that its skill leaves a delegate; None where it says nothing of tools.
     """
 
     paths: tuple[PathFact, ...] = ()
@@ -84,6 +85,7 @@ class PhaseContext(NamedTuple):
     left_out: tuple[LeftOut, ...] = ()
     text_tokens: int | None = None
     secrets: tuple[SecretFact, ...] = ()
+    tools: frozenset[str] | None = None
 
 
 class LiveModel(NamedTuple):

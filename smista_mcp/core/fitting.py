@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from smista_mcp.core.decision import ContextEntry, ContextReport, context_entry
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.secretscan import told
 
 
 class Fitted(NamedTuple):
@@ -72,3 +73,22 @@ def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, fa
     tokens = math.ceil(needed * factor)
     report = ContextReport(included=tuple(entries), excluded=tuple(excluded))
     return Fitted(tuple(included), tokens, tokens <= room, report)
+
+
+def for_host(context: PhaseContext, withheld: Mapping[int, str]) -> ContextReport:
+    """What a host that does the phase is pointed to: nothing that must not go to it, or that is restricted in any way.
+
+    Args:
+        context: of the phase.
+        withheld: the items that it must not get, with the reason.
+    """
+    included: list[ContextEntry] = []
+    excluded: list[ContextEntry] = []
+    for place, item in enumerate(context.items):
+        reason = withheld.get(place)
+        if item.restricted is not None or item.secrets:
+            reason = reason or (f"restricted by `{item.restricted}`" if item.restricted else told(item.secrets))
+        into, why = (included, "the host reads it itself") if reason is None else (excluded, reason)
+        into.append(context_entry(item.path, item.kind, item.tokens, why))
+    excluded.extend(context_entry(gone.path, gone.kind, gone.tokens, gone.reason) for gone in context.left_out)
+    return ContextReport(included=tuple(included), excluded=tuple(excluded))

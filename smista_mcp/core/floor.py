@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
-from smista_mcp.core.facts import ContextItem, PhaseContext
+from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, request_for
 from smista_mcp.core.redaction import redacted, shown
@@ -186,14 +186,34 @@ def _withheld_by_rules(
     for place, item in enumerate(context.items):
         if item.required or place in known or not item.forms:
             continue
-        rule = _dropping(guard, phase, item, tokens)
+        rule = _dropping(guard, phase, item.forms, tokens)
         if rule:
             found[place] = f"kept local by rule `{shown(rule)}`"
     return found
 
 
-def _dropping(guard: Guard, phase: Phase, item: ContextItem, tokens: int) -> str | None:
-    for placed in _holding(guard, phase, item.forms, tokens):
-        if placed.rule.paths is not None:
+def _dropping(guard: Guard, phase: Phase, forms: Sequence[str], tokens: int) -> str | None:
+    for placed in _holding(guard, phase, forms, tokens):
+        if placed.rule.paths is not None or placed.rule.languages is not None:
             return placed.rule.name
     return None
+
+
+class Sight(NamedTuple):
+    """Why a file that a delegate asks to see is not for a remote one.
+
+    Attributes:
+        kept: nothing but a rule keeps it here: what is made from it may be shown to the host.
+    """
+
+    reason: str
+    kept: bool = False
+
+
+def sight(guard: Guard, phase: Phase, forms: Sequence[str], tokens: int) -> Sight | None:
+    """Judges a path in all of its forms as an item that the phase could do without; None where it is free."""
+    why = judge(guard, forms)
+    if why:
+        return Sight(why)
+    rule = _dropping(guard, phase, forms, tokens) if guard.bindings else None
+    return Sight(f"kept local by rule `{shown(rule)}`", kept=True) if rule else None

@@ -131,7 +131,7 @@ def run_tests(
 
 def supposed(book: Rulebook, catalog: Catalog, host: HostFacts | None = None, plugin: Plugin | None = None) -> Snapshot:
     """The world of a case: every provider is up, no budget has been touched; without `host` nobody knows who calls."""
-    now = Circumstances(everything_up(book), host or HostFacts(), untouched(book.policy), plugin)
+    now = Circumstances(everything_up(book), host or HostFacts(), untouched(book.policy), plugin, readable=True)
     return snapshot(book, catalog, now)
 
 

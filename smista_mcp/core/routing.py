@@ -18,7 +18,9 @@ from smista_mcp.core.modelref import HOST
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
+from smista_mcp.core.readtools import tools_of
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
+from smista_mcp.core.skills import narrowed_grants
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
@@ -81,6 +83,7 @@ def _decide(
     least = floor(book.guard, phase, context, needed)
     led = _led(task, phase, context, world, needed)
     rule = led.placed.rule if led.placed else None
+    grants = narrowed_grants(permissions(policy, rule), context.tools)
     ask = Ask(
         intent=phase.intent.name,
         effort=led.effort,
@@ -92,6 +95,7 @@ def _decide(
         cost_limit=rule.cost_limit if rule else None,
         budgets=world.budgets,
         of_organisation=not led.override and _of_organisation(led, policy),
+        tools=tools_of(phase.intent.name, grants, context),
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection
@@ -124,12 +128,13 @@ def _decide(
         context=listed(chosen.context if chosen else _unsent(context)),
         tokens=chosen.tokens if chosen else needed,
         cost=chosen.cost if chosen else None,
-        permissions=permissions(policy, rule),
+        permissions=grants,
         host=world.market.host.name,
         fallback_used=chosen is not None and selection.fell_back,
         override_used=led.override,
         recorded=recorded,
         inputs=inputs,
+        tools=chosen.tools if chosen else (),
         handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
     return Routed(decision, phase, rule, least, selection.accepted, spare)
@@ -377,7 +382,7 @@ def _keyed(key: bytes, data: bytes) -> str:
 
 
 def _canonical(context: PhaseContext) -> bytes:
-    if context == _EMPTY:
+    if context == PhaseContext():
         return b"[]"
     plain = [
         [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
@@ -388,8 +393,6 @@ def _canonical(context: PhaseContext) -> bytes:
         ],
         [(g.path, g.kind, g.reason, g.tokens) for g in context.left_out],
         context.secrets,
+        *(() if context.tools is None else (sorted(context.tools),)),
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-_EMPTY = PhaseContext()

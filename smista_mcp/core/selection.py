@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from smista_mcp.core.capabilities import has
 from smista_mcp.core.catalog import LOCAL_KINDS, Catalog, ModelFacts
 from smista_mcp.core.costing import expected_output_tokens, price_range
-from smista_mcp.core.decision import ContextReport, CostRange, Rejected, context_entry
+from smista_mcp.core.decision import ContextReport, CostRange, Rejected
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
-from smista_mcp.core.fitting import Fitted, fit
+from smista_mcp.core.fitting import Fitted, fit, for_host
 from smista_mcp.core.floor import Floor
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
@@ -26,6 +27,7 @@ from smista_mcp.core.modelref import (
 )
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.policy import Capability
+from smista_mcp.core.readtools import CAPS, most_tokens
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
 from smista_mcp.errors import Code
@@ -44,6 +46,7 @@ class Ask(NamedTuple):
         text_tokens: tokens of the words themselves, counted with factor 1.
         cost_limit: USD; None where the rule sets none.
         of_organisation: whether the organisation's own rule or default route names the targets.
+        tools: those that the phase offers to a model that can call any.
     """
 
     intent: Intent
@@ -56,19 +59,21 @@ class Ask(NamedTuple):
     cost_limit: Decimal | None
     budgets: tuple[BudgetLeft, ...]
     of_organisation: bool = False
+    tools: tuple[str, ...] = ()
 
 
 class Market(NamedTuple):
-    """What there is to choose from."""
+    """What there is to choose from. `readable`: there is a workspace whose files may be read."""
 
     policy: Policy
     catalog: Catalog
     providers: Mapping[str, ProviderFacts]
     host: HostFacts
+    readable: bool = False
 
 
 class Candidate(NamedTuple):
-    """An accepted model."""
+    """An accepted model. `tools` are those that it may look around with."""
 
     written: str
     resolved: str
@@ -81,6 +86,7 @@ class Candidate(NamedTuple):
     context: ContextReport
     included: tuple[int, ...]
     needs_approval: bool
+    tools: tuple[str, ...] = ()
 
 
 class Selection(NamedTuple):
@@ -123,6 +129,9 @@ def select(ask: Ask, market: Market) -> Selection:
             rejected.append(Rejected(model=written, code=no.code, detail=no.detail))
             continue
         refused = _money_refusal(candidate, ask)
+        if refused is not None and candidate.tools:
+            candidate = _without_tools(candidate, ask, market)
+            refused = _money_refusal(candidate, ask)
         if refused is None:
             fell_back = fell_back or (not accepted and bool(rejected))
             accepted.append(candidate)
@@ -201,13 +210,26 @@ def _needed(tokens: int, facts: ModelFacts) -> int:
     return math.ceil(tokens * facts.token_factor)
 
 
-def _cost(facts: ModelFacts, ask: Ask, tokens: int, attempts: int = 1) -> CostRange | None:
+def _cost(facts: ModelFacts, ask: Ask, tokens: int, attempts: int = 1, tools: tuple[str, ...] = ()) -> CostRange | None:
     return price_range(
         facts,
         input_tokens=tokens,
         expected_output=expected_output_tokens(ask.intent, ask.effort),
         attempts=attempts,
+        rounds=CAPS.rounds if tools else 0,
+        grown=_needed(most_tokens(), facts) if tools else 0,
     )
+
+
+def _tools(facts: ModelFacts, live: LiveAnswer, ask: Ask, market: Market, *, asks: bool) -> tuple[str, ...]:
+    """The tools of a candidate. Who is asked whether these files may leave is not asked about others: then none."""
+    return ask.tools if ask.tools and market.readable and not asks and has(facts, live, "tools") else ()
+
+
+def _without_tools(candidate: Candidate, ask: Ask, market: Market) -> Candidate:
+    """The same candidate as it is asked where its rounds might cost more than it may."""
+    cost = _cost(candidate.facts, ask, candidate.tokens, 1 + market.policy.dispatch.max_retries)
+    return candidate._replace(tools=(), cost=cost)
 
 
 def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candidate:
@@ -243,6 +265,8 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
     _check_provider(provider, spec.key_variable, target.provider)
     if spec.kind == "ollama" and locality is Locality.LOCAL:
         _check_listed(live, provider, target.provider)
+    asks = locality is Locality.REMOTE and market.policy.remote_mode is Grant.ASK
+    tools = _tools(facts, live, ask, market, asks=asks)
     return Candidate(
         written=written,
         resolved=str(facts.ref),
@@ -250,11 +274,12 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
         locality=locality,
         facts=facts,
         window=window,
-        cost=_cost(facts, ask, fitted.tokens, 1 + market.policy.dispatch.max_retries),
+        cost=_cost(facts, ask, fitted.tokens, 1 + market.policy.dispatch.max_retries, tools),
         tokens=fitted.tokens,
         context=fitted.report,
         included=fitted.included,
-        needs_approval=locality is Locality.REMOTE and market.policy.remote_mode is Grant.ASK,
+        needs_approval=asks,
+        tools=tools,
     )
 
 
@@ -282,13 +307,7 @@ def _host_candidate(written: str, target: ModelRef, ask: Ask, market: Market, pe
     if offered and target.model not in offered | {CURRENT}:
         known = ", ".join(f"`host/{name}`" for name in sorted(offered | {CURRENT}))
         raise _No(Code.UNKNOWN_MODEL, f"{market.host.name} has no model `{target.model}`; it has {known}")
-    context = ContextReport(
-        included=tuple(
-            context_entry(i.path, i.kind, i.tokens, "the host reads it itself")
-            for i in ask.context.items
-            if i.restricted is None and not i.secrets
-        )
-    )
+    context = for_host(ask.context, ask.floor.withheld if market.host.locality is Locality.REMOTE else {})
     return Candidate(
         written, written, HOST, market.host.locality, facts, 0, None, ask.text_tokens, context, (), needs_approval=False
     )
@@ -309,11 +328,9 @@ def _check_floor(locality: Locality, ask: Ask) -> None:
 
 def _check_capabilities(facts: ModelFacts, live: LiveAnswer, ask: Ask) -> None:
     for name, wanted in ask.capabilities.items():
-        has = facts.capabilities.get(name)
-        if live.model is not None and live.model.capabilities is not None:
-            has = name in live.model.capabilities
-        if wanted and not has:
-            said = "does not have" if has is False else "is not known to have"
+        able = has(facts, live, name)
+        if wanted and not able:
+            said = "does not have" if able is False else "is not known to have"
             entry = f'`capabilities = {{ {name} = true }}` under `[catalog."{facts.ref}"]`'
             raise _No(Code.MISSING_CAPABILITY, f"{said} `{name}`; if it does, write {entry}")
 

@@ -29,12 +29,17 @@ class Rulebook(NamedTuple):
 
 
 class Circumstances(NamedTuple):
-    """What changes between calls while policy and catalog stay: servers, host, money left."""
+    """What changes between calls while policy and catalog stay: servers, host, money left.
+
+    Attributes:
+        readable: whether there is a workspace whose files may be read.
+    """
 
     providers: Mapping[str, ProviderFacts]
     host: HostFacts = HostFacts()
     budgets: tuple[BudgetLeft, ...] = ()
     plugin: Plugin | None = None
+    readable: bool = False
 
 
 class Snapshot(NamedTuple):
@@ -96,7 +101,9 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
     }
     if now.plugin is not None:
         digests["plugin"] = digest(now.plugin.identity)
-    market = Market(book.policy, catalog, now.providers, now.host)
+    if now.readable:
+        digests["workspace"] = digest(now.readable)
+    market = Market(book.policy, catalog, now.providers, now.host, now.readable)
     if book.policy.organisation is not None:
         digests["organisation"] = book.policy.organisation
     return Snapshot(book, market, now.budgets, key, digests, now.plugin)

@@ -2,36 +2,38 @@
 
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from smista_mcp.context.survey import Survey
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.pieces import Label, Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.connections import Connection, Connections
-from smista_mcp.dispatch.labels import Label
+from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
+from smista_mcp.dispatch.exchanges import NO_LOOKING
+from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
+from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
-from smista_mcp.providers.base import Event, Finished, TextDelta, Timeouts, Usage
+from smista_mcp.providers.base import Event, Finished, Timeouts, ToolCall, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
 """What a server may say that it used; anything else is not repeated."""
-
-_LEAST_CAP = 64 * 1024
-_BYTES_A_TOKEN = 8
-"""Bytes of an answer for each token that was asked for: more than any text needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,12 @@ class Tools:
 
     Attributes:
         budgets: those that the ledger holds, of a day or a month.
+        bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
+        survey: makes one of the workspace, for a model that looks around in it; None where there is none.
+        known: what the call has read and been answered so far, for all of its phases. It grows.
     """
 
     sender: Sender
@@ -52,19 +57,23 @@ class Tools:
     limits: DispatchLimits
     budgets: Sequence[SpendingLimit]
     allowance: Allowance
+    bounds: Bounds
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
+    survey: Callable[[], Survey] | None = None
+    known: list[Piece] = field(default_factory=list[Piece])
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete answer. `cost` is USD, None where it is unknown."""
+    """A complete answer. `cost` is USD, None where it is unknown; `calls` is what the model asks to see before it."""
 
     text: str
     finished: Finished
     cost: Decimal | None
     label: Label | None
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +111,54 @@ async def attempt(
     """
     try:
         _check_approval(candidate)
-        payload = payload_for(candidate, work)
+        rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
+        looking = rounds.looking if rounds else NO_LOOKING
+        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             with _until(deadline, "its server was not ready in time", sent=False):
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
-            return await _Request(tools, work, candidate, payload, connection).made(deadline, heard)
+            return await _conversed(_Request(tools, work, candidate, payload, connection), rounds, deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
+
+
+async def _conversed(request: "_Request", rounds: Rounds | None, deadline: float, heard: Heard) -> Answered | Failed:
+    """Asks, and shows what the model asks to see, until it answers. Costs and tokens are those of all requests."""
+    answers: list[Answered] = []
+    while True:
+        try:
+            outcome = await request.made(deadline, heard)
+            if isinstance(outcome, Answered):
+                answers.append(outcome)
+                if rounds is None or not rounds.goes_on(outcome.calls):
+                    return _joined(answers)
+                request = await request.next(rounds, outcome, deadline)
+                continue
+        except ProviderError as error:
+            if not answers:
+                raise
+            outcome = Failed(request.candidate, error, label=answers[-1].label)
+        return replace(outcome, cost=_sum([*(answer.cost for answer in answers), outcome.cost]))
+
+
+def _joined(answers: Sequence[Answered]) -> Answered:
+    """The last answer, with what all of them took."""
+    last = answers[-1]
+    usages = [answer.finished.usage for answer in answers]
+    usage = Usage(*(_sum(counts) for counts in zip(*map(astuple, usages), strict=True)))
+    return replace(last, finished=replace(last.finished, usage=usage), cost=_sum([one.cost for one in answers]))
+
+
+_N = TypeVar("_N", int, Decimal)
+
+
+def _sum(amounts: Sequence[_N | None]) -> _N | None:
+    """None where one of them is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known[1:], known[0]) if len(known) == len(amounts) else None
 
 
 def _check_approval(candidate: Candidate) -> None:
@@ -162,19 +209,9 @@ class _Request:
         Raises:
             ProviderError: it may not be sent; nothing is recorded.
         """
-        protocol = self.connection.protocol
-        wire = protocol.encode(self.payload.request)
-        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key))
-        limits = self.tools.limits
-        stream = self.tools.sender.stream(
-            wire,
-            protocol.decoder(self.payload.request),
-            base_url=self.connection.base_url,
-            key=self.connection.key,
-            timeouts=Timeouts(first_byte_s=limits.first_byte_s, idle_s=limits.idle_s),
-            protocol=protocol,
-        )
-        listening = _Listening(heard, _longest(self.payload.request.max_output_tokens))
+        wire, stream = self._departure()
+        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key, self.connection.target.base_url))
+        listening = Listening(heard, longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with _until(deadline, "its answer was not complete in time", sent=True):
@@ -192,6 +229,39 @@ class _Request:
             with anyio.CancelScope(shield=True):
                 await self._settled(attempt_id, listening, end)
         return answer
+
+    async def next(self, rounds: Rounds, answer: Answered, deadline: float) -> Self:
+        """The request that follows an answer with calls, built anew from all that was shown.
+
+        Raises:
+            ProviderError: it may not be made.
+        """
+        tools, room = self.tools, self.payload.room(self.candidate)
+        pieces = await rounds.follow(answer.text, answer.calls, answer.label, room=room, deadline=deadline)
+        tools.known.extend(pieces)
+        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
+        tools.allowance.check(self.work.routed, self.candidate, payload.most)
+        return replace(self, payload=payload)
+
+    def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
+        """The request as bytes, and its answer, for which nothing is sent before somebody listens."""
+        limits, sender, request = self.tools.limits, self.tools.sender, self.payload.request
+        timeouts = Timeouts(first_byte_s=limits.first_byte_s, idle_s=limits.idle_s)
+        connection = self.connection
+        if isinstance(connection, LocalConnection):
+            protocol = connection.protocol
+            wire = protocol.encode(request)
+            decoder = protocol.decoder(request)
+            return wire, sender.stream(wire, decoder, target=connection.target, timeouts=timeouts, protocol=protocol)
+        if self.payload.cleared is None:
+            raise ProviderError("nobody has cleared it for a remote model", code=Code.RESTRICTED_CONTENT)
+        protocol = connection.adapter.protocol
+        cleared = connection.adapter.encode(self.payload.cleared)
+        decoder = protocol.decoder(request)
+        watch = watch_over(self.tools.bounds, self.tools.known, self.work)
+        return cleared.wire, sender.stream(
+            cleared, decoder, target=connection.target, timeouts=timeouts, protocol=protocol, watch=watch
+        )
 
     @property
     def _local(self) -> bool:
@@ -229,7 +299,7 @@ class _Request:
         if not self._local:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
-    async def _settled(self, attempt_id: str | None, listening: "_Listening", end: _End) -> None:
+    async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         if attempt_id is None or self.tools.ledger is None:
             return
@@ -249,14 +319,14 @@ class _Request:
         except (StateUnavailable, NotFound):
             return  # the reservation stays and counts in full; the answer is not lost for it
 
-    def _said_model(self, listening: "_Listening") -> str | None:
+    def _said_model(self, listening: Listening) -> str | None:
         """What the server says that it used. Of a labelled request it is not repeated: it might be the content."""
         name = listening.finished.model if listening.finished else None
         if not name or self.payload.label or not _MODEL_NAME.fullmatch(name):
             return None
         return f"{self.candidate.provider}/{name}"
 
-    def _answer(self, listening: "_Listening") -> Answered:
+    def _answer(self, listening: Listening) -> Answered:
         finished = listening.finished
         if finished is None:
             raise ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
@@ -267,12 +337,12 @@ class _Request:
                 code=Code.CONTEXT_TRUNCATED,
                 sent=True,
             )
-        text = listening.text.strip()
+        text, calls = listening.text.strip(), tuple(listening.calls) if self.payload.request.tools else ()
         if not text and finished.stop_reason == "content_filter":
             raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
-        if not text:
+        if not text and not calls:
             raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label)
+        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
@@ -292,44 +362,3 @@ class _Request:
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens or 0,
         )
-
-
-class _Listening:
-    """What was heard of an answer so far."""
-
-    def __init__(self, heard: Heard, longest: int) -> None:
-        self._heard = heard
-        self._left = longest
-        self._text: list[str] = []
-        self.finished: Finished | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(self._text)
-
-    @property
-    def usage(self) -> Usage:
-        return self.finished.usage if self.finished else Usage()
-
-    async def to(self, stream: AsyncGenerator[Event]) -> None:
-        """Hears the answer to its end, or to where it is longer than any answer that was asked for."""
-        async with aclosing(stream):
-            async for event in stream:
-                if not isinstance(event, TextDelta):
-                    self.finished = event
-                    continue
-                self._note(event.text)
-                if self._left < 0:
-                    self.finished = Finished("length", Usage())
-                    return
-
-    def _note(self, text: str) -> None:
-        data = text.encode("utf-8", "replace")
-        self._text.append(text if len(data) <= self._left else data[: self._left].decode("utf-8", "ignore"))
-        self._left -= len(data)
-        self._heard(len(self._text))
-
-
-def _longest(tokens: int | None) -> int:
-    """Bytes that an answer of so many tokens may have."""
-    return max(_LEAST_CAP, _BYTES_A_TOKEN * (tokens or 0))

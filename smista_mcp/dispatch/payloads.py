@@ -6,52 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.pieces import Label, Piece, digest_of, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Locality
-from smista_mcp.dispatch.labels import Label, label_of
-from smista_mcp.dispatch.prompts import Block, messages
+from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
+from smista_mcp.dispatch.labels import label_of
+from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
-from smista_mcp.providers.base import CompletionRequest, WireRequest
+from smista_mcp.providers.base import CompletionRequest, Message, WireRequest
 
 _ROOM = 64
 """Tokens of a window that message frames may take."""
 _LEAST_ANSWER = 64
 """Tokens without which no answer is worth asking for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Something that may go along, with its content.
-
-    Attributes:
-        path: how receipts name it.
-        sha256: of exactly `block.text`, in hex.
-        tokens: with factor 1.
-        required: false where the phase can do without.
-        place: of a piece of context, its place in the phase's context; None for an earlier answer.
-        restricted: why it must not leave this machine, as far as it says so itself; None where it may.
-        label: of an earlier answer: what it was made from.
-    """
-
-    block: Block
-    path: str
-    sha256: str
-    tokens: int
-    required: bool = True
-    place: int | None = None
-    restricted: str | None = None
-    label: Label | None = None
-
-    @property
-    def reason(self) -> str:
-        if self.place is None:
-            return "answer that this step waits for"
-        return "required" if self.required else "helpful"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +49,25 @@ class Payload:
     """What one candidate is asked.
 
     Attributes:
-        most: USD that the one request may cost; None where the price is unknown.
+        cleared: the same request as a remote model may have it; None where it is for a local one.
+        most: USD that the request may cost, with those that may follow it; None where the price is unknown.
         label: that of an answer made from it.
     """
 
     request: CompletionRequest
+    cleared: ClearedPayload[CompletionRequest] | None
     sent: tuple[Piece, ...]
     withheld: tuple[WithheldItem, ...]
     most: Decimal | None
     label: Label | None
 
-    def receipt(self, wire: WireRequest, key: bytes) -> Receipt:
-        """What is about to leave in the body of a request.
+    def room(self, candidate: Candidate) -> int:
+        """Tokens of the window that are left beside the request and room for an answer."""
+        answer = min(self.request.max_output_tokens or 0, candidate.window // 4)
+        return candidate.window - (self.request.prompt_tokens or 0) - _ROOM - answer
+
+    def receipt(self, wire: WireRequest, key: bytes, address: str) -> Receipt:
+        """What is about to leave in a request to this address.
 
         Whoever reads a receipt could find a short content again from its plain hash. Where anything in the request is
         labelled, every hash is therefore keyed, that of the whole body included.
@@ -98,12 +78,35 @@ class Payload:
             return keyed_hash(key, sha256) if guarded else sha256
 
         sent = [SentItem(path=p.path, sha256=shown(p.sha256), tokens=p.tokens, reason=p.reason) for p in self.sent]
+        words, frames = _written(self.request.messages)
+        written: list[SentItem] = []
+        if words:
+            digest = keyed_hash(key, digest_of(words))
+            written.append(SentItem(path=_WORDS, sha256=digest, tokens=count_tokens(words), reason="of the caller"))
+        if frames:
+            digest = shown(digest_of(frames))
+            written.append(SentItem(path=_FRAMES, sha256=digest, tokens=count_tokens(frames), reason="of smista-mcp"))
         return Receipt(
             sent=tuple(sent),
+            written=tuple(written),
             withheld=self.withheld,
             body_bytes=len(wire.body),
             body_sha256=shown(hashlib.sha256(wire.body).hexdigest()),
+            method=wire.method,
+            path=wire.path,
+            address=address,
         )
+
+
+_WORDS = "the words"
+_FRAMES = "instructions, names and fences"
+
+
+def _written(asked: Sequence[Message]) -> tuple[str, str]:
+    """What the caller wrote, and what is our own around it, each in the order in which it stands in the request."""
+    parts = [part for message in asked for part in message.parts]
+    words = "".join(part.text for part in parts if part.kind == "words")
+    return words, "".join(part.text for part in parts if part.kind in ("frame", "title"))
 
 
 def keyed_hash(key: bytes, sha256: str) -> str:
@@ -111,15 +114,45 @@ def keyed_hash(key: bytes, sha256: str) -> str:
     return f"keyed:{hmac.digest(key, sha256.encode('ascii'), 'sha256').hex()}"
 
 
-def payload_for(candidate: Candidate, work: Assignment) -> Payload:
+def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking: Looking = NO_LOOKING) -> Payload:
     """Builds the payload for a target from nothing but what this target may have.
 
+    Args:
+        candidate: the target.
+        work: the phase.
+        bounds: what holds in this call.
+        looking: what it has asked to see so far in this attempt, and how it may go on.
+
     Raises:
-        ProviderError: `restricted_content` or `context_window_exceeded`; nothing was sent.
+        ProviderError: `restricted_content`, `secret_detected` or `context_window_exceeded`; nothing was sent.
     """
-    chosen, kept = _cleared(candidate, work)
-    request = _request(candidate, work, chosen)
-    while request is None:
+    named = [piece for piece in work.pieces if piece.place in candidate.included]  # the others its own report names
+    pieces = [*named, *work.answers, *looking.pieces]
+    report = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
+
+    def build(chosen: Sequence[Piece]) -> Built[CompletionRequest]:
+        return _built(candidate, work, chosen, looking)
+
+    if candidate.locality is Locality.LOCAL:
+        built = build(pieces)
+        request, sent, kept, cleared = built.request, built.pieces, built.left, None
+    else:
+        matter = Matter(sendable(work.routed.phase.text), pieces, work.context.paths, work.routed.floor)
+        cleared = clear(matter, bounds, build)
+        request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
+    places = {piece.place for piece in sent if piece.place is not None}
+    label = label_of(work.routed.floor, places, [piece.label for piece in sent])
+    withheld = (*report, *kept, *looking.withheld)
+    return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label)
+
+
+def _built(
+    candidate: Candidate, work: Assignment, pieces: Sequence[Piece], looking: Looking
+) -> Built[CompletionRequest]:
+    """The request with as many of the pieces as fit; what only helps gives way, the last named first."""
+    chosen = list(pieces)
+    left: list[WithheldItem] = []
+    while (request := _request(candidate, work, chosen, looking)) is None:
         spare = next((piece for piece in reversed(chosen) if not piece.required), None)
         if spare is None:
             needed = sum(piece.tokens for piece in chosen)
@@ -129,41 +162,23 @@ def payload_for(candidate: Candidate, work: Assignment) -> Payload:
                 fix="name fewer files or a range of lines, or a model with a larger window",
             )
         chosen.remove(spare)
-        kept.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
-        request = _request(candidate, work, chosen)
-    places = {piece.place for piece in chosen if piece.place is not None}
-    label = label_of(work.routed.floor, places, [answer.label for answer in work.answers])
-    return Payload(request, tuple(chosen), tuple(kept), _most(candidate, request), label)
+        left.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
+    texts = tuple(text for message in request.messages for text in message.texts)
+    return Built(request, tuple(chosen), texts, tuple(left))
 
 
-def _cleared(candidate: Candidate, work: Assignment) -> tuple[list[Piece], list[WithheldItem]]:
-    """What this target may have; all else is named. A remote target gets nothing that is marked in any way."""
-    remote = candidate.locality is not Locality.LOCAL
-    least = work.routed.floor
-    labelled = next((piece for piece in work.answers if piece.label), None)
-    if remote and (least.local or labelled):
-        why = f"the {labelled.path} is {labelled.label}" if labelled else "; ".join(least.reasons[:3])
-        code = Code.RESTRICTED_CONTENT if labelled else least.code
-        raise ProviderError(f"must stay on this machine: {why}", code=code)
-    chosen: list[Piece] = []
-    kept = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
-    for piece in work.pieces:
-        if piece.place not in candidate.included:
-            continue  # named by the candidate's own report
-        why = (least.withheld.get(piece.place) or piece.restricted) if remote else None
-        if why:
-            kept.append(WithheldItem(path=piece.path, reason=why))
-        else:
-            chosen.append(piece)
-    return [*chosen, *work.answers], kept
-
-
-def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> CompletionRequest | None:
+def _request(
+    candidate: Candidate, work: Assignment, pieces: Sequence[Piece], looking: Looking
+) -> CompletionRequest | None:
     """The request; None where it leaves no room for an answer."""
     decision, phase = work.routed.decision, work.routed.phase
     patch = decision.permissions["file_write"] is not Grant.DENY
-    asked = messages(phase.intent.name, phase.text, [piece.block for piece in pieces], patch=patch)
-    prompt = round(sum(count_tokens(message.content) for message in asked) * candidate.facts.token_factor)
+    blocks = [piece.block for piece in pieces if piece.kind not in OF_ROUNDS]
+    asked = messages(phase.intent.name, phase.text, blocks, patch=patch, looks=looking.looks)
+    asked = (*asked, *looking.messages(pieces))
+    words = sum(count_tokens(message.content) for message in asked)
+    words += sum(count_tokens(part.text) for message in asked for part in message.call_parts)
+    prompt = round((words + tokens_of(looking.tools)) * candidate.facts.token_factor)
     expected = _expected(candidate, phase.intent.name, decision.effort)
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
@@ -176,6 +191,7 @@ def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) ->
         context_window=candidate.window,
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
+        tools=looking.tools,
     )
 
 
@@ -186,12 +202,14 @@ def _expected(candidate: Candidate, intent: Intent, effort: Effort) -> int:
     return expected_output_tokens(intent, effort)
 
 
-def _most(candidate: Candidate, request: CompletionRequest) -> Decimal | None:
-    """What this one request may cost, its answers from earlier steps included."""
+def _most(candidate: Candidate, request: CompletionRequest, looking: Looking) -> Decimal | None:
+    """What this request may cost, and those that may follow it because the model asks to see more."""
     price = price_range(
         candidate.facts,
         input_tokens=request.prompt_tokens or 0,
         expected_output=request.max_output_tokens or 0,
         attempts=1,
+        rounds=looking.rounds,
+        grown=looking.grown,
     )
     return None if price is None else Decimal(price.max)

@@ -22,6 +22,7 @@ class Environment:
         organisation_file: where an organisation's policy stands on this kind of machine.
         added_organisation_file: `SMISTA_ORG_POLICY`.
         project_dir: `CLAUDE_PROJECT_DIR`.
+        home: the home folder as `HOME` has it, or on Windows `USERPROFILE`; None where that names none.
         host: `SMISTA_HOST`, the name of the host that starts us.
         claude_code: whether `CLAUDECODE` is present: an agent's shell; `gemini_cli` and `opencode` likewise.
         no_color: whether `NO_COLOR` is present and not empty.
@@ -35,6 +36,7 @@ class Environment:
     organisation_file: Path = Path("/etc/smista/policy.toml")
     added_organisation_file: Path | None = None
     project_dir: Path | None = None
+    home: Path | None = None
     host: str | None = None
     claude_code: bool = False
     gemini_cli: bool = False
@@ -61,6 +63,7 @@ class Environment:
             organisation_file=(program_data(known) / "smista" if windows else Path("/etc/smista")) / "policy.toml",
             added_organisation_file=_path(known, "SMISTA_ORG_POLICY"),
             project_dir=_path(known, "CLAUDE_PROJECT_DIR"),
+            home=_named_home(known, windows=windows),
             host=known.get("SMISTA_HOST"),
             claude_code="CLAUDECODE" in variables,
             gemini_cli="GEMINI_CLI" in variables,
@@ -141,7 +144,7 @@ def _same(folder: Path, other: Path | None) -> bool:
 
 
 def _home(known: Mapping[str, str], *, windows: bool) -> Path:
-    named = _absolute(known.get("USERPROFILE" if windows else "HOME"))
+    named = _named_home(known, windows=windows)
     if named is not None:
         return named
     try:
@@ -151,6 +154,10 @@ def _home(known: Mapping[str, str], *, windows: bool) -> Path:
             "no home folder is known, so there is no place for policy and state",
             fix="set SMISTA_HOME to a folder of your own",
         ) from None
+
+
+def _named_home(known: Mapping[str, str], *, windows: bool) -> Path | None:
+    return _absolute(known.get("USERPROFILE" if windows else "HOME"))
 
 
 def _absolute(text: str | None) -> Path | None:

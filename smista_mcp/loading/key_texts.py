@@ -85,8 +85,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "ToolsSection": {"permissions": "One grant for each kind of tool."},
     "Permissions": {
-        "file_read": "Reading files of the workspace.",
-        "git": "Reading from git.",
+        "file_read": "Whether a delegate may look at files of the workspace with its tools; `ask` gives it none.",
+        "git": "Whether a delegate may see the git diff of the workspace; it needs `file_read` too.",
         "file_write": "A patch in the answer, for the host to apply.",
         "shell": "Denied whatever stands here.",
         "network": "Denied whatever stands here.",

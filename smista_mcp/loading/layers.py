@@ -62,15 +62,16 @@ class Settings:
     @property
     def state_came_along(self) -> bool:
         """Whether somebody else's repository could have put its own files into our state folder, or holds it."""
-        return not self.environment.own_state and self._came_along(self.environment.state_folder)
+        return not self.environment.own_state and self.came_along(self.environment.state_folder)
 
     @property
     def user_file_came_along(self) -> bool:
         """Whether the user's own file may have come with a repository; where the account keeps it, it did not."""
         customary = self.policy_file is None and self.environment.own_config
-        return not customary and self._came_along(self.user_file)
+        return not customary and self.came_along(self.user_file)
 
-    def _came_along(self, path: Path) -> bool:
+    def came_along(self, path: Path) -> bool:
+        """Whether a path is or leads into a folder that somebody else's repository may have filled."""
         folders = (*([self.workspace] if self.workspace else []), *self.enclosing)
         return any(is_inside(path, folder) for folder in folders)
 

@@ -25,7 +25,7 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact, sendable_name
+from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
 
 _VERSION = "2023-06-01"
@@ -101,31 +101,28 @@ def _turns(messages: tuple[Message, ...]) -> list[dict[str, object]]:
     """Turns of user and assistant by turns; results of tools that stand in a row share one turn."""
     found: list[dict[str, object]] = []
     results: list[dict[str, object]] = []
-    names: dict[int, str] = {}
     for message in messages:
         if message.answers is not None:
-            known = names.get(id(message.answers), message.answers.id)
-            results.append({"type": "tool_result", "tool_use_id": known, "content": message.content})
+            results.append({"type": "tool_result", "tool_use_id": message.answers.id, "content": message.content})
             if len(results) == 1:
                 found.append({"role": "user", "content": results})
             continue
         results = []
         if message.calls:
-            found.append({"role": "assistant", "content": _called(message, names)})
+            found.append({"role": "assistant", "content": _called(message)})
         elif message.role != "system":
             found.append({"role": message.role, "content": message.content})
     return found
 
 
-def _called(message: Message, names: dict[int, str]) -> list[object]:
+def _called(message: Message) -> list[object]:
     blocks: list[object] = []
     for call in message.calls:
         blocks += _carried(call)
     if message.content:
         blocks.append({"type": "text", "text": message.content})
     for call in message.calls:
-        name = names.setdefault(id(call), call.id or f"toolu_{len(names):05d}")
-        use = {"type": "tool_use", "id": name, "name": sendable_name(call), "input": arguments_of(call) or {}}
+        use = {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call) or {}}
         blocks.append(use)
     return blocks
 

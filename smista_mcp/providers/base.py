@@ -6,11 +6,14 @@ answer into events. It never opens a socket; the one sender does. A new protocol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
+from smista_mcp.core.clearance import ClearedPayload
+from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import ProviderError
 
+Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 
 
@@ -45,17 +48,31 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A turn of a conversation.
+    """One message.
 
     Attributes:
-        calls: what an assistant's turn calls.
-        answers: of a tool's turn, the call that it answers.
+        parts: what the content is put together of. Without them it cannot go to a remote model.
+        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part.
+        answers: of a tool's message, the call that it answers.
     """
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Role
     content: str
+    parts: tuple[Part, ...] = ()
     calls: tuple[ToolCall, ...] = ()
+    call_parts: tuple[Part, ...] = ()
     answers: ToolCall | None = None
+
+    @classmethod
+    def of(cls, role: Role, *parts: Part) -> Self:
+        """A message that is put together of these parts."""
+        return cls(role, joined(parts), parts)
+
+    @property
+    def texts(self) -> tuple[tuple[Part, ...], ...]:
+        """Every text of it that a model reads, in parts: the content, then the arguments of each call."""
+        content = (self.parts,) if self.content or not self.calls else ()
+        return (*content, *((part,) for part in self.call_parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,14 @@ class WireRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearedWire:
+    """A request for a remote model: what the gate has cleared, and its bytes. Made by `Remote.encode`."""
+
+    payload: ClearedPayload[CompletionRequest]
+    wire: WireRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a request goes, and the key that opens it: no text of ours ever shows the key."""
 
@@ -158,7 +183,15 @@ class Decoder(Protocol):
 
 
 class WireProtocol(Protocol):
-    """One wire protocol."""
+    """One wire protocol.
+
+    Attributes:
+        words: every fixed string that may stand in its bodies, names of fields included. What else a body says has to
+            be a text of the request, in whole and as it is.
+    """
+
+    @property
+    def words(self) -> frozenset[str]: ...
 
     def encode(self, request: CompletionRequest) -> WireRequest: ...
 
@@ -178,6 +211,16 @@ class WireProtocol(Protocol):
             now: seconds since the epoch, for a `Retry-After` that is a date.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A protocol as remote models are spoken to in it: it takes nothing but what the gate has cleared."""
+
+    protocol: WireProtocol
+
+    def encode(self, payload: ClearedPayload[CompletionRequest]) -> ClearedWire:
+        return ClearedWire(payload, self.protocol.encode(payload.request))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import ErrorObject, error_object, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact, sendable_name
+from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
 
 _FOLDERS = ("models/", "tunedModels/")
@@ -123,7 +123,7 @@ def _contents(messages: Sequence[Message]) -> list[object]:
     for message in messages:
         if message.answers is not None:
             call = message.answers
-            told: dict[str, object] = {"name": sendable_name(call), "response": {"output": message.content}}
+            told: dict[str, object] = {"name": call.name, "response": {"output": message.content}}
             results.append({"functionResponse": {**told, "id": call.id} if call.id else told})
             if len(results) == 1:
                 found.append({"role": "user", "parts": results})
@@ -138,7 +138,7 @@ def _contents(messages: Sequence[Message]) -> list[object]:
 
 
 def _called(call: ToolCall) -> dict[str, object]:
-    told: dict[str, object] = {"name": sendable_name(call), "args": arguments_of(call) or {}}
+    told: dict[str, object] = {"name": call.name, "args": arguments_of(call) or {}}
     if call.id:
         told["id"] = call.id
     return {"functionCall": told, "thoughtSignature": call.carry} if call.carry else {"functionCall": told}

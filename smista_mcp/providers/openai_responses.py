@@ -25,7 +25,7 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact, sendable_name
+from smista_mcp.providers.toolwire import MAX_CALLS, compact
 from smista_mcp.providers.wirejson import member
 
 _LEAST_OUTPUT = 16
@@ -86,20 +86,16 @@ class OpenAiResponses:
 
 def _items(messages: Sequence[Message]) -> list[object]:
     found: list[object] = []
-    names: dict[int, str] = {}
     for message in messages:
         if message.answers is not None:
-            known = names.get(id(message.answers), message.answers.id)
-            found.append({"type": "function_call_output", "call_id": known, "output": message.content})
+            found.append({"type": "function_call_output", "call_id": message.answers.id, "output": message.content})
             continue
         if message.calls and message.content:
             found.append({"role": "assistant", "content": message.content})
         for call in message.calls:
-            name = names.setdefault(id(call), call.id or f"call_{len(names):05d}")
             found += wirejson.items(json.loads(call.carry)) if call.carry else []
-            arguments = compact(arguments_of(call) or {})
-            told = {"type": "function_call", "call_id": name, "name": sendable_name(call), "arguments": arguments}
-            found.append(told)
+            told = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
+            found.append({"type": "function_call", **told})
         if not message.calls and message.role != "system":
             found.append({"role": message.role, "content": message.content})
     return found

@@ -6,9 +6,10 @@ parse the arguments of earlier calls for their template, and fail on what a mode
 """
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from smista_mcp.core.pieces import sendable
+from smista_mcp.core.readtools import UNKNOWN_TOOL
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.base import CompletionRequest, Message, ToolCall
 from smista_mcp.providers.failures import not_of_protocol
@@ -17,9 +18,6 @@ from smista_mcp.providers.wirejson import member
 MAX_CALLS = 64
 MAX_CALL_BYTES = 256 * 1024
 """Calls of one answer, and what they hold together: more is no answer that anybody can act on."""
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_UNREADABLE = "unreadable"
-"""Stands for a tool's name that no server would take back."""
 
 
 class _Open:
@@ -120,44 +118,45 @@ def arguments_of(call: ToolCall) -> dict[str, object] | None:
         return None
 
 
+def readable(call: ToolCall, number: int, known: Collection[str]) -> ToolCall:
+    """A call as it goes back to a server: an id of ours, a name that we know, arguments that are an object.
+
+    Args:
+        call: as the model made it.
+        number: its place among all calls of a conversation.
+        known: the names of our tools.
+    """
+    name = call.name if call.name in known else UNKNOWN_TOOL
+    return ToolCall(f"call{number:05d}", name, sendable(compact(arguments_of(call) or {})), call.carry)
+
+
 def chat_messages(messages: Sequence[Message]) -> list[dict[str, object]]:
-    """Turns in the words of chat completions. A result stands behind the call of its id; calls without one get one."""
+    """Messages in the words of chat completions. Calls in them are `readable` ones."""
     found: list[dict[str, object]] = []
-    given: dict[int, str] = {}
     for message in messages:
         turn: dict[str, object] = {"role": message.role, "content": message.content}
         if message.calls:
             turn["content"] = message.content or None
             turn["tool_calls"] = [
-                {
-                    "id": given.setdefault(id(call), call.id or f"call{len(given):05d}"),
-                    "type": "function",
-                    "function": {"name": sendable_name(call), "arguments": compact(arguments_of(call) or {})},
-                }
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
                 for call in message.calls
             ]
         elif message.answers is not None:
-            turn["tool_call_id"] = given.get(id(message.answers), message.answers.id)
+            turn["tool_call_id"] = message.answers.id
         found.append(turn)
     return found
 
 
 def ollama_messages(messages: Sequence[Message]) -> list[dict[str, object]]:
-    """Turns in Ollama's words: arguments as objects, results by the name of their tool."""
+    """Messages in Ollama's words: arguments as objects, results by the name of their tool."""
     found: list[dict[str, object]] = []
     for message in messages:
         turn: dict[str, object] = {"role": message.role, "content": message.content}
         if message.calls:
             turn["tool_calls"] = [
-                {"function": {"name": sendable_name(call), "arguments": arguments_of(call) or {}}}
-                for call in message.calls
+                {"function": {"name": call.name, "arguments": arguments_of(call) or {}}} for call in message.calls
             ]
         elif message.answers is not None:
-            turn["tool_name"] = sendable_name(message.answers)
+            turn["tool_name"] = message.answers.name
         found.append(turn)
     return found
-
-
-def sendable_name(call: ToolCall) -> str:
-    """The name of a called tool as servers take it back."""
-    return call.name if _NAME.fullmatch(call.name) else _UNREADABLE

@@ -145,6 +145,7 @@ _DECISION = _object(
         "override_used": _FLAG,
         "recorded": _FLAG,
         "inputs": _OBJECT,
+        "tools": _STRINGS,
         "handoff": _MAYBE_OBJECT,
     }
 )

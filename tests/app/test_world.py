@@ -16,7 +16,7 @@ from smista_mcp.app.world import keyed, period_start
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Effort, Locality, Status
-from smista_mcp.errors import Code, OrgPolicyInvalid, PolicyInvalid, UnknownModel
+from smista_mcp.errors import Code, OrgPolicyInvalid, PolicyInvalid, SmistaError, UnknownModel
 
 pytestmark = pytest.mark.anyio
 
@@ -95,7 +95,19 @@ async def test_the_same_question_gets_the_same_decision_and_the_same_hashes(benc
         second = await routed(bench.app())
     assert first == second
     assert set(first.inputs) == {
-        *("availability", "budgets", "catalog", "context", "host", "phase", "policy", "secret_rules", "task", "version")
+        *(
+            "availability",
+            "budgets",
+            "catalog",
+            "context",
+            "host",
+            "phase",
+            "policy",
+            "secret_rules",
+            "task",
+            "version",
+        ),
+        "workspace",
     }
 
 
@@ -211,8 +223,12 @@ async def test_a_server_on_this_machine_whose_key_is_declared_and_unset_is_not_u
 
 def test_keys_that_were_put_into_the_wrong_field_are_not_repeated(bench: Bench) -> None:
     key = "sk-" + "made-up-0123456789abcdefgh"
-    task = Task(text=f"explain @{key}", skill=key, model=f"openai/{key}", paths=(key,))
+    task = Task(text=f"explain @{key}", model=f"openai/{key}", paths=(key,))
     app = bench.app(default("host/current"))
+    with pytest.raises(SmistaError) as failure:
+        app.route(task.model_copy(update={"skill": key}))
+    assert failure.value.code is Code.UNKNOWN_SKILL
+    assert key not in str(failure.value)
     for decision in (*app.route(task).decisions, *app.route(task.model_copy(update={"model": None})).decisions):
         silent = decision.handoff and decision.handoff.model_copy(update={"prompt": ""})
         assert key not in decision.model_copy(update={"handoff": silent}).model_dump_json()

@@ -96,6 +96,7 @@ def here(
     for name in os.environ.keys() - clean.keys():
         monkeypatch.delenv(name)
     monkeypatch.setenv("SMISTA_HOME", str(home))
+    monkeypatch.setenv("HOME", clean["HOME"])
     monkeypatch.chdir(workspace)
 
     def run(*arguments: str) -> Outcome:

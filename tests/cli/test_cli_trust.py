@@ -78,6 +78,56 @@ def test_a_typed_word_confirms_what_was_shown(shell: CommandLine, home: Path, co
     assert len(waiting(shell)) == 1
 
 
+SKILL = "---\ndescription: x\nallowed-tools: Read\n---\nDo A, then B.\n"
+
+
+@pytest.fixture
+def skill(workspace: Path) -> Path:
+    file = workspace / ".claude/skills/changelog/SKILL.md"
+    file.parent.mkdir(parents=True)
+    file.write_text(SKILL, encoding="utf-8")
+    return file
+
+
+def test_skills_are_shown_and_confirmed_like_policy_files(shell: CommandLine, home: Path, skill: Path) -> None:
+    (skill.parents[1] / "broken").mkdir()
+    (skill.parents[1] / "broken/SKILL.md").symlink_to("/etc/hosts")
+    assert len(waiting(shell)) == 1
+    told = shell.run("trust", "--json").json
+    assert told["files"] == []
+    assert [(one["skill"], one["trusted"], bool(one["refusal"])) for one in told["skills"]] == [
+        ("broken", False, True),
+        ("changelog", False, False),
+    ]
+    shown, status = asked(shell, b"no")
+    assert (status, records(home)) == (1, [])
+    shown, status = asked(shell, b"trust")
+    assert status == 0
+    for line in SKILL.splitlines():
+        assert f"  | {line}" in shown
+    assert "these tools: read_file" in shown
+    assert "broken/SKILL.md cannot be confirmed" in shown
+    assert [one["trusted"] for one in shell.run("trust", "--json").json["skills"]] == [False, True]
+    assert shell.run("classify", "use changelog", "--json").json["phases"][0]["skill"] == "changelog"
+    skill.write_text(SKILL + "Then C.\n", encoding="utf-8")
+    assert shell.run("classify", "use changelog", "--json").json["phases"][0]["skill"] is None
+    assert QUESTION in asked(shell, b"no")[0].encode()
+    skill.write_text(SKILL, encoding="utf-8")
+    assert "SKILL.md is confirmed" in shell.run("trust").out
+    assert shell.run("trust", "--revoke").status == 0
+    assert len(waiting(shell)) == 1
+
+
+def test_policy_files_and_skills_are_confirmed_together(
+    shell: CommandLine, home: Path, config: Path, skill: Path
+) -> None:
+    assert config.exists()
+    assert skill.exists()
+    assert len(waiting(shell)) == 2
+    assert asked(shell, b"trust")[1] == 0
+    assert waiting(shell) == []
+
+
 @pytest.mark.parametrize("answer", [b"", b"y", b"yes", b"TRUST", b"trust me", b"no"])
 def test_any_other_answer_confirms_nothing(shell: CommandLine, home: Path, config: Path, answer: bytes) -> None:
     assert config.exists()

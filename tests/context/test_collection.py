@@ -317,11 +317,13 @@ def test_a_directory_reached_by_a_link_is_judged_under_both_names(bench: Bench) 
     assert set(left_out(found).values()) == {"restricted by `code/auth/**`", "restricted by `src/db/**`"}
 
 
-def test_without_git_a_directory_says_that_ignore_files_do_not_count(bench: Bench) -> None:
-    write(bench, ".gitignore", "*.rs\n")
+def test_without_git_its_ignore_files_are_applied_here(bench: Bench) -> None:
+    write(bench, ".gitignore", "*.rs\n!login.rs\nAGENTS.md\n")
+    write(bench, "AGENTS.md", "x\n")
     found = bench.one(paths=["src"])
-    assert len(items(found)) == 3
-    assert ".gitignore" in left_out(found)
+    assert items(found) == ["src/auth/login.rs", "src/db/store.py"]
+    assert left_out(found)["src/auth/middleware.rs"] == "ignored by `.gitignore`"
+    assert left_out(found)["AGENTS.md"] == "ignored by `.gitignore`"
 
 
 def test_an_ignored_file_is_read_only_if_it_is_named(in_git: Bench) -> None:

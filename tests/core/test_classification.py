@@ -211,6 +211,30 @@ def test_a_skill_is_named_in_words() -> None:
     assert READER.read("create a skill that reviews code")[0].skill is None
 
 
+@pytest.mark.parametrize(
+    ("text", "phases"),
+    [
+        ("use the deploy-check skill, then commit", [("skill", "deploy-check"), ("commit", None)]),
+        ("use deploy-check and fix the parser", [("skill", "deploy-check"), ("edit", None)]),
+        ("fix the parser, then use deploy-check", [("edit", None), ("skill", "deploy-check")]),
+        ("review src/a.py with the deploy-check skill", [("review", "deploy-check")]),
+        ("fix the bug using our deploy-check skill", [("edit", "deploy-check")]),
+        ("fix the bug with $deploy-check", [("edit", "deploy-check")]),
+        ("could you use deploy-check?", [("skill", "deploy-check")]),
+        ("review the deploy-check skill", [("review", None)]),
+        ("do not use the deploy-check skill", [("edit", None)]),
+        ("fix it, but do not use the deploy-check skill", [("edit", None)]),
+        ("do we use deploy-check here?", [("chat", None)]),
+        ("what does the deploy-check skill do?", [("chat", None)]),
+        ("use the yaml parser, then commit", [("commit", None)]),
+    ],
+)
+def test_a_skill_is_run_where_it_is_used_and_not_where_it_is_spoken_of(
+    text: str, phases: list[tuple[str, str | None]]
+) -> None:
+    assert [(phase.intent.name, phase.skill) for phase in READER.read(text)] == phases
+
+
 def test_a_given_skill_belongs_to_the_phases_that_name_it_else_to_all() -> None:
     phases = READER.read("Fix the footer, then the changelog", skill="changelog")
     assert [phase.skill for phase in phases] == [None, "changelog"]

@@ -414,6 +414,7 @@ def test_a_decision_is_printed_with_the_names_of_the_contract() -> None:
         "override_used",
         "recorded",
         "inputs",
+        "tools",
         "handoff",
     ]
     assert Decision.model_validate(printed) == decide(DEFAULT)

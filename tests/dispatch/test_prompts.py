@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smista_mcp.core.pieces import Block
 from smista_mcp.core.values import FAMILY, Intent
-from smista_mcp.dispatch.prompts import Block, messages
+from smista_mcp.dispatch.prompts import messages
 
 TEXTS = st.text(alphabet="`ab\n ~", max_size=60)
 
@@ -49,3 +50,12 @@ def test_a_name_with_line_breaks_stays_on_one_line() -> None:
 def test_a_million_backticks_are_fenced() -> None:
     _, user = messages(Intent.CHAT, "what is it?", [Block("a", "`" * 1_000_000)])  # quadratic work would not end
     assert user.content.endswith("`" * 1_000_001)
+
+
+def test_a_skill_comes_first_and_is_followed_where_files_are_data() -> None:
+    blocks = [Block("a.md", "a file"), Block("x/SKILL.md", "do this", followed=True)]
+    system, user = messages(Intent.SKILL, "/x", blocks)
+    assert user.content.index("do this") < user.content.index("a file")
+    assert "do not count" in system.content
+    alone, _ = messages(Intent.SKILL, "/x", blocks[1:])
+    assert "do not count" not in alone.content

@@ -9,12 +9,13 @@ from decoding import a_request, heard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smista_mcp.core.readtools import UNKNOWN_TOOL
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import CompletionRequest, Finished, Message, ToolCall, ToolSpec, WireProtocol
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
-from smista_mcp.providers.toolwire import MAX_CALL_BYTES, MAX_CALLS, arguments_of
+from smista_mcp.providers.toolwire import MAX_CALL_BYTES, MAX_CALLS, arguments_of, readable
 
 CHAT, OLLAMA = OpenAiCompat(), Ollama()
 SPEC = ToolSpec("read_file", "Reads a file.", {"type": "object", "properties": {"path": {"type": "string"}}})
@@ -139,28 +140,25 @@ def test_ollama_gives_each_call_whole() -> None:
 
 
 def conversation(*calls: ToolCall) -> CompletionRequest:
-    results = [Message("tool", f"result {n}", answers=call) for n, call in enumerate(calls)]
-    turns = (Message("user", "look"), Message("assistant", "", calls=calls), *results)
+    back = tuple(readable(call, number, {"read_file"}) for number, call in enumerate(calls))
+    results = [Message("tool", f"result {n}", answers=call) for n, call in enumerate(back)]
+    turns = (Message("user", "look"), Message("assistant", "", calls=back), *results)
     return CompletionRequest("m", turns, Effort.LOW, tools=(SPEC,))
 
 
 def test_chat_completions_carry_tools_calls_and_results() -> None:
     body = json.loads(CHAT.encode(conversation(BOTH[0])).body)
-    assert body["tools"] == [
-        {
-            "type": "function",
-            "function": {"name": "read_file", "description": "Reads a file.", "parameters": dict(SPEC.parameters)},
-        }
-    ]
+    function = {"name": "read_file", "description": "Reads a file.", "parameters": dict(SPEC.parameters)}
+    assert body["tools"] == [{"type": "function", "function": function}]
     call, result = body["messages"][1:]
     assert call == {
         "role": "assistant",
         "content": None,
         "tool_calls": [
-            {"id": "call_a", "type": "function", "function": {"name": "read_file", "arguments": '{"path":"a.py"}'}}
+            {"id": "call00000", "type": "function", "function": {"name": "read_file", "arguments": '{"path":"a.py"}'}}
         ],
     }
-    assert result == {"role": "tool", "tool_call_id": "call_a", "content": "result 0"}
+    assert result == {"role": "tool", "tool_call_id": "call00000", "content": "result 0"}
 
 
 def test_ollama_carries_arguments_as_objects_and_results_by_name() -> None:
@@ -170,15 +168,18 @@ def test_ollama_carries_arguments_as_objects_and_results_by_name() -> None:
     assert body["messages"][2] == {"role": "tool", "tool_name": "read_file", "content": "result 0"}
 
 
-def test_calls_that_no_server_could_read_again_are_made_readable() -> None:
-    bad = ToolCall("", 'rm -rf "', '{"path": ')
-    chat = json.loads(CHAT.encode(conversation(bad)).body)["messages"][1]["tool_calls"][0]["function"]
-    ollama = json.loads(OLLAMA.encode(conversation(bad)).body)["messages"][1]["tool_calls"][0]["function"]
-    assert (chat["name"], json.loads(chat["arguments"])) == (ollama["name"], ollama["arguments"]) == ("unreadable", {})
+@pytest.mark.parametrize("arguments", ['{"path": ', "[]", '"x"', '{"path": "\\ud800"}'])
+def test_calls_that_no_server_could_read_again_are_made_readable(arguments: str) -> None:
+    request = conversation(ToolCall("", 'rm -rf "', arguments))
+    chat = json.loads(CHAT.encode(request).body)["messages"][1]["tool_calls"][0]["function"]
+    ollama = json.loads(OLLAMA.encode(request).body)["messages"][1]["tool_calls"][0]["function"]
+    assert chat["name"] == ollama["name"] == UNKNOWN_TOOL
+    assert json.loads(chat["arguments"]) == ollama["arguments"]
+    assert chat["arguments"] in ("{}", '{"path":"?"}')
 
 
-def test_calls_without_an_id_get_one_each_that_their_results_name() -> None:
-    body = json.loads(CHAT.encode(conversation(ToolCall("", "a", "{}"), ToolCall("", "a", "{}"))).body)
+def test_calls_get_an_id_each_that_their_results_name() -> None:
+    body = json.loads(CHAT.encode(conversation(ToolCall("", "a", "{}"), ToolCall("x", "a", "{}"))).body)
     ids = [call["id"] for call in body["messages"][1]["tool_calls"]]
     assert len(set(ids)) == 2
     assert [message["tool_call_id"] for message in body["messages"][2:]] == ids

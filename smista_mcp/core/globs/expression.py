@@ -45,7 +45,7 @@ def by_octets(atom: str | CharClass) -> str:
     return re.escape(fold_ascii(atom)) if isinstance(atom, str) else _class(caseless_octets(atom))
 
 
-def _segment(segment: Segment, write: Writer) -> str:
+def segment_expression(segment: Segment, write: Writer) -> str:
     """One path segment, matched whole, each piece after a star at its leftmost place."""
     pieces: list[str] = [""]
     for atom in segment:
@@ -86,7 +86,7 @@ def _groups(glob: Glob, write: Writer) -> list[list[str]]:
         if segment == DOUBLE:
             groups.append([])
         else:
-            groups[-1].append(_segment(segment, write))
+            groups[-1].append(segment_expression(segment, write))
     return groups
 
 

@@ -17,7 +17,7 @@ def refusal(pattern: str) -> str | None:
         return (
             f"`{pattern}` negates, and patterns here only add; leave it out, or write `\\{pattern}` for a name with `!`"
         )
-    return _place_refusal(pattern) or _brace_refusal(pattern)
+    return _place_refusal(pattern) or brace_refusal(pattern)
 
 
 def _place_refusal(pattern: str) -> str | None:
@@ -34,7 +34,8 @@ def _place_refusal(pattern: str) -> str | None:
     return None
 
 
-def _brace_refusal(pattern: str) -> str | None:
+def brace_refusal(pattern: str) -> str | None:
+    """Why braces in a pattern are not accepted; None where it has none that a shell would take for such."""
     found = _expanded(re.findall(_UNIT, pattern, re.DOTALL))
     if not found:
         return None

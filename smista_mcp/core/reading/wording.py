@@ -1,6 +1,6 @@
 """Which words, paths and skill belong to which phase."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
@@ -8,12 +8,15 @@ from smista_mcp.core.reading.acts import Act, Reading
 from smista_mcp.core.reading.clauses import Clause
 from smista_mcp.core.reading.phases import Draft, Outline
 from smista_mcp.core.reading.prompt import Prompt
-from smista_mcp.core.values import Intent
+from smista_mcp.core.values import Confidence, Intent
 
 _UNASKED: Final = frozenset((Act.QUESTION, Act.SYMPTOM))
+_UNBIDDEN: Final = frozenset((*_UNASKED, Act.NEGATION))
 _EXCLUDING: Final = frozenset((v.COMMA, v.BUT, v.AND, v.OPENING))
 _SENTENCE_ENDS: Final = ".!?…。！？)"
 _INVOKING: Final = frozenset(("make", "build", "run", "use", "begin", "give", "commit", "prompt", ""))
+_MEANS: Final = frozenset(("with", "using", "via", "through", "by", "per"))
+_DETERMINERS: Final = frozenset(("the", "our", "my", "your", "this", "that", "a", "an"))
 _NAMES: Final = frozenset((v.UNKNOWN, v.MASK, v.NOUN, v.VERB))
 _RUNNING: Final = frozenset(("run", "use", "begin", ""))
 
@@ -132,17 +135,24 @@ def _exception(prompt: Prompt, part: Clause) -> int:
 
 
 def skill_of(prompt: Prompt, outline: Outline, draft: Draft, skills: Mapping[str, str]) -> str | None:
-    """The skill that a phase's own words name: a known one as its object, or "skill x", "the x skill" to be run."""
+    """The skill that a phase's own words name: a known one as its object, or "skill x", "the x skill" to be run.
+
+    Whatever else a phase does, it may do it "with the x skill" or with `$x`.
+    """
     words, lows = prompt.words, prompt.lows
-    if draft.verb not in _INVOKING:
-        return None
     head = draft.evidence[0] if draft.evidence and draft.verb else -1
     for k in draft.own:
         part = outline.clauses[k]
+        if outline.readings[k].act in _UNBIDDEN:
+            continue
         for i in range(part.start, part.end):
             if i == head:
                 continue
             known = skills.get(lows[i])
+            if draft.verb not in _INVOKING:
+                if known is not None and (lows[i][0] in "/$" or _is_means(lows, i, part)):
+                    return known
+                continue
             if known is not None and not (
                 i + 1 < part.end and words[i + 1].role in (v.UNKNOWN, v.NOUN) and lows[i + 1] != "skill"
             ):
@@ -150,6 +160,27 @@ def skill_of(prompt: Prompt, outline: Outline, draft: Draft, skills: Mapping[str
             if lows[i] == "skill" and draft.intent is Intent.SKILL:
                 return _named(prompt, part, (i, head), skills)
     return None
+
+
+def _is_means(lows: Sequence[str], i: int, part: Clause) -> bool:
+    """Whether a name stands in "with the x skill": what is worked with, not on."""
+    before = [low for low in lows[max(part.start, i - 2) : i] if low not in _DETERMINERS]
+    return i + 1 < part.end and lows[i + 1] == "skill" and bool(before) and before[-1] in _MEANS
+
+
+def with_skills(prompt: Prompt, found: Outline, skills: Mapping[str, str]) -> Outline:
+    """With a phase for each clause that only says to use a known skill: without one it would lead on to the next."""
+    owned = {k for draft in found.drafts for k in draft.own}
+    added: list[Draft] = []
+    for k, reading in enumerate(found.readings):
+        if k in owned or reading.verb != "use" or reading.act > Act.DESIRE:
+            continue
+        draft = Draft(Intent.SKILL, Confidence.HIGH, (k,), "reader", reading.evidence, Intent.EDIT, "use")
+        if skill_of(prompt, found, draft, skills) is not None:
+            added.append(draft)
+    if not added:
+        return found
+    return found._replace(drafts=sorted((*found.drafts, *added), key=lambda draft: draft.own[0]))
 
 
 def _named(prompt: Prompt, part: Clause, at: tuple[int, int], skills: Mapping[str, str]) -> str | None:

@@ -46,8 +46,16 @@ _CHOSEN_BY_PEOPLE = frozenset({"assigned_password", "url_password", "command_pas
 
 def secrets_in(text: str, allowed: frozenset[str] = frozenset()) -> tuple[SecretFact, ...]:
     """The secrets of a text without those that the policy allows by their fingerprint."""
+    return tuple(fact for fact, _, _ in placed_secrets(text, allowed))
+
+
+def placed_secrets(text: str, allowed: frozenset[str] = frozenset()) -> tuple[tuple[SecretFact, int, int], ...]:
+    """As `secrets_in`, each with where it begins and the place behind its end."""
     hits = scan(text)
-    return tuple(fact for hit in hits if (fact := _fact(text, hit)).fingerprint not in allowed) if hits else ()
+    if not hits:
+        return ()
+    found = ((_fact(text, hit), hit.start, hit.end) for hit in hits)
+    return tuple(one for one in found if one[0].fingerprint not in allowed)
 
 
 def _fact(text: str, hit: Hit) -> SecretFact:

@@ -1,0 +1,99 @@
+"""What a model has asked to see and was shown, as pieces of its next request."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from smista_mcp.core.pieces import Part, Piece, PieceKind
+from smista_mcp.core.receipt import WithheldItem
+from smista_mcp.core.tokens import count_tokens
+from smista_mcp.dispatch.prompts import LEFT_OUT, NO_ARGUMENTS
+from smista_mcp.providers.base import Message, ToolCall, ToolSpec
+
+OF_ROUNDS: frozenset[PieceKind] = frozenset({"tool_call", "tool_result"})
+"""Kinds of the pieces of exchanges; they stand behind all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A call that was followed up.
+
+    Attributes:
+        call: as it goes back to the server.
+        asked: its arguments.
+        shown: what it gave.
+    """
+
+    call: ToolCall
+    asked: Piece
+    shown: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer with calls and what they gave. `said` is its text; None where it has none."""
+
+    said: Piece | None
+    calls: tuple[Followed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How far a model has looked around, and how it may go on.
+
+    Attributes:
+        tools: what it may call now; none in a request that must be answered.
+        rounds: requests that may follow this one; `grown` is what they may add to its prompt, in tokens of the model.
+        withheld: what was kept back.
+    """
+
+    tools: tuple[ToolSpec, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    rounds: int = 0
+    grown: int = 0
+    withheld: tuple[WithheldItem, ...] = field(default=())
+
+    @property
+    def looks(self) -> bool:
+        """Whether tools have any part in the request."""
+        return bool(self.tools or self.exchanges)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All that went to and fro, in order."""
+        found: list[Piece] = []
+        for exchange in self.exchanges:
+            found += [exchange.said] if exchange.said else []
+            for followed in exchange.calls:
+                found += (followed.asked, followed.shown)
+        return tuple(found)
+
+    def messages(self, chosen: Sequence[Piece]) -> tuple[Message, ...]:
+        """The exchanges as messages. What is not among the chosen pieces is left out, and said to be."""
+        places = {id(piece): place for place, piece in enumerate(chosen)}
+
+        def part(piece: Piece, otherwise: str) -> Part:
+            place = places.get(id(piece))
+            return Part(otherwise, "frame") if place is None else Part(piece.block.text, "item", place)
+
+        found: list[Message] = []
+        for exchange in self.exchanges:
+            said = (part(exchange.said, LEFT_OUT),) if exchange.said else ()
+            asked = tuple(part(followed.asked, NO_ARGUMENTS) for followed in exchange.calls)
+            calls = tuple(
+                ToolCall(followed.call.id, followed.call.name, arguments.text)
+                for followed, arguments in zip(exchange.calls, asked, strict=True)
+            )
+            found.append(Message("assistant", "".join(p.text for p in said), said, calls, asked))
+            for followed, call in zip(exchange.calls, calls, strict=True):
+                shown = part(followed.shown, LEFT_OUT)
+                found.append(Message("tool", shown.text, (shown,), answers=call))
+        return tuple(found)
+
+
+NO_LOOKING = Looking()
+
+
+def tokens_of(tools: tuple[ToolSpec, ...]) -> int:
+    """What the description of tools adds to a prompt, with factor 1."""
+    return sum(count_tokens(f"{one.name} {one.description} {json.dumps(dict(one.parameters))}") + 20 for one in tools)

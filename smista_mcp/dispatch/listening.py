@@ -1,0 +1,60 @@
+"""Hears an answer to its end, and no further than any answer may go."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from smista_mcp.providers.base import Event, Finished, ToolCall, Usage
+
+_LEAST_CAP = 64 * 1024
+_BYTES_A_TOKEN = 8
+"""Bytes of an answer for each token that was asked for: more than any text needs."""
+
+
+class Listening:
+    """What was heard of an answer so far.
+
+    Args:
+        heard: called with the number of pieces written so far.
+        longest: bytes that are taken.
+    """
+
+    def __init__(self, heard: Callable[[int], None], longest: int) -> None:
+        self._heard = heard
+        self._left = longest
+        self._text: list[str] = []
+        self.calls: list[ToolCall] = []
+        self.finished: Finished | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def usage(self) -> Usage:
+        return self.finished.usage if self.finished else Usage()
+
+    async def to(self, stream: AsyncGenerator[Event]) -> None:
+        """Hears the answer to its end, or to where it is longer than any answer that was asked for."""
+        async with aclosing(stream):
+            async for event in stream:
+                if isinstance(event, ToolCall):
+                    self.calls.append(event)
+                    continue
+                if isinstance(event, Finished):
+                    self.finished = event
+                    continue
+                self._note(event.text)
+                if self._left < 0:
+                    self.finished = Finished("length", Usage())
+                    return
+
+    def _note(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        self._text.append(text if len(data) <= self._left else data[: self._left].decode("utf-8", "ignore"))
+        self._left -= len(data)
+        self._heard(len(self._text))
+
+
+def longest(tokens: int | None) -> int:
+    """Bytes that an answer of so many tokens may have."""
+    return max(_LEAST_CAP, _BYTES_A_TOKEN * (tokens or 0))
