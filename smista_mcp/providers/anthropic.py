@@ -25,9 +25,16 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact
+from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
 
+_WORDS = SCHEMA_WORDS.union(
+    (
+        "model max_tokens messages stream system temperature thinking adaptive enabled budget_tokens"
+        " output_config effort low medium high xhigh tools name input_schema role content user assistant text"
+        " tool_use tool_result tool_use_id id input signature redacted_thinking data"
+    ).split()
+)
 _VERSION = "2023-06-01"
 _MOST_OUTPUT = 8192
 """Sent where nobody says how much may be written: the field is required."""
@@ -49,6 +56,10 @@ _MOST_KEPT = 4 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Anthropic:
     """The protocol. `base_url` is the root, customarily `https://api.anthropic.com`."""
+
+    @property
+    def words(self) -> frozenset[str]:
+        return _WORDS
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         most = request.max_output_tokens or _MOST_OUTPUT

@@ -52,7 +52,8 @@ class Message:
 
     Attributes:
         parts: what the content is put together of. Without them it cannot go to a remote model.
-        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part.
+        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part, and what
+            is carried back with them.
         answers: of a tool's message, the call that it answers.
     """
 
@@ -70,7 +71,7 @@ class Message:
 
     @property
     def texts(self) -> tuple[tuple[Part, ...], ...]:
-        """Every text of it that a model reads, in parts: the content, then the arguments of each call."""
+        """Every text of it that a model reads, in parts: the content, then what belongs to its calls."""
         content = (self.parts,) if self.content or not self.calls else ()
         return (*content, *((part,) for part in self.call_parts))
 

@@ -26,9 +26,16 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import ErrorObject, error_object, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import MAX_CALLS, arguments_of, compact
+from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
 
+_WORDS = SCHEMA_WORDS.union(
+    (
+        "contents role user model parts text systemInstruction generationConfig maxOutputTokens temperature"
+        " thinkingConfig low medium high thinkingLevel thinkingBudget tools functionDeclarations name"
+        " parametersJsonSchema functionCall args id thoughtSignature functionResponse response output"
+    ).split()
+)
 _FOLDERS = ("models/", "tunedModels/")
 _STOP_REASONS: Mapping[str, StopReason] = {
     "STOP": "stop",
@@ -45,6 +52,10 @@ _BROKEN = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORM
 @dataclass(frozen=True, slots=True)
 class Gemini:
     """The protocol. `base_url` is the root, customarily `https://generativelanguage.googleapis.com`."""
+
+    @property
+    def words(self) -> frozenset[str]:
+        return _WORDS
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         settings: dict[str, object] = {}

@@ -23,7 +23,7 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import ToolCalls, chat_messages, specs
+from smista_mcp.providers.toolwire import SCHEMA_WORDS, ToolCalls, chat_messages, specs
 from smista_mcp.providers.wirejson import member
 
 _STOP_REASONS: Mapping[str, StopReason] = {
@@ -37,12 +37,10 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "content_filter": "content_filter",
     "refusal": "content_filter",
 }
-_WORDS = frozenset(
+_WORDS = SCHEMA_WORDS.union(
     (
         "model messages role content system user assistant stream stream_options include_usage max_tokens temperature"
-        " tools tool type function name description parameters properties required object array string integer boolean"
-        " items enum default additionalProperties minimum maximum tool_choice auto none tool_calls tool_call_id id"
-        " arguments"
+        " tools tool function name parameters tool_calls tool_call_id id arguments"
     ).split()
 )
 

@@ -25,9 +25,17 @@ from smista_mcp.providers.base import (
 )
 from smista_mcp.providers.eventstream import EventStream
 from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import MAX_CALLS, compact
+from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, compact
 from smista_mcp.providers.wirejson import member
 
+_WORDS = SCHEMA_WORDS.union(
+    (
+        "model input stream store instructions max_output_tokens temperature reasoning effort low medium high"
+        " xhigh tools function name parameters strict include reasoning.encrypted_content role content user"
+        " assistant function_call function_call_output call_id output arguments id summary encrypted_content"
+        " summary_text text"
+    ).split()
+)
 _LEAST_OUTPUT = 16
 """Tokens below which the API refuses `max_output_tokens`."""
 _ENDS = ("response.completed", "response.incomplete")
@@ -37,6 +45,10 @@ _CUT: Mapping[str, StopReason] = {"max_output_tokens": "length", "content_filter
 @dataclass(frozen=True, slots=True)
 class OpenAiResponses:
     """The protocol. `base_url` ends where `/responses` begins, customarily `https://api.openai.com/v1`."""
+
+    @property
+    def words(self) -> frozenset[str]:
+        return _WORDS
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         body: dict[str, object] = {

@@ -15,6 +15,13 @@ from smista_mcp.providers.base import CompletionRequest, Message, ToolCall
 from smista_mcp.providers.failures import not_of_protocol
 from smista_mcp.providers.wirejson import member
 
+SCHEMA_WORDS = frozenset(
+    (
+        "type description properties required object array string integer number boolean items enum default"
+        " additionalProperties minimum maximum"
+    ).split()
+)
+"""What may stand in the schema of a tool's arguments, besides what the tool says itself."""
 MAX_CALLS = 64
 MAX_CALL_BYTES = 256 * 1024
 """Calls of one answer, and what they hold together: more is no answer that anybody can act on."""
