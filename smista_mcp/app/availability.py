@@ -17,6 +17,11 @@ EMBEDDED_WINDOW = 8192
 """Tokens of the window that an embedded model gets at most: its memory grows with it."""
 
 
+_ASKED = ("ollama", "openai-compat")
+"""Kinds whose servers on this machine are asked what they have. What speaks a vendor's own protocol here stands in for
+the vendor, and may have no list."""
+
+
 def named_models(policy: Policy, by_call: str | None) -> dict[str, set[str]]:
     """Provider -> models that the policy's routes and classes, or the call, name; all local ones for `class:local`.
 
@@ -74,7 +79,7 @@ def availability(
             found[name] = _embedded(spec, state)
         elif lacks_key:  # nothing can be asked of it, so nobody has to be asked whether it is there
             found[name] = ProviderFacts(spec.locality, credentials=False)
-        elif spec.base_url is not None and parse_address(spec.base_url).loopback:
+        elif spec.kind in _ASKED and spec.base_url is not None and parse_address(spec.base_url).loopback:
             wanted = tuple(sorted(models))
             targets.append(ProbeTarget(name, spec.kind, spec.base_url, spec.locality, key, wanted))
         else:

@@ -28,6 +28,7 @@ _COMPAT = "openai-compat"
 _POLICY = "policy"
 _FREE = Price(Rate(Decimal(0)), Rate(Decimal(0)))
 _NO_ENTRY = CatalogEntry()
+_UNTOLD: Mapping[str, str | int] = MappingProxyType({})
 
 
 class HeldEntry(CatalogEntry):
@@ -54,6 +55,7 @@ class ModelFacts(NamedTuple):
         nearest: up to three ids of that provider that look like an unknown name.
         token_factor: tokens of this model for one token of `count_tokens`.
         row: the catalog's id whose facts these are; it differs from `ref` for dated names and the provider's aliases.
+        effort: how the model is told to work hard, by `Effort`: a word of its protocol, or tokens to think.
     """
 
     ref: ModelRef
@@ -67,6 +69,7 @@ class ModelFacts(NamedTuple):
     nearest: tuple[str, ...]
     token_factor: float
     row: str | None = None
+    effort: Mapping[str, str | int] = _UNTOLD
 
 
 class Linked(NamedTuple):
@@ -91,6 +94,7 @@ class _Family(NamedTuple):
     max_output_tokens: int | None = None
     token_factor: float = 1.0
     writes_cache_unasked: bool = False
+    effort: Mapping[str, str | int] = _UNTOLD
 
 
 class Catalog:
@@ -202,6 +206,7 @@ class Catalog:
             nearest=() if row else self._nearest(ref, kind),
             token_factor=family.token_factor,
             row=row.id if row else None,
+            effort=family.effort,
         )
         facts = _priced_locally(facts, kind, locality)
         for name in dict.fromkeys((str(wire), str(ref))):
@@ -255,6 +260,7 @@ class Catalog:
             cast("int | None", said.get("max_output_tokens")),
             cast("float", said.get("token_factor", 1.0)),
             bool(said.get("writes_cache_unasked")),
+            cast("Mapping[str, str | int]", said.get("effort", _UNTOLD)),
         )
 
 

@@ -12,11 +12,14 @@ from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, ProviderError, UnknownModel
+from smista_mcp.providers.anthropic import Anthropic
 from smista_mcp.providers.base import Remote, WireProtocol
+from smista_mcp.providers.gemini import Gemini
 from smista_mcp.providers.gguf_models import find_model
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
+from smista_mcp.providers.openai_responses import OpenAiResponses
 from smista_mcp.providers.probe import passes_on
 from smista_mcp.providers.targets import LocalTarget, RemoteTarget, address_of
 
@@ -25,11 +28,15 @@ _SHOWN_S = 5.0
 """Seconds in which Ollama has to say what a model is."""
 _AGAINST_LOOPS = {"repeat_penalty": 1.05, "repeat_last_n": 256}
 """llama.cpp's own fields. At temperature 0 a small model repeats its last sentence until the limit without them."""
-_PROTOCOLS: Mapping[str, WireProtocol] = {
+PROTOCOLS: Mapping[str, WireProtocol] = {
     _EMBEDDED: OpenAiCompat(_AGAINST_LOOPS),
     "ollama": Ollama(),
     "openai-compat": OpenAiCompat(),
+    "openai": OpenAiResponses(),
+    "anthropic": Anthropic(),
+    "gemini": Gemini(),
 }
+"""The protocol of every kind of provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +80,10 @@ class Connections:
         model is asked: what it said to the decision may be old.
 
         Raises:
-            ProviderError: nothing of ours speaks to this provider, its address is refused, its server cannot be
-                started, or a model that was taken for local is not.
+            ProviderError: its address is refused, its server cannot be started, or a model that was taken for local
+                is not.
         """
-        protocol = _PROTOCOLS.get(spec.kind)
-        if protocol is None:
-            raise ProviderError(
-                f"this version has no adapter for `{spec.name}` yet",
-                code=Code.PROVIDER_UNAVAILABLE,
-                fix="name a model of ollama, llamacpp or an openai-compat server",
-            )
+        protocol = PROTOCOLS[spec.kind]
         if spec.kind != _EMBEDDED:
             key = self.secret(spec.key_variable) if spec.key_variable else None
             connection = _connection(protocol, candidate, spec, key)

@@ -22,11 +22,13 @@ class Followed:
         call: as it goes back to the server.
         asked: its arguments.
         shown: what it gave.
+        carried: what its provider wants back with it; None where that is nothing.
     """
 
     call: ToolCall
     asked: Piece
     shown: Piece
+    carried: Piece | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Looking:
         for exchange in self.exchanges:
             found += [exchange.said] if exchange.said else []
             for followed in exchange.calls:
+                found += [followed.carried] if followed.carried else []
                 found += (followed.asked, followed.shown)
         return tuple(found)
 
@@ -80,11 +83,13 @@ class Looking:
         for exchange in self.exchanges:
             said = (part(exchange.said, LEFT_OUT),) if exchange.said else ()
             asked = tuple(part(followed.asked, NO_ARGUMENTS) for followed in exchange.calls)
+            kept = [part(one.carried, "") if one.carried else Part("", "frame") for one in exchange.calls]
             calls = tuple(
-                ToolCall(followed.call.id, followed.call.name, arguments.text)
-                for followed, arguments in zip(exchange.calls, asked, strict=True)
+                ToolCall(followed.call.id, followed.call.name, arguments.text, carried.text)
+                for followed, arguments, carried in zip(exchange.calls, asked, kept, strict=True)
             )
-            found.append(Message("assistant", "".join(p.text for p in said), said, calls, asked))
+            told = (*asked, *(carried for carried in kept if carried.text))
+            found.append(Message("assistant", "".join(p.text for p in said), said, calls, told))
             for followed, call in zip(exchange.calls, calls, strict=True):
                 shown = part(followed.shown, LEFT_OUT)
                 found.append(Message("tool", shown.text, (shown,), answers=call))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
+from smista_mcp.core.efforts import told_effort
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.pieces import Label, Piece, digest_of, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
@@ -196,6 +197,7 @@ def _request(
         model=candidate.facts.ref.model,
         messages=asked,
         effort=decision.effort,
+        effort_as=told_effort(candidate.facts.effort, decision.effort).told,
         max_output_tokens=min(room, expected, candidate.facts.max_output_tokens or expected),
         context_window=candidate.window,
         prompt_tokens=prompt,

@@ -25,7 +25,7 @@ _STOP = Reaction(go_on=False)
 _REFUSED = Reaction(ours=True)
 REACTIONS: dict[Code, Reaction] = {
     # the provider, or the way to it
-    Code.PROVIDER_UNAVAILABLE: _NEXT,  # refused connection, TLS, DNS, 5xx, 529; no adapter; no ledger to record it
+    Code.PROVIDER_UNAVAILABLE: _NEXT,  # refused connection, TLS, DNS, 5xx, 529; no ledger to record it
     Code.PROVIDER_TIMEOUT: _NEXT,  # ours, 408, 504
     Code.PROVIDER_RATE_LIMITED: Reaction(again=True),  # 429, quota
     Code.PROVIDER_PROTOCOL: _NEXT,  # malformed, cut

@@ -92,7 +92,8 @@ class Rounds:
             back = readable(call, number + place, TOOL_TEXTS)
             asked = _piece("tool_call", f"call {number + place + 1}: {back.name}", back.arguments, label)
             shown = _piece("tool_result", result.name, sendable(result.text), result.label or None, result)
-            followed.append(Followed(back, asked, shown))
+            carried = _piece("tool_call", f"reasoning before call {number + place + 1}", call.carry, label)
+            followed.append(Followed(back, asked, shown, carried if call.carry else None))
             withheld |= dict.fromkeys(WithheldItem(path=path, reason=why) for path, why in result.withheld)
         rounds = before.rounds - 1
         done = rounds <= 0 or self._tools.exhausted or left < _LEAST_ROOM

@@ -37,11 +37,13 @@ class ToolCall:
     Attributes:
         id: the server's own; empty where it gave none.
         arguments: the text of a JSON object, if the model kept to it.
+        carry: what the provider wants back with this call, as it wrote it: signed reasoning. Nobody else reads it.
     """
 
     id: str
     name: str
     arguments: str
+    carry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Message:
 
     Attributes:
         parts: what the content is put together of. Without them it cannot go to a remote model.
-        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part.
+        calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part, and what
+            is carried back with them.
         answers: of a tool's message, the call that it answers.
     """
 
@@ -68,7 +71,7 @@ class Message:
 
     @property
     def texts(self) -> tuple[tuple[Part, ...], ...]:
-        """Every text of it that a model reads, in parts: the content, then the arguments of each call."""
+        """Every text of it that a model reads, in parts: the content, then what belongs to its calls."""
         content = (self.parts,) if self.content or not self.calls else ()
         return (*content, *((part,) for part in self.call_parts))
 
@@ -81,6 +84,7 @@ class CompletionRequest:
         context_window: tokens that the model takes in all; sent where the protocol can (Ollama's `num_ctx`).
         prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
         tools: what the model may call; with none, nothing of tools goes to the wire.
+        effort_as: how the model is told to work as hard as `effort`: a word, or tokens to think; None: it is not.
     """
 
     model: str
@@ -91,6 +95,7 @@ class CompletionRequest:
     prompt_tokens: int | None = None
     temperature: float | None = None
     tools: tuple[ToolSpec, ...] = ()
+    effort_as: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

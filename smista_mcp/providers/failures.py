@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 
 from smista_mcp.core.redaction import redacted
 from smista_mcp.errors import Code, ProviderError
+from smista_mcp.providers import wirejson
+from smista_mcp.providers.wirejson import member
 
 MAX_QUOTE = 300
 """Characters of a provider's own words that an error may repeat."""
@@ -47,9 +49,12 @@ _CONTEXT_TEXT = re.compile(
 _MODEL_WORDS = {"model_not_found", "invalid_model", "model_not_supported"}
 _MODEL_TEXT = re.compile(
     r"\bmodel\b.{0,200}(?:not found|not exist|does ?n.t exist|no such|unknown|not available)"
-    r"|(?:no such|unknown|unable to find|not find|no) model\b",
+    r"|(?:no such|unknown|unable to find|not find|no) model\b"
+    r"|\Amodel: \S+\Z",  # Anthropic
     re.IGNORECASE | re.DOTALL,
 )
+_MALFORMED_WORDS = {"tool_use_failed"}
+"""A 400 of Groq: its model wrote what it could not read."""
 _CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[a-z0-9+/=._~-]{8,}", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
@@ -66,6 +71,32 @@ class ErrorObject:
     message: str = ""
     words: frozenset[str] = frozenset()
     status: int | None = None
+
+
+def error_object(body: Mapping[str, object]) -> ErrorObject:
+    """What an error body says: `{"error": {...}}`, `{"error": "..."}`, `{"detail": "..."}` or `{"message": "..."}`."""
+    error = body.get("error")
+    if error is None:
+        error = body.get("detail") if isinstance(body.get("detail"), str) else body
+    if isinstance(error, str):
+        return ErrorObject(message=error)
+    code, kind = member(error, "code"), member(error, "type")
+    words = {word.lower() for word in (code, kind) if isinstance(word, str)}
+    status = code if isinstance(code, int) and not isinstance(code, bool) else None
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        status = int(code)
+    # gateways wrap what the provider behind them said
+    inner = wirejson.text(member(member(error, "metadata"), "raw"))
+    message = wirejson.text(member(error, "message")) or ""
+    return ErrorObject(f"{message}: {inner}" if inner else message, frozenset(words), status)
+
+
+def error_of(body: bytes) -> ErrorObject:
+    """What the body of a failed answer says; nothing where it is no JSON object."""
+    try:
+        return error_object(wirejson.parse_object(body))
+    except ValueError:
+        return ErrorObject()
 
 
 def quoted(text: str) -> str:
@@ -136,6 +167,8 @@ def _code(status: int, error: ErrorObject) -> Code:
             return code
     if _CONTEXT_WORDS & error.words or _CONTEXT_TEXT.search(error.message):
         return Code.CONTEXT_WINDOW_EXCEEDED
+    if _MALFORMED_WORDS & error.words:
+        return Code.PROVIDER_PROTOCOL
     if _MODEL_WORDS & error.words or (status == 404 and _MODEL_TEXT.search(error.message)):
         return Code.UNKNOWN_MODEL
     return next(code for known, code in _AFTER_WORDS if status in known)

@@ -22,7 +22,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.failures import ErrorObject, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import ToolCalls, ollama_messages, specs
+from smista_mcp.providers.toolwire import SCHEMA_WORDS, ToolCalls, ollama_messages, specs
 from smista_mcp.providers.windows import ROOM_FOR_TEMPLATE, context_needed, prompt_tokens
 from smista_mcp.providers.wirejson import member
 
@@ -32,11 +32,10 @@ _LESS = 0.9
 """The same where the estimate alone already says that it cannot have fitted."""
 _STOP_REASONS: Mapping[str, StopReason] = {"stop": "stop", "length": "length"}
 
-_WORDS = frozenset(
+_WORDS = SCHEMA_WORDS.union(
     (
         "model messages role content system user assistant stream truncate shift options num_ctx num_predict"
-        " temperature tools tool type function name description parameters properties required object array string"
-        " integer boolean items enum default additionalProperties minimum maximum tool_calls tool_name arguments"
+        " temperature think low medium high tools tool function name parameters tool_calls tool_name arguments"
     ).split()
 )
 
@@ -63,6 +62,8 @@ class Ollama:
             "shift": False,
             "options": options,
         }
+        if isinstance(request.effort_as, str):
+            body["think"] = request.effort_as
         if request.tools:
             body["tools"] = specs(request)
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,8 @@
 """Chat completions, as OpenAI defined them and llama.cpp, vLLM, LM Studio and many gateways serve them.
 
-`POST {base_url}/chat/completions`, streamed as server-sent events. Servers differ; taken are: data lines with and
-without a space or a blank line after them, an event cut into several data lines, comments between them, chunks
-without choices, content that is null or a list of parts, an end without `[DONE]` once a finish reason stood there,
-and a whole JSON body although a stream was asked for. Reasoning is never part of the answer.
+`POST {base_url}/chat/completions`, streamed as server-sent events. Servers differ; taken are: chunks without choices,
+content that is null or a list of parts, an end without `[DONE]` once a finish reason stood there, and whatever
+`eventstream` takes. Reasoning is never part of the answer.
 """
 
 import json
@@ -22,8 +21,9 @@ from smista_mcp.providers.base import (
     Usage,
     WireRequest,
 )
-from smista_mcp.providers.failures import ErrorObject, not_of_protocol, status_error, stream_error
-from smista_mcp.providers.toolwire import ToolCalls, chat_messages, specs
+from smista_mcp.providers.eventstream import EventStream
+from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.toolwire import SCHEMA_WORDS, ToolCalls, chat_messages, specs
 from smista_mcp.providers.wirejson import member
 
 _STOP_REASONS: Mapping[str, StopReason] = {
@@ -37,19 +37,12 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "content_filter": "content_filter",
     "refusal": "content_filter",
 }
-_WORDS = frozenset(
+_WORDS = SCHEMA_WORDS.union(
     (
         "model messages role content system user assistant stream stream_options include_usage max_tokens temperature"
-        " tools tool type function name description parameters properties required object array string integer boolean"
-        " items enum default additionalProperties minimum maximum tool_choice auto none tool_calls tool_call_id id"
-        " arguments"
+        " tools tool function name parameters tool_calls tool_call_id id arguments"
     ).split()
 )
-_FIELDS = (b"event", b"id", b"retry")
-"""Fields of an event stream that carry nothing for us."""
-_MAX_PIECES = 64
-_MAX_PIECED = 256 * 1024
-"""An event that comes in several data lines: at most so many, and so many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +88,14 @@ class OpenAiCompat:
         return {"authorization": f"Bearer {key}"}
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> ProviderError:
-        try:
-            error = error_object(wirejson.parse_object(body))
-        except ValueError:
-            error = ErrorObject()
-        return status_error(status, headers, error, now=now)
-
-
-def error_object(body: Mapping[str, object]) -> ErrorObject:
-    """What an error body says: `{"error": {...}}`, `{"error": "..."}`, `{"detail": "..."}` or `{"message": "..."}`."""
-    error = body.get("error")
-    if error is None:
-        error = body.get("detail") if isinstance(body.get("detail"), str) else body
-    if isinstance(error, str):
-        return ErrorObject(message=error)
-    code, kind = member(error, "code"), member(error, "type")
-    words = {word.lower() for word in (code, kind) if isinstance(word, str)}
-    status = code if isinstance(code, int) and not isinstance(code, bool) else None
-    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
-        status = int(code)
-    # gateways wrap what the provider behind them said
-    inner = wirejson.text(member(member(error, "metadata"), "raw"))
-    message = wirejson.text(member(error, "message")) or ""
-    return ErrorObject(f"{message}: {inner}" if inner else message, frozenset(words), status)
+        return status_error(status, headers, error_of(body), now=now)
 
 
 class ChatDecoder:
     """One answer. The whole state is what the last lines said."""
 
     def __init__(self) -> None:
-        self._pending: list[bytes] = []
-        self._whole: list[bytes] | None = None
-        self._begun = False
+        self._events = EventStream("chat completions")
         self._stop: StopReason | None = None
         self._usage = Usage()
         self._model: str | None = None
@@ -138,71 +107,20 @@ class ChatDecoder:
     def feed(self, line: bytes) -> tuple[Event, ...]:
         if self._finished:
             return ()
-        if self._whole is not None:
-            self._whole.append(line)
-            return ()
-        if line.startswith(b"data:"):
-            self._begun = True
-            return self._data(line[5:].strip())
-        if not line:
-            return self._blank()
-        return self._other(line)
+        chunk = self._events.feed(line)
+        if chunk is not None:
+            return self._chunk(chunk)
+        return self._finish() if self._events.done else ()
 
     def end(self) -> tuple[Event, ...]:
         if self._finished:
             return ()
-        if self._whole is not None:
-            return self._whole_body(b"\n".join(self._whole))
-        self._blank()
+        whole = self._events.end()
+        if whole is not None:
+            return self._whole_body(whole)
         if self._stop is None:
-            raise not_of_protocol("ended before it was complete" if self._begun else "is empty")
+            raise not_of_protocol("ended before it was complete" if self._events.begun else "is empty")
         return self._finish()
-
-    def _other(self, line: bytes) -> tuple[Event, ...]:
-        if not self._begun:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.lstrip().startswith(b"{"):
-                self._whole = [line]
-                return ()
-            if line.startswith(b"data:"):
-                return self.feed(line)
-        name, colon, value = line.partition(b":")
-        if name == b"error" and colon:  # older llama.cpp
-            self._begun = True
-            return self._data(value.strip(), error=True)
-        if not line.startswith(b":") and name not in _FIELDS:
-            raise not_of_protocol("is not an event stream of chat completions")
-        self._begun = True
-        return ()
-
-    def _blank(self) -> tuple[Event, ...]:
-        if any(self._pending):
-            raise not_of_protocol("holds an event that is not JSON")
-        self._pending.clear()  # an empty event
-        return ()
-
-    def _data(self, payload: bytes, *, error: bool = False) -> tuple[Event, ...]:
-        if self._pending:
-            payload = self._joined(payload)
-        elif payload == b"[DONE]":
-            return self._finish()
-        try:
-            chunk = wirejson.parse_object(payload)
-        except ValueError:
-            self._pending = self._pending or [payload]
-            return ()  # complete only with the next data line, or never
-        if self._pending:
-            self._pending = []
-        if error:
-            raise stream_error(error_object({"error": chunk}))
-        return self._chunk(chunk)
-
-    def _joined(self, payload: bytes) -> bytes:
-        self._pending.append(payload)
-        joined = b"\n".join(self._pending)
-        if len(self._pending) > _MAX_PIECES or len(joined) > _MAX_PIECED:
-            raise not_of_protocol("holds an event that is not JSON")
-        return joined
 
     def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:
         if chunk.get("error") is not None:
@@ -219,11 +137,7 @@ class ChatDecoder:
                 self._note_stop(choice)
         return events
 
-    def _whole_body(self, body: bytes) -> tuple[Event, ...]:
-        try:
-            answer = wirejson.parse_object(body)
-        except ValueError:
-            raise not_of_protocol("is not complete JSON") from None
+    def _whole_body(self, answer: dict[str, object]) -> tuple[Event, ...]:
         if answer.get("error") is not None:
             raise stream_error(error_object(answer))
         choices = wirejson.items(answer.get("choices"))

@@ -15,6 +15,13 @@ from smista_mcp.providers.base import CompletionRequest, Message, ToolCall
 from smista_mcp.providers.failures import not_of_protocol
 from smista_mcp.providers.wirejson import member
 
+SCHEMA_WORDS = frozenset(
+    (
+        "type description properties required object array string integer number boolean items enum default"
+        " additionalProperties minimum maximum"
+    ).split()
+)
+"""What may stand in the schema of a tool's arguments, besides what the tool says itself."""
 MAX_CALLS = 64
 MAX_CALL_BYTES = 256 * 1024
 """Calls of one answer, and what they hold together: more is no answer that anybody can act on."""
@@ -67,7 +74,7 @@ class ToolCalls:
         name = wirejson.text(member(function, "name")) or ""
         arguments = member(function, "arguments")
         whole = wirejson.pairs(arguments) or arguments == {}
-        text = _json(arguments) if whole else wirejson.text(arguments) or ""
+        text = compact(arguments) if whole else wirejson.text(arguments) or ""
         call = self._belonging(piece, name)
         call.name = call.name or name
         call.arguments.append(text)
@@ -92,7 +99,8 @@ class ToolCalls:
         return call
 
 
-def _json(value: object) -> str:
+def compact(value: object) -> str:
+    """JSON without white space, its characters unescaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -126,7 +134,7 @@ def readable(call: ToolCall, number: int, known: Collection[str]) -> ToolCall:
         known: the names of our tools.
     """
     name = call.name if call.name in known else UNKNOWN_TOOL
-    return ToolCall(f"call{number:05d}", name, sendable(_json(arguments_of(call) or {})))
+    return ToolCall(f"call{number:05d}", name, sendable(compact(arguments_of(call) or {})), call.carry)
 
 
 def chat_messages(messages: Sequence[Message]) -> list[dict[str, object]]:

@@ -288,12 +288,3 @@ async def test_an_address_where_no_model_can_be_is_refused_before_any_socket_is_
         assert set(connected) == {("127.0.0.1", b.port), "127.0.0.1"}
     assert bench.attempts(answer) == [(B, "completed", None)]
     assert f"{A}: {Code.PROVIDER_UNAVAILABLE}" in only(answer).detail
-
-
-async def test_a_provider_without_an_adapter_is_passed_over(bench: Bench) -> None:
-    async with serving(Reply(("from b",))) as b:
-        app = bench.app(default("anthropic/claude-sonnet", B) + compat("b", b.v1) + ALLOWED, ANTHROPIC_API_KEY="none")
-        async with app.running():
-            answer = await app.dispatch(ASK)
-    assert bench.attempts(answer) == [(B, "completed", None)]
-    assert Code.PROVIDER_UNAVAILABLE in only(answer).detail
