@@ -6,6 +6,7 @@ import anyio.to_thread
 import pytest
 from command_line import CommandLine, Outcome
 from model_server import Reply, serving
+from warming import warm
 from workbench import ALLOWED, compat, default, ollama
 
 pytestmark = pytest.mark.anyio
@@ -15,8 +16,13 @@ A = "openai-compat:a/m"
 STAYS = '[[routing.rules]]\nname = "s"\npaths = ["secrets/**"]\nmodel = "ollama/m"\n'
 
 
-async def run(shell: CommandLine, *arguments: str) -> Outcome:
-    return await anyio.to_thread.run_sync(lambda: shell.run(*arguments))
+async def run(shell: CommandLine, *arguments: str, root: str = "") -> Outcome:
+    def work() -> Outcome:
+        if root:
+            warm(shell.home, root)
+        return shell.run(*arguments)
+
+    return await anyio.to_thread.run_sync(work)
 
 
 async def test_labels_hold_from_command_to_command(shell: CommandLine, home: Path, workspace: Path) -> None:
@@ -25,11 +31,11 @@ async def test_labels_hold_from_command_to_command(shell: CommandLine, home: Pat
     async with serving(Reply(("free",))) as remote, serving(Reply((f"it says {CANARY}",))) as local:
         policy = STAYS + default(A, "ollama/m") + compat("a", remote.v1) + ollama(local.root) + ALLOWED
         (home / "config.toml").write_text(policy, encoding="utf-8")
-        first = await run(shell, "dispatch", "explain secrets/plan.txt", "--session", "new", "--json")
+        first = await run(shell, "dispatch", "explain secrets/plan.txt", "--session", "new", "--json", root=local.root)
         session = first.json["session"]
-        shown = await run(shell, "dispatch", "now shorten that", "--session", session)
-        free = await run(shell, "dispatch", "What is a mutex?", "--session", session, "--json")
-        routed = await run(shell, "route", "go on from turn 2", "--session", session, "--json")
+        shown = await run(shell, "dispatch", "now shorten that", "--session", session, root=local.root)
+        free = await run(shell, "dispatch", "What is a mutex?", "--session", session, "--json", root=local.root)
+        routed = await run(shell, "route", "go on from turn 2", "--session", session, "--json", root=local.root)
         told = await run(shell, "explain", free.json["trace_id"])
         story = await run(shell, "explain", first.json["trace_id"])
         unknown = await run(shell, "route", "now shorten that", "--session", "0" * 32)

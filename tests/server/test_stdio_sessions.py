@@ -8,6 +8,7 @@ import anyio.to_thread
 import pytest
 from model_server import Reply, serving
 from raw_host import RawHost
+from warming import warm
 from workbench import ALLOWED, compat, default, ollama
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,7 @@ logging.basicConfig = lambda **k: _real(**{**k, "level": logging.DEBUG})
 """
 
 
-def talk(home: Path, workspace: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
+def talk(home: Path, workspace: Path, root: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
     """Answers of dispatch, what `explain` says of the first phase of each, and all that the server said besides."""
     answers: list[dict[str, Any]] = []
     stories: list[dict[str, Any]] = []
@@ -36,6 +37,7 @@ def talk(home: Path, workspace: Path) -> tuple[list[dict[str, Any]], list[dict[s
         session = "new"
         for text in ("explain secrets/plan.txt", *FOLLOW_UPS):
             arguments = {"text": text, "session": session}
+            warm(home, root)
             routed = host.call("route", arguments)
             assert not routed.get("isError"), routed
             done = host.call("dispatch", arguments, _meta={"progressToken": "t"})
@@ -63,7 +65,7 @@ async def test_no_remote_body_and_no_host_sees_what_turn_1_was_made_from(home: P
     async with serving(Reply(("free",))) as remote, serving(Reply((f"it says {CANARY}",))) as local:
         policy = STAYS + default(A, "ollama/m") + compat("a", remote.v1) + ollama(local.root) + ALLOWED
         (home / "config.toml").write_text(policy, encoding="utf-8")
-        answers, stories, rest = await anyio.to_thread.run_sync(talk, home, workspace)
+        answers, stories, rest = await anyio.to_thread.run_sync(talk, home, workspace, local.root)
     assert len(remote.heard) > 2
     assert CANARY not in remote.heard_text
     assert CANARY not in json.dumps([answers, stories]) + rest
@@ -82,7 +84,7 @@ async def test_with_remote_models_alone_a_follow_up_is_refused_and_says_where_fr
     async with serving(Reply(("free",))) as remote, serving(Reply((f"it says {CANARY}",))) as local:
         policy = STAYS + default(A) + compat("a", remote.v1) + ollama(local.root) + ALLOWED
         (home / "config.toml").write_text(policy, encoding="utf-8")
-        answers, stories, rest = await anyio.to_thread.run_sync(talk, home, workspace)
+        answers, stories, rest = await anyio.to_thread.run_sync(talk, home, workspace, local.root)
     statuses = [answer["status"] for answer in answers]
     assert statuses == ["completed", *("refused" if n in NEEDS_IT else "completed" for n in range(len(FOLLOW_UPS)))]
     assert CANARY not in remote.heard_text + json.dumps([answers, stories]) + rest
@@ -95,6 +97,7 @@ async def test_with_remote_models_alone_a_follow_up_is_refused_and_says_where_fr
 
 async def test_a_session_of_one_host_is_not_there_for_another(home: Path, workspace: Path) -> None:
     def ask(name: str, session: str) -> dict[str, Any]:
+        warm(home, local.root)
         with RawHost.started(home, workspace) as host:
             host.greet(name=name)
             return host.call("dispatch", {"text": "What is a mutex?", "session": session})
