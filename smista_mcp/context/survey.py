@@ -176,8 +176,15 @@ class Survey:
         if place.kind != "missing":
             return (), ""
         found = list(islice(self.endings.of(place.path), _MOST_ENDINGS + 1))
-        forms = tuple(form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms)
-        return forms, UNPLACED if len(found) > _MOST_ENDINGS else ""
+        forms = [form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms]
+        forms += islice(self._restricted_endings.of(place.path), 1)
+        return tuple(forms), UNPLACED if len(found) > _MOST_ENDINGS else ""
+
+    @cached_property
+    def _restricted_endings(self) -> Endings:
+        """Of restricted files: most of them are ignored, so that git does not name them."""
+        known = (name for entries in self._entries_by_number.values() for _, name in entries)
+        return Endings(name for name in map(printable, known) if self._restricted.hits(name))
 
     @cached_property
     def _above(self) -> str:
@@ -250,7 +257,9 @@ class Survey:
             return Unread("no workspace, so no file is read")
         known = self._readings.get(place.parts)
         if known is None:
-            known = self._readings[place.parts] = read_file(self._root, place.parts, self.caps.file_bytes)
+            known = self._readings[place.parts] = read_file(
+                self._root, place.parts, self.caps.file_bytes, place.identity
+            )
         return known
 
     def restriction_by_other_name(self, reading: Reading) -> str | None:

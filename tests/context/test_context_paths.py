@@ -107,7 +107,7 @@ def test_a_byte_that_is_no_text_becomes_one_replacement_character(tree: Tree, ro
     (root / name).touch()
     place = tree.locate(name)
     assert place.kind == "file"
-    assert place.forms == ("k\ufffd\ufffdy.pem",)
+    assert place.forms == ("k\ufffd\ufffdy.pem", "k\u00ff\u00fey.pem")  # the second as Latin-1 has it
     assert place.parts == (name,)
 
 
