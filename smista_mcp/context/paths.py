@@ -113,6 +113,11 @@ class Tree:
             return Place(printable(_normal(relative)), forms, "outside", lines=lines, why=walk.why)
         return self._placed(name, relative, walk, guess=guess)._replace(lines=lines)
 
+    def target(self, name: str) -> str:
+        """Where the link of that name leads, as it is written in it; empty where there is none."""
+        seen = self._look(name)
+        return seen.detail if seen.kind == "link" else ""
+
     def _placed(self, name: str, relative: str, walk: _Walk, *, guess: bool) -> Place:
         written = relative.endswith("/")
         guessed = guess and walk.kind == "missing" and not written and looks_like_a_directory(relative)

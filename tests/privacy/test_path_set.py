@@ -82,7 +82,7 @@ async def become(app: App, case: Case, tree: Tree, servers: Servers) -> str:
         return "sent" if MARK in servers.sent else "without"
     if servers.local.heard:
         heard = servers.local.heard_text
-        assert models == {HOME}, case.name
+        assert HOME in models, case.name
         assert codes <= {"restricted_content"}, case.name  # a rule that binds and wins names no other model
         return "local" if CANARY in heard or MARK in heard else "unseen"
     return "unseen" if answer.code is Code.INVALID_TASK else str(answer.code)
