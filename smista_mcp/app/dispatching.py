@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -13,8 +13,10 @@ from smista_mcp.app.caller import Caller
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
 from smista_mcp.core.facts import ContextItem
+from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Task
@@ -23,12 +25,10 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener, Standing
-from smista_mcp.dispatch.payloads import Piece
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
-from smista_mcp.dispatch.prompts import Block
 from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
-from smista_mcp.providers.sender import Sender
+from smista_mcp.providers.sender import Authorities, Sender
 
 _UNRECORDED = "nothing of this was recorded: the ledger cannot be written (see `smista-mcp models`)"
 
@@ -69,6 +69,7 @@ class Dispatching:
 
     async def _carried_out(self, prepared: Prepared, standing: Standing) -> DispatchAnswer:
         policy, world = prepared.book.policy, self._world
+        pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
             sender=self._sender,
             connections=self._connections,
@@ -81,16 +82,18 @@ class Dispatching:
                 if budget.period != "task"
             ],
             allowance=Allowance(policy.budgets),
+            bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            known=[piece for one in pieces for piece in one],
         )
         work = [
-            PhaseWork(routed, collected.context, _pieces(collected))
-            for routed, collected in zip(prepared.routed, prepared.collected, strict=True)
+            PhaseWork(routed, collected.context, own)
+            for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        delivery = Delivery(prepared.host, policy.host_answers, files, policy.secrets_allowed)
+        delivery = Delivery(prepared.host, policy.host_answers, files)
         phases = await carry_out(tools, work, delivery, standing)
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)
         return _answer(phases, (*policy.notices, *unrecorded))
@@ -106,6 +109,9 @@ def _pieces(collected: Collected) -> list[Piece]:
             required=content.item.required,
             place=place,
             restricted=_restriction(content.item),
+            label="restricted" if content.item.derived else None,
+            kind=content.item.kind,
+            forms=content.item.forms,
         )
         for place, content in enumerate(collected.contents)
     ]
@@ -149,11 +155,16 @@ def _step(phase: DispatchedPhase) -> str | None:
     return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
 
 
+def _authorities(environ: Mapping[str, str]) -> Authorities:
+    """What the user wants to be believed in place of the customary authorities, as OpenSSL's own variables say it."""
+    return Authorities(environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR"))
+
+
 @asynccontextmanager
 async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
     """Opens what dispatch needs; on leaving, running jobs are cancelled and every child is ended."""
     async with (
-        Sender(lambda: utc_now().timestamp()) as sender,
+        Sender(lambda: utc_now().timestamp(), _authorities(world.settings.environment.variables)) as sender,
         EmbeddedServers() as servers,
         AsyncExitStack() as stack,
     ):

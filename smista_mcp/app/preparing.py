@@ -14,6 +14,7 @@ from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.redaction import redacted_json
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.secretscan import SecretFact
+from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
@@ -31,6 +32,7 @@ class Prepared(NamedTuple):
     Attributes:
         host: the host that calls.
         ledger: None where it cannot be opened; `workspace` is the root as the ledger knows it.
+        scans: what was searched for secrets so far.
     """
 
     book: Rulebook
@@ -40,6 +42,7 @@ class Prepared(NamedTuple):
     host: HostFacts
     ledger: Ledger | None
     workspace: str | None
+    scans: Scans
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -56,6 +59,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
     book = world.book()
     check_model(task)
     phases = read(task, book, changed=_changed(world, book))
+    scans = Scans(book.policy.secrets_allowed)
     collected = collect(
         CollectRequest(
             task=task,
@@ -64,6 +68,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
             restricted=book.guard.unsendable,
             environ=world.settings.environment.variables,
             allowed=book.policy.secrets_allowed,
+            scans=scans,
         )
     )
     contexts = [one.context for one in collected]
@@ -74,7 +79,7 @@ def prepare(world: World, task: Task, caller: Caller) -> Prepared:
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest())
+    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans)
 
 
 def _changed(world: World, book: Rulebook) -> bool:

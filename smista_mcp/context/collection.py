@@ -28,7 +28,9 @@ from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.pieces import digest_of
 from smista_mcp.core.secretscan import SecretFact, secrets_of_phases, told
+from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Intent
@@ -44,6 +46,7 @@ class CollectRequest(NamedTuple):
         restricted: patterns on paths that must not go to a remote model, compiled without case.
         environ: the environment; git gets of it what it needs to find itself and the user's settings.
         allowed: fingerprints of what the secret scan finds and the policy says is none.
+        scans: remembers what was searched, for those who judge after us; with the same `allowed`.
     """
 
     task: Task
@@ -53,6 +56,7 @@ class CollectRequest(NamedTuple):
     environ: Mapping[str, str]
     caps: Caps = Caps()
     allowed: frozenset[str] = frozenset()
+    scans: Scans | None = None
 
 
 class Content(NamedTuple):
@@ -81,8 +85,11 @@ def collect(request: CollectRequest) -> tuple[Collected, ...]:
     """
     survey = Survey(request.root, request.restricted, request.caps, request.environ)
     call = read_call(request.task, request.phases, survey)
-    labels = SecretLabels(request.allowed)
+    scans = request.scans or Scans(request.allowed)
+    labels = SecretLabels(scans)
     words = secrets_of_phases(request.task.text, [phase.text for phase in request.phases], request.allowed)
+    for phase, found in zip(request.phases, words, strict=True):
+        scans.note(digest_of(phase.text), found)
     return tuple(
         _phase(phase, call, request.task, survey, labels, secrets)
         for phase, secrets in zip(request.phases, words, strict=True)

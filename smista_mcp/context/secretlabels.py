@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 
 from smista_mcp.core.secretscan import SecretFact, secrets_in
+from smista_mcp.core.secretscan.memory import Scans
 
 
 class SecretLabels:
     """Searches texts.
 
     Args:
-        allowed: fingerprints of what the policy says is no secret.
+        scans: what was searched in this call.
     """
 
-    def __init__(self, allowed: frozenset[str]) -> None:
-        self._allowed = allowed
-        self._known: dict[str, tuple[SecretFact, ...]] = {}
+    def __init__(self, scans: Scans) -> None:
+        self._scans = scans
+        self._allowed = scans.allowed
 
     def of_content(self, text: str, digest: str, first_line: int = 1) -> tuple[SecretFact, ...]:
         """The secrets of a content.
@@ -24,9 +25,7 @@ class SecretLabels:
             digest: its hash.
             first_line: the line of its file that it begins with.
         """
-        found = self._known.get(digest)
-        if found is None:
-            found = self._known[digest] = secrets_in(text, self._allowed)
+        found = self._scans.of(text, digest)
         if first_line == 1:
             return found
         return tuple(fact._replace(line=fact.line + first_line - 1) for fact in found)

@@ -64,6 +64,8 @@ class ProviderSpec(NamedTuple):
         base_url: None for `llamacpp`, whose server we start.
         locality: where the request ends up, as far as the declaration can know it.
         key_variable: the environment variable or secret that holds its key; None where it needs none.
+        declared: whether user or organisation wrote `locality = "local"`, and nobody with the right said otherwise.
+        plain_lan: whether they allowed plain http to another machine of theirs.
     """
 
     name: str
@@ -73,6 +75,8 @@ class ProviderSpec(NamedTuple):
     key_variable: str | None = None
     key_required: bool = False
     models_dir: str | None = None
+    declared: bool = False
+    plain_lan: bool = False
 
 
 class DispatchLimits(NamedTuple):

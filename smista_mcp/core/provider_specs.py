@@ -108,6 +108,8 @@ def _spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
         key_variable=variable,
         key_required=variable is not None,
         models_dir=document.models_dir,
+        declared=document.locality is Locality.LOCAL,
+        plain_lan=bool(document.allow_plain_lan),
     )
 
 

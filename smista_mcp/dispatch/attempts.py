@@ -11,19 +11,21 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.pieces import Label, Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.connections import Connection, Connections
-from smista_mcp.dispatch.labels import Label
+from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
+from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
-from smista_mcp.providers.base import Event, Finished, TextDelta, Timeouts, Usage
+from smista_mcp.providers.base import Event, Finished, TextDelta, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
@@ -40,9 +42,11 @@ class Tools:
 
     Attributes:
         budgets: those that the ledger holds, of a day or a month.
+        bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
         workspace: keyed hash of the root.
+        known: what the call has read and been answered so far, for all of its phases. It grows.
     """
 
     sender: Sender
@@ -52,9 +56,11 @@ class Tools:
     limits: DispatchLimits
     budgets: Sequence[SpendingLimit]
     allowance: Allowance
+    bounds: Bounds
     now: Callable[[], datetime]
     key: bytes = field(repr=False)
     workspace: str | None = None
+    known: list[Piece] = field(default_factory=list[Piece])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ async def attempt(
     """
     try:
         _check_approval(candidate)
-        payload = payload_for(candidate, work)
+        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             with _until(deadline, "its server was not ready in time", sent=False):
@@ -162,18 +168,8 @@ class _Request:
         Raises:
             ProviderError: it may not be sent; nothing is recorded.
         """
-        protocol = self.connection.protocol
-        wire = protocol.encode(self.payload.request)
+        wire, stream = self._departure()
         attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key))
-        limits = self.tools.limits
-        stream = self.tools.sender.stream(
-            wire,
-            protocol.decoder(self.payload.request),
-            base_url=self.connection.base_url,
-            key=self.connection.key,
-            timeouts=Timeouts(first_byte_s=limits.first_byte_s, idle_s=limits.idle_s),
-            protocol=protocol,
-        )
         listening = _Listening(heard, _longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
@@ -192,6 +188,26 @@ class _Request:
             with anyio.CancelScope(shield=True):
                 await self._settled(attempt_id, listening, end)
         return answer
+
+    def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
+        """The request as bytes, and its answer, for which nothing is sent before somebody listens."""
+        limits, sender, request = self.tools.limits, self.tools.sender, self.payload.request
+        timeouts = Timeouts(first_byte_s=limits.first_byte_s, idle_s=limits.idle_s)
+        connection = self.connection
+        if isinstance(connection, LocalConnection):
+            protocol = connection.protocol
+            wire = protocol.encode(request)
+            decoder = protocol.decoder(request)
+            return wire, sender.stream(wire, decoder, target=connection.target, timeouts=timeouts, protocol=protocol)
+        if self.payload.cleared is None:
+            raise ProviderError("nobody has cleared it for a remote model", code=Code.RESTRICTED_CONTENT)
+        protocol = connection.adapter.protocol
+        cleared = connection.adapter.encode(self.payload.cleared)
+        decoder = protocol.decoder(request)
+        watch = watch_over(self.tools.bounds, self.tools.known, self.work)
+        return cleared.wire, sender.stream(
+            cleared, decoder, target=connection.target, timeouts=timeouts, protocol=protocol, watch=watch
+        )
 
     @property
     def _local(self) -> bool:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
@@ -12,13 +12,13 @@ from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, ProviderError, UnknownModel
-from smista_mcp.providers.base import WireProtocol
+from smista_mcp.providers.base import Remote, WireProtocol
 from smista_mcp.providers.gguf_models import find_model
 from smista_mcp.providers.llamacpp import EmbeddedServers
-from smista_mcp.providers.loopback import parse_loopback
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
 from smista_mcp.providers.probe import passes_on
+from smista_mcp.providers.targets import LocalTarget, RemoteTarget, address_of
 
 _EMBEDDED = "llamacpp"
 _SHOWN_S = 5.0
@@ -33,12 +33,22 @@ _PROTOCOLS: Mapping[str, WireProtocol] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """What a request needs to be sent; the key is never shown."""
+class LocalConnection:
+    """A protocol, and a server that is local for this request."""
 
     protocol: WireProtocol
-    base_url: str
-    key: str | None = field(default=None, repr=False)
+    target: LocalTarget
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteConnection:
+    """A protocol as remote models are spoken to in it, and one of their servers."""
+
+    adapter: Remote
+    target: RemoteTarget
+
+
+Connection = LocalConnection | RemoteConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +68,9 @@ class Connections:
     async def open(self, candidate: Candidate, spec: ProviderSpec) -> AsyncGenerator[Connection]:
         """A connection for as long as the block lasts; an embedded model is started where it does not run yet.
 
-        Nothing of the task is sent for it. An address that is not on this machine's loopback interface is refused here,
-        before anything is recorded or reserved, and by the sender again. An Ollama is asked once more whether it passes
-        on what a local model is asked: what it said to the decision may be old.
+        Nothing of the task is sent for it. An address at which no request may go is refused here, before anything is
+        recorded or reserved, and by the sender again. An Ollama is asked once more whether it passes on what a local
+        model is asked: what it said to the decision may be old.
 
         Raises:
             ProviderError: nothing of ours speaks to this provider, its address is refused, its server cannot be
@@ -71,22 +81,30 @@ class Connections:
             raise ProviderError(
                 f"this version has no adapter for `{spec.name}` yet",
                 code=Code.PROVIDER_UNAVAILABLE,
-                fix="name a model of ollama, llamacpp or an openai-compat server on this machine",
+                fix="name a model of ollama, llamacpp or an openai-compat server",
             )
         if spec.kind != _EMBEDDED:
-            base_url = spec.base_url or ""
-            parse_loopback(base_url)
             key = self.secret(spec.key_variable) if spec.key_variable else None
-            if spec.kind == "ollama" and candidate.locality is Locality.LOCAL:
-                await _check_stays(base_url, key, candidate.facts.ref.model)
-            yield Connection(protocol, base_url, key)
+            connection = _connection(protocol, candidate, spec, key)
+            address_of(connection.target)
+            if spec.kind == "ollama" and isinstance(connection, LocalConnection):
+                await _check_stays(connection.target.base_url, key, candidate.facts.ref.model)
+            yield connection
             return
         try:
             model = find_model(self.models_folder(spec), candidate.facts.ref.model)
         except UnknownModel as error:
             raise ProviderError(error.message, fix=error.fix, code=error.code) from None
         async with self.servers.use(model, candidate.window) as server:
-            yield Connection(protocol, server.endpoint.base_url, server.endpoint.key)
+            yield LocalConnection(protocol, LocalTarget(server.endpoint.base_url, server.endpoint.key))
+
+
+def _connection(protocol: WireProtocol, candidate: Candidate, spec: ProviderSpec, key: str | None) -> Connection:
+    """The connection of the candidate's locality, which may be less than what its provider is declared to be."""
+    base_url = spec.base_url or ""
+    if candidate.locality is Locality.LOCAL and spec.locality is Locality.LOCAL:
+        return LocalConnection(protocol, LocalTarget(base_url, key, declared=spec.declared, plain_lan=spec.plain_lan))
+    return RemoteConnection(Remote(protocol), RemoteTarget(base_url, candidate.facts.ref.model, key))
 
 
 async def _check_stays(base_url: str, key: str | None, model: str) -> None:

@@ -1,12 +1,9 @@
 """Labels travel: what an answer was made from decides who may see it."""
 
 from collections.abc import Collection, Iterable
-from typing import Literal
 
 from smista_mcp.core.floor import Floor
-
-Label = Literal["restricted", "local"]
-"""`restricted`: made from what must not leave this machine. `local`: only a rule kept the work here."""
+from smista_mcp.core.pieces import Label
 
 
 def label_of(least: Floor, places: Collection[int], inherited: Iterable[Label | None]) -> Label | None:

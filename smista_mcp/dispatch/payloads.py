@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.pieces import Label, Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Locality
-from smista_mcp.dispatch.labels import Label, label_of
-from smista_mcp.dispatch.prompts import Block, messages
+from smista_mcp.dispatch.labels import label_of
+from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import CompletionRequest, WireRequest
 
@@ -22,36 +24,6 @@ _ROOM = 64
 """Tokens of a window that message frames may take."""
 _LEAST_ANSWER = 64
 """Tokens without which no answer is worth asking for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Something that may go along, with its content.
-
-    Attributes:
-        path: how receipts name it.
-        sha256: of exactly `block.text`, in hex.
-        tokens: with factor 1.
-        required: false where the phase can do without.
-        place: of a piece of context, its place in the phase's context; None for an earlier answer.
-        restricted: why it must not leave this machine, as far as it says so itself; None where it may.
-        label: of an earlier answer: what it was made from.
-    """
-
-    block: Block
-    path: str
-    sha256: str
-    tokens: int
-    required: bool = True
-    place: int | None = None
-    restricted: str | None = None
-    label: Label | None = None
-
-    @property
-    def reason(self) -> str:
-        if self.place is None:
-            return "answer that this step waits for"
-        return "required" if self.required else "helpful"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +48,13 @@ class Payload:
     """What one candidate is asked.
 
     Attributes:
+        cleared: the same request as a remote model may have it; None where it is for a local one.
         most: USD that the one request may cost; None where the price is unknown.
         label: that of an answer made from it.
     """
 
     request: CompletionRequest
+    cleared: ClearedPayload[CompletionRequest] | None
     sent: tuple[Piece, ...]
     withheld: tuple[WithheldItem, ...]
     most: Decimal | None
@@ -111,15 +85,36 @@ def keyed_hash(key: bytes, sha256: str) -> str:
     return f"keyed:{hmac.digest(key, sha256.encode('ascii'), 'sha256').hex()}"
 
 
-def payload_for(candidate: Candidate, work: Assignment) -> Payload:
+def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds) -> Payload:
     """Builds the payload for a target from nothing but what this target may have.
 
     Raises:
-        ProviderError: `restricted_content` or `context_window_exceeded`; nothing was sent.
+        ProviderError: `restricted_content`, `secret_detected` or `context_window_exceeded`; nothing was sent.
     """
-    chosen, kept = _cleared(candidate, work)
-    request = _request(candidate, work, chosen)
-    while request is None:
+    named = [piece for piece in work.pieces if piece.place in candidate.included]  # the others its own report names
+    pieces = [*named, *work.answers]
+    report = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
+
+    def build(chosen: Sequence[Piece]) -> Built[CompletionRequest]:
+        return _built(candidate, work, chosen)
+
+    if candidate.locality is Locality.LOCAL:
+        built = build(pieces)
+        request, sent, kept, cleared = built.request, built.pieces, built.left, None
+    else:
+        matter = Matter(sendable(work.routed.phase.text), pieces, work.context.paths, work.routed.floor)
+        cleared = clear(matter, bounds, build)
+        request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
+    places = {piece.place for piece in sent if piece.place is not None}
+    label = label_of(work.routed.floor, places, [piece.label for piece in sent])
+    return Payload(request, cleared, sent, (*report, *kept), _most(candidate, request), label)
+
+
+def _built(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> Built[CompletionRequest]:
+    """The request with as many of the pieces as fit; what only helps gives way, the last named first."""
+    chosen = list(pieces)
+    left: list[WithheldItem] = []
+    while (request := _request(candidate, work, chosen)) is None:
         spare = next((piece for piece in reversed(chosen) if not piece.required), None)
         if spare is None:
             needed = sum(piece.tokens for piece in chosen)
@@ -129,33 +124,8 @@ def payload_for(candidate: Candidate, work: Assignment) -> Payload:
                 fix="name fewer files or a range of lines, or a model with a larger window",
             )
         chosen.remove(spare)
-        kept.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
-        request = _request(candidate, work, chosen)
-    places = {piece.place for piece in chosen if piece.place is not None}
-    label = label_of(work.routed.floor, places, [answer.label for answer in work.answers])
-    return Payload(request, tuple(chosen), tuple(kept), _most(candidate, request), label)
-
-
-def _cleared(candidate: Candidate, work: Assignment) -> tuple[list[Piece], list[WithheldItem]]:
-    """What this target may have; all else is named. A remote target gets nothing that is marked in any way."""
-    remote = candidate.locality is not Locality.LOCAL
-    least = work.routed.floor
-    labelled = next((piece for piece in work.answers if piece.label), None)
-    if remote and (least.local or labelled):
-        why = f"the {labelled.path} is {labelled.label}" if labelled else "; ".join(least.reasons[:3])
-        code = Code.RESTRICTED_CONTENT if labelled else least.code
-        raise ProviderError(f"must stay on this machine: {why}", code=code)
-    chosen: list[Piece] = []
-    kept = [WithheldItem(path=entry.path, reason=entry.reason) for entry in candidate.context.excluded]
-    for piece in work.pieces:
-        if piece.place not in candidate.included:
-            continue  # named by the candidate's own report
-        why = (least.withheld.get(piece.place) or piece.restricted) if remote else None
-        if why:
-            kept.append(WithheldItem(path=piece.path, reason=why))
-        else:
-            chosen.append(piece)
-    return [*chosen, *work.answers], kept
+        left.append(WithheldItem(path=spare.path, reason="does not fit beside the rest"))
+    return Built(request, tuple(chosen), tuple(message.parts for message in request.messages), tuple(left))
 
 
 def _request(candidate: Candidate, work: Assignment, pieces: Sequence[Piece]) -> CompletionRequest | None:

@@ -1,6 +1,5 @@
 """The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,8 @@ from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
 from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
+from smista_mcp.core.pieces import Block, Piece, digest_of
 from smista_mcp.core.routing import Routed
-from smista_mcp.core.secretscan import secrets_in
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
@@ -20,8 +19,7 @@ from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.jobs import Standing
-from smista_mcp.dispatch.payloads import Assignment, Piece
-from smista_mcp.dispatch.prompts import Block
+from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
@@ -44,13 +42,11 @@ class Delivery:
         host_answers: `[privacy] host_answers`: what becomes of restricted answers. Nobody can be asked here, so `ask`
             is as strict as `file`.
         files: where withheld answers are kept.
-        allowed: fingerprints of what the secret scan finds and the policy says is none.
     """
 
     host: HostFacts
     host_answers: str
     files: AnswerFiles
-    allowed: frozenset[str] = frozenset()
 
     @property
     def shows_restricted(self) -> bool:
@@ -193,15 +189,18 @@ class _Run:
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
         phase = work.routed.phase
-        if await anyio.to_thread.run_sync(secrets_in, answer.text, self._delivery.allowed):
+        digest = digest_of(answer.text)
+        if await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest):
             answer = replace(answer, label="restricted")  # wherever the model has it from
-        self._answers[phase.index] = Piece(
+        piece = self._answers[phase.index] = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
             path=f"answer of phase {phase.index}",
-            sha256=hashlib.sha256(answer.text.encode()).hexdigest(),
+            sha256=digest,
             tokens=count_tokens(answer.text),
             label=answer.label,
+            kind="answer",
         )
+        self._tools.known.append(piece)
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label != "restricted" or self._delivery.shows_restricted:
             return done

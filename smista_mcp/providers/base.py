@@ -6,8 +6,10 @@ answer into events. It never opens a socket; the one sender does. A new protocol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
+from smista_mcp.core.clearance import ClearedPayload
+from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import ProviderError
 
@@ -16,8 +18,20 @@ StopReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message.
+
+    Attributes:
+        parts: what the content is put together of. Without them it cannot go to a remote model.
+    """
+
     role: Literal["system", "user", "assistant"]
     content: str
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, role: Literal["system", "user", "assistant"], *parts: Part) -> Self:
+        """A message that is put together of these parts."""
+        return cls(role, joined(parts), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,14 @@ class WireRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearedWire:
+    """A request for a remote model: what the gate has cleared, and its bytes. Made by `Remote.encode`."""
+
+    payload: ClearedPayload[CompletionRequest]
+    wire: WireRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a request goes, and the key that opens it: no text of ours ever shows the key."""
 
@@ -115,7 +137,15 @@ class Decoder(Protocol):
 
 
 class WireProtocol(Protocol):
-    """One wire protocol."""
+    """One wire protocol.
+
+    Attributes:
+        words: every fixed string that may stand in its bodies, names of fields included. What else a body says has to
+            be a text of the request, in whole and as it is.
+    """
+
+    @property
+    def words(self) -> frozenset[str]: ...
 
     def encode(self, request: CompletionRequest) -> WireRequest: ...
 
@@ -135,6 +165,16 @@ class WireProtocol(Protocol):
             now: seconds since the epoch, for a `Retry-After` that is a date.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A protocol as remote models are spoken to in it: it takes nothing but what the gate has cleared."""
+
+    protocol: WireProtocol
+
+    def encode(self, payload: ClearedPayload[CompletionRequest]) -> ClearedWire:
+        return ClearedWire(payload, self.protocol.encode(payload.request))
 
 
 @dataclass(frozen=True, slots=True)

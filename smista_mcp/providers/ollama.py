@@ -31,10 +31,22 @@ _LESS = 0.9
 """The same where the estimate alone already says that it cannot have fitted."""
 _STOP_REASONS: Mapping[str, StopReason] = {"stop": "stop", "length": "length"}
 
+_WORDS = frozenset(
+    (
+        "model messages role content system user assistant stream truncate shift options num_ctx num_predict"
+        " temperature tools tool type function name description parameters properties required object array string"
+        " integer boolean items enum default additionalProperties minimum maximum tool_calls tool_name arguments"
+    ).split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Ollama:
     """The protocol. `base_url` is the server's root, customarily `http://127.0.0.1:11434`."""
+
+    @property
+    def words(self) -> frozenset[str]:
+        return _WORDS
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         options: dict[str, object] = {"num_ctx": context_needed(request)}

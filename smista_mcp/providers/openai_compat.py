@@ -36,6 +36,14 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "content_filter": "content_filter",
     "refusal": "content_filter",
 }
+_WORDS = frozenset(
+    (
+        "model messages role content system user assistant stream stream_options include_usage max_tokens temperature"
+        " tools tool type function name description parameters properties required object array string integer boolean"
+        " items enum default additionalProperties minimum maximum tool_choice auto none tool_calls tool_call_id id"
+        " arguments"
+    ).split()
+)
 _FIELDS = (b"event", b"id", b"retry")
 """Fields of an event stream that carry nothing for us."""
 _MAX_PIECES = 64
@@ -52,6 +60,10 @@ class OpenAiCompat:
     """
 
     sampling: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def words(self) -> frozenset[str]:
+        return _WORDS.union(self.sampling)
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         body: dict[str, object] = {

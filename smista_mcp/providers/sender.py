@@ -1,13 +1,16 @@
 """The one way out: the only module that knows an HTTP client, and the last that sees a request before the socket.
 
 It works on httpx's transport, below its client: no redirect is followed, no cookie kept, no proxy or credential taken
-from the environment. Until privacy gates stand before it, it opens sockets to this machine's loopback interface only.
+from the environment. A remote target gets what the gate has cleared and nothing else, and that only after the check at
+egress has read the bytes once more. Certificates are verified against the system's authorities and those that come
+with the HTTP client, or, where SSL_CERT_FILE or SSL_CERT_DIR is set, against those alone.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self, overload
 
 import anyio
 import anyio.to_thread
@@ -15,16 +18,36 @@ import httpx
 
 from smista_mcp.core.addresses import Address
 from smista_mcp.errors import Code, ProviderError
-from smista_mcp.providers.base import Decoder, Event, Finished, Timeouts, WireProtocol, WireRequest
+from smista_mcp.providers.base import (
+    ClearedWire,
+    Decoder,
+    Event,
+    Finished,
+    Timeouts,
+    WireProtocol,
+    WireRequest,
+)
+from smista_mcp.providers.egress import Watch, check_departure
 from smista_mcp.providers.failures import not_of_protocol, quoted
 from smista_mcp.providers.lines import LineSplitter
-from smista_mcp.providers.loopback import host_header, is_sendable, loopback_hosts, parse_loopback
+from smista_mcp.providers.loopback import host_header, is_sendable
+from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, address_of, hosts_of, is_literal
 
 _MAX_ERROR_BODY = 64 * 1024
 _CLOSING_S = 1.0
 """Seconds that the closing of a connection may take."""
 _REST_S = 0.2
 """Seconds that a server may take to end the body behind the end of the answer; then its connection is not kept."""
+
+
+class Authorities(NamedTuple):
+    """Who may vouch for a server: certificates in PEM form. Nothing here means the customary authorities."""
+
+    file: str | None = None
+    folder: str | None = None
+
+
+_CUSTOMARY = Authorities()
 
 
 class Sender:
@@ -34,11 +57,15 @@ class Sender:
 
     Args:
         now: tells the seconds since the epoch, for waiting times that a provider gives as a date.
+        authorities: a file and a folder of certificates that are believed in place of the customary ones.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], authorities: Authorities = _CUSTOMARY) -> None:
         self._now = now
-        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._authorities = authorities
+        # One for each host: connections are kept by their IP address, and a certificate is good for one name.
+        self._transports: dict[tuple[str, str], httpx.AsyncHTTPTransport] = {}
+        self._trust: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,20 +78,52 @@ class Sender:
             with anyio.move_on_after(_CLOSING_S, shield=True):
                 await transport.aclose()
 
-    async def stream(
+    @overload
+    def stream(
         self,
         wire: WireRequest,
         decoder: Decoder,
         *,
-        base_url: str,
-        key: str | None,
+        target: LocalTarget,
         timeouts: Timeouts,
         protocol: WireProtocol,
+        watch: Watch | None = None,
+    ) -> AsyncGenerator[Event, None]: ...
+
+    @overload
+    def stream(
+        self,
+        wire: ClearedWire,
+        decoder: Decoder,
+        *,
+        target: RemoteTarget,
+        timeouts: Timeouts,
+        protocol: WireProtocol,
+        watch: Watch,
+    ) -> AsyncGenerator[Event, None]: ...
+
+    async def stream(
+        self,
+        wire: WireRequest | ClearedWire,
+        decoder: Decoder,
+        *,
+        target: Target,
+        timeouts: Timeouts,
+        protocol: WireProtocol,
+        watch: Watch | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Sends one request and yields the events of its answer, `Finished` last.
 
         Close the generator (`contextlib.aclosing`) where the loop over it may be left early; closing or cancelling it
         ends the request.
+
+        Args:
+            wire: what to send; to a remote target only what the gate has cleared.
+            decoder: of this one answer.
+            target: to whom.
+            timeouts: how long it may take.
+            protocol: what both speak.
+            watch: what the call knows of itself, for the check at egress; a remote target needs it.
 
         Raises:
             ProviderError: the attempt failed; nothing of the answer is complete then, whatever was yielded before.
@@ -73,7 +132,7 @@ class Sender:
         flight = _Flight(timeouts)
         try:
             with flight.translated():
-                response = await self._open(wire, _authorization(protocol, key), base_url, flight)
+                response = await self._open(await _checked(wire, target, protocol, watch), protocol, target, flight)
                 try:
                     await self._check(response, protocol, flight)
                     splitter = LineSplitter()
@@ -88,27 +147,39 @@ class Sender:
                     with anyio.move_on_after(_CLOSING_S, shield=True):
                         await response.aclose()
         except ProviderError as error:
-            raise _without_key(error, key) from None
+            raise _without_key(error, target.key) from None
 
     async def _open(
-        self, wire: WireRequest, authorization: Mapping[str, str], base_url: str, flight: "_Flight"
+        self, wire: WireRequest, protocol: WireProtocol, target: Target, flight: "_Flight"
     ) -> httpx.Response:
-        address = parse_loopback(base_url)
+        address = address_of(target)
+        authorization = _authorization(protocol, target.key)
+        transport = await self._transport(address)
         *others, last = await flight.hosts(address)
         for host in others:
             try:
-                return await self._send(_request(wire, authorization, address, host), flight)
-            except httpx.ConnectError:  # a server may listen on one of the name's addresses only
+                return await self._send(transport, _request(wire, authorization, address, host), flight)
+            except (httpx.ConnectError, httpx.ConnectTimeout):  # a server may listen on some of its addresses only
                 continue
-        return await self._send(_request(wire, authorization, address, last), flight)
+        return await self._send(transport, _request(wire, authorization, address, last), flight)
 
-    async def _send(self, request: httpx.Request, flight: "_Flight") -> httpx.Response:
-        scheme = request.url.scheme
-        transport = self._transports.get(scheme)
-        if transport is None:
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
-            transport = httpx.AsyncHTTPTransport(verify=scheme == "https", trust_env=False, limits=limits)
-            self._transports[scheme] = transport
+    async def _transport(self, address: Address) -> httpx.AsyncHTTPTransport:
+        known = self._transports.get((address.scheme, address.host))
+        if known is not None:
+            return known
+        verify = await self._verification() if address.scheme == "https" else False
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
+        made = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
+        return self._transports.setdefault((address.scheme, address.host), made)
+
+    async def _verification(self) -> ssl.SSLContext:
+        if self._trust is None:
+            self._trust = await anyio.to_thread.run_sync(_trust, self._authorities)
+        return self._trust
+
+    async def _send(
+        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, flight: "_Flight"
+    ) -> httpx.Response:
         request.extensions = {**request.extensions, **flight.extensions()}
         return await flight.take_off(transport, request)
 
@@ -143,10 +214,10 @@ class _Flight:
         self.finished = False
 
     async def hosts(self, address: Address) -> tuple[str, ...]:
-        if address.host != "localhost":
-            return loopback_hosts(address)
+        if is_literal(address):
+            return hosts_of(address)
         with anyio.fail_after(self._timeouts.connect_s):
-            return await anyio.to_thread.run_sync(loopback_hosts, address, abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(hosts_of, address, abandon_on_cancel=True)
 
     def extensions(self) -> dict[str, object]:
         """What the transport must know."""
@@ -203,6 +274,8 @@ class _Flight:
         except (TimeoutError, httpx.TimeoutException):
             raise _timeout("the provider did not answer", sent=self.sent) from None
         except httpx.ConnectError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise _untrusted().saying(_reason(error)) from None
             raise ProviderError(
                 "nothing answers at the provider's address",
                 code=Code.PROVIDER_UNAVAILABLE,
@@ -213,6 +286,42 @@ class _Flight:
                 broken = ProviderError("the provider broke off the connection", code=Code.PROVIDER_UNAVAILABLE)
                 raise broken.saying(_reason(error)) from None
             raise not_of_protocol("was cut", _reason(error)) from None
+
+
+async def _checked(
+    wire: WireRequest | ClearedWire, target: Target, protocol: WireProtocol, watch: Watch | None
+) -> WireRequest:
+    """The request, if it may go there.
+
+    Raises:
+        ProviderError: it may not; `sent` is false.
+    """
+    if isinstance(target, LocalTarget):
+        return wire.wire if isinstance(wire, ClearedWire) else wire
+    if not isinstance(wire, ClearedWire) or watch is None:
+        raise ProviderError("stopped before it left this machine: nobody has cleared it", code=Code.RESTRICTED_CONTENT)
+    await anyio.to_thread.run_sync(check_departure, wire, target.model, protocol.words, watch)
+    return wire.wire
+
+
+def _trust(authorities: Authorities) -> ssl.SSLContext:
+    """Whose certificates are believed.
+
+    Raises:
+        ProviderError: `provider_unavailable`: what is named cannot be read.
+    """
+    if not authorities.file and not authorities.folder:
+        context = httpx.create_ssl_context(trust_env=False)
+        context.load_default_certs()
+        return context
+    try:
+        return ssl.create_default_context(cafile=authorities.file, capath=authorities.folder)
+    except OSError:
+        raise ProviderError(
+            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read",
+            code=Code.PROVIDER_UNAVAILABLE,
+            fix="name a file of certificates in PEM form, or take the variable out",
+        ) from None
 
 
 def _request(wire: WireRequest, authorization: Mapping[str, str], address: Address, host: str) -> httpx.Request:
@@ -239,6 +348,14 @@ def _authorization(protocol: WireProtocol, key: str | None) -> Mapping[str, str]
             fix="set it anew, without line breaks",
         )
     return protocol.authorization(key) if key else {}
+
+
+def _untrusted() -> ProviderError:
+    return ProviderError(
+        "the certificate of the provider's address is not to be trusted",
+        code=Code.PROVIDER_UNAVAILABLE,
+        fix="check `base_url`; where a company's own authority stands behind it, name its file in SSL_CERT_FILE",
+    )
 
 
 def _reason(error: httpx.TransportError) -> str:

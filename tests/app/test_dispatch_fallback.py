@@ -270,15 +270,15 @@ def connected() -> Iterator[list[object]]:
     _LISTENING.clear()
 
 
-LAN = '[providers."openai-compat:a"]\nbase_url = "http://192.0.2.7:9/v1"\nlocality = "local"\nallow_plain_lan = true\n'
+LAN = '[providers."openai-compat:a"]\nbase_url = "http://0.0.0.0:9/v1"\nlocality = "local"\nallow_plain_lan = true\n'
 
 
 @pytest.mark.parametrize(
     "provider",
-    [compat("a", "https://models.example/v1"), compat("a", "https://192.0.2.7/v1"), LAN],
-    ids=["name", "address", "own network"],
+    [compat("a", "https://169.254.169.254/v1"), compat("a", "https://[fe80::1]/v1"), LAN],
+    ids=["of a cloud's own", "of the link", "of no machine"],
 )
-async def test_an_address_of_another_machine_is_refused_before_any_socket_is_opened(
+async def test_an_address_where_no_model_can_be_is_refused_before_any_socket_is_opened(
     bench: Bench, connected: list[object], provider: str
 ) -> None:
     async with serving(Reply(("from b",))) as b:

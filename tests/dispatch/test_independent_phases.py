@@ -9,9 +9,11 @@ from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama
 
 from smista_mcp.app import App
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.routing import route
+from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.task import IntentReading, Phase, Task
 from smista_mcp.core.values import Confidence, Intent
 from smista_mcp.dispatch.allowance import Allowance
@@ -49,6 +51,7 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
             limits=book.policy.dispatch,
             budgets=(),
             allowance=Allowance(book.policy.budgets),
+            bounds=Bounds(book.guard, Scans()),
             now=lambda: AT,
             key=b"k",
         )

@@ -1,6 +1,5 @@
 """The gate before every attempt: it holds by itself, whatever was decided before it."""
 
-import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -9,24 +8,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.catalog import ModelFacts
+from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.decision import ContextEntry, ContextReport, Decision
 from smista_mcp.core.facts import PhaseContext
-from smista_mcp.core.floor import Floor
+from smista_mcp.core.floor import Floor, Guard
+from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.matching import index_of
 from smista_mcp.core.modelref import ModelRef
+from smista_mcp.core.pieces import Block, Piece, digest_of
 from smista_mcp.core.policy import Budget, Rule
 from smista_mcp.core.prices import Price, Rate
 from smista_mcp.core.routing import Routed
+from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.task import IntentReading, Phase
 from smista_mcp.core.values import Confidence, Effort, Grant, Intent, Locality, Status
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.payloads import Assignment, Piece, payload_for
-from smista_mcp.dispatch.prompts import Block
+from smista_mcp.dispatch.payloads import Assignment, Payload
+from smista_mcp.dispatch.payloads import payload_for as judged_payload_for
 from smista_mcp.errors import Code, ProviderError
 
 READING = IntentReading(name=Intent.CHAT, source="declared", confidence=Confidence.HIGH)
 PHASE = Phase(index=0, intent=READING, text="what is it?")
 A_DOLLAR_FOR_A_TOKEN = Price(Rate(Decimal(1_000_000)), Rate(Decimal(1_000_000)))
+
+
+BOUNDS = Bounds(
+    Guard(GlobSet(["*.secret"]), GlobSet(["blocked/**"]), GlobSet([]), Grant.ALLOW, (), index_of([])), Scans()
+)
+
+
+def payload_for(to: Candidate, one: Assignment) -> Payload:
+    return judged_payload_for(to, one, BOUNDS)
 
 
 def floor(*, local: bool = False, withheld: Sequence[int] = ()) -> Floor:
@@ -61,9 +74,11 @@ def routed(least: Floor, rule: Rule | None = None, phase: Phase = PHASE) -> Rout
 
 
 def piece(place: int, text: str = "content", *, restricted: str | None = None, required: bool = True) -> Piece:
-    digest = hashlib.sha256(text.encode()).hexdigest()
     name = f"f{place}"
-    return Piece(Block(name, text), name, digest, 2, required=required, place=place, restricted=restricted)
+    digest = digest_of(text)
+    return Piece(
+        Block(name, text), name, digest, 2, required=required, place=place, restricted=restricted, forms=(name,)
+    )
 
 
 def work(least: Floor, pieces: Sequence[Piece], answers: Sequence[Piece] = ()) -> Assignment:
@@ -72,7 +87,8 @@ def work(least: Floor, pieces: Sequence[Piece], answers: Sequence[Piece] = ()) -
 
 def answer(label: str | None) -> Piece:
     assert label in (None, "local", "restricted")
-    return Piece(Block("Answer", "an answer"), "answer of phase 0", "00", 2, label=label)
+    digest = digest_of("an answer")
+    return Piece(Block("Answer", "an answer"), "answer of phase 0", digest, 2, label=label, kind="answer")
 
 
 @given(
@@ -83,7 +99,8 @@ def answer(label: str | None) -> Piece:
 def test_a_remote_model_gets_nothing_that_is_marked_in_any_way(
     included: set[int], withheld: set[int], restricted: set[int]
 ) -> None:
-    pieces = [piece(place, restricted="why" if place in restricted else None) for place in range(5)]
+    marks = ["why" if place in restricted else None for place in range(5)]
+    pieces = [piece(place, restricted=mark, required=False) for place, mark in enumerate(marks)]
     there = candidate(Locality.REMOTE, included=sorted(included))
     payload = payload_for(there, work(floor(withheld=sorted(withheld)), pieces))
     assert {one.place for one in payload.sent} == included - withheld - restricted

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smista_mcp.core.pieces import Block
 from smista_mcp.core.values import FAMILY, Intent
-from smista_mcp.dispatch.prompts import Block, messages
+from smista_mcp.dispatch.prompts import messages
 
 TEXTS = st.text(alphabet="`ab\n ~", max_size=60)
 

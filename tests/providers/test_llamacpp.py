@@ -16,6 +16,7 @@ from smista_mcp.providers.llamacpp import CHILD, EmbeddedServer, EmbeddedServers
 from smista_mcp.providers.openai_compat import OpenAiCompat
 from smista_mcp.providers.probe import parse_answer
 from smista_mcp.providers.sender import Sender
+from smista_mcp.providers.targets import LocalTarget
 
 pytestmark = pytest.mark.anyio
 
@@ -41,8 +42,7 @@ async def ask(endpoint: Endpoint, request: CompletionRequest | None = None) -> t
         stream = sender.stream(
             protocol.encode(asked),
             protocol.decoder(asked),
-            base_url=endpoint.base_url,
-            key=endpoint.key,
+            target=LocalTarget(endpoint.base_url, endpoint.key),
             timeouts=Timeouts(),
             protocol=protocol,
         )

@@ -14,6 +14,7 @@ from smista_mcp.providers.base import CompletionRequest, Event, Finished, TextDe
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
 from smista_mcp.providers.sender import Sender
+from smista_mcp.providers.targets import LocalTarget
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +40,7 @@ def sent(
     return sender.stream(
         spoken.encode(asked),
         spoken.decoder(asked),
-        base_url=base_url,
-        key=key,
+        target=LocalTarget(base_url, key),
         timeouts=timeouts or Timeouts(),
         protocol=spoken,
     )
