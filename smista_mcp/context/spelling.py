@@ -16,6 +16,8 @@ _UNSEEN = (
     "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 """What nobody sees (Default_Ignorable_Code_Point); HFS+ opens a file also under its name with some of it inside."""
+_TRAILED = r"(?<=[^/. ])[. ]+(?=/|\Z)"
+"""What Windows leaves off the end of a name."""
 _PLAIN_FILE = (
     r"(?:authors|brewfile|build|changelog|containerfile|copying|dockerfile|gemfile|jenkinsfile|justfile|license"
     r"|makefile|notice|owners|pipfile|procfile|rakefile|readme|vagrantfile|version|workspace)\Z"
@@ -87,13 +89,14 @@ def composed(name: str) -> str:
 
 def alike(name: str) -> tuple[str, ...]:
     """A name, and every other text that a system, a program or a reader takes for the same name."""
-    if name.isascii():
-        return (name, name.replace("\\", "/")) if "\\" in name else (name,)
+    if name.isascii() and "\\" not in name and not re.search(_TRAILED, name):
+        return (name,)
     found = [printable(name)]
     found.append(re.sub(_SURROGATE, lambda octet: chr(ord(octet[0]) & 0xFF), name))  # as Latin-1 has it
     found += [re.sub(_UNSEEN, "", text) for text in found]
     found += [composed(text) for text in found]
     found += [text.replace("\\", "/") for text in found]
+    found += [re.sub(_TRAILED, "", text) for text in found]
     return tuple(dict.fromkeys(found))
 
 
