@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,10 +95,12 @@ class ModelServer:
 
 
 @contextlib.asynccontextmanager
-async def serving(*replies: Reply, models: Sequence[str] = ("m",), window: int = 32768) -> AsyncGenerator[ModelServer]:
-    """A server that runs until the block ends."""
+async def serving(
+    *replies: Reply, models: Sequence[str] = ("m",), window: int = 32768, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[ModelServer]:
+    """A server that runs until the block ends. With a context it speaks TLS."""
     server = ModelServer(list(replies) or [Reply()], tuple(models), window)
-    async with listening(partial(_talk, server)) as server.port:
+    async with listening(partial(_talk, server), tls) as server.port:
         yield server
 
 

@@ -6,10 +6,12 @@ from smista_mcp.app import App
 from smista_mcp.core.explained import AttemptReport, UsageReport
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Locality
-from smista_mcp.errors import SmistaError
+from smista_mcp.errors import Code, SmistaError
 
 _SHORT = 16
 """Characters of a hash or an id that are shown; the rest is in the JSON form."""
+_STOPPED = (Code.RESTRICTED_CONTENT, Code.SECRET_DETECTED)
+"""What the last check before the socket says of an attempt."""
 
 
 def destinations(app: App) -> dict[str, str]:
@@ -28,11 +30,11 @@ def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: s
     yield f"{indent}{attempt.model}{resolved}: {attempt.status}{code}, trace {attempt.trace_id[:_SHORT]}"
     yield f"{indent}  time:  {attempt.started_at} to {attempt.ended_at or 'now'}"
     yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}"
-    address = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
-    local = attempt.locality == Locality.LOCAL
-    yield f"{indent}  to:    {address} [{attempt.locality}]{', nothing left this machine' if local else ''}"
+    known = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
+    address = (attempt.receipt.address if attempt.receipt else "") or known
+    yield f"{indent}  to:    {address} [{attempt.locality}]{_stayed(attempt)}"
     if attempt.receipt is not None:
-        yield from _receipt_lines(attempt.receipt, f"{indent}  ")
+        yield from _receipt_lines(attempt.receipt, f"{indent}  ", stopped=attempt.code in _STOPPED)
 
 
 def usage_line(usage: UsageReport) -> str:
@@ -52,9 +54,17 @@ def cost_text(cost: str | None) -> str:
     return "unknown" if cost is None else f"{cost} USD"
 
 
-def _receipt_lines(receipt: Receipt, indent: str) -> Iterator[str]:
-    yield f"{indent}sent:  {receipt.body_bytes} bytes, sha256 {receipt.body_sha256[:_SHORT]}"
-    for item in receipt.sent:
+def _stayed(attempt: AttemptReport) -> str:
+    if attempt.code in _STOPPED:
+        return ", stopped before it left this machine"
+    return ", nothing left this machine" if attempt.locality == Locality.LOCAL else ""
+
+
+def _receipt_lines(receipt: Receipt, indent: str, *, stopped: bool) -> Iterator[str]:
+    head = f"{receipt.method} {receipt.path}, " if receipt.path else ""
+    did = "not sent:" if stopped else "sent: "
+    yield f"{indent}{did} {head}{receipt.body_bytes} bytes, sha256 {receipt.body_sha256[:_SHORT]}"
+    for item in (*receipt.sent, *receipt.written):
         yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
     yield f"{indent}withheld: {'nothing' if not receipt.withheld else len(receipt.withheld)}"
     for item in receipt.withheld:

@@ -53,12 +53,20 @@ def parse_target(text: str) -> ModelRef | ClassRef:
             f"`{text}` is not a model; write `provider/model` (for example `anthropic/claude-sonnet`), "
             "`class:NAME` or `host/MODEL`"
         )
+    if not _has_plain_segments(model):
+        raise ValueError(f"`{text}` has an empty part, `.` or `..` between its slashes; write the model's own name")
     return ModelRef(provider, model)
 
 
 def is_listed_name(model: str) -> bool:
     """Whether a name that a server lists can stand behind `provider/`; what cannot is no name to pass on."""
-    return 0 < len(model) <= MAX_LISTED_NAME and model.isprintable() and model.split() == [model]
+    known = 0 < len(model) <= MAX_LISTED_NAME and model.isprintable() and model.split() == [model]
+    return known and _has_plain_segments(model)
+
+
+def _has_plain_segments(model: str) -> bool:
+    """Whether a name means the same wherever it stands in an address; servers of files list absolute paths."""
+    return {"", ".", ".."}.isdisjoint(model.removeprefix("/").split("/"))
 
 
 def is_forwarded_name(model: str) -> bool:

@@ -20,18 +20,29 @@ class WithheldItem(Value):
 
 
 class Receipt(Value):
-    """What one attempt put on the wire. Names and hashes; never contents.
+    """What one request put on the wire: one receipt for each that an attempt makes. Names and hashes; never contents.
 
     A hash is the SHA-256 of the bytes in hex. Where the request held anything that must stay on this machine, every
     hash is `keyed:` and an HMAC-SHA-256 of that hex text with the key of this installation (`key` in the state folder):
-    short contents could be guessed from a plain hash.
+    short contents could be guessed from a plain hash. That of the caller's words always is, for the same reason.
+
+    The hash of the body covers every byte of it. What it consists of stands in `sent`, pieces of context, and in
+    `written`: the words of the caller, and our own text. A request that was stopped at the last check has a receipt
+    too, of what would have left; its attempt failed with `restricted_content` or `secret_detected`.
 
     Attributes:
         body_bytes: size of the serialised request.
         body_sha256: its hash.
+        method: of HTTP.
+        path: below the address.
+        address: where the request went, as the policy wrote it; empty in receipts of earlier versions.
     """
 
     sent: tuple[SentItem, ...] = ()
+    written: tuple[SentItem, ...] = ()
     withheld: tuple[WithheldItem, ...] = ()
     body_bytes: int
     body_sha256: str
+    method: str = "POST"
+    path: str = ""
+    address: str = ""

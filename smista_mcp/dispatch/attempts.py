@@ -169,7 +169,7 @@ class _Request:
             ProviderError: it may not be sent; nothing is recorded.
         """
         wire, stream = self._departure()
-        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key))
+        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key, self.connection.target.base_url))
         listening = _Listening(heard, _longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:

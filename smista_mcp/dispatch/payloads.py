@@ -9,7 +9,7 @@ from decimal import Decimal
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.facts import PhaseContext
-from smista_mcp.core.pieces import Label, Piece, sendable
+from smista_mcp.core.pieces import Label, Piece, digest_of, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
@@ -18,7 +18,7 @@ from smista_mcp.core.values import Effort, Grant, Intent, Locality
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
-from smista_mcp.providers.base import CompletionRequest, WireRequest
+from smista_mcp.providers.base import CompletionRequest, Message, WireRequest
 
 _ROOM = 64
 """Tokens of a window that message frames may take."""
@@ -60,8 +60,8 @@ class Payload:
     most: Decimal | None
     label: Label | None
 
-    def receipt(self, wire: WireRequest, key: bytes) -> Receipt:
-        """What is about to leave in the body of a request.
+    def receipt(self, wire: WireRequest, key: bytes, address: str) -> Receipt:
+        """What is about to leave in a request to this address.
 
         Whoever reads a receipt could find a short content again from its plain hash. Where anything in the request is
         labelled, every hash is therefore keyed, that of the whole body included.
@@ -72,12 +72,35 @@ class Payload:
             return keyed_hash(key, sha256) if guarded else sha256
 
         sent = [SentItem(path=p.path, sha256=shown(p.sha256), tokens=p.tokens, reason=p.reason) for p in self.sent]
+        words, frames = _written(self.request.messages)
+        written: list[SentItem] = []
+        if words:
+            digest = keyed_hash(key, digest_of(words))
+            written.append(SentItem(path=_WORDS, sha256=digest, tokens=count_tokens(words), reason="of the caller"))
+        if frames:
+            digest = shown(digest_of(frames))
+            written.append(SentItem(path=_FRAMES, sha256=digest, tokens=count_tokens(frames), reason="of smista-mcp"))
         return Receipt(
             sent=tuple(sent),
+            written=tuple(written),
             withheld=self.withheld,
             body_bytes=len(wire.body),
             body_sha256=shown(hashlib.sha256(wire.body).hexdigest()),
+            method=wire.method,
+            path=wire.path,
+            address=address,
         )
+
+
+_WORDS = "the words"
+_FRAMES = "instructions, names and fences"
+
+
+def _written(asked: Sequence[Message]) -> tuple[str, str]:
+    """What the caller wrote, and what is our own around it, each in the order in which it stands in the request."""
+    parts = [part for message in asked for part in message.parts]
+    words = "".join(part.text for part in parts if part.kind == "words")
+    return words, "".join(part.text for part in parts if part.kind in ("frame", "title"))
 
 
 def keyed_hash(key: bytes, sha256: str) -> str:

@@ -37,6 +37,7 @@ REACTIONS: dict[Code, Reaction] = {
     # ourselves; also said by a provider: a context that is too long
     Code.CONTEXT_WINDOW_EXCEEDED: _NEXT,
     Code.RESTRICTED_CONTENT: _REFUSED,
+    Code.MODEL_NOT_ALLOWED: _REFUSED,
     Code.APPROVAL_REQUIRED: _REFUSED,
     Code.COST_LIMIT_EXCEEDED: _REFUSED,
     Code.BUDGET_EXCEEDED: _REFUSED,

@@ -17,13 +17,12 @@ from smista_mcp.core.clearance import ClearedPayload, Manifest, ManifestItem, Sp
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.pieces import OF_PATHS, Piece, digest_of, sendable
 from smista_mcp.core.redaction import redacted, shown
-from smista_mcp.core.secretscan import scan, secrets_in, told
-from smista_mcp.core.secretscan.facts import fingerprint
+from smista_mcp.core.secretscan import secrets_in, told
 from smista_mcp.errors import Code, ProviderError
-from smista_mcp.providers.base import ClearedWire, WireRequest
+from smista_mcp.providers.base import ClearedWire, CompletionRequest, WireRequest
 
 _FENCE = re.compile(r"`{3,}")
-_OWN_ID = re.compile(r"call_[0-9]{1,6}")
+_OWN_ID = re.compile(r"call[0-9]{5}")
 """How we number the calls of a model's tools, whatever it calls them itself."""
 _TELLING = 16
 """Characters from which on a text is taken for itself wherever it stands; shorter ones occur by chance."""
@@ -78,8 +77,8 @@ def check_departure(departing: ClearedWire, model: str, words: frozenset[str], w
     for item in manifest.items:
         if why := _objection(item, watch, kept.get(item.sha256)):
             raise _stopped(f"`{redacted(shown(item.path))}` {why}")
-    texts = _texts(departing.wire)
-    _check_account(texts, manifest, words | {model}, watch)
+    texts = _texts(departing.wire.body)
+    _check_account(texts, departing.payload, words | {model}, watch)
     _check_kept(texts, kept.values())
     _check_secrets(departing.wire, [text for text in texts if text not in words], manifest, watch)
 
@@ -135,16 +134,20 @@ def _spellings(form: str) -> tuple[str, ...]:
 # -------------------------------------------------------------------------------------------------------------- body
 
 
-def _texts(wire: WireRequest) -> list[str]:
-    """Every string in the body, names of fields included, in order; of a name that stands twice, both values."""
+def _texts(body: bytes) -> list[str]:
+    """Every string in a JSON text, names of fields included, in order; of a name that stands twice, both values.
+
+    Raises:
+        ProviderError: it is none.
+    """
     found: list[str] = []
 
     def pairs(given: list[tuple[str, object]]) -> list[tuple[str, object]]:
         return given  # a dict would keep one value of two
 
     try:
-        body = json.loads(
-            str(wire.body, "utf-8"),
+        value: object = json.loads(
+            str(body, "utf-8"),
             object_pairs_hook=pairs,
             parse_int=_number(int),
             parse_float=_number(float),
@@ -152,7 +155,7 @@ def _texts(wire: WireRequest) -> list[str]:
         )
     except (ValueError, RecursionError):
         raise _stopped("its body cannot be read again") from None
-    pending: list[object] = [body]
+    pending: list[object] = [value]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
@@ -171,20 +174,44 @@ def _number(read: Callable[[str], object]) -> Callable[[str], object]:
     return bounded
 
 
-def _check_account(texts: Sequence[str], manifest: Manifest, fixed: frozenset[str], watch: Watch) -> None:
+def _check_account(
+    texts: Sequence[str], payload: ClearedPayload[CompletionRequest], fixed: frozenset[str], watch: Watch
+) -> None:
     """Refuses a body with a text that the manifest does not name, or without one that it names."""
+    manifest = payload.manifest
     missing: dict[int, list[Sequence[Span]]] = {}
     for spans in manifest.texts:
         missing.setdefault(sum(span.size for span in spans), []).append(spans)
+    unnamed: list[str] = []
     for text in texts:
         named = missing.get(len(text), [])
         spans = next((spans for spans in named if _consists_of(text, spans, manifest, watch)), None)
         if spans is not None:
             named.remove(spans)
         elif text not in fixed and text not in watch.frames and not _OWN_ID.fullmatch(text):
-            raise _stopped("its body holds a text that its manifest does not name")
-    if any(missing.values()):
-        raise _stopped("its body lacks a text that its manifest names")
+            unnamed.append(text)
+    for spans in (spans for named in missing.values() for spans in named):
+        for text in _taken_apart(spans, payload):
+            if text in unnamed:
+                unnamed.remove(text)
+            elif text not in fixed and text not in watch.frames:
+                raise _stopped("its body lacks a text that its manifest names")
+    if unnamed:
+        raise _stopped("its body holds a text that its manifest does not name")
+
+
+def _taken_apart(spans: Sequence[Span], payload: ClearedPayload[CompletionRequest]) -> list[str]:
+    """The strings in the arguments of a tool's call: some protocols write them as an object and not as a text.
+
+    Raises:
+        ProviderError: a text that does not stand in the body is none of these.
+    """
+    place = spans[0].place if len(spans) == 1 else None
+    if place is not None and 0 <= place < min(len(payload.pieces), len(payload.manifest.items)):
+        piece, item = payload.pieces[place], payload.manifest.items[place]
+        if item.kind == "tool_call" and digest_of(piece.block.text) == item.sha256:
+            return _texts(piece.block.text.encode("utf-8", "replace"))
+    raise _stopped("its body lacks a text that its manifest names")
 
 
 def _consists_of(text: str, spans: Sequence[Span], manifest: Manifest, watch: Watch) -> bool:
@@ -222,19 +249,15 @@ def _check_kept(texts: Sequence[str], kept: Iterable[Piece]) -> None:
 def _check_secrets(wire: WireRequest, texts: Sequence[str], manifest: Manifest, watch: Watch) -> None:
     """Refuses a body or a head with a secret in it.
 
-    The texts of the body are searched as whoever reads the JSON gets them: an escape inside a key would hide it.
+    The texts of the body are searched as whoever reads the JSON gets them: its escapes would hide a key that is broken
+    over lines, and give a block of several lines another fingerprint than the one that the policy allows.
     """
     if secrets_in("\n".join((wire.path, *wire.headers.values())), watch.allowed):
         raise _stopped("its head holds a secret", Code.SECRET_DETECTED)
     found = secrets_in("\n".join(texts), watch.allowed)
     if not found:
         return
-    stretches = [stretch for text in texts for stretch in _stretches(text, manifest, watch)]
-    if watch.allowed:
-        # between other texts an allowed value may be found with more around it, and be called otherwise
-        found = secrets_in("".join(_without(text, watch.allowed) for _, text in stretches), watch.allowed)
-        if not found:
-            return
+    stretches = (stretch for text in texts for stretch in _stretches(text, manifest, watch))
     named = ((name, facts) for name, text in stretches if (facts := secrets_in(text, watch.allowed)))
     name, facts = next(named, ("it", tuple(fact._replace(line=0) for fact in found)))
     raise _stopped(f"{name} {told(facts)}", Code.SECRET_DETECTED)
@@ -247,18 +270,7 @@ def _stretches(text: str, manifest: Manifest, watch: Watch) -> Iterator[tuple[st
     for span in spans:
         yield _name(span, manifest), text[at : at + span.size]
         at += span.size
-    yield "it", f"{text[at:]}\n"
-
-
-def _without(text: str, allowed: frozenset[str]) -> str:
-    """A text with a blank in place of every allowed value."""
-    pieces: list[str] = []
-    at = 0
-    for hit in scan(text):
-        if fingerprint(hit.kind, text[hit.start : hit.end]) in allowed:
-            pieces += (text[at : hit.start], " ")
-            at = hit.end
-    return "".join((*pieces, text[at:]))
+    yield "it", text[at:]
 
 
 def _name(span: Span, manifest: Manifest) -> str:

@@ -34,6 +34,8 @@ from smista_mcp.providers.loopback import host_header, is_sendable
 from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, address_of, hosts_of, is_literal
 
 _MAX_ERROR_BODY = 64 * 1024
+_SMALL = 8 * 1024
+"""Bytes of a body that are looked at sooner than a thread is found for it."""
 _CLOSING_S = 1.0
 """Seconds that the closing of a connection may take."""
 _REST_S = 0.2
@@ -300,7 +302,10 @@ async def _checked(
         return wire.wire if isinstance(wire, ClearedWire) else wire
     if not isinstance(wire, ClearedWire) or watch is None:
         raise ProviderError("stopped before it left this machine: nobody has cleared it", code=Code.RESTRICTED_CONTENT)
-    await anyio.to_thread.run_sync(check_departure, wire, target.model, protocol.words, watch)
+    if len(wire.wire.body) <= _SMALL:
+        check_departure(wire, target.model, protocol.words, watch)
+    else:
+        await anyio.to_thread.run_sync(check_departure, wire, target.model, protocol.words, watch)
     return wire.wire
 
 

@@ -11,7 +11,7 @@ from workbench import ALLOWED, Bench, compat, default, done, ollama, only
 
 from smista_mcp.app import dispatching
 from smista_mcp.context.collection import Collected
-from smista_mcp.core import clearance, routing
+from smista_mcp.core import clearance, routing, selection
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Manifest, Matter, manifest_of
 from smista_mcp.core.floor import Floor
 from smista_mcp.core.pieces import Piece
@@ -162,6 +162,28 @@ async def test_an_earlier_answer_with_a_label_stays(
     assert [phase.status for phase in answer.phases] == ["completed", "refused"]
     assert answer.phases[1].code in OURS
     assert remote.heard == []
+
+
+@both_ways
+async def test_what_a_rule_binds_to_this_machine_stays(bench: Bench, monkeypatch: Patch, off: str) -> None:
+    fill(bench)
+    monkeypatch.setattr(selection, "_check_floor", _nothing)
+    switch_off(off, monkeypatch)
+    rule = f'[[routing.rules]]\nname = "source stays"\npaths = ["src/**"]\nlocal_only = true\nmodel = "{A}"\n'
+    async with serving() as remote:
+        app = bench.app(rule + compat("a", remote.v1) + PRIVACY)
+        answer = await done(app, Task(text="explain src/a.py"))
+    assert (answer.status, answer.code, remote.heard) == ("refused", Code.RESTRICTED_CONTENT, [])
+
+
+@both_ways
+async def test_where_remote_models_are_denied_nothing_leaves(bench: Bench, monkeypatch: Patch, off: str) -> None:
+    no_floor(monkeypatch)
+    switch_off(off, monkeypatch)
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1) + '[privacy.remote]\nmode = "deny"\n')
+        answer = await done(app, Task(text="what is a unit test?"))
+    assert (answer.status, remote.heard) == ("refused", [])
 
 
 @both_ways

@@ -93,7 +93,11 @@ def test_what_consists_of_its_items_leaves(protocol: WireProtocol, intent: Inten
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
-@given(st.lists(TEXTS, max_size=3), st.text(max_size=20), st.sampled_from([OpenAiCompat(), Ollama()]))
+@given(
+    st.lists(TEXTS, max_size=3),
+    st.text(alphabet=st.characters(), max_size=20),
+    st.sampled_from([OpenAiCompat(), Ollama()]),
+)
 def test_any_text_can_be_accounted_for(texts: Sequence[str], words: str, protocol: WireProtocol) -> None:
     pieces = [piece(text, f"f{place}") for place, text in enumerate(texts)]
     sendable = words.encode("utf-8", "replace").decode()
@@ -104,7 +108,7 @@ def test_any_text_can_be_accounted_for(texts: Sequence[str], words: str, protoco
     )
 
 
-@pytest.mark.parametrize("words", ["user", "stream", "m", ":\n", "call_1", ""])
+@pytest.mark.parametrize("words", ["user", "stream", "m", ":\n", "call00001", ""])
 def test_words_that_are_also_words_of_the_protocol_leave(words: str) -> None:
     check(departing(words=words), WATCH._replace(words=frozenset({digest_of(words)})))
 
@@ -182,6 +186,13 @@ def test_a_stretch_of_the_manifest_has_to_be_there() -> None:
         stopped(replace(one, payload=lying))
 
 
+def test_a_title_is_the_name_of_its_item() -> None:
+    one = departing(piece())
+    items = [item._replace(title="src/b.py") for item in one.payload.manifest.items]
+    lying = Manifest(tuple(items), one.payload.manifest.texts)
+    stopped(replace(one, payload=ClearedPayload(one.payload.request, lying, (), (), seal=SEAL)))
+
+
 @pytest.mark.parametrize("text", ["free text", "secrets", "``", ""])
 def test_a_frame_is_a_text_of_ours(text: str) -> None:
     request = departing().payload.request
@@ -189,6 +200,39 @@ def test_a_frame_is_a_text_of_ours(text: str) -> None:
     body = OpenAiCompat().encode(replace(request, messages=(replace(request.messages[0], content=WORDS + text),)))
     payload = ClearedPayload(request, manifest_of((), [parts]), (), (), seal=SEAL)
     stopped(ClearedWire(payload, body))
+
+
+CALLED = '{"path":"src/a.py","lines":["1","20"]}'
+
+
+def _called(arguments: object, manifest_of_call: str = CALLED) -> ClearedWire:
+    """A request in which an earlier call of a tool stands."""
+    call = piece(manifest_of_call, "what the model asked", kind="tool_call", forms=())
+    one = departing()
+    manifest = manifest_of([call], [*(m.parts for m in one.payload.request.messages), [Part(CALLED, "item", 0)]])
+    payload = ClearedPayload(one.payload.request, manifest, (call,), (), seal=SEAL)
+    said = {"role": "assistant", "tool_calls": [{"function": {"name": "tool", "arguments": arguments}}]}
+    return changed(replace(one, payload=payload), lambda body: body["messages"].append(said))
+
+
+def test_the_arguments_of_a_call_are_named_as_a_text_or_as_an_object() -> None:
+    check(_called(CALLED))
+    frames = WATCH._replace(frames=FRAMES | {"path", "lines"})
+    check(_called(json.loads(CALLED)), frames)
+    for other in (
+        {"path": "src/b.py", "lines": ["1", "20"]},
+        {"path": "src/a.py", "lines": ["1", "20", "1"]},
+        {"path": "src/a.py"},
+        {},
+        CALLED + " ",
+    ):
+        stopped(_called(other), frames)
+    stopped(_called(CALLED, CALLED + " "))
+    forged = _called({"path": "src/b.py", "lines": []})
+    other = replace(forged.payload.pieces[0], block=Block("forged", '{"path":"src/b.py","lines":[]}'))
+    payload = ClearedPayload(forged.payload.request, forged.payload.manifest, (other,), (), seal=SEAL)
+    stopped(replace(forged, payload=payload), frames)
+    stopped(_called(json.loads(CALLED), "{"), frames)
 
 
 def test_a_request_that_nobody_cleared_is_stopped() -> None:
@@ -226,7 +270,7 @@ def test_names_are_compared_as_they_look() -> None:
 STAYS = {
     "label": piece(kind="answer", label="local"),
     "mark": piece(restricted="cannot be judged"),
-    "name alone": piece(path="secrets/a", forms=("free.txt",)),
+    "name alone": replace(piece(), path="secrets/a"),
     "title alone": replace(piece(), block=Block("secrets/a", "x = 1\n")),
     "no path": piece(forms=()),
     "no path of a diff": piece(kind="git_diff", forms=()),
@@ -318,6 +362,18 @@ def test_an_allowed_false_alarm_leaves_in_any_surroundings(number: int) -> None:
     check(departing(piece(content), piece("x = 1\n", "b.py")), WATCH._replace(allowed=allowed))
     with_other = departing(piece(content), piece(f"other = '{TOKEN[:-4]}abcd'\n", "b.py"))
     assert stopped(with_other, WATCH._replace(allowed=allowed)).code is Code.SECRET_DETECTED
+
+
+def test_an_allowed_false_alarm_at_the_end_of_a_text_leaves() -> None:
+    (fact,) = secrets_in(TOKEN)
+    assert fact.fingerprint is not None
+    for words in (TOKEN, f"is it {TOKEN}"):
+        watch = WATCH._replace(words=frozenset({digest_of(words)}), allowed=frozenset({fact.fingerprint}))
+        one = departing(words=words)
+        texts = [*(m.parts for m in one.payload.request.messages), [Part("abcdef", "item", 0)]]
+        more = piece("abcdef", "next", kind="turn", forms=())
+        payload = ClearedPayload(one.payload.request, manifest_of([more], texts), (more,), (), seal=SEAL)
+        check(changed(replace(one, payload=payload), lambda body: _message(body, "abcdef")), watch)
 
 
 def test_a_key_block_that_is_allowed_leaves() -> None:

@@ -14,7 +14,7 @@ from smista_mcp.providers.base import CompletionRequest, Event, Finished, TextDe
 from smista_mcp.providers.ollama import Ollama
 from smista_mcp.providers.openai_compat import OpenAiCompat
 from smista_mcp.providers.sender import Sender
-from smista_mcp.providers.targets import LocalTarget
+from smista_mcp.providers.targets import LocalTarget, RemoteTarget
 
 pytestmark = pytest.mark.anyio
 
@@ -139,6 +139,22 @@ async def test_an_address_elsewhere_is_refused_without_a_socket(address: str, re
     failure = await failed(address)
     assert (failure.code, failure.sent) == (Code.PROVIDER_UNAVAILABLE, False)
     assert reached == []
+
+
+async def test_a_remote_target_is_sent_nothing_that_nobody_cleared(reached: list[str]) -> None:
+    protocol, request = OpenAiCompat(), a_request()
+    async with scripted(*HELLO) as server, Sender(lambda: NOON) as sender:
+        stream = sender.stream(
+            protocol.encode(request),
+            protocol.decoder(request),
+            target=RemoteTarget(server.base_url, "m"),  # pyright: ignore[reportArgumentType]
+            timeouts=Timeouts(),
+            protocol=protocol,
+        )
+        with pytest.raises(ProviderError) as refused:
+            await anext(stream)
+    assert (refused.value.code, refused.value.sent) == (Code.RESTRICTED_CONTENT, False)
+    assert (server.requests, reached) == ([], [])
 
 
 async def test_an_address_here_is_reached(reached: list[str]) -> None:
