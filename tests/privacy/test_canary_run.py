@@ -10,22 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from canaries import CANARIES, Canary, found_in, left_below
 from command_line import CommandLine
 from fault_server import FAULTS, FINE, FaultServer
 from path_trees import CANARY, MARK
-from raw_host import RawHost
+from raw_host import LOGGED, RawHost, WebHost
 
 TOKEN = next(canary for canary in CANARIES if canary.kind == "github_token")
 PLANTED = (TOKEN, Canary("restricted", CANARY, CANARY))
-DEBUG = """
-import logging, os
-os.dup2(os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)  # a pipe that nobody reads would fill
-_real = logging.basicConfig
-logging.basicConfig = lambda **k: _real(**{{**k, "level": logging.DEBUG}})
-"""
 POLICY = """
 [privacy]
 restricted_paths = [".env", "secrets/**", "*.pem"]
@@ -165,7 +158,7 @@ def fail_in_every_way(host: RawHost, home_server: FaultServer) -> None:
 @pytest.mark.timeout(300)
 def test_over_stdio_in_every_failure(home: Path, workspace: Path, home_server: FaultServer, away: FaultServer) -> None:
     log = home.parent / "log"
-    with RawHost.started(home, workspace, before=DEBUG.format(log=str(log))) as host:
+    with RawHost.started(home, workspace, before=LOGGED.format(log=str(log))) as host:
         host.greet()
         for arguments in inputs():
             assert clean(told(host, "classify", {"text": arguments["text"]}))
@@ -188,24 +181,15 @@ def test_over_stdio_in_every_failure(home: Path, workspace: Path, home_server: F
 
 
 def test_over_http(home: Path, workspace: Path, home_server: FaultServer, away: FaultServer) -> None:
-    with RawHost.started(home, workspace, module="http", arguments=("127.0.0.1", 0)) as process:
-        line = process.line("err")
-        while "listening on" not in line:
-            line = process.line("err")
-        url = line.partition("listening on ")[2]
-        fields = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    log = home.parent / "log"
+    with WebHost.started(home, workspace, log) as host:
         for fault in ("500", "midstream", FINE):
             for arguments in inputs():
                 for tool in ("route", "explain", "dispatch"):
-                    params = {"name": tool, "arguments": {**arguments, "skill": fault}}
-                    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-                    assert clean(httpx.post(url, json=body, headers=fields, timeout=30).text), (fault, tool)
+                    assert clean(host.call(tool, {**arguments, "skill": fault})), (fault, tool)
         assert away.asked(FINE) == 0
-        process.process.terminate()
-        process.exit()
-        log = process.rest("err")
     assert CANARY in home_server.everything
-    check_sinks(home, away, log)
+    check_sinks(home, away, log.read_text(encoding="utf-8"))
 
 
 def test_on_the_command_line(home: Path, workspace: Path, home_server: FaultServer, away: FaultServer) -> None:
