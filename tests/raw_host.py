@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
+from model_server import unused_port
+
 import smista_mcp
 
 PATIENCE_S = 30.0
@@ -26,6 +29,13 @@ from smista_mcp.server.{module} import {function}
 {before}
 sys.exit({function}(open_app(Settings(environment=Environment.read(), workspace=Path.cwd())), *{arguments!r}))
 """
+LOGGED = """
+import logging, os
+os.dup2(os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)  # a pipe that nobody reads would fill
+_real = logging.basicConfig
+logging.basicConfig = lambda **k: _real(**{{**k, "level": logging.DEBUG}})
+"""
+"""Put before a server, it logs at DEBUG into a file."""
 ENVELOPE: dict[str, Any] = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "opencode", "version": "1"},
@@ -119,6 +129,41 @@ class RawHost:
         stream = self.process.stdout if where == "out" else self.process.stderr
         assert stream
         return (self._read[where] + stream.read()).decode()
+
+
+class WebHost:
+    """A host that calls a server process over HTTP, without a session; what the process logs goes to a file."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/mcp"
+
+    @classmethod
+    @contextmanager
+    def started(cls, home: Path, workspace: Path, log: Path) -> Generator[Self]:
+        port = unused_port()
+        before = LOGGED.format(log=str(log))
+        with RawHost.started(home, workspace, module="http", arguments=("127.0.0.1", port), before=before) as process:
+            end = time.monotonic() + PATIENCE_S
+            while "listening on" not in (log.read_text(encoding="utf-8") if log.exists() else ""):
+                assert time.monotonic() < end, "the server does not listen"
+                time.sleep(0.02)
+            yield cls(port)
+            process.process.terminate()
+            process.exit()
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> str:
+        """The whole text of an answer that is none about the request itself."""
+        params = {"name": tool, "arguments": arguments, "_meta": ENVELOPE}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        fields = {
+            "Accept": "application/json, text/event-stream",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": "tools/call",
+            "Mcp-Name": tool,
+        }
+        answer = httpx.post(self._url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False)
+        assert '"result":' in answer.text, answer.text
+        return answer.text
 
 
 def children_of(pid: int) -> list[int]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from smista_mcp.context.diffnames import NOWHERE, Names, joined, name_of_line, named, pair_of_header, paired
+from smista_mcp.context.diffnames import NOWHERE, Names, joined, name_of_line, named, pair_of_header, paired, undated
 
 _HUNK = re.compile(r"(?P<mark>@@+)(?P<ranges>(?: [-+][0-9]{1,9}(?:,[0-9]{1,9})?){2,64}) (?P=mark)")
 _COUNT = re.compile(r" [-+][0-9]+(?:,([0-9]+))?")
@@ -157,6 +157,7 @@ def _git_file(lines: Sequence[str], at: int, header: str) -> _Part:
             broken = broken or name is None
             said.append(named((name or "",)))
         at += 1
+    broken = broken or _is_broken(header)
     titled = _titles(lines, at, git=True)
     end = _body(lines, titled.end) if titled else None
     if broken or titled is None or end is None:
@@ -164,6 +165,14 @@ def _git_file(lines: Sequence[str], at: int, header: str) -> _Part:
     moved = named([form for names in said for form in names.forms])
     names = joined((moved, *_of_header(header, titled)))
     return _Part(end, names) if names.best else _Part(_next_file(lines, at), None)
+
+
+def _is_broken(header: str) -> bool:
+    """Whether quotation marks in the first line do not hold together."""
+    rest = header.split(" ", 2)[2]
+    if header.startswith("diff --git "):
+        return '"' in rest and pair_of_header(rest) is None
+    return name_of_line(rest) is None
 
 
 def _of_header(header: str, titled: "_Titles") -> tuple[Names, ...]:
@@ -204,7 +213,10 @@ def _titles(lines: Sequence[str], at: int, *, git: bool) -> _Titles | None:
     if new is None:
         return None
     raw = tuple(name for name in (*old, new) if name != NOWHERE)
-    return _Titles(joined([paired(name, new, git=git) for name in old]), raw, at + 1)
+    read = [paired(name, new, git=git) for name in old]
+    if not git:
+        read[:0] = [paired(undated(name), undated(new), git=git) for name in old]
+    return _Titles(joined(read), raw, at + 1)
 
 
 def _body(lines: Sequence[str], at: int) -> int | None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 NOWHERE = "/dev/null"
 _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
+_DATED = re.compile(r" +(?:\((?=\w)|[0-9]{4}-[0-9]{2}-[0-9]{2}\b|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b)")
+_LONGEST_GLUED = 64
 _OCTAL = re.compile(r"[0-3][0-7]{2}")
 _PREFIXES = "abciwo12"
 """First letters of the prefixes that git writes: old and new, commit, index, working tree, object, stages."""
@@ -129,7 +131,7 @@ def paired(old: str, new: str, *, git: bool) -> Names:
         return named(best) if git and old[2:] == new[2:] else Names(best, tuple(dict.fromkeys((*best, old, new))))
     end = _common_end(old, new)
     found = tuple(dict.fromkeys(name for name in (end, old, new) if name))
-    return Names((end,) if end else found, found)
+    return Names((end,) if end else found, (*found, *_behind_glued_prefixes(old, new, end)))
 
 
 def joined(parts: Sequence[Names]) -> Names:
@@ -140,6 +142,20 @@ def joined(parts: Sequence[Names]) -> Names:
 
 def _prefixed(name: str) -> bool:
     return len(name) > 2 and name[1] == "/" and name[0] in _PREFIXES
+
+
+def undated(name: str) -> str:
+    """A name without a date or revision behind it, where a tab became spaces."""
+    return _DATED.split(name, maxsplit=1)[0]
+
+
+def _behind_glued_prefixes(old: str, new: str, end: str) -> tuple[str, ...]:
+    """Readings of `x-src/a` and `y-src/a`, whose prefixes may be any letters that no `/` sets apart."""
+    first, second = (name.removesuffix(end).rstrip("/").rpartition("/")[2] for name in (old, new))
+    count = 0
+    while count < min(len(first), len(second), _LONGEST_GLUED) and first[-1 - count] == second[-1 - count]:
+        count += 1
+    return tuple(f"{first[-left:]}/{end}" if end else first[-left:] for left in range(count, 0, -1))
 
 
 def _common_end(old: str, new: str) -> str:

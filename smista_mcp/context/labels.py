@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from smista_mcp.context.paths import Place, Tree
-from smista_mcp.context.spelling import composed, printable, spellings
+from smista_mcp.context.spelling import alike, spellings
 
 UNPLACED = "(cannot be placed in the workspace)"
 """Stands in place of a pattern for what cannot be judged by its name."""
@@ -43,8 +43,9 @@ def label(tree: Tree, written: str, home: str) -> Place:
         if place.kind not in _THERE:
             forms.update(dict.fromkeys(endings(text)))
     told = best is not None or tree.root is None or not any(map(_leads_out, texts, places))
-    unjudged = "" if told and len(texts) < _MOST_READINGS and not _is_deep(written) else UNPLACED
-    return chosen._replace(forms=tuple(forms), unjudged=unjudged)
+    unjudged = "" if told and len(texts) < _MOST_READINGS and not _is_unsure(written) else UNPLACED
+    doubts = (unjudged, *(place.unjudged for place in (chosen, *places)))
+    return chosen._replace(forms=tuple(forms), unjudged=next(filter(None, doubts), ""))
 
 
 def elsewhere(tree: Tree, name: str, place: Place, above: str) -> tuple[tuple[str, ...], str]:
@@ -66,24 +67,24 @@ def elsewhere(tree: Tree, name: str, place: Place, above: str) -> tuple[tuple[st
         forms.update(dict.fromkeys(tree.locate(name.removeprefix(above)).forms))
     if place.kind not in _THERE:
         forms.update(dict.fromkeys(endings(name)))
-    return tuple(forms), UNPLACED if _is_deep(name) else ""
+    return tuple(forms), UNPLACED if _is_unsure(name) else ""
 
 
 def endings(name: str) -> Iterable[str]:
-    """A name without its first segment, without its first two, and so on, each also in NFC."""
-    parts = [part for part in printable(name).split("/") if part not in ("", ".")]
-    for first in range(max(0, len(parts) - _MOST_SEGMENTS), len(parts)):
-        rest = "/".join(parts[first:])
-        yield rest
-        yield composed(rest)
+    """A name without its first segment, without its first two, and so on, each in every text that is taken for it."""
+    for text in alike(name):
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        for first in range(max(0, len(parts) - _MOST_SEGMENTS), len(parts)):
+            yield "/".join(parts[first:])
 
 
 def _leads_out(text: str, place: Place) -> bool:
     return place.kind not in ("missing", "unrooted") or bool(_DRIVE.match(text))
 
 
-def _is_deep(name: str) -> bool:
-    return name.count("/") >= _MOST_SEGMENTS
+def _is_unsure(name: str) -> bool:
+    """Whether a name is too deep to be read in every way, or has lost a byte that was no UTF-8."""
+    return name.count("/") >= _MOST_SEGMENTS or "\ufffd" in name
 
 
 def _readings(written: str, home: str) -> list[str]:
@@ -104,6 +105,8 @@ def _steps(text: str, home: str) -> Iterable[str]:
     yield text.replace("\\", "/")
     yield from (spelling.text for spelling in spellings(text))
     yield from (text.partition(mark)[0] for mark in "?#")
+    behind = text.partition(":")[2]
+    yield "" if behind.startswith("/") else behind  # `origin/main:src/x`
     if "%" in text:
         yield unquote(text)
     if home and text.startswith("~/"):

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from smista_mcp.context.spelling import Lines, Spelling, composed, looks_like_a_directory, printable, spellings
+from smista_mcp.context.spelling import Lines, Spelling, alike, composed, looks_like_a_directory, printable, spellings
+from smista_mcp.core.globs import folded
 
 Kind = Literal["file", "directory", "missing", "outside", "special", "unknown", "unrooted"]
 _MAX_LINKS = 40
@@ -19,6 +20,11 @@ _MAX_ALIAS_DEPTH = 64
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\..*)?\Z"
 _OUTSIDE = "outside the workspace"
+_STORE = re.compile(r"(?:\A|/)(?:\.(?:git|hg|svn|bzr|jj)|git~[0-9]+)(?:/|\Z)", re.IGNORECASE)
+"""Where version control keeps what any file once held, under names that say nothing of the file."""
+_IN_A_STORE = "(in a store of version control)"
+_ANOTHER_NAME = re.compile(r"[^\x00-\x7f]|[~:]|[. ]\Z")
+"""What the other names have under which some file systems find a file (8.3 names, streams, unseen characters)."""
 
 
 class Place(NamedTuple):
@@ -34,6 +40,7 @@ class Place(NamedTuple):
         why: what is wrong with an `outside`, `special` or `unknown` path.
         unjudged: what stands in place of a pattern where not every form is known, so that it counts as restricted.
         doubtful: true for words that only look like a path (`and/or`): nothing of it exists, and it has no extension.
+        identity: device and number of a file, as it was looked at.
     """
 
     path: str
@@ -44,6 +51,7 @@ class Place(NamedTuple):
     why: str = ""
     doubtful: bool = False
     unjudged: str = ""
+    identity: tuple[int, int] | None = None
 
 
 class _Walk(NamedTuple):
@@ -51,11 +59,13 @@ class _Walk(NamedTuple):
     parts: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     why: str = ""
+    identity: tuple[int, int] | None = None
 
 
 class _Seen(NamedTuple):
     kind: Literal["link", "file", "directory", "special", "missing", "unknown"]
     detail: str = ""
+    identity: tuple[int, int] | None = None
 
 
 class Tree:
@@ -69,6 +79,7 @@ class Tree:
         self._windows = windows
         self._base = str(root).rstrip("/\\") if root is not None else ""
         self._seen: dict[str, _Seen] = {}
+        self._listings: dict[str, frozenset[str]] = {}
 
     def place(self, written: str) -> Place:
         """Understands a path as a person or a host writes it (see `spellings`). Never raises."""
@@ -102,6 +113,11 @@ class Tree:
             return Place(printable(_normal(relative)), forms, "outside", lines=lines, why=walk.why)
         return self._placed(name, relative, walk, guess=guess)._replace(lines=lines)
 
+    def target(self, name: str) -> str:
+        """Where the link of that name leads, as it is written in it; empty where there is none."""
+        seen = self._look(name)
+        return seen.detail if seen.kind == "link" else ""
+
     def _placed(self, name: str, relative: str, walk: _Walk, *, guess: bool) -> Place:
         written = relative.endswith("/")
         guessed = guess and walk.kind == "missing" and not written and looks_like_a_directory(relative)
@@ -113,7 +129,9 @@ class Tree:
             label = real  # it left and came back through a link
         spelled = [name] if self._windows and not self._is_absolute(name.replace("\\", "/")) else []
         forms = _forms([label, relative, *spelled, *walk.steps, real], directory=directory)
-        return Place(forms[0], forms, walk.kind, walk.parts, why=walk.why, doubtful=doubtful)
+        unjudged = _IN_A_STORE if any(map(_STORE.search, forms)) else ""
+        place = Place(forms[0], forms, walk.kind, walk.parts, why=walk.why, doubtful=doubtful)
+        return place._replace(unjudged=unjudged, identity=walk.identity)
 
     def _unrooted(self, text: str, lines: Lines | None, *, guess: bool) -> Place:
         directory = text.endswith("/") or (guess and looks_like_a_directory(text))
@@ -192,7 +210,7 @@ class Tree:
             if seen.kind == "directory":
                 continue
             if seen.kind != "missing" and not any(rest not in ("", ".") for rest in pending):
-                return _Walk(seen.kind, tuple(parts), tuple(steps), seen.detail)
+                return _Walk(seen.kind, tuple(parts), tuple(steps), seen.detail, seen.identity)
             return _absent(seen, parts, pending, steps)
         return _Walk(kind, tuple(parts), tuple(steps))
 
@@ -230,9 +248,27 @@ class Tree:
             return _Seen("unknown", f"cannot be looked at: {error.strerror or 'no reason given'}")
         except ValueError:
             return _Seen("unknown", "not a path")
+        if self._is_another_name(name):
+            return _Seen("unknown", "not the name under which its folder has it")
         if stat.S_ISDIR(facts.st_mode):
             return _Seen("directory")
-        return _Seen("file") if stat.S_ISREG(facts.st_mode) else _Seen("special", "not a regular file")
+        if not stat.S_ISREG(facts.st_mode):
+            return _Seen("special", "not a regular file")
+        return _Seen("file", identity=(facts.st_dev, facts.st_ino))
+
+    def _is_another_name(self, name: str) -> bool:
+        """Whether something exists under a name that its folder does not list, but for case and composition."""
+        folder, _, last = name.rpartition("/")
+        if not _ANOTHER_NAME.search(last):
+            return False
+        known = self._listings.get(folder)
+        if known is None:
+            try:
+                known = frozenset(folded(composed(entry)) for entry in os.listdir(f"{self._base}/{folder}"))  # noqa: PTH208
+            except OSError:
+                known = frozenset[str]()
+            self._listings[folder] = known
+        return folded(composed(last)) not in known
 
 
 def _absent(seen: _Seen, parts: Sequence[str], pending: Sequence[str], steps: Sequence[str]) -> _Walk:
@@ -249,11 +285,8 @@ def _forms(names: Iterable[str], *, directory: bool) -> tuple[str, ...]:
     for name in names:
         if not name:
             continue
-        text = printable(name)
-        if directory and not text.endswith("/"):
-            text += "/"
-        found[text] = None
-        found[composed(text)] = None
+        for text in alike(name):
+            found[text if not directory or text.endswith("/") else f"{text}/"] = None
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+CHANGED = "changed while it was looked at"
 _SNIFFED = 8_000
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -39,27 +40,42 @@ class Reading(NamedTuple):
     identity: tuple[int, int]
 
 
+class Octets(NamedTuple):
+    """A file as it was read, whatever is in it; names and identity as in `Reading`."""
+
+    data: bytes
+    names: int
+    identity: tuple[int, int]
+
+
 class Unread(NamedTuple):
     """Why a file was not taken: `binary`, `too large: ...`, `not a regular file`, ..."""
 
     reason: str
 
 
-def read_file(root: Path, parts: Sequence[str], cap: int) -> Reading | Unread:
+def read_file(root: Path, parts: Sequence[str], cap: int, identity: tuple[int, int] | None = None) -> Reading | Unread:
     """Reads a file below the root.
 
     Args:
         root: a real path.
         parts: the real names from the root to the file, without links, `.` and `..`.
         cap: the most bytes that are taken; a larger file is not read at all.
+        identity: of the file that was judged; another one that stands there now is not taken. None: any.
     """
+    read = read_octets(root, parts, cap, identity)
+    return read if isinstance(read, Unread) else _as_text(read)
+
+
+def read_octets(root: Path, parts: Sequence[str], cap: int, identity: tuple[int, int] | None = None) -> Octets | Unread:
+    """As `read_file`, whatever is in the file."""
     if not parts or any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
         return Unread("not a path inside the workspace")
     opened = _open_segmentwise(root, parts) if SEGMENTWISE else open_checked(root, parts)
     if isinstance(opened, Unread):
         return opened
     try:
-        return _read(opened, cap)
+        return _read(opened, cap, identity if SEGMENTWISE else None)
     except OSError as error:
         return Unread(f"cannot be read: {_words(error)}")
     finally:
@@ -100,13 +116,15 @@ def open_checked(root: Path, parts: Sequence[str]) -> int | Unread:
         if same and path.resolve(strict=True) == path:
             return descriptor
     os.close(descriptor)
-    return Unread("changed while it was opened")
+    return Unread(CHANGED)
 
 
-def _read(descriptor: int, cap: int) -> Reading | Unread:
+def _read(descriptor: int, cap: int, identity: tuple[int, int] | None) -> Octets | Unread:
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
         return Unread("not a regular file")
+    if identity is not None and identity != (facts.st_dev, facts.st_ino):
+        return Unread(CHANGED)
     if facts.st_size > cap:
         return too_large(cap)
     data = bytearray()
@@ -117,14 +135,18 @@ def _read(descriptor: int, cap: int) -> Reading | Unread:
         data += piece
     if len(data) > cap:
         return too_large(cap)
+    return Octets(bytes(data), facts.st_nlink, (facts.st_dev, facts.st_ino))
+
+
+def _as_text(read: Octets) -> Reading | Unread:
+    data = read.data
     if b"\0" in data[:_SNIFFED]:
         return Unread("binary")
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return Unread("binary")
-    digest = hashlib.sha256(data).hexdigest()
-    return Reading(text, len(data), digest, facts.st_nlink, (facts.st_dev, facts.st_ino))
+    return Reading(text, len(data), hashlib.sha256(data).hexdigest(), read.names, read.identity)
 
 
 def too_large(cap: int) -> Unread:

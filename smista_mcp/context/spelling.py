@@ -11,6 +11,13 @@ _RANGE = (
     r"|#L(?P<from>[0-9]{1,9})(?:C[0-9]{1,9})?(?:-L?(?P<to>[0-9]{1,9})(?:C[0-9]{1,9})?)?)\Z"
 )
 _SURROGATE = "[\ud800-\udfff]"
+_UNSEEN = (
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+"""What nobody sees (Default_Ignorable_Code_Point); HFS+ opens a file also under its name with some of it inside."""
+_TRAILED = r"(?<=[^/. ])[. ]+(?=/|\Z)"
+"""What Windows leaves off the end of a name."""
 _PLAIN_FILE = (
     r"(?:authors|brewfile|build|changelog|containerfile|copying|dockerfile|gemfile|jenkinsfile|justfile|license"
     r"|makefile|notice|owners|pipfile|procfile|rakefile|readme|vagrantfile|version|workspace)\Z"
@@ -78,6 +85,19 @@ def printable(name: str) -> str:
 def composed(name: str) -> str:
     """The NFC form: one name may be stored in several ways that look and mean the same."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def alike(name: str) -> tuple[str, ...]:
+    """A name, and every other text that a system, a program or a reader takes for the same name."""
+    if name.isascii() and "\\" not in name and not re.search(_TRAILED, name):
+        return (name,)
+    found = [printable(name)]
+    found.append(re.sub(_SURROGATE, lambda octet: chr(ord(octet[0]) & 0xFF), name))  # as Latin-1 has it
+    found += [re.sub(_UNSEEN, "", text) for text in found]
+    found += [composed(text) for text in found]
+    found += [text.replace("\\", "/") for text in found]
+    found += [re.sub(_TRAILED, "", text) for text in found]
+    return tuple(dict.fromkeys(found))
 
 
 def looks_like_a_directory(path: str) -> bool:

@@ -11,8 +11,9 @@ from smista_mcp.context.diff import FileDiff, split
 from smista_mcp.context.ignorefiles import Ignores
 from smista_mcp.context.inference import Endings
 from smista_mcp.context.labels import UNPLACED, elsewhere, label
+from smista_mcp.context.newside import LINK, SUBMODULE, is_of_file, is_of_link, is_of_submodule, new_side
 from smista_mcp.context.paths import Place, Tree
-from smista_mcp.context.reading import Reading, Unread, read_file
+from smista_mcp.context.reading import Octets, Reading, Unread, read_file, read_octets
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
 from smista_mcp.context.skillfiles import SkillFile
 from smista_mcp.context.spelling import Lines, composed, printable
@@ -25,6 +26,7 @@ UNJUDGED = "(cannot be judged)"
 """Stands in place of a pattern where a part of a diff was not understood: what cannot be judged is restricted."""
 
 _MOST_ENDINGS = 100
+_NOT_THIS_FILE = "(git read something else there than this file)"
 _OTHER_NAMES = "(a hard link whose other names are not known)"
 _WILD = frozenset("*?[\\")
 
@@ -37,6 +39,7 @@ class Caps(NamedTuple):
         total_bytes: of all files of a phase.
         directory_files: files that stand for one directory; `directory_bytes` likewise.
         diff_bytes: the most that is taken from `git diff`.
+        compared_bytes: of a changed file, which is read to compare it with what git says of it.
         listed: names of one kind of thing left out, before only their number is given.
         mentions: paths in the words of a phase that are looked for; more are only judged by their names.
         walked: entries that are looked at where there is no git, and for the other names of a file.
@@ -48,6 +51,7 @@ class Caps(NamedTuple):
     directory_files: int = 200
     directory_bytes: int = 2_000_000
     diff_bytes: int = 4_000_000
+    compared_bytes: int = 32_000_000
     listed: int = 20
     mentions: int = 300
     walked: int = 20_000
@@ -178,8 +182,15 @@ class Survey:
         if place.kind != "missing":
             return (), ""
         found = list(islice(self.endings.of(place.path), _MOST_ENDINGS + 1))
-        forms = tuple(form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms)
-        return forms, UNPLACED if len(found) > _MOST_ENDINGS else ""
+        forms = [form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms]
+        forms += islice(self._restricted_endings.of(place.path), 1)
+        return tuple(forms), UNPLACED if len(found) > _MOST_ENDINGS else ""
+
+    @cached_property
+    def _restricted_endings(self) -> Endings:
+        """Of restricted files: most of them are ignored, so that git does not name them."""
+        known = (name for entries in self._entries_by_number.values() for _, name in entries)
+        return Endings(name for name in map(printable, known) if self._restricted.hits(name))
 
     @cached_property
     def _above(self) -> str:
@@ -195,9 +206,32 @@ class Survey:
         if self.repository is None:
             return "no git repository to ask"
         try:
-            return self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
+            parts = self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
         except GitFailed as failure:
             return str(failure)
+        return tuple(part if part.restricted else part._replace(restricted=self._doubt_of(part)) for part in parts)
+
+    def _doubt_of(self, judged: JudgedDiff) -> str | None:
+        """Why a part of git's difference may hold what another file holds; None where it does not."""
+        side = new_side(judged.part.text)
+        if not side.runs or self._root is None:
+            return None
+        if not judged.part.names:
+            return _NOT_THIS_FILE
+        name = judged.part.names[-1]
+        if side.mode == SUBMODULE:
+            return None if is_of_submodule(side) else _NOT_THIS_FILE
+        place = judged.places[-1]
+        if side.mode == LINK:
+            return None if is_of_link(side, self.tree.target(name)) else _NOT_THIS_FILE
+        if "/".join(place.parts) != name:
+            return _NOT_THIS_FILE
+        read = read_octets(self._root, place.parts, self.caps.compared_bytes, place.identity)
+        if isinstance(read, Unread):
+            return f"({read.reason})"
+        if not is_of_file(side, read.data):
+            return _NOT_THIS_FILE
+        return self.restriction_by_other_name(read)
 
     @cached_property
     def untracked(self) -> tuple[str, ...]:
@@ -264,10 +298,12 @@ class Survey:
             return Unread("no workspace, so no file is read")
         known = self._readings.get(place.parts)
         if known is None:
-            known = self._readings[place.parts] = read_file(self._root, place.parts, self.caps.file_bytes)
+            known = self._readings[place.parts] = read_file(
+                self._root, place.parts, self.caps.file_bytes, place.identity
+            )
         return known
 
-    def restriction_by_other_name(self, reading: Reading) -> str | None:
+    def restriction_by_other_name(self, reading: Reading | Octets) -> str | None:
         """What restricts a file that was read under another of its names, or that one of them is not found."""
         if reading.names < 2:
             return None

@@ -107,7 +107,7 @@ def test_a_byte_that_is_no_text_becomes_one_replacement_character(tree: Tree, ro
     (root / name).touch()
     place = tree.locate(name)
     assert place.kind == "file"
-    assert place.forms == ("k\ufffd\ufffdy.pem",)
+    assert place.forms == ("k\ufffd\ufffdy.pem", "k\u00ff\u00fey.pem")  # the second as Latin-1 has it
     assert place.parts == (name,)
 
 
@@ -215,3 +215,34 @@ def test_the_walk_ends_where_the_system_ends(root: Path, segments: list[str]) ->
         assert ".." in segments or "up" in segments  # it left the workspace on the way and came back
     if real.exists() and not real.is_relative_to(root):
         assert place.kind in ("outside", "missing")
+
+
+def test_a_name_that_its_folder_does_not_list_cannot_be_judged(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on vfat, NTFS and HFS+, which find a file under other names than its own; none of them can be mounted here."""
+    (root / "secrets-of-us").mkdir()
+    (root / "secrets-of-us/plan.txt").touch()
+    (root / "Über.txt").touch()
+    look = os.lstat
+    others = {
+        "SECRET~1": "secrets-of-us",
+        "PLAN~1.TXT": "plan.txt",
+        "u\u0308ber.txt": "Über.txt",
+        "plan.txt.": "plan.txt",
+    }
+
+    def looked(path: str) -> os.stat_result:
+        return look("/".join(others.get(part, part) for part in path.split("/")))
+
+    monkeypatch.setattr("smista_mcp.context.paths.os.lstat", looked)
+    tree = Tree(root)
+    for written in ("SECRET~1", "SECRET~1/plan.txt", "secrets-of-us/PLAN~1.TXT", "secrets-of-us/plan.txt."):
+        assert tree.place(written).kind == "unknown", written
+    assert tree.place("secrets-of-us/plan.txt").kind == "file"
+    assert tree.place("u\u0308ber.txt").kind == "file"  # the same name in another case and composition
+
+
+def test_what_version_control_stores_is_not_judged_by_name(root: Path) -> None:
+    for name in (".git/lfs/objects/aa/x", ".Git/x", "a/.svn/pristine/x", "GIT~1/x", ".git"):
+        assert Tree(root).locate(name).unjudged, name
+    for name in (".gitignore", ".github/x", "git/x", "x.git/y", ".git2/x"):
+        assert not Tree(root).locate(name).unjudged, name

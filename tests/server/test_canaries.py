@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from canaries import CANARIES, NAMES, Canary, batches, found_in, left_below, parrot
 from fake_ollama import FakeOllama
-from raw_host import RawHost
+from raw_host import RawHost, WebHost
 
 from smista_mcp.server.startup import OneLine
 
@@ -79,24 +78,16 @@ def test_over_stdio(home: Path, workspace: Path, canaries: Sequence[Canary]) -> 
     assert list((home / "state/answers").iterdir())  # the answers that repeat them
 
 
-def test_over_http(home: Path, workspace: Path) -> None:
+def test_over_http(home: Path, workspace: Path, tmp_path: Path) -> None:
     canaries = batches(CANARIES, 60)[0]
-    with RawHost.started(home, workspace, module="http", arguments=("127.0.0.1", 0), before=DEBUG) as process:
-        line = process.line("err")
-        while "listening on" not in line:
-            line = process.line("err")
-        url = line.partition("listening on ")[2]
-        fields = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    log = tmp_path / "log"
+    with WebHost.started(home, workspace, log) as host:
         for arguments in inputs(canaries)[:4]:
             for tool in ("route", "dispatch"):
-                params = {"name": tool, "arguments": arguments}
-                body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-                answer = httpx.post(url, json=body, headers=fields, timeout=30)
-                assert found_in(answer.text, canaries) == []
-        process.process.terminate()
-        process.exit()
-        assert found_in(process.rest("err"), canaries) == []
+                assert found_in(host.call(tool, arguments), canaries) == []
+    assert found_in(log.read_text(encoding="utf-8"), canaries) == []
     assert left_below(home) == []
+    assert list((home / "state/answers").iterdir())
 
 
 def test_a_policy_with_canaries_in_it(home: Path, workspace: Path) -> None:
