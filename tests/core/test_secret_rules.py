@@ -19,6 +19,7 @@ from smista_mcp.core.secretscan.scanner import NEARBY_RULES, RULES, rules_digest
 HERE = Path(__file__).parent
 PAIRS: list[dict[str, Any]] = json.loads((HERE / "secret_pairs.json").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = json.loads((HERE / "secret_cases.json").read_text(encoding="utf-8"))
+SECOND: list[dict[str, Any]] = json.loads((HERE / "secret_cases_second.json").read_text(encoding="utf-8"))
 NEVER_MISSED = re.compile(
     r"aws|github|gitlab|openai|anthropic|google|gcp|slack|stripe|pem|private_key|openssh|pgp|postgres|mysql|mongo|redis|database|db_"
 )
@@ -104,6 +105,25 @@ def test_at_most_5_of_100_harmless_cases_alarm() -> None:
     assert len(alarms) <= 0.05 * len(harmless), alarms
 
 
+def test_the_second_set_is_found_as_well() -> None:
+    """Cases of somebody who had not seen the rules.
+
+    When they were first measured, with the rules as they were: 255 of 268 secrets found (95.1 %), 9 of 196 harmless
+    ones alarmed (4.6 %), 106 of 107 of the group that must never be missed. With the rules that they led to: all
+    found, none alarmed; that says little about a third set.
+    """
+    secret = [case for case in SECOND if case["secret"]]
+    harmless = [case for case in SECOND if not case["secret"]]
+    missed = [case for case in secret if not secrets_in("".join(case["text_parts"]))]
+    group = "aws github gitlab openai anthropic google slack stripe keyblock dburl".split()
+    assert len(secret) >= 250
+    assert len(harmless) >= 190
+    assert len(missed) <= 0.02 * len(secret), [case["id"] for case in missed]
+    assert [case["id"] for case in missed if case["kind"].removeprefix("wrapped-").split("-")[0] in group] == []
+    alarms = [case["id"] for case in harmless if secrets_in("".join(case["text_parts"]))]
+    assert len(alarms) <= 0.02 * len(harmless), alarms
+
+
 def test_nothing_of_a_found_secret_is_left_where_it_is_shown() -> None:
     left: list[str] = []
     for case in (case for case in CASES if case["secret"] and case.get("value_parts")):
@@ -126,6 +146,18 @@ def test_whatever_stands_around_hits_lie_in_the_text_apart_and_in_order(
     assert all(hit.line == text.count("\n", 0, hit.start) + 1 for hit in hits)
     assert all(one.end <= other.start for one, other in pairwise(hits))
     assert value_of(pair) not in redacted(text)
+
+
+def test_a_short_line_is_not_passed_over_with_a_secret_in_it() -> None:
+    """The end of a line makes the scan look at everything; without one it may first see that nothing can be there."""
+    texts = [
+        *("".join(case["text_parts"]) for case in CASES),
+        *("".join(case["text_parts"]) for case in SECOND),
+        *map(text_of, PAIRS),
+    ]
+    lines = {line for text in texts for line in text.splitlines()}
+    for line in lines | {"curl -u a:b-3", "kennwort: ab1c!de", "senha: ab1c!de"}:
+        assert {(hit.kind, hit.start) for hit in scan(line)} == {(hit.kind, hit.start) for hit in scan(f"{line}\n")}
 
 
 @given(st.text(max_size=80), st.sampled_from(PAIRS), st.text(max_size=80))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smista_mcp.core import redaction
-from smista_mcp.core.secretscan import assignments, blocks, placeholders, prose, scan, scanner
+from smista_mcp.core.secretscan import assignments, blocks, escapes, facts, joints, placeholders, prose, scan, scanner
 from smista_mcp.core.secretscan.rules import Lazy
 from smista_mcp.core.secretscan.scanner import BOUNDARY, NEARBY_RULES, RULES
 
@@ -19,7 +19,7 @@ sre: Any = importlib.import_module("re._parser")
 def patterns() -> Iterator[tuple[str, str]]:
     for rule in (*RULES, *NEARBY_RULES):
         yield rule.kind, BOUNDARY + rule.pattern
-    for module in (assignments, blocks, placeholders, prose, scanner, redaction):
+    for module in (assignments, blocks, escapes, facts, joints, placeholders, prose, scanner, redaction):
         for name, value in inspect.getmembers(module):
             if isinstance(value, Lazy):
                 yield f"{module.__name__}.{name}", value.pattern
@@ -88,8 +88,30 @@ def test_that_test_refuses_what_goes_back_and_forth(pattern: str) -> None:
             "a\n",
         ),
         *("'a'+", "cookie sid=", "authorization: bearer a", "%3A%2F%2F", "twilio ", "machine ", "token is ", "@tcp("),
-        *("Q~8Q~", ":AA"),
+        *("Q~8Q~", ":AA", "AZDO", "NRAL/", "-eyJ", "Private-Lines:", "-----END PRIVATE KEY-----", "\\/", "\\u0041"),
+        *(
+            "authorization:aB3",
+            "password=aB3",
+            "machine login a password foo ",
+            "pass_=",
+            "BEGIN OpenVPN Static key V1-----",
+        ),
     ],
 )
 def test_a_text_of_nothing_but_beginnings_ends_in_time(piece: str) -> None:
     scan(piece * (200_000 // len(piece)))  # quadratic work would not end within the test's time-out
+
+
+def test_what_cannot_be_judged_any_more_counts_as_secret() -> None:
+    """Every value reaches over all that follow: each is judged as far as the measure goes, then no more."""
+    hits = scan("authorization:example" * 20_000)
+    assert {hit.kind for hit in hits} == {"authorization_header"}
+    assert hits[-1].end == 20_000 * len("authorization:example")
+    assert scan("authorization:example" * 3) == ()
+
+
+def test_a_text_of_very_many_secrets_is_one() -> None:
+    text = "".join(f"pwd=aB{n}xYz\n" for n in range(3000))
+    assert [(hit.kind, hit.start, hit.end) for hit in scan(text)] == [("too_many_secrets", 0, len(text))]
+    assert redaction.redacted(text) == redaction.REDACTED
+    assert len(scan(text[:1000])) == text[:1000].count("\n")

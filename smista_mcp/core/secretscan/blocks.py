@@ -4,25 +4,66 @@ import re
 from collections.abc import Iterator
 
 from smista_mcp.core.secretscan.assignments import login_of
+from smista_mcp.core.secretscan.findings import Found, Span
 from smista_mcp.core.secretscan.placeholders import is_placeholder, is_random
 from smista_mcp.core.secretscan.rules import Lazy
-
-Span = tuple[str, int, int]
 
 _LONGEST_BLOCK = 40_000
 _FENCE = Lazy(r"-{4,5} ?(?P<side>BEGIN|END) (?P<what>[A-Z0-9 ]{0,40}?)PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 _BODY = Lazy(r"[A-Za-z0-9+/=]{20,}+")
-_BODY_END = Lazy(r"[A-Za-z0-9+/=\s\\\"'`,;:.()>|+-]{0,8000}+")
+_BODY_END = Lazy(r"[A-Za-z0-9+/=\s\\\"'`,;:.()>|+-]*+")
+_LONGEST_END = 8000
+
+
+class _Armour:
+    """Where things stand in a text that is searched from its beginning to its end: each is looked for once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._marks: dict[str, int] = {}
+        self._body = (0, -1)
+        self._end = (0, -1)
+
+    def next_of(self, mark: str, start: int, stop: int) -> int:
+        """The first place of a mark from one place to another; -1 where there is none."""
+        at = self._marks.get(mark, -1)
+        if at < start:
+            at = self._text.find(mark, start)
+            self._marks[mark] = at = at if at >= 0 else len(self._text)
+        return at if at + len(mark) <= min(stop, len(self._text)) else -1
+
+    def end_of_body(self, start: int) -> int:
+        """How far what may be a key goes on."""
+        first, last = self._end
+        if not first <= start < last:
+            body = _BODY_END().match(self._text, start)
+            last = body.end() if body else start
+            self._end = (start, last)
+        return min(last, start + _LONGEST_END)
+
+    def has_body(self, start: int, end: int) -> bool:
+        """Whether there is a key between two places, and not only dots."""
+        end = min(end, start + 700)
+        first, run = self._body
+        if not first <= start <= run:
+            found = _BODY().search(self._text, start)
+            run = found.start() if found else len(self._text)
+            self._body = (start, run)
+        if run >= end:
+            return False
+        letters = "".join(found[0] for found in _BODY().finditer(self._text, start, end))
+        return len(letters) >= 32 and len(set(letters)) >= 12
 
 
 def key_blocks(text: str) -> Iterator[Span]:
     """Private keys in armour, from the first line to the last, or as far as they are there."""
+    armour = _Armour(text)
     at, done = text.find("PRIVATE KEY"), 0
     while at >= 0:
         fence = _FENCE().search(text, max(done, at - 60), at + 30)
         if fence is not None and fence["side"] == "BEGIN":
-            end = _end_of_block(text, fence.end())
-            if _has_body(text, fence.end(), end):
+            end = _end_of_block(text, fence.end(), armour)
+            if armour.has_body(fence.end(), end):
                 yield "private_key", fence.start(), end
                 done = end
         elif fence is not None and fence.start() >= done:
@@ -31,23 +72,16 @@ def key_blocks(text: str) -> Iterator[Span]:
                 yield "private_key", start, fence.end()
             done = fence.end()
         at = text.find("PRIVATE KEY", max(done, at + 11))
-    yield from _putty(text)
+    yield from _putty(text, _Armour(text))
 
 
-def _end_of_block(text: str, start: int) -> int:
-    closing = text.find("-----END", start, start + _LONGEST_BLOCK)
-    opening = text.find("-----BEGIN", start, start + _LONGEST_BLOCK)
+def _end_of_block(text: str, start: int, armour: _Armour) -> int:
+    closing = armour.next_of("-----END", start, start + _LONGEST_BLOCK)
+    opening = armour.next_of("-----BEGIN", start, start + _LONGEST_BLOCK)
     if closing >= 0 and not 0 <= opening < closing:
         fence = _FENCE().match(text, closing)
         return fence.end() if fence else closing
-    body = _BODY_END().match(text, start)
-    return body.end() if body else start
-
-
-def _has_body(text: str, start: int, end: int) -> bool:
-    """Whether there is a key between the fences, and not only dots."""
-    letters = "".join(found[0] for found in _BODY().finditer(text, start, min(end, start + 700)))
-    return len(letters) >= 32 and len(set(letters)) >= 12
+    return armour.end_of_body(start)
 
 
 def _start_of_block(text: str, done: int, end: int) -> int:
@@ -59,12 +93,12 @@ def _start_of_block(text: str, done: int, end: int) -> int:
     return start
 
 
-def _putty(text: str) -> Iterator[Span]:
+def _putty(text: str, armour: _Armour) -> Iterator[Span]:
     at = text.find("Private-Lines:")
     while at >= 0:
-        end = text.find("Private-MAC:", at, at + _LONGEST_BLOCK)
+        end = armour.next_of("Private-MAC:", at, at + _LONGEST_BLOCK)
         end = end if end >= 0 else min(len(text), at + 4000)
-        if _has_body(text, at, end):
+        if armour.has_body(at, end):
             yield "private_key", at, end
         at = text.find("Private-Lines:", at + 14)
 
@@ -87,6 +121,9 @@ _DATABASES = (
     "mssql",
     "sqlserver",
 )
+
+
+_ORDINARY = frozenset(("password", "pass", "pwd", "secret", "passwd", "p", "pw", "token"))
 
 
 def logins(text: str) -> Iterator[Span]:
@@ -113,18 +150,17 @@ def driver_logins(text: str) -> Iterator[Span]:
     for mark in ("@tcp(", "@unix("):
         at = text.find(mark)
         while at >= 0:
-            start = max(text.rfind(sign, max(0, at - 170), at) for sign in "\"'` \n=") + 1
-            found = (
-                _DRIVER_LOGIN().match(text[start:at]) if start else _DRIVER_LOGIN().match(text[max(0, at - 170) : at])
-            )
-            if found and not is_placeholder(found["value"]):
-                yield "url_password", at - len(found["value"]), at
+            if text.rfind(":", max(0, at - 101), at) >= 0:
+                start = max(text.rfind(sign, max(0, at - 170), at) for sign in "\"'` \n=") + 1
+                found = _DRIVER_LOGIN().match(text[start or max(0, at - 170) : at])
+                if found and not is_placeholder(found["value"]):
+                    yield "url_password", at - len(found["value"]), at
             at = text.find(mark, at + len(mark))
 
 
 def _is_example_login(user: str, value: str) -> bool:
-    ordinary = ("password", "pass", "pwd", "secret", "passwd", "p", "pw", "token")
-    return is_placeholder(value) or value.lower() in (*ordinary, user.lower()) or (value.isdigit() and len(value) < 6)
+    low = value.lower()
+    return low in _ORDINARY or low == user.lower() or (value.isdigit() and len(value) < 6) or is_placeholder(value)
 
 
 _HEADER = Lazy(
@@ -136,25 +172,34 @@ _BEARER = Lazy(r"bearer[ \t]{1,4}(?:token[ \t]{1,2})?[\"'`]?(?P<value>[A-Za-z0-9
 _BASIC = Lazy(r"basic[ \t]{1,4}[\"'`]?(?P<value>[A-Za-z0-9+/]{8,400}+={0,2})", re.IGNORECASE)
 
 
-def headers(text: str, lowered: str) -> Iterator[Span]:
+_LONGEST_SCHEME = 80
+"""More characters than can stand between the beginning of a header and that of its value."""
+
+
+def headers(text: str, lowered: str, found: Found) -> Iterator[Span]:
     """Credentials of HTTP: authorization in every scheme, cookies of sessions."""
     for word, pattern in (("authorization", _HEADER), ("bearer ", _BEARER), ("basic ", _BASIC)):
         at = lowered.find(word)
         while at >= 0:
-            found = pattern().match(text, at)
-            if found and _is_credential(found["value"], basic=word == "basic "):
-                yield "authorization_header", *found.span("value")
-            at = lowered.find(word, at + len(word))
+            match = pattern().match(text, at)
+            done = at + len(word)
+            if match is not None and found.is_free(*match.span("value")):
+                start, end = match.span("value")
+                if found.is_worn_out(end - start) or _is_credential(match["value"], basic=word == "basic "):
+                    yield "authorization_header", start, end
+                    done = max(done, end - _LONGEST_SCHEME)
+            at = lowered.find(word, done)
     yield from _cookies(text, lowered)
 
 
 def _is_credential(value: str, *, basic: bool) -> bool:
-    if is_placeholder(value):
-        return False
     password = login_of(value)
     if password is not None:
-        return not is_placeholder(password)
-    return not basic and (is_random(value) or is_random(value.replace(".", "").replace("-", ""), 12))
+        return not is_placeholder(password) and not is_placeholder(value)
+    if basic or is_placeholder(value):
+        return False
+    plain = value.replace(".", "").replace("-", "")
+    return is_random(plain, 12) or (plain != value and is_random(value))
 
 
 _COOKIE = Lazy(
@@ -208,4 +253,5 @@ def commands(text: str, lowered: str) -> Iterator[Span]:
         found = _NETRC().search(text, at, at + 400)
         if found and not is_placeholder(found["value"]):
             yield "netrc_password", *found.span("value")
-        at = lowered.find("machine ", at + 8)
+        done = found.start() if found and found.end() < at + 400 else 0
+        at = lowered.find("machine ", max(at + 8, done))

@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from smista_mcp.core.secretscan.escapes import strings, unescaped
 from smista_mcp.core.secretscan.placeholders import entropy
-from smista_mcp.core.secretscan.rules import Hit
+from smista_mcp.core.secretscan.rules import Hit, Lazy
 from smista_mcp.core.secretscan.scanner import scan
 
 FINGERPRINT = r"[a-z0-9_]{3,60}-[0-9a-f]{16}\Z"
@@ -34,7 +35,15 @@ def fingerprint(kind: str, value: str) -> str | None:
     It is 64 bits of an unkeyed SHA-256, so that a list of them holds on every machine of a team. From a value that was
     drawn by lot it reveals nothing that anybody could use: to find the value again means trying more of them than
     anybody can. A password of a person can be found in a list of likely ones by its fingerprint, so it has none.
+    A value has the same one however it is escaped, and a key block however its lines end and are set in.
     """
+    value = unescaped(value)
+    if kind in _ARMOURED:
+        value = _BETWEEN().sub("", value)
+    return _hashed(kind, value)
+
+
+def _hashed(kind: str, value: str) -> str | None:
     if entropy(value) * len(value) < _UNGUESSABLE_BITS or (kind in _CHOSEN_BY_PEOPLE and len(value) < 20):
         return None
     named = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
@@ -42,6 +51,9 @@ def fingerprint(kind: str, value: str) -> str | None:
 
 
 _CHOSEN_BY_PEOPLE = frozenset({"assigned_password", "url_password", "command_password", "netrc_password"})
+_ARMOURED = frozenset({"private_key"})
+_BETWEEN = Lazy(r"[^A-Za-z0-9/=]++")
+"""What may stand between the characters of a key block, and `+` and `-`, of which joints are made too."""
 
 
 def secrets_in(text: str, allowed: frozenset[str] = frozenset()) -> tuple[SecretFact, ...]:
@@ -52,14 +64,34 @@ def secrets_in(text: str, allowed: frozenset[str] = frozenset()) -> tuple[Secret
 def placed_secrets(text: str, allowed: frozenset[str] = frozenset()) -> tuple[tuple[SecretFact, int, int], ...]:
     """As `secrets_in`, each with where it begins and the place behind its end."""
     hits = scan(text)
-    if not hits:
-        return ()
-    found = ((_fact(text, hit), hit.start, hit.end) for hit in hits)
-    return tuple(one for one in found if one[0].fingerprint not in allowed)
+    found = ((_fact(text, hit, allowed), hit.start, hit.end) for hit in hits)
+    return tuple((fact, start, end) for fact, start, end in found if fact is not None) if hits else ()
 
 
-def _fact(text: str, hit: Hit) -> SecretFact:
-    return SecretFact(hit.kind, hit.line, fingerprint(hit.kind, text[hit.start : hit.end]))
+def secrets_in_body(text: str, allowed: frozenset[str] = frozenset()) -> tuple[SecretFact, ...]:
+    """The secrets of JSON as it is sent: what is one in a string of it, and under the same fingerprint.
+
+    It is read twice: with the marks around the strings, for a value under its name, and without, for what a string
+    says by itself: a mark before a name looks like the beginning of a quotation that ends before the value.
+
+    Args:
+        text: need not be whole or well formed.
+        allowed: as for `secrets_in`.
+    """
+    return secrets_in(unescaped(text), allowed) or secrets_in(strings(text), allowed)
+
+
+def is_allowed(kind: str, value: str, allowed: frozenset[str]) -> bool:
+    """Whether fingerprints hold that of a value, be it as they once were: of the value as it stands."""
+    return fingerprint(kind, value) in allowed or _hashed(kind, value) in allowed
+
+
+def _fact(text: str, hit: Hit, allowed: frozenset[str]) -> SecretFact | None:
+    """What is told of a hit; None where the policy allows it."""
+    value = text[hit.start : hit.end]
+    if allowed and is_allowed(hit.kind, value, allowed):
+        return None
+    return SecretFact(hit.kind, hit.line, fingerprint(hit.kind, value))
 
 
 def secrets_of_phases(

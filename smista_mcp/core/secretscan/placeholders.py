@@ -4,23 +4,33 @@ import hashlib
 import math
 import re
 from collections import Counter
-from itertools import pairwise
+from functools import lru_cache
+from operator import sub
 
 from smista_mcp.core.secretscan.rules import Lazy
 
 _TELLING = Lazy(
-    r"example|placeholder|change[-_ ]?me|change[-_]?this|replace[-_]?(?:me|this|with)|redacted|dummy|sample"
-    r"|(?:^|[^a-z])fake"
-    r"|(?:^|[^a-z])(?:your|my)[-_ ]|your[a-z]{0,10}(?:key|token|secret|password|pass)|insert[-_]|(?:^|[^a-z])todo"
-    r"|not[-_]?a[-_]?(?:real|secret|valid)|x{5}|\*{3}|\.{3}|…|(?:^|[^a-z])(?:xxx|foo|bar|foobar)(?:[^a-z]|$)|goes[-_]?here|put[-_]",
-    re.IGNORECASE | re.ASCII,
+    r"example|p(?:laceholder|ut[-_])|change(?:[-_ ]?me|[-_]?this)|re(?:place[-_]?(?:me|this|with)|dacted)|dummy|sample"
+    r"|(?:fake|todo)(?<![a-z]....)|your(?:[-_ ](?<![a-z].....)|[a-z]{0,10}(?:key|token|secret|pass))"
+    r"|my[-_ ](?<![a-z]...)|insert[-_]|not[-_]?a[-_]?(?:real|secret|valid)|goes[-_]?here"
+    r"|x(?:x{4}|xx(?<![a-z]...)(?![a-z]))|\*{3}|\.{3}|…"
+    r"|foo(?:bar(?<![a-z]......)|(?<![a-z]...))(?![a-z])|bar(?<![a-z]...)(?![a-z])",
+    re.DOTALL,
 )
+"""Of a value in lower case. Each branch begins with a letter, so that the places where none does cost nothing."""
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_SHORT = 20
 _LONG = 200
 """In a row of so many characters drawn by lot some short word is soon found."""
 _REFERENCE = Lazy(
-    r"\$[A-Za-z_{(]|%[A-Za-z_]{2,60}+%|%\(?[a-z]|[<{\[]|!(?:Ref|Sub|vault|secret|reference)|(?:ref\+|op|vault|awssm|ssm|file|env)://?"
-    r"|(?:arn:|env[.:(]|os\.|process\.|System\.|getenv|secrets?[.:(\[]|config[.(\[]|settings\.|self\.|this\.|var\.|local\.|data\.)",
+    r"ENC\[|vault:[a-z]{2,30}/|\([a-z ]{3,20}\)\Z|"
+    r"(?:[A-Za-z0-9_.-]{1,60}+:)?(?:/[a-z0-9_.-]{1,60}+){2,20}\Z|Ag[A-D][A-Za-z0-9+/_-]{76}|"
+    r"\$[A-Za-z_{(]|%[A-Za-z_]{2,60}+%|%\(?[a-z]|[<{\[]|!(?:Ref|Sub|vault|secret|reference)"
+    r"|(?:ref\+|op|vault|awssm|ssm|file|env)://?"
+    r"|(?:arn:|env[.:(]|os\.|process\.|System\.|getenv|secrets?[.:(\[]|config[.(\[]|settings\.|self\."
+    r"|this\.|var\.|local\.|data\.)",
 )
+"""`AgA` to `AgD` is how all that Sealed Secrets encrypts begins; before it stands the path of a file."""
 _DEFAULTS = frozenset(
     "admin administrator postgres postgresql mysql mariadb root guest user username test testing tests demo default"
     " redis rabbitmq mongo mongodb password passwd passw0rd pass pwd secret secrets token key apikey api_key auth"
@@ -41,6 +51,13 @@ _DOCUMENTED = frozenset(
     ).split()
 )
 _WORDS = Lazy(r"[A-Za-z]{1,30}")
+_NATURAL = Lazy(r"(?:[a-z]{3,30}+|[A-Z][a-z]{2,30}+)(?:[A-Z][a-z]{2,30}+){0,9}\Z")
+_VOWELS = b"aeiouyAEIOUY"
+_CLASSES = bytes(
+    ord("0") if chr(code).isdigit() else ord("A") if chr(code).isupper() else ord("a") if chr(code).islower() else 0
+    for code in range(128)
+).ljust(256, b"\0")
+"""An ASCII character's kind: `0` a digit, `A` or `a` a letter, 0 another."""
 
 
 def is_documented(value: str) -> bool:
@@ -50,12 +67,29 @@ def is_documented(value: str) -> bool:
 
 def is_example(value: str) -> bool:
     """Whether a key in a known format is printed in documentation, or says of itself that it is none."""
-    return is_documented(value) or (len(value) < _LONG and bool(_TELLING().search(value)))
+    return is_documented(value) or _is_telling(value)
+
+
+def _is_telling(value: str) -> bool:
+    if len(value) >= _LONG:
+        return False
+    low = value.lower() if value.isascii() else value.translate(_LOWER)
+    return (len(low) < _SHORT or _may_tell(low)) and _TELLING().search(low) is not None
+
+
+def _may_tell(low: str) -> bool:
+    """Whether a part of a word is there without which nothing tells: looked for as a whole it is found sooner."""
+    return (
+        ("xample" in low or "change" in low or "replace" in low or "your" in low or "my" in low or "..." in low)
+        or ("dummy" in low or "sampl" in low or "fake" in low or "todo" in low or "insert" in low or "xxx" in low)
+        or ("foo" in low or "bar" in low or "not" in low or "redacted" in low or "goes" in low or "put" in low)
+        or ("placeh" in low or "***" in low or "…" in low)
+    )
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value says of itself that it is none: a reference, an example, a row of equal or counted characters."""
-    if (len(value) < _LONG and _TELLING().search(value)) or _REFERENCE().match(value):
+    if _is_telling(value) or _REFERENCE().match(value):
         return True
     return is_counted(value) or value.lower() in _DEFAULTS or is_documented(value)
 
@@ -64,9 +98,11 @@ def is_counted(value: str) -> bool:
     """Whether most of the characters follow from the ones before: `aaaa`, `1234`, `abcd`, `abab`."""
     if len(value) < 4:
         return False
-    codes = list(map(ord, value.lower()))
-    steps = sum(-1 <= after - before <= 1 for before, after in pairwise(codes))
-    return steps >= 0.7 * (len(codes) - 1) or len(set(codes)) <= max(2, len(codes) // 10)
+    low = value.lower()
+    codes = low.encode("ascii") if low.isascii() else [ord(char) for char in low]
+    steps = list(map(sub, codes[1:], codes))
+    near = steps.count(0) + steps.count(1) + steps.count(-1)
+    return near >= 0.7 * len(steps) or len(set(codes)) <= max(2, len(codes) // 10)
 
 
 def entropy(value: str) -> float:
@@ -75,37 +111,51 @@ def entropy(value: str) -> float:
     return -sum(n / size * math.log2(n / size) for n in Counter(value).values())
 
 
+@lru_cache(2048)
+def _least_entropy(size: int, distinct: int) -> float:
+    """The entropy of so many characters, so many of them distinct, that has the least: all others are equal."""
+    rest = size - distinct + 1
+    return math.log2(size) - rest / size * math.log2(rest) - 1e-9
+
+
 def is_random(value: str, least: int = 16) -> bool:
     """Whether a run of characters looks drawn by lot: long, mixed, no words in a row."""
-    if len(value) < least or len(set(value)) < 8:
+    if len(value) < least or (distinct := len(set(value))) < 8:
         return False
-    digits = sum(map(str.isdigit, value))
-    upper = sum(map(str.isupper, value))
-    lower = sum(map(str.islower, value))
+    digits, upper, lower = _counts(value)
     if not digits and not (upper >= 4 and lower >= 4):
         return False
     if digits and not upper and not lower:
         return False
     if is_wordy(value):
         return False
-    return entropy(value) >= min(3.0, math.log2(len(value)) - 1.2)
+    enough = min(3.0, math.log2(len(value)) - 1.2)
+    return _least_entropy(len(value), distinct) >= enough or entropy(value) >= enough
+
+
+def _counts(value: str) -> tuple[int, int, int]:
+    """Digits, capitals and small letters."""
+    if value.isascii():
+        classes = value.encode("ascii").translate(_CLASSES)
+        return classes.count(b"0"), classes.count(b"A"), classes.count(b"a")
+    return sum(map(str.isdigit, value)), sum(map(str.isupper, value)), sum(map(str.islower, value))
 
 
 def is_wordy(value: str) -> bool:
     """Whether it is a chain of words, such as an identifier, a path or a sentence."""
-    constant = value.isupper() and "_" in value and not any(map(str.isdigit, value))
+    constant = "_" in value and value.isupper() and not any(map(str.isdigit, value))
     words = _WORDS().findall(value.lower() if constant else value)
     letters = sum(map(len, words))
     if not words or letters < 0.6 * len(value):
         return False
-    natural = sum(len(word) for word in words if len(word) >= 3 and _is_natural(word))
-    return natural >= 0.75 * letters
+    least = 0.75 * letters
+    words = [word for word in words if len(word) >= 3]
+    return sum(map(len, words)) >= least and sum(len(word) for word in words if _is_natural(word)) >= least
 
 
 def _is_natural(word: str) -> bool:
     """At most one capital in front of each of its parts, and vowels between consonants as in speech."""
-    parts = re.findall(r"[A-Z]?[a-z]{1,30}|[A-Z]", word)
-    if any(len(part) < 3 for part in parts):
+    if not _NATURAL().match(word):
         return False
-    vowels = sum(letter in "aeiouyAEIOUY" for letter in word)
+    vowels = len(word) - len(word.encode().translate(None, _VOWELS))
     return 0.2 <= vowels / len(word) <= 0.65

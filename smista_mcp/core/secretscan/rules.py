@@ -36,6 +36,8 @@ class Rule(NamedTuple):
         back: most key characters before the anchor that belong to the secret.
         plain: whether letters that are no secret have the same look, so that only random ones count.
         glued: whether a letter or a digit may stand right before the anchor.
+        halves: whether a key is a run of up to 2,000 characters, a dot, and 12 more at least: where none of these
+            follow a run, all anchors in it are passed over at once.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Rule(NamedTuple):
     back: int = 0
     plain: bool = False
     glued: bool = False
+    halves: bool = False
 
 
 class Nearby(NamedTuple):

@@ -4,19 +4,20 @@ import base64
 import binascii
 import hashlib
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
-from smista_mcp.core.secretscan.assignments import assigned
-from smista_mcp.core.secretscan.blocks import Span, commands, driver_logins, headers, key_blocks, logins
+from smista_mcp.core.secretscan.assignments import NAMES, assigned
+from smista_mcp.core.secretscan.blocks import COMMANDS, commands, driver_logins, headers, key_blocks, logins
+from smista_mcp.core.secretscan.findings import Found, Span
+from smista_mcp.core.secretscan.joints import ESCAPE, WRAP, Joined, char_of
 from smista_mcp.core.secretscan.placeholders import is_example, is_placeholder, is_random, is_wordy
-from smista_mcp.core.secretscan.prose import told_in_words
+from smista_mcp.core.secretscan.prose import PASSWORD_WORDS, told_in_words
 from smista_mcp.core.secretscan.rules import Hit, Lazy, Nearby, Rule
-from smista_mcp.core.secretscan.services import SERVICES, SERVICES_NEARBY
+from smista_mcp.core.secretscan.services import SERVICES, SERVICES_NEARBY, WRITTEN
 from smista_mcp.core.secretscan.vendors import NEARBY, VENDORS
 
-RULES: tuple[Rule, ...] = (*VENDORS, *SERVICES)
+RULES: tuple[Rule, ...] = (*VENDORS, *SERVICES, *WRITTEN)
 NEARBY_RULES: tuple[Nearby, ...] = (*NEARBY, *SERVICES_NEARBY)
 BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9a-fA-F]{2}))"
 """Before a key stands no letter and no digit but of an escape: texts are also searched as they are sent."""
@@ -44,19 +45,23 @@ _ENCODED = (
 _ENCODED_RUN = Lazy(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/_-]{16,8000}+={0,2}")
 _ESCAPED_ADDRESS = ("%3A%2F%2F", "%3a%2f%2f")
 _ESCAPED_RUN = Lazy(r"[A-Za-z0-9%._~+*:@!$&()=-]{8,600}+")
+_LONGEST_HALF = 2003
+_LONGEST_LOGIN = 220
+"""More characters than stand between the beginning of an address and that of the password in it."""
+_HALVES = Lazy(r"[A-Za-z0-9_-]*+(?P<second>\.[A-Za-z0-9_-]{12})?")
 _SHORT = 4000
 _DIGIT = Lazy(r"[0-9]")
 _LONG_RUN = Lazy(r"[A-Za-z0-9_-]{24}")
 """A short text without a digit and without this holds no key; in long ones that is not worth a look."""
-_WRAP = Lazy(
-    r"(?<=[A-Za-z0-9_/+=.-])(?:"
-    r"[\"'`][ \t]{0,20}+(?:[+.&][ \t]{0,20}+)?\\?(?:\r?\n[ \t]{0,80}+(?:[+.&][ \t]{0,20}+)?)?[\"'`]"
-    r"|(?:\\|=)?\r?\n(?:[+>|#*][ \t]|[ \t]{0,80}+)"
-    r")(?=[A-Za-z0-9_/+=.-])"
+
+
+_RUN = Lazy(r"[!-~]{12}|[^ -~\t]|[\"'`]")
+_TELLING_WORDS = (
+    *("://", "@tcp(", "@unix(", "authorization", "bearer ", "basic ", "cookie", "machine ", *NAMES),
+    *(word for word, _ in COMMANDS),
+    *(word for word in PASSWORD_WORDS if word.isascii() and "pass" not in word),
 )
-"""The end of a line, or of a quotation that is joined to the next, in the middle of a key."""
-
-
+"""A line of a prompt without one of them, without twelve characters in a row and without quotation holds no secret."""
 _Anchor = tuple[str, Rule]
 
 
@@ -82,7 +87,7 @@ def _present(text: str) -> list[_Anchor]:
     return sorted(found, key=lambda pair: (-len(pair[0]), _RANK[id(pair[1])], pair[0]))
 
 
-_SHAPED = frozenset({"json_web_token", "discord_bot_token", "private_key"})
+_SHAPED = frozenset({"json_web_token", "discord_bot_token", "private_key", "openvpn_static_key"})
 """Kinds whose parts are text in base64, in which words and counted rows are found."""
 _RANK = {id(rule): place for place, rule in enumerate(RULES)}
 
@@ -105,74 +110,85 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
         text: prose, code, a file, a diff, a name, or any of them inside JSON or an address.
         examples: whether keys in a known format count that say of themselves that they are none.
     """
-    found = _Found(text)
-    lowered = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
-    if "PRIVATE KEY" in text or "Private-Lines:" in text:
-        found.take(key_blocks(text))
-    mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
-    present = _present(text) if mixed else []
-    if present:
-        found.take(_prefixed(text, present, examples=examples))
-        found.take(_wrapped(text, present, examples=examples))
-    if "://" in text:
-        found.take(logins(text))
-    found.take(driver_logins(text))
-    found.take(headers(text, lowered))
-    if mixed:
-        found.take(_nearby(text, lowered))
-        found.take(_encoded(text))
-    found.take(commands(text, lowered))
-    found.take(assigned(text, lowered))
-    if mixed:
-        found.take(told_in_words(text, lowered))
+    if len(text) <= _SHORT and not _RUN().search(text):
+        lowered = text.lower()
+        if not any(map(lowered.__contains__, _TELLING_WORDS)):
+            return ()
+    found = Found(text)
+    for spans in _passes(text, found, examples=examples):
+        found.take(spans)
+        if found.is_full:
+            break
     return found.hits()
 
 
-class _Found:
-    """The places found so far; the first that takes a place keeps it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._spans: list[tuple[int, int, str]] = []
-
-    def take(self, spans: Iterable[Span]) -> None:
-        for kind, start, end in spans:
-            place = bisect_left(self._spans, (start, end, kind))
-            before = place > 0 and self._spans[place - 1][1] > start
-            behind = place < len(self._spans) and self._spans[place][0] < end
-            if not before and not behind and end > start:
-                self._spans.insert(place, (start, end, kind))
-
-    def hits(self) -> tuple[Hit, ...]:
-        if not self._spans:
-            return ()
-        hits: list[Hit] = []
-        line, at = 1, 0
-        for start, end, kind in self._spans:
-            line += self._text.count("\n", at, start)
-            at = start
-            hits.append(Hit(kind, line, start, end))
-        return tuple(hits)
+def _passes(text: str, found: Found, *, examples: bool) -> Iterator[Iterator[Span]]:
+    """The searches that a text needs, in the order in which they may take a place."""
+    lowered = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    if "PRIVATE KEY" in text or "Private-Lines:" in text:
+        yield key_blocks(text)
+    mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
+    present = _present(text) if mixed else []
+    if present:
+        yield _prefixed(text, present, found, examples=examples)
+        yield _wrapped(text, present, found, examples=examples)
+    if "\\/" in text or "\\u00" in text:
+        yield _escaped(text, found, examples=examples)
+    if "://" in text:
+        yield logins(text)
+    yield driver_logins(text)
+    yield headers(text, lowered, found)
+    if mixed:
+        yield _nearby(text, lowered)
+        yield _encoded(text)
+    yield commands(text, lowered)
+    yield assigned(text, lowered, found)
+    if mixed:
+        yield told_in_words(text, lowered, found)
 
 
-def _prefixed(text: str, anchors: Sequence[_Anchor], *, examples: bool) -> Iterator[Span]:
+def _prefixed(
+    text: str,
+    anchors: Sequence[_Anchor],
+    found: Found,
+    *,
+    examples: bool,
+    wanted: Callable[[int, int], bool] | None = None,
+) -> Iterator[Span]:
+    """Keys that begin with an anchor; only such as are `wanted`, told by their start and end, are judged."""
+    wanted = wanted or found.is_free
     for anchor, rule in anchors:
         pattern = _compiled(rule.pattern if rule.glued else BOUNDARY + rule.pattern)
-        at = text.find(anchor)
+        group = "value" if "value" in pattern.groupindex else 0
+        size, back = len(anchor), rule.back
+        at, past = text.find(anchor), 0
         while at >= 0:
-            found = pattern.match(text, at)
-            if found is None:
-                at = text.find(anchor, at + len(anchor))
+            match = pattern.match(text, at)
+            if match is None:
+                at += size
+                if rule.halves and at > past:
+                    at, past = _next_half(text, at)
+                at = text.find(anchor, at)
                 continue
-            start, end = found.span("value") if "value" in pattern.groupindex else found.span()
-            start = _back(text, start, rule.back) if rule.back else start
+            start, end = match.span(group)
+            start = _back(text, start, back) if back else start
             while text[end - 1] in ".-_" and end > start + 8:
                 end -= 1
-            if (start < at or rule.back == 0) and (examples or not is_example(text[start:end])):
-                body = text[max(start, at + len(anchor)) : end] if rule.back == 0 else text[start:end]
-                if _may_be_key(body, rule, examples=examples):
+            if (start < at or back == 0) and wanted(start, end):
+                body = text[start if back else max(start, at + size) : end]
+                if found.is_worn_out(end - start) or _may_be_key(text[start:end], body, rule, examples=examples):
                     yield rule.kind, start, end
-            at = text.find(anchor, max(found.end(), at + len(anchor)))
+            at = text.find(anchor, max(match.end(), at + size))
+
+
+def _next_half(text: str, at: int) -> tuple[int, int]:
+    """Where a key of two halves may begin, and the end of the run there: in a run that no half follows begins none."""
+    run = _HALVES().match(text, at)
+    if run is None or run["second"] is None:
+        end = run.end() if run else at
+        return end, end
+    end = run.start("second")
+    return max(at, end - _LONGEST_HALF), end
 
 
 def _back(text: str, start: int, most: int) -> int:
@@ -182,7 +198,17 @@ def _back(text: str, start: int, most: int) -> int:
     return start - run if run >= min(most, max(3, most // 2)) else start
 
 
-def _may_be_key(body: str, rule: Rule, *, examples: bool) -> bool:
+def _may_be_key(whole: str, body: str, rule: Rule, *, examples: bool) -> bool:
+    """Whether a row in a key's format is one.
+
+    Args:
+        whole: the row.
+        body: without the anchor.
+        rule: of the format.
+        examples: as for `scan`.
+    """
+    if not examples and is_example(whole):
+        return False
     if rule.plain:
         return is_random(body) and not is_placeholder(body)
     if rule.kind in _SHAPED:
@@ -190,35 +216,30 @@ def _may_be_key(body: str, rule: Rule, *, examples: bool) -> bool:
     return examples or (len(set(body)) >= 5 and not is_placeholder(body) and not is_wordy(body))
 
 
-def _wrapped(text: str, anchors: Sequence[_Anchor], *, examples: bool) -> Iterator[Span]:
+def _wrapped(text: str, anchors: Sequence[_Anchor], found: Found, *, examples: bool) -> Iterator[Span]:
     """Keys that go on behind a line's end or a closing quotation mark."""
     kept = [pair for pair in anchors if not pair[1].back and (len(pair[0]) > 3 or not pair[0].isalnum())]
-    if not kept:
-        return
-    cuts: list[tuple[int, int]] = []
-    pieces: list[str] = []
-    at = size = 0
-    for wrap in _WRAP().finditer(text):
-        pieces.append(text[at : wrap.start()])
-        size += wrap.start() - at
-        at = wrap.end()
-        cuts.append((size, at))
-    if not cuts:
-        return
-    joined = "".join((*pieces, text[at:]))
-    places = [place for place, _ in cuts]
-    for kind, start, end in _prefixed(joined, kept, examples=examples):
-        first, last = bisect_right(places, start), bisect_left(places, end)
-        if first < last:
-            yield kind, _origin(cuts, first, start), _origin(cuts, last, end)
+    if kept and WRAP().search(text):
+        yield from _joined(Joined(text, WRAP), kept, found, examples=examples)
 
 
-def _origin(cuts: Sequence[tuple[int, int]], count: int, place: int) -> int:
-    """The place in the text of a place in what was joined, behind so many cuts."""
-    if not count:
-        return place
-    joined, origin = cuts[count - 1]
-    return origin + place - joined
+def _escaped(text: str, found: Found, *, examples: bool) -> Iterator[Span]:
+    """Keys and addresses with escapes of JSON in them."""
+    joined = Joined(text, ESCAPE, char_of)
+    yield from _joined(joined, _present(joined.text), found, examples=examples)
+    for kind, start, end in logins(joined.text):
+        if joined.origin(max(0, start - _LONGEST_LOGIN), end):
+            yield kind, joined.place(start), joined.place(end)
+
+
+def _joined(joined: Joined, anchors: Sequence[_Anchor], found: Found, *, examples: bool) -> Iterator[Span]:
+    def wanted(start: int, end: int) -> bool:
+        at = joined.origin(start, end)
+        return at is not None and found.is_free(*at)
+
+    for kind, start, end in _prefixed(joined.text, anchors, found, examples=examples, wanted=wanted):
+        if at := joined.origin(start, end):
+            yield kind, *at
 
 
 def _nearby(text: str, lowered: str) -> Iterator[Span]:
@@ -268,9 +289,9 @@ def _unescaped(text: str) -> str:
 
 
 def _kind_inside(text: str) -> str | None:
-    found = _Found(text)
+    found = Found(text)
     found.take(key_blocks(text))
-    found.take(_prefixed(text, _present(text), examples=False))
+    found.take(_prefixed(text, _present(text), found, examples=False))
     found.take(logins(text))
     hits = found.hits()
     return hits[0].kind if hits else None

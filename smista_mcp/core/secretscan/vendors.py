@@ -201,6 +201,7 @@ VENDORS = (
         ("eyJ",),
         r"eyJ[A-Za-z0-9_-]{12,2000}+\.[A-Za-z0-9_-]{12,8000}+(?:\.[A-Za-z0-9_-]{0,4000}+)?(?:\.[A-Za-z0-9_.-]{0,4000}+)?",
         "www.rfc-editor.org/rfc/rfc7519",
+        halves=True,
     ),
 )
 
@@ -208,7 +209,7 @@ NEARBY = (
     Nearby(
         "aws_secret_key",
         ("aws", "akia", "asia", "secretaccesskey", "secret_access_key", "secret access key"),
-        r"(?<![A-Za-z0-9/+])(?:[A-Za-z0-9/+]|%2[BbFf]){40}(?![A-Za-z0-9/+])",
+        r"(?<![A-Za-z0-9/+@])(?:[A-Za-z0-9/+]|%2[BbFf]){40}(?![A-Za-z0-9/+])",
         "docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html",
         200,
     ),
