@@ -203,11 +203,16 @@ class Survey:
 
     @cached_property
     def changes(self) -> tuple[JudgedDiff, ...] | str:
-        """The working tree's difference to the last commit, cut per file; why there is none to see."""
+        """The working tree's difference to the last commit, cut per file; why there is none to see.
+
+        Where there is none, what is staged.
+        """
         if self.repository is None:
             return "no git repository to ask"
         try:
             parts = self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
+            if not parts:
+                return self.judged(self.repository.staged(self.caps.diff_bytes), given=False)
         except GitFailed as failure:
             return str(failure)
         return tuple(part if part.restricted else part._replace(restricted=self._doubt_of(part)) for part in parts)
