@@ -61,6 +61,7 @@ class Payload:
         cleared: the same request as a remote model may have it; None where it is for a local one.
         most: USD that the request may cost, with those that may follow it; None where the price is unknown.
         label: that of an answer made from it.
+        told: the effort that the model is told; None where it is told none.
     """
 
     request: CompletionRequest
@@ -69,6 +70,7 @@ class Payload:
     withheld: tuple[WithheldItem, ...]
     most: Decimal | None
     label: Label | None
+    told: Effort | None = None
 
     def room(self, candidate: Candidate) -> int:
         """Tokens of the window that are left beside the request and room for an answer."""
@@ -104,6 +106,8 @@ class Payload:
             method=wire.method,
             path=wire.path,
             address=address,
+            effort=self.told,
+            effort_ignored=self.request.effort if self.told is not self.request.effort else None,
         )
 
 
@@ -153,7 +157,8 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
     free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
     label = label_of(work.routed.floor, places, [piece.label for piece in sent if piece.sha256 not in free])
     withheld = (*report, *kept, *looking.withheld)
-    return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label)
+    told = told_effort(candidate.facts.effort, request.effort).effort
+    return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)
 
 
 def _built(
