@@ -11,7 +11,6 @@ from smista_mcp.context.diff import FileDiff, split
 from smista_mcp.context.ignorefiles import Ignores
 from smista_mcp.context.inference import Endings
 from smista_mcp.context.labels import UNPLACED, elsewhere, label
-from smista_mcp.context.newside import LINK, SUBMODULE, is_of_file, is_of_link, is_of_submodule, new_side
 from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.reading import Octets, Reading, Unread, read_file, read_octets
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
@@ -219,6 +218,15 @@ class Survey:
 
     def _doubt_of(self, judged: JudgedDiff) -> str | None:
         """Why a part of git's difference may hold what another file holds; None where it does not."""
+        from smista_mcp.context.newside import (  # noqa: PLC0415  most calls see no difference
+            LINK,
+            SUBMODULE,
+            is_of_file,
+            is_of_link,
+            is_of_submodule,
+            new_side,
+        )
+
         side = new_side(judged.part.text)
         if not side.runs or self._root is None:
             return None

@@ -9,14 +9,15 @@ from decimal import Decimal
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.efforts import told_effort
 from smista_mcp.core.facts import PhaseContext
-from smista_mcp.core.pieces import Label, Piece, digest_of, sendable
+from smista_mcp.core.pieces import Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Effort, Grant, Intent, Locality
+from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
