@@ -210,7 +210,6 @@ def _intents(phase: Phase) -> list[Intent]:
     words, so that what the built-in reader sees counts beside them.
     """
     reading = phase.intent
-    unsure = reading.confidence is not Confidence.HIGH and reading.runner_up is not None
     unsure = [] if reading.confidence is Confidence.HIGH or reading.runner_up is None else [reading.runner_up]
     return [reading.name, *unsure, *phase.binding]
 
