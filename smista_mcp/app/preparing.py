@@ -111,7 +111,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
+    remarks = (remark for skill in skills.values() for remark in there.remarks(skill, book.guard.unsendable))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
     notices = (*book.policy.notices, *remarks, *ignoring)
     return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices, asked)

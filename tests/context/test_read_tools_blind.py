@@ -126,9 +126,7 @@ WORDS = [
 def _pieces(texts: Sequence[str]) -> st.SearchStrategy[str]:
     """Texts, beginnings of them, and beginnings with something else behind."""
     cut = st.sampled_from(texts).flatmap(lambda text: st.integers(1, max(1, len(text))).map(lambda n: text[:n]))
-    return (
-        st.sampled_from(texts) | cut | st.builds(lambda a, b: a + b, cut, st.sampled_from(["x", "*", "/", "/**", "0"]))
-    )
+    return st.sampled_from(texts) | cut | st.tuples(cut, st.sampled_from(["x", "*", "/", "/**", "0"])).map("".join)
 
 
 PATHS = _pieces([*NAMES, *filter(None, FOLDERS)]) | st.sampled_from(
