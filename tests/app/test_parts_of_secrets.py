@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from hashlib import sha256
 
+import anyio.to_thread
 import pytest
 from canaries import CANARIES
 from model_server import ModelServer, Reply, serving
@@ -260,3 +261,13 @@ async def test_no_hash_of_a_file_with_a_secret_goes_along(bench: Bench) -> None:
             await done(bench.app(default(A) + compat("a", remote.v1) + ALLOWED), task)
         assert "+c = 3" in remote.heard_text
         assert [one for one in hashes if one in remote.heard_text] == []
+
+
+async def test_changes_too_large_to_be_read_are_changes(bench: Bench) -> None:
+    bench.write("big.txt", "x\n")
+    commit(bench)
+    bench.write("big.txt", "a longer line than there was before\n" * 150_000)
+    rule = '[[classification.rules]]\nintent = "commit"\nkeywords = ["zebra"]\nrequires_any_context = ["git_diff"]\n'
+    app = bench.app(ALLOWED + rule)
+    decision = await anyio.to_thread.run_sync(app.route, Task(text="zebra"))
+    assert decision.decisions[0].intent.name is Intent.COMMIT
