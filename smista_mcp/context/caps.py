@@ -16,6 +16,8 @@ class Caps(NamedTuple):
         listed: names of one kind of thing left out, before only their number is given.
         mentions: paths in the words of a phase that are looked for; more are only judged by their names.
         walked: entries that are looked at where there is no git, and for the other names of a file.
+        named: entries that are looked at for the restricted file that a name may mean; where there are more, a name of
+            nothing at the root cannot be judged.
         git_s: seconds that git may take for one answer.
     """
 
@@ -29,4 +31,5 @@ class Caps(NamedTuple):
     listed: int = 20
     mentions: int = 300
     walked: int = 20_000
+    named: int = 200_000
     git_s: float = 10.0

@@ -21,7 +21,7 @@ from smista_mcp.context.spelling import Lines, composed, printable
 from smista_mcp.context.walking import entries_of, is_directory, is_file, walk
 from smista_mcp.context.wholes import Ground, blobs_of, said_of, whole_of
 from smista_mcp.context.workspace import git_top
-from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.globs import GlobSet, folded
 from smista_mcp.core.redaction import shown
 
 INSTRUCTIONS = (".smista/SMISTA.md", "SMISTA.md", "AGENTS.md", "CLAUDE.md")
@@ -144,14 +144,32 @@ class Survey:
             return (), ""
         found = list(islice(self.endings.of(place.path), _MOST_ENDINGS + 1))
         forms = [form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms]
-        forms += islice(self._restricted_endings.of(place.path), 1)
-        return tuple(forms), UNPLACED if len(found) > _MOST_ENDINGS else ""
+        restricted, known = self._restricted_end(place.path)
+        return (*forms, *restricted), "" if known and len(found) <= _MOST_ENDINGS else UNPLACED
+
+    def _restricted_end(self, path: str) -> tuple[tuple[str, ...], bool]:
+        """A restricted file whose path ends so, in any case; whether it is sure that there is no other.
+
+        Most of them are ignored, so that git does not name them.
+        """
+        names, all_seen = self._names_by_last
+        wanted = folded(composed(path.rstrip("/")))
+        likely = (name for name in names.get(wanted.rpartition("/")[2], ()) if self._restricted.hits(name))
+        found = next((name for name in likely if folded(composed(name)).endswith(f"/{wanted}")), None)
+        return (() if found is None else (found,)), found is not None or all_seen
 
     @cached_property
-    def _restricted_endings(self) -> Endings:
-        """Of restricted files: most of them are ignored, so that git does not name them."""
-        known = (name for entries in self._entries_by_number.values() for _, name in entries)
-        return Endings(name for name in map(printable, known) if self._restricted.hits(name))
+    def _names_by_last(self) -> tuple[Mapping[str, Sequence[str]], bool]:
+        """What is no directory below the root, by its last segment without case; whether that is all there is."""
+        found: dict[str, list[str]] = {}
+        if self._root is None or not self._restricted.patterns:
+            return found, True
+        for count, (entry, name) in enumerate(walk(self._root, ())):
+            if count >= self.caps.named:
+                return found, False
+            if entry is not None:
+                found.setdefault(folded(composed(printable(entry.name))), []).append(printable(name))
+        return found, True
 
     @cached_property
     def _above(self) -> str:
@@ -259,8 +277,8 @@ class Survey:
             return ""
         try:
             return "" if self.repository.unignored(name) else "ignored by git"
-        except GitFailed:
-            return ""
+        except GitFailed as failure:
+            return f"may be ignored: {failure}"
 
     def restriction(self, forms: Iterable[str]) -> str | None:
         """The first pattern that one of the forms of a path meets, as it may be shown."""
