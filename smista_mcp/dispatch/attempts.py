@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from smista_mcp.context.survey import Survey
+from smista_mcp.core.asked import destination_of
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
@@ -123,7 +124,8 @@ async def attempt(
     """
     try:
         tools.claims.check(work.routed, candidate)
-        tools = replace(tools, bounds=tools.bounds._replace(released=work.released(candidate.resolved)))
+        released = work.released(destination_of(candidate, tools.providers))
+        tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
@@ -244,9 +246,11 @@ class _Request:
         tools, room = self.tools, self.payload.room(self.candidate)
         pieces = await rounds.follow(answer.text, answer.calls, answer.label, room=room, deadline=deadline)
         tools.known.extend(pieces)
+        own = {piece.sha256 for piece in pieces if piece.kind == "tool_call"}  # a model may have its own words back
+        tools = replace(tools, bounds=tools.bounds._replace(released=tools.bounds.released | own))
         payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
-        return replace(self, payload=payload)
+        return replace(self, tools=tools, payload=payload)
 
     def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
         """The request as bytes, and its answer, for which nothing is sent before somebody listens."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.digests import digest_of
@@ -43,7 +42,8 @@ class Assignment:
         pieces: of its context, in order.
         answers: what the phases said that it waits for.
         trace_id: None where the ledger could not be written.
-        released: gives the hashes of the texts that a person has let go to a destination.
+        released: gives the hashes of the texts that may go to a destination, because a person has let them go there.
+            That says nothing of what is made from them: their labels stay.
     """
 
     routed: Routed
@@ -155,8 +155,7 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
         cleared = clear(matter, bounds, build)
         request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
     places = {piece.place for piece in sent if piece.place is not None}
-    free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
-    label = label_of(work.routed.floor, places, [piece.label for piece in sent if piece.sha256 not in free])
+    label = label_of(work.routed.floor, places, [piece.label for piece in sent])
     withheld = (*report, *kept, *looking.withheld)
     told = told_effort(candidate.facts.effort, request.effort).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 import anyio.to_thread
 
+from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
@@ -23,7 +24,7 @@ from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
-from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by
+from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 
@@ -126,8 +127,10 @@ class _Run:
         if missing:
             return outcomes.nothing_to_read(routed, missing)
         trace_id = await self._open_trace(routed)
-        released = self._delivery.releases.to
-        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id, released))
+        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go))
+
+    def _let_go(self, destination: str) -> frozenset[str]:
+        return let_go(self._delivery.releases, self._kept.values(), destination)
 
     async def _walk(self, work: Assignment) -> DispatchedPhase:
         """Asks one candidate after the other, until one answers, one may not be passed over, or the time is up."""
@@ -188,7 +191,7 @@ class _Run:
 
     def _host_may_have(self, answers: Sequence[Piece]) -> bool:
         """Whether the host may do what builds on these answers."""
-        free = self._delivery.releases.to_host()
+        free = self._let_go(HOST_DESTINATION)
         held = any(answer.label and answer.sha256 not in free for answer in answers)
         return self._delivery.host.locality is Locality.LOCAL or not held
 
@@ -246,7 +249,7 @@ class _Run:
 
     def _shown(self, done: Done) -> DispatchedPhase:
         """A completed phase as the host may see it now."""
-        if done.phase.withheld is None or done.piece.sha256 not in self._delivery.releases.to_host():
+        if done.phase.withheld is None or done.piece.sha256 not in self._let_go(HOST_DESTINATION):
             return done.phase
         return outcomes.released(done.phase, done.piece.block.text)
 
