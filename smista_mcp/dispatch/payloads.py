@@ -82,7 +82,7 @@ class Payload:
         """What is about to leave in a request to this address.
 
         Whoever reads a receipt could find a short content again from its plain hash. Where anything in the request is
-        labelled, every hash is therefore keyed, that of the whole body included.
+        labelled, every hash is therefore keyed. Those of the words and of the body, which holds them, always are.
         """
         guarded = self.label is not None or any(piece.restricted or piece.label for piece in self.sent)
 
@@ -103,7 +103,7 @@ class Payload:
             written=tuple(written),
             withheld=self.withheld,
             body_bytes=len(wire.body),
-            body_sha256=shown(hashlib.sha256(wire.body).hexdigest()),
+            body_sha256=keyed_hash(key, hashlib.sha256(wire.body).hexdigest()),
             method=wire.method,
             path=wire.path,
             address=address,
