@@ -26,6 +26,7 @@ from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
+from smista_mcp.dispatch.bindings import serves_none, serving
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
@@ -126,6 +127,7 @@ class Dispatching:
             workspace=prepared.workspace,
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
+            serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,
         )
         work = [
             PhaseWork(routed, collected.context, own)

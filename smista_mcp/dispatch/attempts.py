@@ -21,6 +21,7 @@ from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
 from smista_mcp.dispatch.exchanges import NO_LOOKING
@@ -51,6 +52,7 @@ class Tools:
         claims: what people have said yes to.
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
+        serves: whether a candidate is of the models that a rule names.
     """
 
     sender: Sender
@@ -67,6 +69,7 @@ class Tools:
     claims: Claims = field(default_factory=Claims)
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
+    serves: Serves = serves_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ async def attempt(
         heard: told of progress.
     """
     try:
+        check_bound(work.bound, candidate, tools.serves)
         tools.claims.check(work.routed, candidate)
         released = work.released(destination_of(candidate, tools.providers))
         tools = replace(tools, bounds=tools.bounds._replace(released=released))

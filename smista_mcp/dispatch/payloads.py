@@ -17,6 +17,7 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
+from smista_mcp.dispatch.bindings import UNBOUND, Bound
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
@@ -44,6 +45,7 @@ class Assignment:
         trace_id: None where the ledger could not be written.
         released: gives the hashes of the texts that may go to a destination, because a person has let them go there.
             That says nothing of what is made from them: their labels stay.
+        bound: rules that bind it by what the answers were made from.
     """
 
     routed: Routed
@@ -52,6 +54,7 @@ class Assignment:
     answers: Sequence[Piece]
     trace_id: str | None
     released: Callable[[str], frozenset[str]] = _none_released
+    bound: Bound = UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
         cleared = clear(matter, bounds, build)
         request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
     places = {piece.place for piece in sent if piece.place is not None}
-    label = label_of(work.routed.floor, places, [piece.label for piece in sent])
+    inherited = [piece.label for piece in sent]
+    label = label_of(work.routed.floor, places, [*inherited, "local" if work.bound.local else None])
     withheld = (*report, *kept, *looking.withheld)
     told = told_effort(candidate.facts.effort, request.effort).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)

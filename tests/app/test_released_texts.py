@@ -179,6 +179,37 @@ async def test_an_ended_job_is_read_again_under_the_policy_of_the_moment(bench: 
     assert (only(later).answer, only(later).code, only(later).label) == (None, Code.ANSWER_WITHHELD, "restricted")
 
 
+@pytest.mark.parametrize("handoff", ["", '[routing]\nhandoff = "when_unavailable"\n'])
+@pytest.mark.anyio
+async def test_only_models_binds_what_is_made_from_its_files(bench: Bench, handoff: str) -> None:
+    bench.write("src/auth/a.py", f"{CANARY} = 1\n")
+    task = Task(text="Explain src/auth/a.py, then write a README from that")
+    for model, status in ((A, "completed"), (B, "refused")):
+        bound = f'[[routing.rules]]\nname = "auth"\npaths = ["src/auth/**"]\nmodel = "{A}"\nonly_models = ["{A}"]\n'
+        async with serving(Reply((f"it says {CANARY}",))) as a, serving() as b:
+            policy = handoff + ALLOWED + bound + default(model) + compat("a", a.v1) + compat("b", b.v1)
+            app = bench.app(policy)
+            async with app.running():
+                answer = await app.dispatch(task)
+        assert [phase.status for phase in answer.phases] == ["completed", status]
+        assert answer.phases[1].code == (None if status == "completed" else Code.MODEL_NOT_ALLOWED)
+        assert (b.heard, answer.phases[1].handoff) == ([], None)
+
+
+@pytest.mark.anyio
+async def test_a_rule_for_an_intent_binds_the_step_of_that_intent(bench: Bench) -> None:
+    bench.write("src/auth/a.py", f"{CANARY} = 1\n")
+    bound = '[[routing.rules]]\nname = "auth"\npaths = ["src/auth/**"]\nintent = "edit"\nlocal_only = true\n'
+    bound += 'model = "ollama/m"\n'
+    async with serving(Reply((f"it says {CANARY}",))) as a, serving() as b, serving() as local:
+        providers = compat("a", a.v1) + compat("b", b.v1) + ollama(local.root)
+        app = bench.app(ALLOWED + bound + QUESTIONS.replace("ollama/m", A) + default(B, "ollama/m") + providers)
+        async with app.running():
+            answer = await app.dispatch(Task(text="Explain src/auth/a.py, then write a README from that"))
+    assert [(phase.status, phase.label) for phase in answer.phases] == [("completed", None), ("completed", "local")]
+    assert (len(a.heard), b.heard, len(local.heard)) == (1, [], 1)
+
+
 # ------------------------------------------------------------------------------------------------------ random graphs
 
 MODELS = ("ollama/m", "openai-compat:l/m", A, B)
