@@ -177,7 +177,9 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
         text_digest=keyed(world.key(), task.text),
         workspace=world.workspace_digest(),
         facts=tuple(
-            _facts(one, context, task, believed=world.believes(over_http=caller.over_http))
+            _facts(one, context, task, believed=world.believes(over_http=caller.over_http)).model_copy(
+                update={"owner": keyed(world.key(), caller.owner)}
+            )
             for one, context in zip(decided.routed, decided.contexts, strict=True)
         ),
     )

@@ -24,7 +24,7 @@ from smista_mcp.core.sources import BUILTIN
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.hosts import HostSpec
-from smista_mcp.ledger import Ledger, installation_key
+from smista_mcp.ledger import Ledger, Scope, installation_key
 from smista_mcp.loading.catalog_data import read_extract, read_families
 from smista_mcp.loading.layers import Settings, Signature, load, signature
 
@@ -176,6 +176,10 @@ class World:
             except StateUnavailable:
                 return b""
         return self._key
+
+    def scope(self, owner: str | None) -> Scope:
+        """What was recorded for this workspace, and for this caller where one is given."""
+        return Scope(self.workspace_digest(), None if owner is None else keyed(self.key(), owner))
 
     def workspace_digest(self) -> str | None:
         """The workspace as the ledger knows it."""

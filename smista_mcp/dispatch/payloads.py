@@ -158,8 +158,8 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
         cleared = clear(matter, bounds, build)
         request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
     places = {piece.place for piece in sent if piece.place is not None}
-    inherited = [piece.label for piece in sent]
-    label = label_of(work.routed.floor, places, [*inherited, "local" if work.bound.local else None])
+    bound: Label | None = "local" if work.bound.local else None
+    label = label_of(work.routed.floor, places, [bound, *(piece.label for piece in sent)])
     withheld = (*report, *kept, *looking.withheld)
     told = told_effort(candidate.facts.effort, request.effort).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)

@@ -306,7 +306,11 @@ async def test_what_a_file_says_moves_nothing(trapped: Bench) -> None:
 
 async def test_what_a_labelled_model_writes_stands_in_no_record(code: Bench) -> None:
     paths = (f"../{CANARY}", f"/etc/{CANARY}", f"~/{CANARY}", f"file:///x/{CANARY}", f"secrets/{CANARY}", CANARY)
-    made = [*map(read, paths), (f"tool_{CANARY}", {}), ("search", {"text": CANARY, "pattern": f"{CANARY}/*"})]
+    made: list[tuple[str, object]] = [
+        *map(read, paths),
+        (f"tool_{CANARY}", {}),
+        ("search", {"text": CANARY, "pattern": f"{CANARY}/*"}),
+    ]
     other = calls(*(("git_diff", {"path": path}) for path in paths), ("list_files", {CANARY: CANARY}))
     for policy in (local_policy, remote_policy):
         async with serving(calls(*made), other, Reply(("done",)), tools=True) as server:
