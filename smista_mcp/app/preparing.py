@@ -108,8 +108,9 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
     if any(map(_asks, routed)):
         from smista_mcp.core.approving import call_of, with_approvals  # noqa: PLC0415  most calls ask nobody
 
-        asked = call_of(task, routed, contexts, snapshot)
-        routed = with_approvals(task, routed, contexts, snapshot._replace(approvals=world.approvals()))
+        asked = call_of(task, routed, contexts, snapshot, caller.owner)
+        granted = snapshot._replace(approvals=world.approvals(caller.owner))
+        routed = with_approvals(task, routed, contexts, granted, caller.owner)
     if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)

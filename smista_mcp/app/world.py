@@ -161,10 +161,10 @@ class World:
         except StateUnavailable:
             return None
 
-    def approvals(self) -> tuple[Approved, ...]:
-        """Every yes of a person that holds now for calls of this workspace; none where that cannot be read."""
+    def approvals(self, owner: str) -> tuple[Approved, ...]:
+        """Every yes of a person that holds now for calls of this caller in this workspace; none if unreadable."""
         try:
-            return self.open_ledger().approvals.granted(self.workspace_digest(), utc_now())
+            return self.open_ledger().approvals.granted(self.workspace_digest(), utc_now(), owner)
         except StateUnavailable:
             return ()
 

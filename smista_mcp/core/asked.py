@@ -60,9 +60,10 @@ class AskedPhase(Value):
 
 
 class CallRequest(Value):
-    """That a call goes on. `most` is USD for all phases together; None where nobody knows."""
+    """That a call goes on. `most` is USD for all phases together; None where nobody knows. `owner` is who calls."""
 
     kind: Literal["call"] = "call"
+    owner: str = ""
     phases: tuple[AskedPhase, ...]
     most: str | None
     marks: tuple[str, ...]
@@ -120,7 +121,9 @@ class AskedCall(NamedTuple):
     request: CallRequest
 
 
-def asked_call(task: Task, steps: Sequence[Step], providers: Mapping[str, ProviderSpec], key: bytes) -> AskedCall:
+def asked_call(
+    task: Task, steps: Sequence[Step], providers: Mapping[str, ProviderSpec], key: bytes, owner: str = ""
+) -> AskedCall:
     """What a person is asked, and the key by which exactly the same call is known again.
 
     Args:
@@ -128,13 +131,15 @@ def asked_call(task: Task, steps: Sequence[Step], providers: Mapping[str, Provid
         steps: those of its phases that need a yes.
         providers: as the policy has them: an address that changes makes another call of it.
         key: secret of this installation; not empty.
+        owner: who calls: a yes is for what this caller asks.
     """
-    plain = [task.model_dump_json(), [_plain(step, providers) for step in steps]]
+    plain = [owner, task.model_dump_json(), [_plain(step, providers) for step in steps]]
     text = json.dumps(plain, separators=(",", ":"), ensure_ascii=True)
     phases = tuple(_phase(step, providers) for step in steps)
     costs = [cost for phase in phases for cost in [_most(phase)]]
     known = [cost for cost in costs if cost is not None]
     request = CallRequest(
+        owner=owner,
         phases=phases,
         most=usd(sum(known, Decimal(0))) if len(known) == len(costs) else None,
         marks=tuple(sorted({_mark(one, providers) for step in steps for one in step.targets})),

@@ -111,6 +111,18 @@ async def test_of_two_dispatches_one_gets_the_yes(bench: Bench) -> None:
     assert len(remote.heard) == 1
 
 
+@pytest.mark.parametrize("session", [False, True])
+async def test_a_yes_is_for_the_caller_that_asked(bench: Bench, *, session: bool) -> None:
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            yes(app, await app.dispatch(ASK, Caller("codex")), session=session)
+            for other in (Caller("cursor"), Caller("codex", over_http=True), Caller()):
+                assert (await app.dispatch(ASK, other)).status == "approval_required"
+            assert remote.heard == []
+            assert (await app.dispatch(ASK, Caller("codex"))).status == "completed"
+
+
 async def test_a_changed_byte_is_another_call(bench: Bench) -> None:
     bench.write("src/a.py", "x = 1\n")
     async with serving() as remote:
