@@ -13,7 +13,7 @@ from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.errors import NotFound, PolicyInvalid
-from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision
+from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision
 
 
 def explained(
@@ -40,18 +40,21 @@ def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswe
     return _story(ledger, book, ledger.call(ledger.last().call_id))
 
 
-def explain_stored(ledger: Ledger, book: Rulebook | PolicyInvalid, ids: Sequence[str]) -> ExplainAnswer:
+def explain_stored(
+    ledger: Ledger, book: Rulebook | PolicyInvalid, ids: Sequence[str], scope: Scope | None = None
+) -> ExplainAnswer:
     """The story of recorded decisions.
 
     Args:
         ledger: where they stand.
         book: the policy in force, or why there is none.
         ids: of decisions or of traces.
+        scope: whose they have to be; None for whatever stands there.
 
     Raises:
         NotFound: nothing is recorded under one of them.
     """
-    return _story(ledger, book, [_found(ledger, given) for given in ids])
+    return _story(ledger, book, [_found(ledger, given, scope) for given in ids])
 
 
 def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[StoredDecision]) -> ExplainAnswer:
@@ -69,13 +72,13 @@ def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[Store
     )
 
 
-def _found(ledger: Ledger, given: str) -> StoredDecision:
+def _found(ledger: Ledger, given: str, scope: Scope | None) -> StoredDecision:
     try:
-        return ledger.decision(given)
+        return ledger.decision(given, scope)
     except NotFound as no_decision:
         why = no_decision
     try:
-        trace = ledger.trace(given)
+        trace = ledger.trace(given, scope)
     except NotFound as no_trace:
         both = f"{why.message}; {no_trace.message}" if why.message != no_trace.message else why.message
         raise NotFound(both, fix=why.fix) from None

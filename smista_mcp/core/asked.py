@@ -60,9 +60,10 @@ class AskedPhase(Value):
 
 
 class CallRequest(Value):
-    """That a call goes on. `most` is USD for all phases together; None where nobody knows."""
+    """That a call goes on. `most` is USD for all phases together; None where nobody knows. `owner` is who calls."""
 
     kind: Literal["call"] = "call"
+    owner: str = ""
     phases: tuple[AskedPhase, ...]
     most: str | None
     marks: tuple[str, ...]
@@ -76,7 +77,8 @@ class ReleaseRequest(Value):
         file: where the text lies on this machine.
         text_hash: keyed hash of it.
         origin: why it was withheld.
-        destinations: `host`, and names of remote models that would get it as context of a later step.
+        destinations: `host`, and remote models that would get it as context of a later step, as `destination_of` has
+            them.
         host: the name of the host.
     """
 
@@ -119,7 +121,9 @@ class AskedCall(NamedTuple):
     request: CallRequest
 
 
-def asked_call(task: Task, steps: Sequence[Step], providers: Mapping[str, ProviderSpec], key: bytes) -> AskedCall:
+def asked_call(
+    task: Task, steps: Sequence[Step], providers: Mapping[str, ProviderSpec], key: bytes, owner: str = ""
+) -> AskedCall:
     """What a person is asked, and the key by which exactly the same call is known again.
 
     Args:
@@ -127,13 +131,15 @@ def asked_call(task: Task, steps: Sequence[Step], providers: Mapping[str, Provid
         steps: those of its phases that need a yes.
         providers: as the policy has them: an address that changes makes another call of it.
         key: secret of this installation; not empty.
+        owner: who calls: a yes is for what this caller asks.
     """
-    plain = [task.model_dump_json(), [_plain(step, providers) for step in steps]]
+    plain = [owner, task.model_dump_json(), [_plain(step, providers) for step in steps]]
     text = json.dumps(plain, separators=(",", ":"), ensure_ascii=True)
     phases = tuple(_phase(step, providers) for step in steps)
     costs = [cost for phase in phases for cost in [_most(phase)]]
     known = [cost for cost in costs if cost is not None]
     request = CallRequest(
+        owner=owner,
         phases=phases,
         most=usd(sum(known, Decimal(0))) if len(known) == len(costs) else None,
         marks=tuple(sorted({_mark(one, providers) for step in steps for one in step.targets})),
@@ -191,9 +197,18 @@ def _sent(target: Candidate, step: Step) -> list[int]:
     return [place for place in target.included if not (remote and place in step.withheld)]
 
 
+def destination_of(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
+    """A model as a release names it: with its address, so that another server of that name is another destination."""
+    return f"{target.resolved} at {_address(target, providers)}"
+
+
 def _mark(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
+    return f"{target.provider} {_address(target, providers)}"
+
+
+def _address(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
     spec = providers.get(target.provider)
-    return f"{target.provider} {(spec.base_url if spec else None) or 'customary address'}"
+    return (spec.base_url if spec else None) or "customary address"
 
 
 def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
@@ -217,7 +232,7 @@ def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
             AskedTarget(
                 model=target.written,
                 resolved=target.resolved,
-                address=_mark(target, providers).partition(" ")[2],
+                address=_address(target, providers),
                 locality=target.locality,
                 cost=most,
             )

@@ -98,6 +98,10 @@ def repetitions(
     What was shown to the host with a label keeps it when the host hands it on in the same session. Where a repetition
     is lost between the phases, each of them has it.
 
+    This finds honest repetition, and no more: an answer of fewer than four words, one that was said with other words,
+    what stands behind the first 256 kB of one, one that is no longer kept, and turns before the last 51 are not known
+    again. What a host has been shown, nobody can hold it to.
+
     Args:
         turns: those of the session.
         text: all words of the task.

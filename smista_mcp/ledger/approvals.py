@@ -150,12 +150,13 @@ class ApprovalBook:
         with writing(self._folder, self._busy_s) as db:
             _note(db, _find(db, approval_id, now).approval_id, _Note("refused", via, now))
 
-    def granted(self, workspace: str | None, now: datetime) -> tuple[Approved, ...]:
-        """Every yes for a call of this workspace that holds now. One for a session needs a workspace to hold in."""
+    def granted(self, workspace: str | None, now: datetime, owner: str = "") -> tuple[Approved, ...]:
+        """Every yes for a call of this caller in this workspace that holds now; for a session it needs a workspace."""
         found: list[Approved] = []
         with reading(self._folder, self._busy_s) as db:
             for one in _read(db, now, "WHERE workspace IS ? ORDER BY at", (workspace,)):
-                if one.state == "granted" and isinstance(one.request, CallRequest):
+                own = isinstance(one.request, CallRequest) and one.request.owner == owner
+                if one.state == "granted" and own and isinstance(one.request, CallRequest):
                     for_session = one.session and workspace is not None
                     found.append(Approved(one.approval_id, one.key, one.request.marks if for_session else ()))
         return tuple(found)

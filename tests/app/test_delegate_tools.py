@@ -305,6 +305,27 @@ async def test_what_a_file_says_moves_nothing(trapped: Bench) -> None:
     assert {".env", "secrets/plan.txt"} <= withheld
 
 
+async def test_what_a_labelled_model_writes_stands_in_no_record(code: Bench) -> None:
+    paths = (f"../{CANARY}", f"/etc/{CANARY}", f"~/{CANARY}", f"file:///x/{CANARY}", f"secrets/{CANARY}", CANARY)
+    made: list[tuple[str, object]] = [
+        *map(read, paths),
+        (f"tool_{CANARY}", {}),
+        ("search", {"text": CANARY, "pattern": f"{CANARY}/*"}),
+    ]
+    other = calls(*(("git_diff", {"path": path}) for path in paths), ("list_files", {CANARY: CANARY}))
+    for policy in (local_policy, remote_policy):
+        async with serving(calls(*made), other, Reply(("done",)), tools=True) as server:
+            app = code.app(policy(server))
+            text = "review secrets/plan.txt" if policy is local_policy else "review the code"
+            answer = await done(app, Task(text=text, intent=Intent.REVIEW))
+        assert only(answer).status == "completed", only(answer).detail
+        assert len(server.heard) == 3
+        assert CANARY not in app.explain(only(answer).trace_id).model_dump_json()
+        assert CANARY not in answer.model_dump_json()
+        ledger = code.state / "ledger.db"
+        assert CANARY.encode() not in ledger.read_bytes()
+
+
 async def test_secrets_in_content_and_names_stay(code: Bench) -> None:
     key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"[:36]
     code.write("notes.txt", f"deploy\ntoken {key}\n")
