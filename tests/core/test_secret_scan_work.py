@@ -8,7 +8,21 @@ from typing import Any
 import pytest
 
 from smista_mcp.core import redaction
-from smista_mcp.core.secretscan import assignments, blocks, escapes, facts, joints, placeholders, prose, scan, scanner
+from smista_mcp.core.secretscan import (
+    assignments,
+    blocks,
+    calls,
+    chosen,
+    commands,
+    dummies,
+    escapes,
+    facts,
+    joints,
+    placeholders,
+    prose,
+    scan,
+    scanner,
+)
 from smista_mcp.core.secretscan.rules import Lazy
 from smista_mcp.core.secretscan.scanner import BOUNDARY, NEARBY_RULES, RULES
 
@@ -19,11 +33,12 @@ sre: Any = importlib.import_module("re._parser")
 def patterns() -> Iterator[tuple[str, str]]:
     for rule in (*RULES, *NEARBY_RULES):
         yield rule.kind, BOUNDARY + rule.pattern
-    for module in (assignments, blocks, escapes, facts, joints, placeholders, prose, scanner, redaction):
+    read = (assignments, blocks, calls, chosen, commands, dummies, escapes, facts, joints, placeholders, prose, scanner)
+    for module in (*read, redaction):
         for name, value in inspect.getmembers(module):
             if isinstance(value, Lazy):
                 yield f"{module.__name__}.{name}", value.pattern
-    for word, command in blocks.COMMANDS:
+    for word, command in (*commands.COMMANDS, *commands.CHOSEN):
         yield f"command {word}", command.pattern
 
 
@@ -95,6 +110,13 @@ def test_that_test_refuses_what_goes_back_and_forth(pattern: str) -> None:
             "machine login a password foo ",
             "pass_=",
             "BEGIN OpenVPN Static key V1-----",
+            "login('a',",
+            'auth("a","b",',
+            "password ",
+            "echo a | ",
+            "key: { ",
+            "a / b ",
+            "clave ",
         ),
     ],
 )

@@ -61,7 +61,8 @@ _EXPRESSION = Lazy(
 _NAMED_HASH = Lazy(r"[A-Za-z](?:[A-Za-z0-9_.]{0,30}+[-#]){1,12}+[0-9a-f]{16,128}+\Z")
 """What a cache is known by."""
 _FILE = Lazy(r"\.[a-z0-9]{1,5}\Z")
-_APART = Lazy(r"\\{0,2}[\"'`«]?(?=[!-~]{5})")
+_APART = Lazy(r"\\{0,2}[\"'`«]?(?=[!-~]{5})[A-Za-z_.:/,;()=-]{0,60}+[^A-Za-z_.:/,;()=\s\"'`-]")
+"""What is no word, behind a name and a blank."""
 _CODE = frozenset("(){}[]<>=,;:")
 _SLASHED = Lazy(r"/{1,2}[A-Za-z0-9+/]{23,120}+={0,2}\Z")
 """Base64 that looks like a path."""
@@ -132,23 +133,25 @@ def assigned(text: str, lowered: str, found: Found) -> Iterator[Span]:
 def _judged(
     text: str, lowered: str, at: int, after: re.Match[str], found: Found, kinds: dict[str, str | None]
 ) -> Span | None:
-    sep = after["sep"].strip()
+    match = _VALUE().match(text, after.end())
+    if match is None or (size := match.end("value") - match.start("value")) < _LEAST["strong"]:
+        return None
+    begin, sep = _begin_of_name(text, at), after["sep"].strip()
+    name = lowered[begin : after.end("tail")]
+    kind = kinds.get(name, "")
+    if kind == "":
+        kind = kinds[name] = _kind_of(name)
+    if kind is None or size < _LEAST[kind]:
+        return None
     if sep in ("(", ",") and not _QUOTE().search(text, after.end(), after.end() + 80):
         return None
-    if not sep and (text[after.start("sep") - 1] == "." or not _APART().match(text, after.end())):
-        return None  # another sentence, or nothing that could be one
-    begin = _begin_of_name(text, at)
-    edge = _edge(text, begin)
+    edge = text[max(0, begin - 2) : begin]
     if edge.endswith("${") or (edge.endswith(":") and sep in (":", ",") and (sep == "," or edge.strip() != ":")):
         return None  # a reference with a default; a part of a longer name
-    name = lowered[begin : after.end("tail")]
-    if name not in kinds:
-        kinds[name] = _kind_of(name)
-    kind = kinds[name]
-    match = _VALUE().match(text, after.end()) if kind else None
-    if kind is None or match is None or match.end("value") - match.start("value") < _LEAST[kind]:
-        return None
-    if not sep and not text.startswith("-", begin, at) and not _is_setting(lowered, max(0, at - _LONGEST_NAME), at):
+    set_apart = sep or text.startswith("-", begin, at) or _is_setting(lowered, at)
+    if not set_apart and (text[after.start("sep") - 1] == "." or not _APART().match(text, after.end())):
+        return None  # another sentence, or nothing that could be one
+    if not set_apart:
         return _told(text, match, kind, found)
     if _is_apart(sep, name, edge, match["quote"], after["close"]):
         return None
@@ -185,11 +188,6 @@ def _told(text: str, match: re.Match[str], kind: str, found: Found) -> Span | No
     return ("assigned_key", start, end) if plain and not _NAMED_HASH().match(value) and _CODE.isdisjoint(value) else None
 
 
-def _edge(text: str, begin: int) -> str:
-    """The two characters before a name."""
-    return text[max(0, begin - 2) : begin]
-
-
 def _end_of_value(text: str, match: re.Match[str], sep: str, name: str) -> int:
     """Where a value ends; where it begins, if it is none."""
     start, end = match.span("value")
@@ -218,8 +216,9 @@ def _is_apart(sep: str, name: str, edge: str, quote: str | None, close: str) -> 
     return quote is not None and edge[-1:] == quote and quote not in close  # the end of a quotation that holds the name
 
 
-def _is_setting(lowered: str, first: int, at: int) -> bool:
+def _is_setting(lowered: str, at: int) -> bool:
     """Whether a line is one of those in which a blank stands between a name and its value."""
+    first = max(0, at - _LONGEST_NAME)
     line = lowered.rfind("\n", first, at) + 1 or first
     while line < at and lowered[line] in " \t+-":
         line += 1

@@ -18,7 +18,7 @@ _ARGUMENT = Lazy(
     r"(?:[)!?]|\.[A-Za-z_]{2,20}+\(\)){0,3}+"
     r"|[^,\"'`()\n]{1,80}+(?:\([^()\"'`\n]{0,60}+\))?)\s{0,20}+(?P<more>[,)\]}]|\Z|\n|(?<=\)))"
 )
-_MOST_ARGUMENTS = 6
+_MOST_ARGUMENTS = 5
 _STATEMENT = 200
 """Characters before the values of a statement of SQL in which the names of its columns stand."""
 

@@ -1,6 +1,6 @@
 """What a person chooses as a password, and not what else stands in a sentence or among arguments."""
 
-from smista_mcp.core.secretscan.placeholders import is_placeholder, is_random
+from smista_mcp.core.secretscan.placeholders import counts, is_placeholder, is_random
 from smista_mcp.core.secretscan.rules import Lazy
 
 _SIGNS = frozenset("!#%&*+~^?$@")
@@ -32,15 +32,18 @@ def is_chosen(value: str, *, said: bool = False) -> bool:
         return False
     if not _CODE[not said].isdisjoint(value) or _MINIFIED().match(value):
         return False
-    digits, upper, lower = (sum(map(test, value)) for test in (str.isdigit, str.isupper, str.islower))
+    digits, upper, lower = counts(value)
     if not digits and not (upper >= (1 if said else 3) and lower >= 3 and _JOINED().match(value)):
         return False
-    if upper + lower < 2 or "://" in value or _MEASURED().match(value) or _TECHNICAL().match(value):
+    if upper + lower < 2 or "://" in value or not _is_mixed(value, digits, upper, lower, said=said):
         return False
-    if _ADDRESS().match(value) or is_placeholder(value):
-        return False
+    return not (_MEASURED().match(value) or _TECHNICAL().match(value) or _ADDRESS().match(value) or is_placeholder(value))
+
+
+def _is_mixed(value: str, digits: int, upper: int, lower: int, *, said: bool) -> bool:
+    """Whether its characters are of so many kinds as no word's or name's are."""
     if not _SIGNS.isdisjoint(value[1:]) or is_random(value, 8):
         return "/" not in value or (":" not in value and is_random(value, 16))
-    if _HOST().match(value) or "/" in value or ":" in value:
+    if "/" in value or ":" in value or _HOST().match(value):
         return False
     return (upper >= 1 and lower >= 2 and digits >= 2) or (said and digits >= 2 and lower >= 3 and len(value) >= 7)

@@ -63,14 +63,24 @@ CHOSEN = (
 _NETRC = Lazy(r"login\s{1,8}\S{1,100}+\s{1,8}password\s{1,8}(?P<value>\S{3,200}+)")
 
 
-def commands(text: str, lowered: str) -> Iterator[Span]:
-    """Passwords that are arguments of a command, or a line of `.netrc`."""
+def commands(text: str, lowered: str, *, loose: bool) -> Iterator[Span]:
+    """Passwords that are arguments of a command, or a line of `.netrc`.
+
+    Args:
+        text: to be searched.
+        lowered: the same in lower case, of the same length.
+        loose: whether anything is in it that could be a password by its look alone.
+    """
     for word, pattern in COMMANDS:
+        if word not in lowered:
+            continue
         for start, end in _values(text, lowered, word, pattern):
             value = text[start:end]
             if not is_placeholder(value) and not value.isalpha():
                 yield "command_password", start, end
-    for word, pattern in CHOSEN:
+    for word, pattern in CHOSEN if loose else ():
+        if word not in lowered:
+            continue
         for start, end in _values(text, lowered, word, pattern):
             if is_chosen(text[start:end]):
                 yield "command_password", start, end

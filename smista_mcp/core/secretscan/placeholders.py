@@ -131,7 +131,7 @@ def is_random(value: str, least: int = 16) -> bool:
     """Whether a run of characters looks drawn by lot: long, mixed, no words in a row."""
     if len(value) < least or (distinct := len(set(value))) < 8:
         return False
-    digits, upper, lower = _counts(value)
+    digits, upper, lower = counts(value)
     if not digits and not (upper >= 4 and lower >= 4):
         return False
     if digits and not upper and not lower:
@@ -142,7 +142,7 @@ def is_random(value: str, least: int = 16) -> bool:
     return _least_entropy(len(value), distinct) >= enough or entropy(value) >= enough
 
 
-def _counts(value: str) -> tuple[int, int, int]:
+def counts(value: str) -> tuple[int, int, int]:
     """Digits, capitals and small letters."""
     if value.isascii():
         classes = value.encode("ascii").translate(_CLASSES)

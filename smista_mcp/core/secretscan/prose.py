@@ -28,7 +28,7 @@ _SIGN = Lazy(
 _STOP = frozenset("\n:=.;,(){}[]<>\"'`")
 """No such character stands between a word and such a sign."""
 _NEXT = Lazy(
-    r"(?:[a-zñ]{0,4}+[ \t]{1,3}|[^\x00-\x7f]{0,6}+[ \t]{0,3}(?<![!-~]))[\"'`«„“”「『]{0,2}(?P<value>[!-~]{6,80}+)"
+    r"(?:[a-zñ]{0,4}+[ \t]{1,3}|[^\x00-\x7f]{0,6}+[ \t]{0,3}(?<![!-~]))[\"'`«„“”「『]{0,2}(?=[A-Za-z]{0,80}+[!-@\[-`{-~])(?P<value>[!-~]{6,80}+)"
 )
 """A value right behind such a word and its ending."""
 _OTHER = Lazy(

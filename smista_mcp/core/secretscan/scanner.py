@@ -140,7 +140,8 @@ def _passes(text: str, found: Found, *, examples: bool) -> Iterator[Iterator[Spa
     lowered = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     if "PRIVATE KEY" in text or "Private-Lines:" in text:
         yield key_blocks(text)
-    mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
+    mixed = len(text) > _SHORT or _has_mixed_run(text) or _LONG_RUN().search(text) is not None or "nemonic" in lowered
+    loose = mixed or _JOINT().search(text) is not None
     present = _present(text) if mixed else []
     if present:
         yield _prefixed(text, present, found, examples=examples)
@@ -149,15 +150,16 @@ def _passes(text: str, found: Found, *, examples: bool) -> Iterator[Iterator[Spa
         yield _escaped(text, found, examples=examples)
     if "://" in text:
         yield logins(text)
-    yield driver_logins(text)
+    if "@tcp(" in text or "@unix(" in text:
+        yield driver_logins(text)
     yield headers(text, lowered, found)
     if mixed:
         yield _nearby(text, lowered)
         yield _encoded(text)
-    yield commands(text, lowered)
+    yield commands(text, lowered, loose=loose)
     yield assigned(text, lowered, found)
-    yield call_passwords(text, lowered, found)
-    if mixed or _JOINT().search(text):
+    if loose:
+        yield call_passwords(text, lowered, found)
         yield told_in_words(text, lowered, found)
 
 
