@@ -53,7 +53,17 @@ _SHAPES = (
     *("'a'+", 'a"\n"', "curl -u a:", "@tcp(", "a1B2c3D4", "=", ":", "==", '\\"', "\\n", "\\u0022", "--token ", "- -"),
     *("sk-", "_", "a-", "a_b.", "SK", "machine a login b password c", "mysql -p", "token is ", "password: "),
     *("eyJ", "AKIA", "LS0tLS1CRUdJTi", "Z2hwX", "cookie", "key", "key,", "key(", '"key":"', "passpwdsecrettoken"),
-    *("login('a',", 'auth("a","b",', 'connect "a", ', "pw ", "password ", "a / b ", "clave ", "echo a | ", "net user a "),
+    *(
+        "login('a',",
+        'auth("a","b",',
+        'connect "a", ',
+        "pw ",
+        "password ",
+        "a / b ",
+        "clave ",
+        "echo a | ",
+        "net user a ",
+    ),
 )
 _FILLERS = ("", " ", "\n", '"', "aB3", "xB7kQ9", "example", "aB3dE5gH7jK9mN2pQ4rS")
 _ENDS = (" ", "\n", '"', "", '"\n', "=", "-", "x")
@@ -204,7 +214,20 @@ def _patterns() -> Iterator[tuple[str, str, tuple[str, ...]]]:
             yield f"{rule.kind}, whole", rule.pattern.removeprefix(rule.anchors[0]), ends
     for rule in NEARBY_RULES:
         yield rule.kind, rule.pattern, (*rule.words, "")
-    for module in (assignments, blocks, calls, chosen, commands, dummies, escapes, joints, placeholders, prose, scanner, redaction):
+    for module in (
+        assignments,
+        blocks,
+        calls,
+        chosen,
+        commands,
+        dummies,
+        escapes,
+        joints,
+        placeholders,
+        prose,
+        scanner,
+        redaction,
+    ):
         for name, value in inspect.getmembers(module):
             if isinstance(value, Lazy):
                 yield name, value.pattern, (*NAMES, "", "password")

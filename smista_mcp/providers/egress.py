@@ -293,9 +293,7 @@ def _check_kept(texts: Sequence[str], kept: Iterable[Piece]) -> None:
 # ----------------------------------------------------------------------------------------------------------- secrets
 
 
-def _check_secrets(
-    wire: WireRequest, said: str, texts: Sequence[str], manifest: Manifest, watch: Watch
-) -> None:
+def _check_secrets(wire: WireRequest, said: str, texts: Sequence[str], manifest: Manifest, watch: Watch) -> None:
     """Refuses a body or a head with a secret in it.
 
     The body is searched in one pass, as whoever reads the JSON gets its strings: its escapes would hide a key that is

@@ -17,6 +17,8 @@ from smista_mcp.core.secretscan.facts import is_allowed
 HERE = Path(__file__).parent
 CASES: list[dict[str, Any]] = json.loads((HERE / "secret_cases.json").read_text(encoding="utf-8"))
 PAIRS: list[dict[str, Any]] = json.loads((HERE / "secret_pairs.json").read_text(encoding="utf-8"))
+
+
 @given(st.text(max_size=200))
 def test_without_its_escapes_a_string_of_json_is_the_text(text: str) -> None:
     for ascii_only in (True, False):

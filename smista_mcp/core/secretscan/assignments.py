@@ -146,13 +146,10 @@ def _judged(
     if sep in ("(", ",") and not _QUOTE().search(text, after.end(), after.end() + 80):
         return None
     edge = text[max(0, begin - 2) : begin]
-    if edge.endswith("${") or (edge.endswith(":") and sep in (":", ",") and (sep == "," or edge.strip() != ":")):
-        return None  # a reference with a default; a part of a longer name
-    set_apart = sep or text.startswith("-", begin, at) or _is_setting(lowered, at)
-    if not set_apart and (text[after.start("sep") - 1] == "." or not _APART().match(text, after.end())):
-        return None  # another sentence, or nothing that could be one
-    if not set_apart:
-        return _told(text, match, kind, found)
+    if _is_reference(edge, sep):
+        return None
+    if not (sep or text.startswith("-", begin, at) or _is_setting(lowered, at)):
+        return _told(text, after, match, kind, found)
     if _is_apart(sep, name, edge, match["quote"], after["close"]):
         return None
     start, end = match.start("value"), _end_of_value(text, match, sep, text[begin : after.end("tail")])
@@ -174,18 +171,33 @@ def _begin_of_name(text: str, at: int) -> int:
     return first + len(text[first:at].rstrip(_NAME_CHARS))
 
 
-def _told(text: str, match: re.Match[str], kind: str, found: Found) -> Span | None:
+def _is_reference(edge: str, sep: str) -> bool:
+    """Whether a name is that of a variable with a default, or a part of a longer name."""
+    return edge.endswith("${") or (edge.endswith(":") and (sep == "," or (sep == ":" and edge.strip() != ":")))
+
+
+def _told(text: str, after: re.Match[str], match: re.Match[str], kind: str, found: Found) -> Span | None:
     """A value behind a name and a blank: that counts where it cannot be a word of a sentence."""
+    if text[after.start("sep") - 1] == "." or not _APART().match(text, after.end()):
+        return None  # another sentence, or nothing that could be one
     start, end = match.span("value")
     if match["quote"] is None:
-        end = start + len(text[start:end].rstrip(",.)}]:;"))
+        more = _MORE().match(text, end) if text.startswith("&", end) else None
+        end = start + len(text[start : more.end() if more else end].rstrip(",.)}]:;&"))
     value = text[start:end]
     if not found.is_free(start, end) or found.is_worn_out(len(value)):
         return None
     if kind == "strong":
         return ("assigned_password", start, end) if is_chosen(value) else None
-    plain = len(value) >= 24 and is_random(value, 24) and not _is_hash(value.removeprefix("0x")) and not is_placeholder(value)
-    return ("assigned_key", start, end) if plain and not _NAMED_HASH().match(value) and _CODE.isdisjoint(value) else None
+    plain = (
+        len(value) >= 24
+        and is_random(value, 24)
+        and not _is_hash(value.removeprefix("0x"))
+        and not is_placeholder(value)
+    )
+    return (
+        ("assigned_key", start, end) if plain and not _NAMED_HASH().match(value) and _CODE.isdisjoint(value) else None
+    )
 
 
 def _end_of_value(text: str, match: re.Match[str], sep: str, name: str) -> int:
@@ -212,7 +224,9 @@ def _is_apart(sep: str, name: str, edge: str, quote: str | None, close: str) -> 
             or name.endswith(("_pass", "getpass"))
         )
     if sep == ">":
-        return edge[-1:] not in ("<", ":") and not (close and close in edge)  # an element of XML, or an attribute of one
+        return edge[-1:] not in ("<", ":") and not (
+            close and close in edge
+        )  # an element of XML, or an attribute of one
     return quote is not None and edge[-1:] == quote and quote not in close  # the end of a quotation that holds the name
 
 

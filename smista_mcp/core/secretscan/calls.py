@@ -1,6 +1,5 @@
 """Passwords that are literals among the arguments of a call, beside the user's: `connect("db", "app", "...")`."""
 
-import re
 from collections.abc import Iterator
 
 from smista_mcp.core.secretscan.chosen import is_chosen
@@ -14,7 +13,8 @@ _STEMS = (
 _OPENING = Lazy(r"(?:[A-Za-z0-9_:.-]|->){0,40}+(?:[ \t]{0,2}=[ \t]{0,2})?(?:[ \t]?\([ \t]{0,2}\(?|\[|[ \t](?=[\"']))")
 _BEHIND = Lazy(r"[ \t]{0,2}")
 _ARGUMENT = Lazy(
-    r"\s{0,60}+(?:(?P<before>(?:new )?[A-Za-z_:.@]{0,40}+\(?\\{0,2}+)(?P<quote>[\"'`])(?P<value>[^\"'`\\\n]{0,200}+)\\{0,2}+[\"'`]"
+    r"\s{0,60}+(?:(?P<before>(?:new )?[A-Za-z_:.@]{0,40}+\(?\\{0,2}+)(?P<quote>[\"'`])"
+    r"(?P<value>[^\"'`\\\n]{0,200}+)\\{0,2}+[\"'`]"
     r"(?:[)!?]|\.[A-Za-z_]{2,20}+\(\)){0,3}+"
     r"|[^,\"'`()\n]{1,80}+(?:\([^()\"'`\n]{0,60}+\))?)\s{0,20}+(?P<more>[,)\]}]|\Z|\n|(?<=\)))"
 )
@@ -45,7 +45,7 @@ def call_passwords(text: str, lowered: str, found: Found) -> Iterator[Span]:
 
 def _password(text: str, at: int) -> tuple[int, int] | None:
     for place in range(_MOST_ARGUMENTS):
-        argument: re.Match[str] | None = _ARGUMENT().match(text, at)
+        argument = _ARGUMENT().match(text, at)
         if argument is None:
             return None
         if place and argument["quote"] and is_chosen(argument["value"]):

@@ -12,7 +12,8 @@ _MEASURED = Lazy(r"[0-9]{1,20}+(?:[-.,:/x+][0-9]{1,20}+){0,6}[-_]?[a-z%+]{0,12}+
 """A number, a date, or so many of something."""
 _TECHNICAL = Lazy(
     r"(?i:(?:sha|md|aes|rsa|des|ec|ed|base|utf|iso|rfc|cve|bcrypt|scrypt|argon|pbkdf|oauth|https?|jwt|[reh]s|ver|version"
-    r"|min|max|port|ipv|tls|ssl|log|win|windows|python|node|java|php|ruby|step|phase)[-_ .]?v?[0-9]|[xphvk]-?[0-9.]{1,20}\Z)"
+    r"|min|max|port|ipv|tls|ssl|log|win|windows|python|node|java|php|ruby|step|phase)[-_ .]?v?[0-9]"
+    r"|[xphvk]-?[0-9.]{1,20}\Z)"
 )
 _JOINED = Lazy(r"[A-Za-z]{3,40}+[!#%&*+~^$][A-Za-z]{3,40}+\Z")
 """Two words, or what is drawn by lot instead of one."""
@@ -37,7 +38,9 @@ def is_chosen(value: str, *, said: bool = False) -> bool:
         return False
     if upper + lower < 2 or "://" in value or not _is_mixed(value, digits, upper, lower, said=said):
         return False
-    return not (_MEASURED().match(value) or _TECHNICAL().match(value) or _ADDRESS().match(value) or is_placeholder(value))
+    return not (
+        _MEASURED().match(value) or _TECHNICAL().match(value) or _ADDRESS().match(value) or is_placeholder(value)
+    )
 
 
 def _is_mixed(value: str, digits: int, upper: int, lower: int, *, said: bool) -> bool:

@@ -41,14 +41,25 @@ CHOSEN = (
     ("winexe", _PERCENT),
     ("rpcclient", _PERCENT),
     ("openssl ", Lazy(r"[ \t]-k[ \t][\"']?(?P<value>[^\s\"'\\]{6,100}+)")),
-    ("net use", Lazy(r"net user?[ \t](?:[^\s\"']{1,80}+[ \t]){1,4}[\"']?(?P<value>[^\s\"'/]{6,60}+)(?![^\s\"'])", re.IGNORECASE)),
+    (
+        "net use",
+        Lazy(
+            r"net user?[ \t](?:[^\s\"']{1,80}+[ \t]){1,4}[\"']?(?P<value>[^\s\"'/]{6,60}+)(?![^\s\"'])", re.IGNORECASE
+        ),
+    ),
     ("signtool", Lazy(r"[ \t]/p[ \t][\"']?(?P<value>[^\s\"'\\]{6,100}+)")),
     ("freerdp", Lazy(r"[ \t]/p:[\"']?(?P<value>[^\s\"'\\]{6,100}+)")),
     ("vault login", Lazy(r"vault login[ \t](?:-[a-z=-]{2,30}+[ \t]){0,3}(?P<value>[^\s\"'=]{12,100}+)", re.IGNORECASE)),
     ("sqlplus", _STROKE),
     ("impdp", _STROKE),
     ("expdp", _STROKE),
-    ("rabbitmqctl", Lazy(r"(?:add_user|change_password|authenticate_user)[ \t][^\s\"']{1,60}+[ \t][\"']?(?P<value>[^\s\"'\\]{6,100}+)")),
+    (
+        "rabbitmqctl",
+        Lazy(
+            r"(?:add_user|change_password|authenticate_user)"
+            r"[ \t][^\s\"']{1,60}+[ \t][\"']?(?P<value>[^\s\"'\\]{6,100}+)"
+        ),
+    ),
     ("wpa_passphrase", Lazy(r"wpa_passphrase[ \t][^\s=]{1,40}+[ \t][\"']?(?P<value>[^\s\"'\\]{8,63}+)")),
     (
         "echo ",
@@ -84,6 +95,11 @@ def commands(text: str, lowered: str, *, loose: bool) -> Iterator[Span]:
         for start, end in _values(text, lowered, word, pattern):
             if is_chosen(text[start:end]):
                 yield "command_password", start, end
+    if "machine " in lowered:
+        yield from _netrc(text, lowered)
+
+
+def _netrc(text: str, lowered: str) -> Iterator[Span]:
     at = lowered.find("machine ")
     while at >= 0:
         found = _NETRC().search(text, at, at + 400)

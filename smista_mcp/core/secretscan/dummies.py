@@ -1,12 +1,10 @@
 """Values that are made of words that say what they are: `secret-for-tests-only`, `test_key_123`, `supersecret`."""
 
-import re
-from collections.abc import Iterator
-
 from smista_mcp.core.secretscan.rules import Lazy
 
 _PLAIN = frozenset(
-    "a an the for do via non sk ant pk ghp my your our some any this that it is in of at on to be and or by as use used with without very long longer"
+    "a an the for do via non sk ant pk ghp my your our some any this that"
+    " it is in of at on to be and or by as use used with without very long longer"
     " super top app api jwt hmac aes auth oauth user username admin root db database sql service server client web site"
     " session cookie signing sign encryption webhook access refresh bearer key keys token tokens secret secrets pass"
     " passwd password passphrase credential credentials private public value string phrase random default new old"
@@ -17,7 +15,8 @@ _PLAIN = frozenset(
 
 _TELLING = frozenset(
     "test tests testing tester dev develop development local localhost insecure unsafe unittest unit demo mock mocked"
-    " stub fake dummy sample example placeholder change changeme replace replaced replaceme only not no never none real"
+    " stub fake dummy sample example placeholder change changeme replace replaced replaceme only not no never"
+    " none real"
     " wrong invalid incorrect bad bogus nonexistent fixture fixtures ci e2e spec lorem ipsum foo bar baz qux todo tbd"
     " redacted masked hidden removed whatever something anything dont wont hello world supersecret mysecret thisis".split()
 )
@@ -37,30 +36,33 @@ def says_it_is_none(value: str) -> bool:
     low = value.lower().replace("e2e", "ci")
     count = 0
     telling = False
-    for run in _LETTERS().findall(low):
-        words = list(_words(run))
-        if not words:
+    runs = _LETTERS().findall(low)
+    for run in runs:
+        words = _words(run)
+        if words is None:
             return False
         count += len(words)
         telling = telling or not _TELLING.isdisjoint(words)
     counted = all(len(run) <= 3 or any(run in row for row in _ROWS[:2]) for run in _DIGITS().findall(low))
+    if not count:  # nothing but `abc123def456`
+        return counted and len(runs) >= 2 and min(map(len, runs)) >= 2
     return counted and (telling or count >= 2 or low.rstrip("0123456789!") in _ALONE)
 
 
-def _words(run: str) -> Iterator[str]:
-    """The known words that a run of letters is made of, the longest first; none where it is made of others."""
+def _words(run: str) -> list[str] | None:
+    """The known words that a run of letters is made of, the longest first; None where it is made of others."""
     found: list[str] = []
     at = 0
     while at < len(run):
         rest = run[at:]
         if len(rest) >= 2 and any(rest in row for row in _ROWS[2:]):
-            break
+            return found
         size = next((size for size in range(min(12, len(rest)), 0, -1) if _is_word(rest[:size])), 0)
         if not size:
-            return
+            return None
         found.append(rest[:size])
         at += size
-    yield from found or ("",)
+    return found
 
 
 def _is_word(run: str) -> bool:

@@ -10,25 +10,50 @@ from smista_mcp.core.secretscan.rules import Lazy
 PASSWORD_WORDS = (
     *("password", "passwort", "passphrase", "kennwort", "mot de passe", "mdp", "contrase", "clave", "senha"),
     *("palavra-passe", "wachtwoord", "parola", "passord", "adgangskode", "salasana", "heslo", "heslem", "jelsz"),
-    *("lozinka", "kata sandi", "contraseñ", "hasł", "lösenord", "парол", "гасло", "パスワード", "パスフレーズ", "合言葉"),
+    *(
+        "lozinka",
+        "kata sandi",
+        "contraseñ",
+        "hasł",
+        "lösenord",
+        "парол",
+        "гасло",
+        "パスワード",
+        "パスフレーズ",
+        "合言葉",
+    ),
     *("暗証", "密码", "密碼", "口令", "비밀번호", "암호", "şifre", "mật khẩu", "รหัสผ่าน", "كلمة المرور", "كلمة السر"),
     *("סיסמ", "पासवर्ड", "κωδικ", "wlan-schlüssel", "netzwerkschlüssel", "salasana on", "parola d'ordine"),
 )
 """Such words, or how they begin where endings follow."""
 _KEY_WORDS = (
     *("token", "api key", "api-key", "access key", "secret key", "clave", "chiave", "chave", "sleutel", "llave"),
-    *("klucz", "anahtar", "schlüssel", "clé", "ключ", "密钥", "秘钥", "令牌", "アクセスキー", "トークン", "토큰", "токен"),
+    *(
+        "klucz",
+        "anahtar",
+        "schlüssel",
+        "clé",
+        "ключ",
+        "密钥",
+        "秘钥",
+        "令牌",
+        "アクセスキー",
+        "トークン",
+        "토큰",
+        "токен",
+    ),
 )
 _SIGN = Lazy(
-    r"[:=：「『は是为為은는—→iwtelj\u00e0\u00e8\u00e9\u00e4aoهह](?:(?<=[:=：「『は是为為은는—→])|(?<=\bi)st?\b|(?<=\bw)a[sr]\b"
+    r"[:=：「『は是为為은는—→iwtelj\u00e0\u00e8\u00e9\u00e4ao\u0647ह](?:(?<=[:=：「『は是为為은는—→])|(?<=\bi)st?\b|(?<=\bw)a[sr]\b"
     r"|(?<=\bt)o\b|(?<=\bl)(?:autet|à)\b|(?<=\be)(?:s|r|st|ra|ste)?\b|(?<=\b[èé])\b|(?<=\bj)e(?:st)?\b|(?<=\bä)r\b"
-    r"|(?<=\bo)lan\b|(?<=\ba)dalah\b|(?<=ه)[يو]|(?<=ह)ै)[ \t]{0,3}[\"'`«„“”「『]{0,2}(?P<value>[!-~]{6,80}+)"
+    r"|(?<=\bo)lan\b|(?<=\ba)dalah\b|(?<=\u0647)[يو]|(?<=ह)ै)[ \t]{0,3}[\"'`«„“”「『]{0,2}(?P<value>[!-~]{6,80}+)"
 )
 """A sign or a word that says what something is, in lower case, and a value behind it."""
 _STOP = frozenset("\n:=.;,(){}[]<>\"'`")
 """No such character stands between a word and such a sign."""
 _NEXT = Lazy(
-    r"(?:[a-zñ]{0,4}+[ \t]{1,3}|[^\x00-\x7f]{0,6}+[ \t]{0,3}(?<![!-~]))[\"'`«„“”「『]{0,2}(?=[A-Za-z]{0,80}+[!-@\[-`{-~])(?P<value>[!-~]{6,80}+)"
+    r"(?:[a-zñ]{0,4}+[ \t]{1,3}|[^\x00-\x7f]{0,6}+[ \t]{0,3}(?<![!-~]))[\"'`«„“”「『]{0,2}"
+    r"(?=[A-Za-z]{0,80}+[!-@\[-`{-~])(?P<value>[!-~]{6,80}+)"
 )
 """A value right behind such a word and its ending."""
 _OTHER = Lazy(
@@ -60,7 +85,11 @@ def told_in_words(text: str, lowered: str, found: Found) -> Iterator[Span]:
                 if (sign is None or sign.start() < done) and done < last:
                     sign = _SIGN().search(lowered, done)
                     last = last if sign else done
-                said = sign is not None and 0 <= sign.start() - done <= _LONGEST_GAP and _is_clear(lowered, done, sign.start())
+                said = (
+                    sign is not None
+                    and 0 <= sign.start() - done <= _LONGEST_GAP
+                    and _is_clear(lowered, done, sign.start())
+                )
                 match = sign if said else _NEXT().match(lowered, done)
                 if match is not None:
                     start = match.start("value")

@@ -64,7 +64,19 @@ _MIXED_RUN = Lazy(r"[!-~]{6,}+")
 _JOINT = Lazy(r"[A-Za-z]{3}[!#%&*+~^$][A-Za-z]{3}")
 """Where a password without a digit may join two words."""
 _TELLING_WORDS = (
-    *("://", "@tcp(", "@unix(", "authorization", "bearer ", "basic ", "cookie", "machine ", *NAMES),
+    *(
+        "://",
+        "@tcp(",
+        "@unix(",
+        "authorization",
+        "bearer ",
+        "basic ",
+        "cookie",
+        "machine ",
+        "phrase",
+        "nemonic",
+        *NAMES,
+    ),
     *(word for word, _ in COMMANDS),
     *(word for word in PASSWORD_WORDS if word.isascii() and "pass" not in word),
 )
@@ -140,7 +152,8 @@ def _passes(text: str, found: Found, *, examples: bool) -> Iterator[Iterator[Spa
     lowered = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     if "PRIVATE KEY" in text or "Private-Lines:" in text:
         yield key_blocks(text)
-    mixed = len(text) > _SHORT or _has_mixed_run(text) or _LONG_RUN().search(text) is not None or "nemonic" in lowered
+    mixed = len(text) > _SHORT or _has_mixed_run(text) or _LONG_RUN().search(text) is not None
+    mixed = mixed or "nemonic" in lowered or "phrase" in lowered
     loose = mixed or _JOINT().search(text) is not None
     present = _present(text) if mixed else []
     if present:

@@ -42,7 +42,8 @@ WRITTEN = (
     Rule(
         "sql_password",
         ("IDENTIFIED BY ", "identified by ", "IDENTIFIED WITH ", "identified with "),
-        r"(?i:IDENTIFIED (?:WITH [a-z0-9_]{1,40}+ )?(?:BY|AS) (?:PASSWORD )?)\\?[\"'](?P<value>[^\"'\\\s]{5,200}+)\\?[\"']",
+        r"(?i:IDENTIFIED (?:WITH [a-z0-9_]{1,40}+ )?(?:BY|AS) (?:PASSWORD )?)"
+        r"\\?[\"'](?P<value>[^\"'\\\s]{5,200}+)\\?[\"']",
         "dev.mysql.com/doc/refman/9.0/en/create-user.html",
     ),
     Rule(
@@ -61,7 +62,8 @@ WRITTEN = (
     Rule(
         "router_key",
         ("isakmp key ", "radius-server ", "tacacs-server "),
-        r"(?:isakmp|(?:radius|tacacs)-server(?: [A-Za-z0-9.:-]{1,40}+(?<! key)){0,5}) key (?:[0567] )?(?P<value>[^\s\"']{6,100}+)",
+        r"(?:isakmp|(?:radius|tacacs)-server(?: [A-Za-z0-9.:-]{1,40}+(?<! key)){0,5}) key (?:[0567] )?"
+        r"(?P<value>[^\s\"']{6,100}+)",
         "www.cisco.com/c/en/us/td/docs/ios-xml/ios/security/a1/sec-a1-cr-book.html",
     ),
     Rule(
@@ -74,7 +76,8 @@ WRITTEN = (
     Rule(
         "seed_phrase",
         ("mnemonic", "MNEMONIC", "Mnemonic", "seed phrase", "recovery phrase", "SEED_PHRASE"),
-        r"[A-Za-z_ ]{8,15}[\"']?\s{0,3}(?::|=|is)\s{0,3}[\"']?(?P<value>(?:[a-z]{3,8} ){11,23}[a-z]{3,8})(?![a-z ])",
+        r"[A-Za-z_ ]{8,15}[\"']?\s{0,3}(?::|=|is)\s{0,3}[\"']?"
+        r"(?P<value>(?>(?:[a-z]{3,8}+ ){11,23})[a-z]{3,8}+)(?![a-z ])",
         "github.com/bitcoin/bips/blob/master/bip-0039.mediawiki",
         glued=True,
     ),
