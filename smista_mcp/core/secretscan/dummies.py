@@ -16,9 +16,9 @@ _PLAIN = frozenset(
 _TELLING = frozenset(
     "test tests testing tester dev develop development local localhost insecure unsafe unittest unit demo mock mocked"
     " stub fake dummy sample example placeholder change changeme replace replaced replaceme only not no never"
-    " none real"
-    " wrong invalid incorrect bad bogus nonexistent fixture fixtures ci e2e spec lorem ipsum foo bar baz qux todo tbd"
-    " redacted masked hidden removed whatever something anything dont wont hello world supersecret mysecret thisis".split()
+    " none real wrong invalid incorrect bad bogus nonexistent fixture fixtures ci e2e spec lorem ipsum foo bar baz qux"
+    " todo tbd redacted masked hidden removed whatever something anything dont wont hello world"
+    " supersecret mysecret thisis".split()
 )
 """Words that say that it is not."""
 
@@ -45,7 +45,7 @@ def says_it_is_none(value: str) -> bool:
         telling = telling or not _TELLING.isdisjoint(words)
     counted = all(len(run) <= 3 or any(run in row for row in _ROWS[:2]) for run in _DIGITS().findall(low))
     if not count:  # nothing but `abc123def456`
-        return counted and len(runs) >= 2 and min(map(len, runs)) >= 2
+        return counted and len(runs) >= 3 and min(map(len, runs)) >= 2
     return counted and (telling or count >= 2 or low.rstrip("0123456789!") in _ALONE)
 
 

@@ -55,7 +55,7 @@ WRITTEN = (
     Rule(
         "ipsec_secret",
         (": PSK ", ": XAUTH ", ": EAP ", ": NTLM "),
-        r": [A-Z]{3,5} {1,8}+[\"']?(?P<value>[^\"'\s]{8,200}+)",
+        r": [A-Z]{3,5} {1,8}+(?:\\?[\"'])?(?P<value>[^\"'\s\\]{8,200}+)",
         "docs.strongswan.org/docs/latest/swanctl/swanctlConf.html",
         glued=True,
     ),
@@ -63,13 +63,13 @@ WRITTEN = (
         "router_key",
         ("isakmp key ", "radius-server ", "tacacs-server "),
         r"(?:isakmp|(?:radius|tacacs)-server(?: [A-Za-z0-9.:-]{1,40}+(?<! key)){0,5}) key (?:[0567] )?"
-        r"(?P<value>[^\s\"']{6,100}+)",
+        r"(?P<value>[^\s\"'\\]{6,100}+)",
         "www.cisco.com/c/en/us/td/docs/ios-xml/ios/security/a1/sec-a1-cr-book.html",
     ),
     Rule(
         "mail_password",
         ("]:587 ", "]:465 ", "]:25 "),
-        r"\]:[0-9]{2,3} {1,8}+[^\s:\"']{1,80}+:(?P<value>[^\s\"']{5,100}+)",
+        r"\]:[0-9]{2,3} {1,8}+[^\s:\"']{1,80}+:(?P<value>[^\s\"'\\]{5,100}+)",
         "www.postfix.org/SASL_README.html",
         glued=True,
     ),
@@ -84,32 +84,33 @@ WRITTEN = (
     Rule(
         "snmp_community",
         ("snmp-server community ", "rocommunity ", "rwcommunity ", "com2sec "),
-        r"(?:snmp-server community|r[ow]community|com2sec \S{1,40}+ \S{1,40}+) {1,8}+[\"']?(?P<value>[^\s\"']{6,64}+)",
+        r"(?:snmp-server community|r[ow]community|com2sec \S{1,40}+ \S{1,40}+)"
+        r" {1,8}+(?:\\?[\"'])?(?P<value>[^\s\"'\\]{6,64}+)",
         "net-snmp.sourceforge.io/docs/man/snmpd.conf.html",
     ),
     Rule(
         "snmp_password",
         ("createUser ",),
-        r"createUser \S{1,40}+ (?:MD5|SHA[0-9-]{0,4}) {1,4}+[\"']?(?P<value>[^\s\"']{8,100}+)",
+        r"createUser \S{1,40}+ (?:MD5|SHA[0-9-]{0,4}) {1,4}+(?:\\?[\"'])?(?P<value>[^\s\"'\\]{8,100}+)",
         "net-snmp.sourceforge.io/docs/man/snmpd.conf.html",
     ),
     Rule(
         "redis_password",
         (" on >",),
-        r" on >(?P<value>[^\s\"'<>&;]{6,100}+)",
+        r" on >(?P<value>[^\s\"'<>&;\\]{6,100}+)",
         "redis.io/docs/latest/operate/oss_and_stack/management/security/acl",
         glued=True,
     ),
     Rule(
         "nickserv_password",
         ("nickserv identify ", "NickServ identify ", "NickServ IDENTIFY ", "NICKSERV IDENTIFY "),
-        r"(?i:nickserv identify) (?:[A-Za-z0-9_|-]{1,30} )?(?P<value>[^\s\"';]{5,60}+)",
+        r"(?i:nickserv identify) (?:[A-Za-z0-9_|-]{1,30} )?(?P<value>[^\s\"';\\]{5,60}+)",
         "libera.chat/guides/registration",
     ),
     Rule(
         "openvpn_password",
         ("<auth-user-pass>",),
-        r"<auth-user-pass>\s{1,8}\S{1,100}+\s{1,8}(?P<value>[^\s<>]{5,100}+)",
+        r"<auth-user-pass>\s{1,8}\S{1,100}+\s{1,8}(?P<value>[^\s<>\\]{5,100}+)",
         "openvpn.net/community-resources/reference-manual-for-openvpn-2-6",
         glued=True,
     ),
@@ -123,7 +124,7 @@ WRITTEN = (
     Rule(
         "stored_password",
         ("{PLAIN}", "{CLEARTEXT}", "{CLEAR}"),
-        r"\{[A-Z]{5,9}\}(?P<value>[^\s\"':]{5,100}+)",
+        r"\{[A-Z]{5,9}\}(?P<value>[^\s\"':\\]{5,100}+)",
         "doc.dovecot.org/main/core/config/auth/schemes.html",
         glued=True,
     ),
