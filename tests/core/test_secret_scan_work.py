@@ -132,6 +132,12 @@ def test_what_cannot_be_judged_any_more_counts_as_secret() -> None:
     assert scan("authorization:example" * 3) == ()
 
 
+@pytest.mark.parametrize("piece", ["pw=pw ", "key=", "token:"])
+def test_names_that_reach_over_each_other_count_as_secrets_in_the_end(piece: str) -> None:
+    assert {hit.kind for hit in scan(piece * 60_000)} != set()
+    assert scan(piece * 3) == ()
+
+
 def test_a_text_of_very_many_secrets_is_one() -> None:
     text = "".join(f"pwd=aB{n}xYz\n" for n in range(3000))
     assert [(hit.kind, hit.start, hit.end) for hit in scan(text)] == [("too_many_secrets", 0, len(text))]

@@ -112,36 +112,44 @@ def assigned(text: str, lowered: str, found: Found) -> Iterator[Span]:
     """
     known: dict[int, int] = {}
     kinds: dict[str, str | None] = {}
+    after, value_at, least = _AFTER().match, _VALUE().match, _LEAST["strong"]
     for word in NAMES:
-        after = _AFTER().match
         size = len(word)
         at = lowered.find(word)
         while at >= 0:
             done = at + size
             match = after(text, done)
             if match is not None:
-                end = known.get(match.end())  # a name of two such words is one name
-                if end is None:
-                    span = _judged(text, lowered, at, match, found, kinds)
-                    end = known[match.end()] = span[2] if span else 0
-                    if span:
-                        yield span
-                done = max(done, end)
+                behind = match.end()
+                value = value_at(text, behind)
+                if value is not None and value.end() - value.start("value") >= least:
+                    end = known.get(behind)  # a name of two such words is one name
+                    if end is None:
+                        span = _judged(text, lowered, at, match, value, found, kinds)
+                        end = known[behind] = span[2] if span else 0
+                        if span:
+                            yield span
+                    done = max(done, end)
             at = lowered.find(word, done)
 
 
-def _judged(
-    text: str, lowered: str, at: int, after: re.Match[str], found: Found, kinds: dict[str, str | None]
+def _judged(  # noqa: PLR0913, PLR0917 - a step of the loop above
+    text: str,
+    lowered: str,
+    at: int,
+    after: re.Match[str],
+    match: re.Match[str],
+    found: Found,
+    kinds: dict[str, str | None],
 ) -> Span | None:
-    match = _VALUE().match(text, after.end())
-    if match is None or (size := match.end("value") - match.start("value")) < _LEAST["strong"]:
-        return None
+    if found.is_tired():
+        return "assigned_password", *match.span("value")
     begin, sep = _begin_of_name(text, at), after["sep"].strip()
     name = lowered[begin : after.end("tail")]
     kind = kinds.get(name, "")
     if kind == "":
         kind = kinds[name] = _kind_of(name)
-    if kind is None or size < _LEAST[kind]:
+    if kind is None or match.end() - match.start("value") < _LEAST[kind]:
         return None
     if sep in ("(", ",") and not _QUOTE().search(text, after.end(), after.end() + 80):
         return None
@@ -185,8 +193,10 @@ def _told(text: str, after: re.Match[str], match: re.Match[str], kind: str, foun
         more = _MORE().match(text, end) if text.startswith("&", end) else None
         end = start + len(text[start : more.end() if more else end].rstrip(",.)}]:;&"))
     value = text[start:end]
-    if not found.is_free(start, end) or found.is_worn_out(len(value)):
+    if not found.is_free(start, end):
         return None
+    if found.is_worn_out(2 * len(value)):
+        return "assigned_password", start, end
     if kind == "strong":
         return ("assigned_password", start, end) if is_chosen(value) else None
     plain = (

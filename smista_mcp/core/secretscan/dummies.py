@@ -22,7 +22,14 @@ _TELLING = frozenset(
 )
 """Words that say that it is not."""
 
+_KNOWN = _PLAIN | _TELLING
+_SIZES = {
+    first: sorted({len(word) for word in _KNOWN if word[0] == first}, reverse=True)
+    for first in {word[0] for word in _KNOWN}
+}
+"""How long the words are that begin with a letter."""
 _ALONE = frozenset("password passwd pass secret token key apikey admin user".split())
+_WORD = Lazy(r"[A-Za-z]{3}")
 _LETTERS = Lazy(r"[a-z]{1,40}")
 _DIGITS = Lazy(r"[0-9]{1,40}")
 _LONGEST = 80
@@ -31,7 +38,7 @@ _ROWS = ("01234567890123456789", "98765432109876543210", "abcdefghijklmnopqrstuv
 
 def says_it_is_none(value: str) -> bool:
     """Whether nothing stands in a value but such words and digits that are counted, and one word that tells or two."""
-    if len(value) > _LONGEST:
+    if len(value) > _LONGEST or not _WORD().search(value):
         return False
     low = value.lower().replace("e2e", "ci")
     count = 0
@@ -55,15 +62,11 @@ def _words(run: str) -> list[str] | None:
     at = 0
     while at < len(run):
         rest = run[at:]
-        if len(rest) >= 2 and any(rest in row for row in _ROWS[2:]):
+        if len(rest) >= 2 and (rest in _ROWS[2] or rest in _ROWS[3]):
             return found
-        size = next((size for size in range(min(12, len(rest)), 0, -1) if _is_word(rest[:size])), 0)
+        size = next((size for size in _SIZES.get(rest[0], ()) if rest[:size] in _KNOWN), 0)
         if not size:
             return None
         found.append(rest[:size])
         at += size
     return found
-
-
-def _is_word(run: str) -> bool:
-    return run in _PLAIN or run in _TELLING

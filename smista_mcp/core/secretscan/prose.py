@@ -69,7 +69,7 @@ _PAIRED = (
     *("cred", "login", "log in", "logging", "zugang", "anmeld", "identifiant", "user", "usuario", "usuário", "utente"),
     *("account", "wlan", "wi-fi", "wifi", "ssid", "логин", "账号", "帳號", "ログイン"),
 )
-_PAIR = Lazy(r" [/|] [\"'`]?(?P<value>[!-~]{6,80}+)")
+_PAIR = Lazy(r" [/|] [\"'`]?(?=[A-Za-z_.-]{0,80}+[^A-Za-z_.\s-])(?P<value>[!-~]{6,80}+)")
 _NEAR = 60
 
 
@@ -95,12 +95,13 @@ def told_in_words(text: str, lowered: str, found: Found) -> Iterator[Span]:
                     start = match.start("value")
                     end = start + len(match["value"].rstrip(_BEHIND))
                     if found.is_free(start, end) and (
-                        found.is_worn_out(end - start) or _is_secret(kind, text[start:end], said=said)
+                        found.is_worn_out((1 if said else 2) * (end - start))
+                        or _is_secret(kind, text[start:end], said=said)
                     ):
                         yield kind, start, end
                         done = max(done, end - _LONGEST_SAYING)
                 at = lowered.find(word, done)
-    yield from _paired(text, lowered)
+    yield from _paired(text, lowered, found)
 
 
 def _is_clear(lowered: str, start: int, end: int) -> bool:
@@ -108,15 +109,17 @@ def _is_clear(lowered: str, start: int, end: int) -> bool:
     return _STOP.isdisjoint(gap) and not _OTHER().match(gap)
 
 
-def _paired(text: str, lowered: str) -> Iterator[Span]:
+def _paired(text: str, lowered: str, found: Found) -> Iterator[Span]:
     """Passwords behind a user and a stroke: `login: admin / ...`."""
+    if not any(map(lowered.__contains__, _PAIRED)):
+        return
     for sign in (" / ", " | "):
         at = text.find(sign)
         while at >= 0:
             match = _PAIR().match(text, at)
-            if match and is_chosen(value := match["value"].rstrip(_BEHIND), said=True):
-                before = lowered[max(0, at - _NEAR) : at].rpartition("\n")[2]
-                if any(map(before.__contains__, _PAIRED)):
+            if match and any(map(lowered[max(0, at - _NEAR) : at].rpartition("\n")[2].__contains__, _PAIRED)):
+                value = match["value"].rstrip(_BEHIND)
+                if found.is_worn_out(len(value)) or is_chosen(value, said=True):
                     yield "told_password", match.start("value"), match.start("value") + len(value)
             at = text.find(sign, at + 3)
 
