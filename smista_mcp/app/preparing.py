@@ -124,14 +124,16 @@ def _asks(routed: Routed) -> bool:
 
 
 def _changed(world: World, book: Rulebook) -> bool:
-    """Whether the working tree has changes; git is asked only where a classification rule wants to know."""
+    """Whether anything is changed or staged; git is asked only where a classification rule wants to know."""
     root, rules = world.settings.workspace, book.policy.classification_rules
     if root is None or not any(ContextKind.GIT_DIFF in rule.requires_any_context for rule in rules):
         return False
     caps = Caps()
     repository = open_repository(root, world.settings.environment.variables, caps.git_s)
+    if repository is None:
+        return False
     try:
-        return repository is not None and bool(repository.diff(caps.diff_bytes))
+        return bool(repository.diff(caps.diff_bytes) or repository.staged(caps.diff_bytes))
     except GitFailed:
         return False
 

@@ -75,6 +75,9 @@ def _receipt_lines(receipt: Receipt, indent: str, *, stopped: bool) -> Iterator[
     head = f"{receipt.method} {receipt.path}, " if receipt.path else ""
     did = "not sent:" if stopped else "sent: "
     yield f"{indent}{did} {head}{receipt.body_bytes} bytes, sha256 {receipt.body_sha256[:_SHORT]}"
+    if receipt.effort_ignored:
+        told = f"the model was told {receipt.effort}" if receipt.effort else "the model cannot be told one"
+        yield f"{indent}effort_ignored: {receipt.effort_ignored} was asked for, {told}"
     for item in (*receipt.sent, *receipt.written):
         yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
     yield f"{indent}withheld: {'nothing' if not receipt.withheld else len(receipt.withheld)}"

@@ -29,10 +29,10 @@ from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.fitting import UNNAMED
 from smista_mcp.core.globs import GlobSet
-from smista_mcp.core.pieces import digest_of
 from smista_mcp.core.secretscan import SecretFact, secrets_of_phases
 from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.task import Phase, Task

@@ -5,12 +5,15 @@ the paths of a phase demand holds with it as without. Where no git repository ca
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smista_mcp.context.paths import Tree
 from smista_mcp.context.reading import Unread, read_file
 from smista_mcp.context.spelling import printable
-from smista_mcp.core.globs.ignoring import IgnoreRules, ignore_rules
 from smista_mcp.core.redaction import shown
+
+if TYPE_CHECKING:
+    from smista_mcp.core.globs.ignoring import IgnoreRules
 
 SMISTAIGNORE = ".smistaignore"
 GITIGNORE = ".gitignore"
@@ -115,12 +118,12 @@ class IgnoreFiles:
     def _file(self, folder: str) -> str:
         return f"{printable(folder)}/{self._name}" if folder else self._name
 
-    def _of(self, folder: str) -> IgnoreRules | None:
+    def _of(self, folder: str) -> "IgnoreRules | None":
         if folder not in self._rules:
             self._rules[folder] = self._read(folder)
         return self._rules[folder]
 
-    def _read(self, folder: str) -> IgnoreRules | None:
+    def _read(self, folder: str) -> "IgnoreRules | None":
         root = self._tree.root
         place = self._tree.locate(f"{folder}/{self._name}" if folder else self._name)
         if root is None or place.kind in ("missing", "directory"):
@@ -129,7 +132,7 @@ class IgnoreFiles:
         if isinstance(text, Unread) or place.kind != "file":
             reason = text.reason if isinstance(text, Unread) else place.why
             return self._unreadable(folder, reason)
-        rules = ignore_rules(text, forbidding=self._forbidding)
+        rules = _rules_of(text, forbidding=self._forbidding)
         if self._forbidding:
             self._tell(folder, rules)
         return rules
@@ -141,14 +144,20 @@ class IgnoreFiles:
         many = reading.text.count("\n") >= _MOST_LINES
         return Unread(f"too long: over {_MOST_LINES} lines") if many else reading.text
 
-    def _unreadable(self, folder: str, reason: str) -> IgnoreRules | None:
+    def _unreadable(self, folder: str, reason: str) -> "IgnoreRules | None":
         if not self._forbidding:
             return None
         self.notices[f"`{shown(self._file(folder))}` {reason}: all beside and below it is left out"] = None
-        return ignore_rules("*", forbidding=True)
+        return _rules_of("*", forbidding=True)
 
-    def _tell(self, folder: str, rules: IgnoreRules) -> None:
+    def _tell(self, folder: str, rules: "IgnoreRules") -> None:
         for fault in rules.faults[:_MOST_FAULTS]:
             where = f"line {fault.line} of `{shown(self._file(folder))}` is not understood: {fault.why}"
             done = f"read as `{shown(fault.instead)}`" if fault.instead else "it lets nothing in"
             self.notices[f"{where}; {done}"] = None
+
+
+def _rules_of(text: str, *, forbidding: bool) -> "IgnoreRules":
+    from smista_mcp.core.globs.ignoring import ignore_rules  # noqa: PLC0415  most workspaces have no such file
+
+    return ignore_rules(text, forbidding=forbidding)

@@ -154,7 +154,6 @@ class Repository:
     def diff(self, cap: int) -> str:
         """The difference between the last commit and the working tree, staged or not, of the files below the root.
 
-        Where these two are equal, the difference between the last commit and what is staged.
         Bytes that are no UTF-8 come as lone surrogates (`surrogateescape`).
 
         Args:
@@ -165,11 +164,27 @@ class Repository:
         """
         options = (*self._unfiltered, *_DIFF)
         try:
-            data = self._run((*options, "HEAD", "--"), cap) or self._run((*options, "--cached", "HEAD", "--"), cap)
+            data = self._run((*options, "HEAD", "--"), cap)
         except _NoAnswer:
             if not self._is_unborn():
                 raise
             data = self._diff_without_commits(options, cap)
+        return data.decode("utf-8", "surrogateescape")
+
+    def staged(self, cap: int) -> str:
+        """The difference between the last commit and what is staged, like `diff`; nothing where there is no commit.
+
+        Both sides come from git's own store, which no file of the working tree has a part in.
+
+        Raises:
+            GitFailed: git did not answer, or the difference is larger.
+        """
+        try:
+            data = self._run((*self._unfiltered, *_DIFF, "--cached", "HEAD", "--"), cap)
+        except _NoAnswer:
+            if not self._is_unborn():
+                raise
+            return ""
         return data.decode("utf-8", "surrogateescape")
 
     def _diff_without_commits(self, options: Sequence[str], cap: int) -> bytes:

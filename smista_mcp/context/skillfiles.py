@@ -4,16 +4,21 @@ Names are listed without opening anything; a file is read when its skill is run,
 """
 
 import os
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.context.labels import endings
 from smista_mcp.context.paths import Tree
 from smista_mcp.context.reading import Reading, Unread, read_file
-from smista_mcp.core.skills import SKILL_NAME, BrokenSkill, SkillText, read_skill
+
+if TYPE_CHECKING:
+    from smista_mcp.core.skills import SkillText
 
 FOLDERS = (".smista/skills", ".agents/skills", ".claude/skills")
 """In this order, first those of the workspace: of skills with one name the first that counts is meant."""
+SKILL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+"""Names of folders that can be skills: what can be typed behind a `/`."""
 _FILE = "SKILL.md"
 _MOST = 1_000
 """Skills that are taken from one folder, by name."""
@@ -68,7 +73,7 @@ class TakenSkill(NamedTuple):
 
     name: str
     file: SkillFile | None = None
-    text: SkillText | None = None
+    text: "SkillText | None" = None
     refusal: str = ""
     tools: frozenset[str] | None = None
 
@@ -89,7 +94,7 @@ def _names(folder: str) -> list[str]:
         names = os.listdir(folder)  # noqa: PTH208  a Path for each name would cost more than the listing
     except OSError:
         return []
-    found = (name for name in sorted(names) if SKILL_NAME.match(name))
+    found = (name for name in sorted(names) if re.match(SKILL_NAME, name))
     return [name for name in found if os.path.lexists(f"{folder}/{name}/{_FILE}")][:_MOST]
 
 
@@ -116,6 +121,8 @@ def taken(name: str, file: SkillFile, refusal: str = "") -> TakenSkill:
         file: as it was read.
         refusal: why its text must not go along; it narrows all the same.
     """
+    from smista_mcp.core.skills import BrokenSkill, read_skill  # noqa: PLC0415  few calls run a skill
+
     if isinstance(file.reading, Unread):
         return TakenSkill(name, file, None, refusal or file.reading.reason, frozenset())
     try:

@@ -1,7 +1,7 @@
 """The facts of one workspace, each found at first need and at most once in a call."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,12 +11,12 @@ from smista_mcp.context.diff import FileDiff, split
 from smista_mcp.context.ignorefiles import Ignores
 from smista_mcp.context.inference import Endings
 from smista_mcp.context.labels import UNPLACED, elsewhere, label
-from smista_mcp.context.newside import LINK, SUBMODULE, is_of_file, is_of_link, is_of_submodule, new_side
 from smista_mcp.context.paths import Place, Tree
 from smista_mcp.context.reading import Octets, Reading, Unread, read_file, read_octets
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
 from smista_mcp.context.skillfiles import SkillFile
 from smista_mcp.context.spelling import Lines, composed, printable
+from smista_mcp.context.walking import entries_of, is_directory, is_file, walk
 from smista_mcp.context.workspace import git_top
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.redaction import shown
@@ -202,17 +202,31 @@ class Survey:
 
     @cached_property
     def changes(self) -> tuple[JudgedDiff, ...] | str:
-        """The working tree's difference to the last commit, cut per file; why there is none to see."""
+        """The working tree's difference to the last commit, cut per file; why there is none to see.
+
+        Where there is none, what is staged.
+        """
         if self.repository is None:
             return "no git repository to ask"
         try:
             parts = self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
+            if not parts:
+                return self.judged(self.repository.staged(self.caps.diff_bytes), given=False)
         except GitFailed as failure:
             return str(failure)
         return tuple(part if part.restricted else part._replace(restricted=self._doubt_of(part)) for part in parts)
 
     def _doubt_of(self, judged: JudgedDiff) -> str | None:
         """Why a part of git's difference may hold what another file holds; None where it does not."""
+        from smista_mcp.context.newside import (  # noqa: PLC0415  most calls see no difference
+            LINK,
+            SUBMODULE,
+            is_of_file,
+            is_of_link,
+            is_of_submodule,
+            new_side,
+        )
+
         side = new_side(judged.part.text)
         if not side.runs or self._root is None:
             return None
@@ -338,7 +352,7 @@ class Survey:
     def _names_of(self, identity: tuple[int, int]) -> tuple[str, ...]:
         """The names below the root of one file, known by device and number."""
         known = self._entries_by_number.get(identity[1], ())
-        return tuple(printable(name) for entry, name in known if _is_file(entry, identity))
+        return tuple(printable(name) for entry, name in known if is_file(entry, identity))
 
     @cached_property
     def _entries_by_number(self) -> Mapping[int, Sequence[tuple[os.DirEntry[str], str]]]:
@@ -346,7 +360,7 @@ class Survey:
         found: dict[int, list[tuple[os.DirEntry[str], str]]] = {}
         if self._root is None:
             return found
-        for entry, name in islice(_walk(self._root, ()), self.caps.walked):
+        for entry, name in islice(walk(self._root, ()), self.caps.walked):
             if entry is not None:
                 found.setdefault(entry.inode(), []).append((entry, name))
         return found
@@ -357,8 +371,8 @@ class Survey:
         if self._root is None or not self._restricted.patterns:
             return ()
         found: dict[str, str] = {}
-        for entry in _entries(self._root):
-            name = printable(entry.name) + ("/" if _is_directory(entry) else "")
+        for entry in entries_of(self._root):
+            name = printable(entry.name) + ("/" if is_directory(entry) else "")
             pattern = self._restricted.first(name)
             if pattern:
                 found[name] = shown(pattern)
@@ -374,46 +388,9 @@ class Survey:
         if self._root is None:
             return ()
         found: list[str] = []
-        for count, (entry, name) in enumerate(_walk(self._root, below)):
+        for count, (entry, name) in enumerate(walk(self._root, below)):
             if count >= self.caps.walked:
                 return None
             if entry is not None:
                 found.append(name)
         return tuple(sorted(found))
-
-
-def _walk(root: Path, below: Sequence[str]) -> Iterator[tuple[os.DirEntry[str] | None, str]]:
-    """Every entry below a directory and its path: what is no directory with its entry, a directory with None."""
-    pending = ["/".join(below)]
-    while pending:
-        folder = pending.pop()
-        for entry in _entries(root / folder):
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if not _is_directory(entry):
-                yield entry, name
-            elif entry.name != ".git":
-                pending.append(name)
-                yield None, name
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=False)
-    except OSError:
-        return False
-
-
-def _is_file(entry: os.DirEntry[str], identity: tuple[int, int]) -> bool:
-    try:
-        facts = os.lstat(entry.path)  # an entry's own knowledge is old, and on Windows without a number
-    except OSError:
-        return False
-    return (facts.st_dev, facts.st_ino) == identity
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return []  # unreadable: what is in it cannot be read either

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import InitVar, dataclass
 from typing import Generic, NamedTuple, NoReturn, TypeVar, final
 
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import PathFact
 from smista_mcp.core.floor import Floor, Guard, judge
-from smista_mcp.core.pieces import OF_PATHS, Label, Part, PartKind, Piece, PieceKind, digest_of, title_line
+from smista_mcp.core.pieces import OF_PATHS, Part, PartKind, Piece, PieceKind, title_line
 from smista_mcp.core.receipt import WithheldItem
 from smista_mcp.core.redaction import redacted, shown
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.secretscan.memory import Scans
-from smista_mcp.core.values import Grant
+from smista_mcp.core.values import Grant, Label
 from smista_mcp.errors import Code, ProviderError
 
 R = TypeVar("R")

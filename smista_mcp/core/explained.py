@@ -5,9 +5,8 @@ from typing import Literal
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explanation import RuleVerdict
 from smista_mcp.core.origins import Chain
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.values import Value
+from smista_mcp.core.values import Label, Value
 
 
 class UsageReport(Value):

@@ -6,9 +6,8 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from smista_mcp.core.origins import Chain, told
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.secretscan import SecretFact
-from smista_mcp.core.values import ContextKind, Locality
+from smista_mcp.core.values import ContextKind, Label, Locality
 
 ItemKind = Literal["file", "git_diff", "instructions", "attachment", "skill", "answer"]
 PathSource = Literal["call", "attachment", "diff", "named", "inferred"]

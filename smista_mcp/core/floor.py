@@ -9,11 +9,10 @@ from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import RuleIndex, request_for
 from smista_mcp.core.origins import Chain, Link
 from smista_mcp.core.origins import told as told_origin
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.redaction import redacted, shown
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.task import Phase
-from smista_mcp.core.values import Confidence, Grant, Intent
+from smista_mcp.core.values import Confidence, Grant, Intent, Label
 from smista_mcp.errors import Code
 
 
@@ -211,7 +210,6 @@ def _intents(phase: Phase) -> list[Intent]:
     words, so that what the built-in reader sees counts beside them.
     """
     reading = phase.intent
-    unsure = reading.confidence is not Confidence.HIGH and reading.runner_up is not None
     unsure = [] if reading.confidence is Confidence.HIGH or reading.runner_up is None else [reading.runner_up]
     return [reading.name, *unsure, *phase.binding]
 

@@ -5,13 +5,12 @@ delegate's tool. The gates judge pieces; a text that goes to a model is a row of
 without an origin.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Label = Literal["restricted", "local"]
-"""`restricted`: made from what must not leave this machine. `local`: only a rule kept the work here."""
+from smista_mcp.core.values import Label
+
 PieceKind = Literal[
     "file", "git_diff", "instructions", "attachment", "skill", "answer", "turn", "tool_call", "tool_result"
 ]
@@ -88,11 +87,6 @@ class Part:
     text: str
     kind: PartKind
     place: int | None = None
-
-
-def digest_of(text: str) -> str:
-    """SHA-256 of a text in UTF-8, in hex."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def title_line(title: str) -> str:

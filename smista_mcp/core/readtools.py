@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, cast
 
 from smista_mcp.core.facts import PhaseContext
-from smista_mcp.core.skills import DELEGATE_TOOLS
-from smista_mcp.core.values import Grant, Intent
+from smista_mcp.core.values import DELEGATE_TOOLS, Grant, Intent
 
 READ_TOOLS: Final = DELEGATE_TOOLS
 """All tools that there are, in the order in which they are offered."""
@@ -44,6 +43,7 @@ TOOL_TEXTS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"read_file": ("path",), "search": ("text",)}
 """Arguments that a tool cannot do without."""
 
+_FILE_TOOLS = frozenset(("read_file", "list_files", "search"))
 UNKNOWN_TOOL: Final = "unknown_tool"
 """Stands for a tool that we do not have: not every server takes every name back."""
 
@@ -127,3 +127,14 @@ def tools_of(intent: Intent, grants: Mapping[str, Grant], context: PhaseContext)
 
 def _profits(intent: Intent, context: PhaseContext) -> bool:
     return intent in _LOOKING or (intent is Intent.CHAT and any(path.required for path in context.paths))
+
+
+def narrowed_grants(grants: Mapping[str, Grant], tools: frozenset[str] | None) -> dict[str, Grant]:
+    """Permissions without those that a phase's skill leaves no tool for."""
+    found = dict(grants)
+    if tools is not None:
+        if not tools & _FILE_TOOLS:
+            found["file_read"] = Grant.DENY
+        if "git_diff" not in tools:
+            found["git"] = Grant.DENY
+    return found

@@ -1,6 +1,6 @@
 """What one attempt put on the wire, by name and hash."""
 
-from smista_mcp.core.values import Value
+from smista_mcp.core.values import Effort, Value
 
 
 class SentItem(Value):
@@ -36,6 +36,8 @@ class Receipt(Value):
         method: of HTTP.
         path: below the address.
         address: where the request went, as the policy wrote it; empty in receipts of earlier versions.
+        effort: that its model was told; None where it was told none.
+        effort_ignored: that was asked for, where the model was told another or none.
     """
 
     sent: tuple[SentItem, ...] = ()
@@ -46,3 +48,5 @@ class Receipt(Value):
     method: str = "POST"
     path: str = ""
     address: str = ""
+    effort: Effort | None = None
+    effort_ignored: Effort | None = None

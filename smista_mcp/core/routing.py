@@ -19,9 +19,8 @@ from smista_mcp.core.modelref import HOST
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
-from smista_mcp.core.readtools import tools_of
+from smista_mcp.core.readtools import narrowed_grants, tools_of
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
-from smista_mcp.core.skills import narrowed_grants
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens

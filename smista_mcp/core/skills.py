@@ -7,14 +7,9 @@ tools, none is left: a skill may take tools away from a delegate, never give one
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from smista_mcp.core.values import Grant
-
-DELEGATE_TOOLS: Final = ("read_file", "list_files", "search", "git_diff")
-"""What a delegate may read with."""
-SKILL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-"""Names of folders that can be skills: what can be typed behind a `/`."""
+from smista_mcp.core.values import DELEGATE_TOOLS
 
 _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]{0,63})[ ]*:(?:[ ]+(.*))?\Z")
 _BLOCK = re.compile(r"[|>](?:[+-]?[1-9]?|[1-9][+-])(?:[ ]+#.*)?\Z")
@@ -38,7 +33,6 @@ _MEANT: Mapping[str, str] = {
 }
 """Our tools by the names that they have in the products which skills are written for."""
 _SHELLS = frozenset(("bash", "shell", "run_shell_command", "execute"))
-_FILE_TOOLS = frozenset(("read_file", "list_files", "search"))
 
 
 class SkillText(NamedTuple):
@@ -90,17 +84,6 @@ def read_skill(text: str) -> SkillText:
         tools=frozenset() if _hides_tools(fields, [lines[at + 1] for at in odd]) else _tools(fields),
         remarks=tuple(_remarks(fields, odd)),
     )
-
-
-def narrowed_grants(grants: Mapping[str, Grant], tools: frozenset[str] | None) -> dict[str, Grant]:
-    """Permissions without those that a phase's skill leaves no tool for."""
-    found = dict(grants)
-    if tools is not None:
-        if not tools & _FILE_TOOLS:
-            found["file_read"] = Grant.DENY
-        if "git_diff" not in tools:
-            found["git"] = Grant.DENY
-    return found
 
 
 def _remarks(fields: Mapping[str, _Value], odd: Sequence[int]) -> Iterable[str]:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from smista_mcp.core.facts import ContextItem, LeftOut, PhaseContext
 from smista_mcp.core.origins import Chain
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import Label
 
 NEW = "new"
 """What a call writes for a session that is yet to begin."""

@@ -66,6 +66,12 @@ class Effort(StrEnum):
     XHIGH = "xhigh"
 
 
+DELEGATE_TOOLS = ("read_file", "list_files", "search", "git_diff")
+"""What a delegate may read with."""
+Label = Literal["restricted", "local"]
+"""Of what models wrote. `restricted`: made from what must not leave this machine. `local`: only a rule kept it here."""
+
+
 class Confidence(StrEnum):
     LOW = "low"
     MEDIUM = "medium"

@@ -15,10 +15,10 @@ from smista_mcp.context.survey import Survey
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
-from smista_mcp.core.pieces import Label, Piece
+from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
-from smista_mcp.core.values import Locality
+from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection

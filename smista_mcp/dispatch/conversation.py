@@ -8,8 +8,8 @@ import anyio.to_thread
 
 from smista_mcp.core.floor import Cause, cause_of, caused
 from smista_mcp.core.origins import Chain, Link, shortest
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.secretscan import SecretFact, told
+from smista_mcp.core.values import Label
 from smista_mcp.dispatch.attempts import Answered
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.errors import InvalidTask, StateUnavailable

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from smista_mcp.core.floor import Floor
-from smista_mcp.core.pieces import Label
+from smista_mcp.core.values import Label
 
 
 def label_of(least: Floor, places: Collection[int], inherited: Iterable[Label | None]) -> Label | None:

@@ -9,14 +9,15 @@ from decimal import Decimal
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.efforts import told_effort
 from smista_mcp.core.facts import PhaseContext
-from smista_mcp.core.pieces import Label, Piece, digest_of, sendable
+from smista_mcp.core.pieces import Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Effort, Grant, Intent, Locality
+from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
@@ -61,6 +62,7 @@ class Payload:
         cleared: the same request as a remote model may have it; None where it is for a local one.
         most: USD that the request may cost, with those that may follow it; None where the price is unknown.
         label: that of an answer made from it.
+        told: the effort that the model is told; None where it is told none.
     """
 
     request: CompletionRequest
@@ -69,6 +71,7 @@ class Payload:
     withheld: tuple[WithheldItem, ...]
     most: Decimal | None
     label: Label | None
+    told: Effort | None = None
 
     def room(self, candidate: Candidate) -> int:
         """Tokens of the window that are left beside the request and room for an answer."""
@@ -104,6 +107,8 @@ class Payload:
             method=wire.method,
             path=wire.path,
             address=address,
+            effort=self.told,
+            effort_ignored=self.request.effort if self.told is not self.request.effort else None,
         )
 
 
@@ -153,7 +158,8 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
     free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
     label = label_of(work.routed.floor, places, [piece.label for piece in sent if piece.sha256 not in free])
     withheld = (*report, *kept, *looking.withheld)
-    return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label)
+    told = told_effort(candidate.facts.effort, request.effort).effort
+    return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)
 
 
 def _built(

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 import anyio
 import anyio.to_thread
 
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
 from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
-from smista_mcp.core.pieces import Block, Piece, digest_of
+from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens

@@ -16,13 +16,14 @@ from smista_mcp.context.readtools import ReadTools
 from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.survey import Survey
 from smista_mcp.core.clearance import Bounds
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.floor import Sight, sight
-from smista_mcp.core.pieces import Block, Label, Piece, PieceKind, digest_of, sendable
+from smista_mcp.core.pieces import Block, Piece, PieceKind, sendable
 from smista_mcp.core.readtools import CAPS, NEEDED, TOOL_TEXTS, most_tokens
 from smista_mcp.core.receipt import WithheldItem
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Locality
+from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.exchanges import Exchange, Followed, Looking
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.providers.base import ToolCall, ToolSpec

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from smista_mcp.core.clearance import Bounds
-from smista_mcp.core.pieces import Piece, digest_of, sendable
+from smista_mcp.core.digests import digest_of
+from smista_mcp.core.pieces import Piece, sendable
 from smista_mcp.core.values import Grant
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.prompts import FRAMES

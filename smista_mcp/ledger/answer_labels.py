@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from smista_mcp.core.origins import Chain, Link
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.redaction import redacted_json
+from smista_mcp.core.values import Label
 from smista_mcp.ledger.database import reading, writing
 
 

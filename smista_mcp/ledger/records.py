@@ -9,8 +9,7 @@ from pydantic import ConfigDict, ValidationError
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import ItemKind
 from smista_mcp.core.origins import Chain
-from smista_mcp.core.pieces import Label
-from smista_mcp.core.values import Effort, Intent, Locality, Value
+from smista_mcp.core.values import Effort, Intent, Label, Locality, Value
 from smista_mcp.errors import Code, SmistaError, StateUnavailable
 
 if TYPE_CHECKING:

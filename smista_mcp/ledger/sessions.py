@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from smista_mcp.core.origins import Chain, Link
-from smista_mcp.core.pieces import Label
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.core.turns import BODY_DAYS, MAX_TURNS, SESSION_DAYS, Turn
+from smista_mcp.core.values import Label
 from smista_mcp.errors import InvalidTask
 from smista_mcp.ledger.database import reading, writing
 from smista_mcp.ledger.spending import timestamp

@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple, cast
 
 from smista_mcp.core.clearance import ClearedPayload, Manifest, ManifestItem, Span
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.globs import GlobSet
-from smista_mcp.core.pieces import OF_PATHS, Piece, digest_of, sendable
+from smista_mcp.core.pieces import OF_PATHS, Piece, sendable
 from smista_mcp.core.redaction import redacted, shown
 from smista_mcp.core.secretscan import secrets_in, told
 from smista_mcp.errors import Code, ProviderError

@@ -185,6 +185,7 @@ async def test_a_vendor_is_asked_in_its_own_words(vendor: Vendor, bench: Bench) 
     (report,) = reports(app, answer)
     assert report.receipt is not None
     assert report.receipt.body_bytes == len(request.body)
+    assert (report.receipt.effort, report.receipt.effort_ignored) == (Effort.HIGH, None)
 
 
 @vendors
@@ -220,3 +221,13 @@ async def test_every_effort_passes_the_check_at_egress(vendor: Vendor, bench: Be
         async with app.running():
             answers = [await app.dispatch(Task(text="what is a monad?", effort=effort)) for effort in Effort]
     assert [answer.status for answer in answers] == ["completed"] * len(Effort)
+
+
+async def test_an_effort_that_a_model_does_not_know_is_said_to_be_ignored(bench: Bench) -> None:
+    (vendor,) = (one for one in VENDORS if one.provider == "gemini")
+    async with serving(vendor.answer("yes")) as server:
+        app = bench.app(policy(vendor, server), GEMINI_API_KEY="vendor-key")
+        answer = await done(app, Task(text="what is a monad?", effort=Effort.XHIGH))
+    (report,) = reports(app, answer)
+    assert report.receipt is not None
+    assert (report.receipt.effort, report.receipt.effort_ignored) == (Effort.HIGH, Effort.XHIGH)

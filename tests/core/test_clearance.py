@@ -12,14 +12,15 @@ import pytest
 from canaries import CANARIES
 
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Manifest, Matter, clear
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import PathFact
 from smista_mcp.core.floor import Floor, Guard
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import index_of
-from smista_mcp.core.pieces import OF_PATHS, Block, Label, Part, Piece, PieceKind, digest_of
+from smista_mcp.core.pieces import OF_PATHS, Block, Part, Piece, PieceKind
 from smista_mcp.core.secretscan import secrets_in
 from smista_mcp.core.secretscan.memory import Scans
-from smista_mcp.core.values import Grant
+from smista_mcp.core.values import Grant, Label
 from smista_mcp.errors import Code, ProviderError
 
 TOKEN = next(canary.value for canary in CANARIES if canary.kind == "github_token")

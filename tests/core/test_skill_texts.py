@@ -1,11 +1,15 @@
 """`SKILL.md`: what of its front matter is understood, what it leaves a delegate, what is said of the rest."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smista_mcp.core.skills import DELEGATE_TOOLS, SKILL_NAME, BrokenSkill, SkillText, narrowed_grants, read_skill
-from smista_mcp.core.values import Grant
+from smista_mcp.context.skillfiles import SKILL_NAME
+from smista_mcp.core.readtools import narrowed_grants
+from smista_mcp.core.skills import BrokenSkill, SkillText, read_skill
+from smista_mcp.core.values import DELEGATE_TOOLS, Grant
 
 ALL: frozenset[str] = frozenset(DELEGATE_TOOLS)
 NONE: frozenset[str] = frozenset()
@@ -119,7 +123,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("name", "good"), [("a-b.c_1", True), ("A", True), ("-a", False), ("a b", False)])
 def test_names_that_can_be_typed(name: str, good: bool) -> None:
-    assert bool(SKILL_NAME.match(name)) is good
+    assert bool(re.match(SKILL_NAME, name)) is good
 
 
 def test_permissions_are_only_narrowed() -> None:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem, PathFact, PhaseContext, canonical, turns_of
 from smista_mcp.core.origins import Chain, Link, shortest, told
-from smista_mcp.core.pieces import Label, digest_of
 from smista_mcp.core.task import IntentReading, Phase
 from smista_mcp.core.turns import BODY_DAYS, MAX_TURNS, Turn, recalled, refers_back, repetitions
-from smista_mcp.core.values import Confidence, Intent, Locality, Status
+from smista_mcp.core.values import Confidence, Intent, Label, Locality, Status
 from smista_mcp.errors import Code
 
 HERE = PhaseContext(paths=(PathFact("src/a.py", "named", forms=("src/a.py",)),))

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from smista_mcp.core.catalog import ModelFacts
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.decision import ContextEntry, ContextReport, Decision
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.floor import Floor, Guard
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import index_of
 from smista_mcp.core.modelref import ModelRef
-from smista_mcp.core.pieces import Block, Piece, digest_of
+from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.policy import Budget, Rule
 from smista_mcp.core.prices import Price, Rate
 from smista_mcp.core.routing import Routed

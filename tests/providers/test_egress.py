@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from smista_mcp.core import clearance
 from smista_mcp.core.clearance import ClearedPayload, Manifest, manifest_of
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.globs import GlobSet
-from smista_mcp.core.pieces import Block, Label, Part, Piece, PieceKind, digest_of
+from smista_mcp.core.pieces import Block, Part, Piece, PieceKind
 from smista_mcp.core.secretscan import secrets_in
-from smista_mcp.core.values import Effort, Intent
+from smista_mcp.core.values import Effort, Intent, Label
 from smista_mcp.dispatch.prompts import FRAMES, messages
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import ClearedWire, CompletionRequest, WireProtocol, WireRequest

@@ -11,8 +11,9 @@ import pytest
 
 from smista_mcp.core import clearance
 from smista_mcp.core.clearance import ClearedPayload, manifest_of
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.globs import GlobSet
-from smista_mcp.core.pieces import Block, Part, Piece, PieceKind, digest_of
+from smista_mcp.core.pieces import Block, Part, Piece, PieceKind
 from smista_mcp.core.secretscan import placed_secrets, secrets_in
 from smista_mcp.core.values import Effort, Intent
 from smista_mcp.dispatch.prompts import FRAMES, messages

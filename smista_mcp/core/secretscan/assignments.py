@@ -58,7 +58,7 @@ _BARE = Lazy(r"^(?:key|auth|token)\Z")
 _EXPRESSION = Lazy(
     r"[A-Za-z_$][\w$]{0,60}+(?:[(\[]|\.[A-Za-z_]|->|::)|[A-Za-z_][A-Za-z_]{0,60}+\Z|[A-Z][A-Za-z]{0,30}(?:[!?]?\Z|[\[|])"
 )
-_NAMED_HASH = Lazy(r"[A-Za-z](?:[A-Za-z0-9_.]{0,30}+[-#]){1,12}+[0-9a-f]{16,128}+\Z")
+_NAMED_HASH = Lazy(r"[A-Za-z](?>(?:[A-Za-z0-9_.]{0,30}+[-#]){1,12})[0-9a-f]{16,128}+\Z")
 """What a cache is known by."""
 _FILE = Lazy(r"\.[a-z0-9]{1,5}\Z")
 _APART = Lazy(r"\\{0,2}[\"'`«]?(?=[!-~]{5})[A-Za-z_.:/,;()=-]{0,60}+[^A-Za-z_.:/,;()=\s\"'`-]")

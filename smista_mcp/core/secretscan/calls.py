@@ -10,12 +10,12 @@ _STEMS = (
     *("login", "logon", "signin", "sign_in", "connect", "auth", "credential", "passwordtoken", "pw_set", "userinfo"),
     *("userpassword", "bind", ".begin(", ".basic(", "mysqli", "pdo(", "sequelize", "values"),
 )
-_OPENING = Lazy(r"(?:[A-Za-z0-9_:.-]|->){0,40}+(?:[ \t]{0,2}=[ \t]{0,2})?(?:[ \t]?\([ \t]{0,2}\(?|\[|[ \t](?=[\"']))")
+_OPENING = Lazy(r"[A-Za-z0-9_:.>-]{0,40}+(?:[ \t]{0,2}=[ \t]{0,2})?(?:[ \t]?\([ \t]{0,2}\(?|\[|[ \t](?=[\"']))")
 _BEHIND = Lazy(r"[ \t]{0,2}")
 _ARGUMENT = Lazy(
     r"\s{0,60}+(?:(?P<before>(?:new )?[A-Za-z_:.@]{0,40}+\(?\\{0,2}+)(?P<quote>[\"'`])"
     r"(?P<value>[^\"'`\\\n]{0,200}+)\\{0,2}+[\"'`]"
-    r"(?:[)!?]|\.[A-Za-z_]{2,20}+\(\)){0,3}+"
+    r"(?>(?:[)!?]|\.[A-Za-z_]{2,20}+\(\)){0,3})"
     r"|[^,\"'`()\n]{1,80}+(?:\([^()\"'`\n]{0,60}+\))?)\s{0,20}+(?P<more>[,)\]}]|\Z|\n|(?<=\)))"
 )
 _MOST_ARGUMENTS = 5

@@ -5,8 +5,8 @@ import re
 from smista_mcp.core.secretscan.rules import Lazy
 
 _PLAIN = {'\\"': '"', "\\/": "/", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\b": "\b", "\\f": "\f"}
-_NUMBERED = Lazy(r"(?:\\u[0-9A-Fa-f]{4}){1,2000}+")
-_ANY = Lazy(r"\\(?:[\"\\/nrtbf]|(?:u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4}){0,2000}+))")
+_NUMBERED = Lazy(r"(?>(?:\\u[0-9A-Fa-f]{4}){1,2000})")
+_ANY = Lazy(r"\\(?:[\"\\/nrtbf]|(?:u[0-9A-Fa-f]{4}(?>(?:\\u[0-9A-Fa-f]{4}){0,2000})))")
 _UNUSED = "\0"
 """No JSON holds it, so that it can stand for a backslash for a while."""
 
