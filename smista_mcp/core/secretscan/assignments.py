@@ -36,7 +36,6 @@ _VALUE = Lazy(
     r"(?P<value>(?(quote)[^\"'`\n\\]{1,300}+"
     r"|[^\s\"'`<>;&\\=]{1,300}+(?:={1,3}+[^\s\"'`<>;&\\=]{1,100}+)?={0,3}+))"
 )
-_QUOTE = Lazy(r"[\"'`]")
 _MORE = Lazy(r"[^\s\"'`<>;\\]{1,200}+")
 _WHOLE = Lazy(r"[,)}\]|?]")
 _CLOSED = Lazy(r"\s{0,40}+(?:<|\Z)")
@@ -144,14 +143,15 @@ def _judged(  # noqa: PLR0913, PLR0917 - a step of the loop above
 ) -> Span | None:
     if found.is_tired():
         return "assigned_password", *match.span("value")
-    begin, sep = _begin_of_name(text, at), after["sep"].strip()
+    sep = after["sep"].strip()
+    if not sep and _is_of_speech(text, lowered, at, after.end()):
+        return None
+    begin = _begin_of_name(text, at)
     name = lowered[begin : after.end("tail")]
     kind = kinds.get(name, "")
     if kind == "":
         kind = kinds[name] = _kind_of(name)
     if kind is None or match.end() - match.start("value") < _LEAST[kind]:
-        return None
-    if sep in ("(", ",") and not _QUOTE().search(text, after.end(), after.end() + 80):
         return None
     edge = text[max(0, begin - 2) : begin]
     if _is_reference(edge, sep):
@@ -177,6 +177,13 @@ def _begin_of_name(text: str, at: int) -> int:
         return at
     first = max(0, at - _LONGEST_NAME)
     return first + len(text[first:at].rstrip(_NAME_CHARS))
+
+
+def _is_of_speech(text: str, lowered: str, at: int, behind: int) -> bool:
+    """Whether a name is followed by a word, and stands neither in an option nor in a line of settings."""
+    if _APART().match(text, behind):
+        return False
+    return text.rfind("-", max(0, at - _LONGEST_NAME), at) < 0 and not _is_setting(lowered, at)
 
 
 def _is_reference(edge: str, sep: str) -> bool:
