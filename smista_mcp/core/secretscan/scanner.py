@@ -190,6 +190,7 @@ def _prefixed(
         pattern = _compiled(rule.pattern if rule.glued else BOUNDARY + rule.pattern)
         group = "value" if "value" in pattern.groupindex else 0
         size, back = len(anchor), rule.back
+        weight = 3 if rule.kind in _PASSWORDS else 1  # by its look alone a short one is more work to judge
         at, past = text.find(anchor), 0
         while at >= 0:
             match = pattern.match(text, at)
@@ -205,7 +206,9 @@ def _prefixed(
                 end -= 1
             if (start < at or back == 0) and wanted(start, end):
                 body = text[start if back else max(start, at + size) : end]
-                if found.is_worn_out(end - start) or _may_be_key(text[start:end], body, rule, examples=examples):
+                if found.is_worn_out(weight * (end - start)) or _may_be_key(
+                    text[start:end], body, rule, examples=examples
+                ):
                     yield rule.kind, start, end
             at = text.find(anchor, max(match.end(), at + size))
 
@@ -236,7 +239,7 @@ def _may_be_key(whole: str, body: str, rule: Rule, *, examples: bool) -> bool:
         rule: of the format.
         examples: as for `scan`.
     """
-    if not examples and is_example(whole):
+    if not examples and rule.kind not in _PASSWORDS and is_example(whole):
         return False
     if rule.plain:
         return is_random(body) and not is_placeholder(body)
