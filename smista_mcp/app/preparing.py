@@ -111,7 +111,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
+    remarks = (remark for skill in skills.values() for remark in there.remarks(skill, book.guard.unsendable))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
     notices = (*book.policy.notices, *remarks, *ignoring)
     return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices, asked)
@@ -124,7 +124,7 @@ def _asks(routed: Routed) -> bool:
 
 
 def _changed(world: World, book: Rulebook) -> bool:
-    """Whether anything is changed or staged; git is asked only where a classification rule wants to know."""
+    """Whether anything is or may be changed or staged; git is asked only where a classification rule wants to know."""
     root, rules = world.settings.workspace, book.policy.classification_rules
     if root is None or not any(ContextKind.GIT_DIFF in rule.requires_any_context for rule in rules):
         return False
@@ -135,7 +135,7 @@ def _changed(world: World, book: Rulebook) -> bool:
     try:
         return bool(repository.diff(caps.diff_bytes) or repository.staged(caps.diff_bytes))
     except GitFailed:
-        return False
+        return True  # too much to read, or no answer in time
 
 
 def _check_size(task: Task) -> None:

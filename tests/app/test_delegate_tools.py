@@ -13,6 +13,7 @@ from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app import App
+from smista_mcp.context.looking import UNCOUNTED
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explained import AttemptReport
 from smista_mcp.core.readtools import CAPS, READ_TOOLS
@@ -532,7 +533,7 @@ async def test_git_diff_shows_what_has_changed_and_may_be_seen(code: Bench) -> N
         await done(app, Task(text="plan the next step", intent=Intent.PLAN, paths=("src/deep/b.py",)))
     whole, env = server.heard[-1].results
     assert "+    return 2" in whole
-    assert "[1 changed files are not available to this model]" in whole
+    assert whole.endswith(UNCOUNTED)
     assert env == "not available to this model"
     assert CANARY not in server.heard_text
 

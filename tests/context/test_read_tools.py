@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smista_mcp.context.looking import NOT_AVAILABLE, ToolResult, View
+from smista_mcp.context.looking import NOT_AVAILABLE, UNCOUNTED, ToolResult, View
 from smista_mcp.context.readtools import ReadTools
 from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.survey import Caps, Survey
@@ -161,28 +161,30 @@ def test_ignored_files_are_nobody_s_to_read(desk: Desk, git: Git) -> None:
 # ----------------------------------------------------------------------------------------------- listing and searching
 
 
-def test_a_listing_names_what_is_free_and_counts_the_rest(desk: Desk) -> None:
+def test_a_listing_names_what_is_free_and_tells_nothing_of_the_rest(desk: Desk) -> None:
     result = desk.run("list_files")
-    assert result.text == "src/a.py\nsrc/b.txt\n[2 files are not available to this model]"
+    assert result.text == f"src/a.py\nsrc/b.txt\n{UNCOUNTED}"
     assert {path for path, _ in result.withheld} == {".env", "secrets/c.txt"}
     assert not any("env" in form or "secrets" in form for form in result.forms)
 
 
 def test_patterns_and_directories_narrow(desk: Desk) -> None:
-    assert desk.run("list_files", pattern="*.py").text == "src/a.py"
-    assert desk.run("list_files", path="src", pattern="*.txt").text == "src/b.txt"
+    assert desk.run("list_files", pattern="*.py").text == f"src/a.py\n{UNCOUNTED}"
+    assert desk.run("list_files", path="src", pattern="*.txt").text == f"src/b.txt\n{UNCOUNTED}"
     assert desk.run("search", text="two", pattern="*.txt").text.startswith("src/b.txt:1: two")
-    assert desk.run("search", text="two", path="src/a.py").text == "src/a.py:2: two"
+    assert desk.run("search", text="two", path="src/a.py").text == f"src/a.py:2: two\n{UNCOUNTED}"
 
 
 def test_case_counts_unless_it_is_told_not_to(desk: Desk) -> None:
-    assert desk.run("search", text="TWO", path="src").text == "no line holds that text"
-    assert desk.run("search", text="TWO", path="src", ignore_case=True).text == "src/a.py:2: two\nsrc/b.txt:1: two"
+    assert desk.run("search", text="TWO", path="src").text == f"no line holds that text\n{UNCOUNTED}"
+    assert desk.run("search", text="TWO", path="src", ignore_case=True).text == (
+        f"src/a.py:2: two\nsrc/b.txt:1: two\n{UNCOUNTED}"
+    )
 
 
 def test_a_text_is_never_a_pattern(desk: Desk) -> None:
     desk.write("src/re.py", "(a+)+$\n" + "a" * 50_000 + "!\n")
-    assert desk.run("search", text="(a+)+$").text == "src/re.py:1: (a+)+$\n[2 files are not available to this model]"
+    assert desk.run("search", text="(a+)+$").text == f"src/re.py:1: (a+)+$\n{UNCOUNTED}"
 
 
 def test_caps_hold_for_names_hits_and_files(desk: Desk) -> None:
@@ -191,7 +193,7 @@ def test_caps_hold_for_names_hits_and_files(desk: Desk) -> None:
     few = replace(desk, caps=CAPS._replace(listed=5, hits=7, files=30))
     listed = few.run("list_files", path="many").text.splitlines()
     assert len([line for line in listed if line.startswith("many/")]) == 5
-    assert any("stopped after 30 of 50" in line for line in listed)
+    assert any("stopped after 30 files" in line for line in listed)
     hits = few.run("search", text="needle", path="many").text.splitlines()
     assert len([line for line in hits if line.startswith("many/")]) == 7
 
