@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from smista_mcp.core.secretscan.escapes import strings, unescaped
+from smista_mcp.core.secretscan.escapes import unescaped
 from smista_mcp.core.secretscan.placeholders import entropy
 from smista_mcp.core.secretscan.rules import Hit, Lazy
 from smista_mcp.core.secretscan.scanner import scan
@@ -66,19 +66,6 @@ def placed_secrets(text: str, allowed: frozenset[str] = frozenset()) -> tuple[tu
     hits = scan(text)
     found = ((_fact(text, hit, allowed), hit.start, hit.end) for hit in hits)
     return tuple((fact, start, end) for fact, start, end in found if fact is not None) if hits else ()
-
-
-def secrets_in_body(text: str, allowed: frozenset[str] = frozenset()) -> tuple[SecretFact, ...]:
-    """The secrets of JSON as it is sent: what is one in a string of it, and under the same fingerprint.
-
-    It is read twice: with the marks around the strings, for a value under its name, and without, for what a string
-    says by itself: a mark before a name looks like the beginning of a quotation that ends before the value.
-
-    Args:
-        text: need not be whole or well formed.
-        allowed: as for `secrets_in`.
-    """
-    return secrets_in(unescaped(text), allowed) or secrets_in(strings(text), allowed)
 
 
 def is_allowed(kind: str, value: str, allowed: frozenset[str]) -> bool:
