@@ -194,7 +194,8 @@ class Consents:
         A release is asked about in a form only where the policy says `host_answers = "ask"`.
         """
         try:
-            request = self.stored(given).request
+            one = self.stored(given)
+            request = one.request if one.state == "open" else None
             if isinstance(request, ReleaseRequest) and self._world.book().policy.host_answers != "ask":
                 return None
         except SmistaError:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 import anyio.to_thread
 
+from smista_mcp.app.answered import after_refusals
 from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
@@ -68,7 +69,7 @@ class Dispatching:
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)
         if earlier is not None and await self._may_go_on(earlier):
-            return await self._jobs.again(earlier, listener=listener, limit_s=limit_s)
+            return await self._now(await self._jobs.again(earlier, listener=listener, limit_s=limit_s))
         return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
 
     async def join(
@@ -77,8 +78,14 @@ class Dispatching:
         """Waits for a job; one that had to stop for a person's yes goes on once there is one."""
         job = self._jobs.find(job_id, caller.owner)
         if job is not None and job.ended.is_set() and await self._may_go_on(job):
-            return await self._jobs.again(job, listener=listener, limit_s=limit_s)
-        return await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner)
+            return await self._now(await self._jobs.again(job, listener=listener, limit_s=limit_s))
+        return await self._now(await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner))
+
+    async def _now(self, answer: DispatchAnswer) -> DispatchAnswer:
+        """An answer that was told before, as it stands after what people have said since."""
+        if answer.approval_id is None:
+            return answer
+        return await anyio.to_thread.run_sync(after_refusals, answer, self.consents)
 
     async def _may_go_on(self, job: Job) -> bool:
         return bool(job.asked) and await anyio.to_thread.run_sync(self.consents.any_granted, set(job.asked))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from smista_mcp.app.consents import Asked
 from smista_mcp.core.asked import cost_words, phase_words
-from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld, overall
 from smista_mcp.core.redaction import redacted
 
+MADE_FROM_RESTRICTED = "was made from restricted content"
 _SHORT = 8
 """Characters of an id that `smista-mcp approve` needs."""
 
@@ -66,18 +67,18 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
     if phase.status == "approval_required":
         return f"{name} needs a person: {phase.detail}"
     if phase.withheld is not None:
-        return _withheld(name, phase.withheld.path, phase.withheld.bytes, phase.withheld.approval_id, job_id)
+        return _withheld(name, phase.withheld, job_id)
     return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
 
 
-def _withheld(name: str, path: str, size: int, approval_id: str | None, job_id: str) -> str:
+def _withheld(name: str, kept: Withheld, job_id: str) -> str:
     text = (
-        f"the answer of {name} was made from restricted content, so it is for your user alone: {size} bytes in {path},"
-        " which they open themselves. Do not open it: your provider would see it"
+        f"the answer of {name} {kept.reason or MADE_FROM_RESTRICTED}, so it is for your user alone: {kept.bytes} bytes"
+        f" in {kept.path}, which they open themselves. Do not open it: your provider would see it"
     )
-    if approval_id is None:
-        return f"{text}. Nobody can release it to you"
+    if kept.approval_id is None:
+        return f"{text}. It is not released to you: {kept.held or 'nobody can be asked'}"
     return (
-        f"{text}. To let you have it they run `smista-mcp approve {approval_id[:_SHORT]}` in a terminal of their own,"
+        f"{text}. To let you have it they run `smista-mcp approve {kept.approval_id[:_SHORT]}` in a terminal of their own,"
         f' which shows the text; then call dispatch with job_id "{job_id}" alone'
     )

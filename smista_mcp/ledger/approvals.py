@@ -122,10 +122,14 @@ class ApprovalBook:
         with reading(self._folder, self._busy_s) as db:
             return _find(db, given, now)
 
+    def requests(self, now: datetime) -> tuple[StoredApproval, ...]:
+        """Everything that was ever asked for, oldest first, as it stands now."""
+        with reading(self._folder, self._busy_s) as db:
+            return tuple(_read(db, now, "ORDER BY at"))
+
     def open_requests(self, now: datetime) -> tuple[StoredApproval, ...]:
         """What waits for an answer, oldest first."""
-        with reading(self._folder, self._busy_s) as db:
-            return tuple(one for one in _read(db, now, "ORDER BY at") if one.state == "open")
+        return tuple(one for one in self.requests(now) if one.state == "open")
 
     def shown(self, approval_id: str, via: str, now: datetime) -> None:
         """Records that a person has seen a request in full."""
