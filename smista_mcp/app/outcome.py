@@ -79,6 +79,6 @@ def _withheld(name: str, kept: Withheld, job_id: str) -> str:
     if kept.approval_id is None:
         return f"{text}. It is not released to you: {kept.held or 'nobody can be asked'}"
     return (
-        f"{text}. To let you have it they run `smista-mcp approve {kept.approval_id[:_SHORT]}` in a terminal of their own,"
-        f' which shows the text; then call dispatch with job_id "{job_id}" alone'
+        f"{text}. To let you have it they run `smista-mcp approve {kept.approval_id[:_SHORT]}` in a terminal of"
+        f' their own, which shows the text; then call dispatch with job_id "{job_id}" alone'
     )

@@ -42,7 +42,7 @@ class Delegation:
             answer = await self._begun(asked)
         else:  # a call repeated with an answer goes on with the job that asked
             settled.add(earlier.approval_id)
-            await self._noted(earlier.approval_id, self.person.said)
+            await self._noted(earlier.approval_id, said=self.person.said)
             answer = await self._joined(earlier.job_id, began)
         while (open_one := await self._open_question(answer, settled)) is not None:
             approval_id, job_id, question = open_one
@@ -53,7 +53,7 @@ class Delegation:
             said = await self.person.says(question)
             if said is None:
                 return answer
-            await self._noted(approval_id, said)
+            await self._noted(approval_id, said=said)
             answer = await self._joined(job_id, began)
         return answer
 
@@ -75,7 +75,7 @@ class Delegation:
         question = await anyio.to_thread.run_sync(self.app.question, approval_id, self.caller)
         return None if question is None else (approval_id, job_id, question)
 
-    async def _noted(self, approval_id: str, said: bool | None) -> None:
+    async def _noted(self, approval_id: str, *, said: bool | None) -> None:
         """Keeps what a person has said in a form."""
         if said is None:
             return
