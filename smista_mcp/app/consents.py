@@ -7,7 +7,7 @@ from pathlib import Path
 from smista_mcp.app.preparing import Prepared
 from smista_mcp.app.world import World, utc_now
 from smista_mcp.core.approval import HOST_DESTINATION
-from smista_mcp.core.asked import CallRequest, ReleaseRequest, question, release_key
+from smista_mcp.core.asked import AskedCall, CallRequest, ReleaseRequest, covering, question, release_key
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.values import Layer, Locality
@@ -75,7 +75,7 @@ class Consents:
             if waits and prepared.asked is not None:
                 call_id = book.request(
                     prepared.asked.key,
-                    prepared.asked.request,
+                    prepared.asked.request.model_copy(update={"root": self._root()}),
                     workspace=prepared.workspace,
                     host=prepared.host.name,
                     now=utc_now(),
@@ -112,10 +112,14 @@ class Consents:
             origin=tuple(routed.floor.reasons or dict.fromkeys(routed.floor.withheld.values()))[:20],
             destinations=destinations,
             host=prepared.host.name,
+            root=self._root(),
         )
         return book.request(
             release_key(request, key), request, workspace=prepared.workspace, host=prepared.host.name, now=utc_now()
         )
+
+    def _root(self) -> str:
+        return str(self._world.settings.workspace or "")
 
     def _destinations(
         self, prepared: Prepared, phase: DispatchedPhase, phases: Sequence[DispatchedPhase], done: Done
@@ -180,9 +184,17 @@ class Consents:
         """
         return self.book().stored(given, utc_now())
 
-    def waiting(self) -> tuple[StoredApproval, ...]:
-        """What waits for an answer, oldest first."""
-        return self.book().open_requests(utc_now())
+    def standing(self) -> tuple[StoredApproval, ...]:
+        """What waits for an answer, and every yes that holds, oldest first."""
+        known = self.book().requests(utc_now())
+        return tuple(one for one in known if one.state == "open" or one.holds)
+
+    def covering(self, one: StoredApproval) -> str | None:
+        """The id of another yes that covers what is asked for here; None where there is none."""
+        if not isinstance(one.request, CallRequest):
+            return None
+        held = covering(AskedCall(one.key, one.request), self.book().granted(one.workspace, utc_now()))
+        return None if held is None else held.approval_id
 
     def note_shown(self, given: str, via: str) -> None:
         """Keeps that a person has seen a request in full."""
@@ -234,7 +246,7 @@ class Consents:
         self.book().grant(given, via, utc_now(), session=session)
 
     def refuse(self, given: str, via: str) -> None:
-        """Keeps a no; as for `grant`."""
+        """Keeps a no, and takes a yes back that was given before; as for `grant`."""
         self.book().refuse(given, via, utc_now())
 
     def any_granted(self, ids: set[str]) -> bool:

@@ -7,7 +7,7 @@ from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.person import check_is_there
-from smista_mcp.cli.printing import content, note, one_line, put, put_json, typed_word
+from smista_mcp.cli.printing import content, note, one_line, put, put_json, put_table, shown_path, typed_word
 from smista_mcp.core.asked import (
     AskedPhase,
     CallRequest,
@@ -32,10 +32,13 @@ def approve(options: Options) -> int:
     world = opened(options).world
     consents = Consents(world)
     if options.text is None:
-        if options.for_session:
-            raise InvalidTask("--for-session is given without an id", fix="give the id of what is to be approved")
+        if options.for_session or options.revoke:
+            given = "--revoke" if options.revoke else "--for-session"
+            raise InvalidTask(f"{given} is given without an id", fix="`smista-mcp approve` lists the ids")
         return _listed(consents, json=options.json)
     one = consents.stored(options.text)
+    if options.revoke:
+        return _revoked(one, consents)
     if options.json or options.show:
         if options.json:
             put_json(_plain(one))
@@ -48,20 +51,49 @@ def approve(options: Options) -> int:
 
 
 def _listed(consents: Consents, *, json: bool) -> int:
-    waiting = consents.waiting()
+    standing = consents.standing()
     if json:
-        put_json([_plain(one) for one in waiting])
-    elif not waiting:
-        put("nothing waits for an answer")
+        put_json([_plain(one) for one in standing])
+    elif not standing:
+        put("nothing waits for an answer, and no yes holds")
     else:
-        put(*(f"{one.approval_id[:_SHORT]}  {one.at[:19]}Z  {one_line(_in_short(one))}" for one in waiting))
+        put_table([(one.approval_id[:_SHORT], f"{one.at[:19]}Z", _stands(one), _in_short(one)) for one in standing])
     return DONE
+
+
+def _stands(one: StoredApproval) -> str:
+    """What became of a request, in a word or two."""
+    if one.state == "open":
+        return "waits"
+    return "granted for the session" if one.session else one.state
+
+
+def _revoked(one: StoredApproval, consents: Consents) -> int:
+    """Takes a yes back. That only tightens, so anybody may, also an agent."""
+    if one.state != "open" and not one.holds:
+        put(f"it is {one.state}: there is no yes to take back")
+        return NO
+    consents.refuse(one.approval_id, "command line")
+    put("taken back: nothing more is sent because of it" if one.holds else "ended: it waits for nobody")
+    put(*_still_covered(one, consents))
+    return DONE
+
+
+def _still_covered(one: StoredApproval, consents: Consents) -> Iterator[str]:
+    """Says so where another yes lets happen what was just refused."""
+    other = consents.covering(one)
+    if other is not None:
+        yield (
+            f"but the yes {other[:_SHORT]} covers the same: it goes on because of that one;"
+            f" `smista-mcp approve --revoke {other[:_SHORT]}` takes it back"
+        )
 
 
 def _asked(one: StoredApproval, consents: Consents, *, session: bool) -> int:
     if one.state != "open":
         put(*lines(one, consents))
-        note(f"it is {one.state}: there is nothing left to answer")
+        back = f"; `smista-mcp approve --revoke {one.approval_id[:_SHORT]}` takes the yes back" if one.holds else ""
+        note(f"it is {one.state}: there is nothing left to answer{back}")
         return DONE if one.state == "granted" else NO
     if session:
         check_session(one)
@@ -91,7 +123,7 @@ def ask(one: StoredApproval, consents: Consents, *, session: bool = False) -> bo
     consents.note_shown(one.approval_id, "terminal")
     if session and isinstance(one.request, CallRequest):
         put(
-            f"For 24 hours, whatever this workspace may send to a remote model at all may go to"
+            f"For 24 hours, whatever the workspace {_root(one.request)} may send to a remote model at all may go to"
             f" {', '.join(map(one_line, one.request.marks))} without another question.",
         )
     word = typed_word(
@@ -102,6 +134,8 @@ def ask(one: StoredApproval, consents: Consents, *, session: bool = False) -> bo
         return True
     if word == NOT:
         consents.refuse(one.approval_id, "terminal")
+        for said in _still_covered(one, consents):
+            note(said)
         return False
     return None
 
@@ -114,6 +148,8 @@ def lines(one: StoredApproval, consents: Consents) -> Iterator[str]:
         StateUnavailable: the text of a release is gone or another one.
     """
     yield f"request {one.approval_id}, asked {one.at[:19]}Z by {one_line(one.host)}, {one.state}"
+    if one.request is not None:
+        yield f"in the workspace {_root(one.request)}"
     match one.request:
         case CallRequest() as request:
             for phase in request.phases:
@@ -127,6 +163,10 @@ def lines(one: StoredApproval, consents: Consents) -> Iterator[str]:
         if event.event in ("granted", "refused", "used"):
             trace = f", trace {event.trace_id[:16]}" if event.trace_id else ""
             yield f"{event.event} {event.at[:19]}Z through {one_line(event.via)}{trace}"
+
+
+def _root(request: CallRequest | ReleaseRequest) -> str:
+    return one_line(shown_path(request.root)) if request.root else "(none)"
 
 
 def _phase(phase: AskedPhase) -> Iterator[str]:
@@ -162,9 +202,10 @@ def _in_short(one: StoredApproval) -> str:
     match one.request:
         case CallRequest(phases=phases, most=most):
             models = dict.fromkeys(target.resolved for phase in phases for target in phase.targets)
-            return f"{', '.join(models)}, {f'at most {most} USD' if most is not None else 'cost not known'}"
+            cost = f"at most {most} USD" if most is not None else "cost not known"
+            return f"{', '.join(models)}, {cost}, in {_root(one.request)}"
         case ReleaseRequest() as request:
-            return f"release of {request.bytes} bytes {destination_words(request)}"
+            return f"release of {request.bytes} bytes {destination_words(request)}, in {_root(request)}"
         case None:
             return "no longer kept"
 

@@ -60,13 +60,19 @@ class AskedPhase(Value):
 
 
 class CallRequest(Value):
-    """That a call goes on. `most` is USD for all phases together; None where nobody knows."""
+    """That a call goes on.
+
+    Attributes:
+        most: USD for all phases together; None where nobody knows.
+        root: of the workspace that it is made in; empty where there is none.
+    """
 
     kind: Literal["call"] = "call"
     phases: tuple[AskedPhase, ...]
     most: str | None
     marks: tuple[str, ...]
     needs: tuple[Need, ...]
+    root: str = ""
 
 
 class ReleaseRequest(Value):
@@ -78,6 +84,7 @@ class ReleaseRequest(Value):
         origin: why it was withheld.
         destinations: `host`, and names of remote models that would get it as context of a later step.
         host: the name of the host.
+        root: as in `CallRequest`.
     """
 
     kind: Literal["release"] = "release"
@@ -90,6 +97,7 @@ class ReleaseRequest(Value):
     origin: tuple[str, ...]
     destinations: tuple[str, ...]
     host: str
+    root: str = ""
 
 
 Request = Annotated[CallRequest | ReleaseRequest, Field(discriminator="kind")]

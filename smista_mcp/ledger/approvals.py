@@ -62,6 +62,11 @@ class StoredApproval(NamedTuple):
     state: State
 
     @property
+    def holds(self) -> bool:
+        """Whether something may still be done because of a yes; a text may be let go as often as its yes holds."""
+        return self.state == "granted" or (self.state == "used" and isinstance(self.request, ReleaseRequest))
+
+    @property
     def session(self) -> bool:
         return any(event.event == "granted" and event.session for event in self.events)
 
@@ -126,10 +131,6 @@ class ApprovalBook:
         """Everything that was ever asked for, oldest first, as it stands now."""
         with reading(self._folder, self._busy_s) as db:
             return tuple(_read(db, now, "ORDER BY at"))
-
-    def open_requests(self, now: datetime) -> tuple[StoredApproval, ...]:
-        """What waits for an answer, oldest first."""
-        return tuple(one for one in self.requests(now) if one.state == "open")
 
     def shown(self, approval_id: str, via: str, now: datetime) -> None:
         """Records that a person has seen a request in full."""
@@ -207,7 +208,7 @@ def _expire(db: sqlite3.Connection, now: datetime) -> None:
         body = ""
         if isinstance(one.request, CallRequest):
             phases = tuple(phase.model_copy(update={"words": ""}) for phase in one.request.phases)
-            body = one.request.model_copy(update={"phases": phases}).model_dump_json()
+            body = one.request.model_copy(update={"phases": phases, "root": ""}).model_dump_json()
         db.execute("UPDATE approval SET body = ?, has_words = 0 WHERE approval_id = ?", (body, one.approval_id))
 
 

@@ -149,10 +149,11 @@ def test_showing_asks_nothing(shell: CommandLine, home: Path, asked: str) -> Non
 
 
 def test_nothing_to_answer_and_unknown_ids(shell: CommandLine, home: Path) -> None:
-    assert shell.run("approve").out.strip() == "nothing waits for an answer"
+    assert shell.run("approve").out.startswith("nothing waits for an answer")
     assert shell.run("approve", "0" * 32).status == 1
     assert shell.run("approve", "no id").status == 1
     assert shell.run("approve", "--for-session").status == 2
+    assert shell.run("approve", "--revoke").status == 2
     assert home.exists()
 
 
@@ -161,6 +162,46 @@ def test_a_session_is_for_what_may_leave_anyway(shell: CommandLine, home: Path, 
     assert (status, "24 hours" in shown, state(home, asked)) == (0, True, "granted")
     for text in ("explain src/a.py", "what is a unit test?"):
         assert shell.run("route", text).status == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--for-session",)])
+def test_a_person_sees_which_workspace_it_is(
+    shell: CommandLine, home: Path, workspace: Path, asked: str, options: tuple[str, ...]
+) -> None:
+    elsewhere = CommandLine(home, home.parent)
+    assert str(workspace) in elsewhere.run("approve").out
+    shown, _ = answered(elsewhere, b"approve", asked, *options)
+    assert shown.count(str(workspace)) == 1 + len(options)
+    assert state(home, asked) == "granted"
+
+
+@pytest.mark.parametrize("options", [(), ("--for-session",)])
+def test_a_yes_is_taken_back(shell: CommandLine, home: Path, asked: str, options: tuple[str, ...]) -> None:
+    task = ("explain src/a.py", "--path", "src/a.py")
+    answered(shell, b"approve", asked, *options)
+    assert "granted" in shell.run("approve").out
+    assert "--revoke" in answered(shell, b"", asked)[0]
+    assert shell.run("route", *task).status == 0
+    assert shell.run("approve", asked[:8], "--revoke").status == 0
+    assert (state(home, asked), shell.run("route", *task).status) == ("refused", 1)
+    assert (shell.run("approve", asked, "--revoke").status, shell.run("approve", "--json").json) == (1, [])
+    assert ApprovalBook.open(home / "state").stored(asked, datetime.now(UTC)).events[-1].via == "command line"
+
+
+def test_an_agent_may_take_a_yes_back(home: Path, workspace: Path, shell: CommandLine, asked: str) -> None:
+    answered(shell, b"approve", asked)
+    assert AgentShell(home, workspace, "CLAUDECODE").run("approve", asked, "--revoke").status == 0
+    assert state(home, asked) == "refused"
+
+
+def test_a_refusal_says_that_another_yes_covers_the_same(shell: CommandLine, home: Path, asked: str) -> None:
+    other = shell.run("dispatch", "what is a unit test?", "--json").json["approval_id"]
+    answered(shell, b"approve", asked, "--for-session")
+    shown, _ = answered(shell, b"refuse", other)
+    assert (state(home, other), f"--revoke {asked[:8]}" in shown) == ("refused", True)
+    assert shell.run("route", "what is a unit test?").status == 0
+    shell.run("approve", asked, "--revoke")
+    assert shell.run("route", "what is a unit test?").status == 1
 
 
 def test_a_release_has_no_session(shell: CommandLine, withheld: dict[str, Any]) -> None:
