@@ -159,20 +159,6 @@ class Consents:
         hashes = {one.piece.sha256: keyed_hash(key, one.piece.sha256) for one in kept.values()}
         return Releases({sha256: known[keyed] for sha256, keyed in hashes.items() if keyed in known})
 
-    def note_deliveries(self, phases: Sequence[DispatchedPhase], ids: set[str]) -> None:
-        """Records with the trace that released texts were handed over, because of which yes."""
-        traces = {phase.phase: phase.trace_id for phase in phases if phase.released}
-        if not traces:
-            return
-        try:
-            book = self.book()
-            for given in ids:
-                request = book.stored(given, utc_now()).request
-                if isinstance(request, ReleaseRequest) and request.phase in traces:
-                    book.use(given, traces[request.phase], utc_now())
-        except (StateUnavailable, NotFound):
-            return  # the yes itself is recorded with its time, and with what it is for
-
     # --------------------------------------------------------------------------------------------------- answering
 
     def stored(self, given: str) -> StoredApproval:

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -12,6 +13,7 @@ from smista_mcp.app.answered import after_refusals
 from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
+from smista_mcp.app.deliveries import note_deliveries
 from smista_mcp.app.outcome import told
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
@@ -126,9 +128,11 @@ class Dispatching:
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
         releases = await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept)
-        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation)
+        look_up = partial(consents.releases, prepared.host.name)
+        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation, look_up)
         phases = await carry_out(tools, work, delivery, job.standing, kept)
-        await anyio.to_thread.run_sync(consents.note_deliveries, phases, job.asked)
+        if prepared.ledger is not None and (key := world.key()):
+            await anyio.to_thread.run_sync(note_deliveries, prepared.ledger, phases, kept, prepared.host.name, key)
         asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
         job.asked = asked.ids
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)

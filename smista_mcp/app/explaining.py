@@ -4,14 +4,23 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from smista_mcp.app.approved import used_approvals
-from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, LabelReport, UsageReport
+from smista_mcp.core.explained import (
+    ApprovalReport,
+    AttemptReport,
+    ExplainAnswer,
+    ExplainedPhase,
+    LabelReport,
+    UsageReport,
+)
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.origins import told
+from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
+from smista_mcp.core.values import Locality
 from smista_mcp.errors import NotFound, PolicyInvalid
 from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision
 
@@ -91,20 +100,36 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
     if book is not None and decision.revision == book.policy.revision:
         rules = judge_rules(book, decision.intent.name, facts.skill, facts.paths, facts.tokens)
     traces = ledger.traces_of(stored)
+    approvals = used_approvals(ledger, [trace.trace_id for trace in traces])
     return ExplainedPhase(
         decision=decision,
         rules=rules,
         changes=changes(decision),
-        attempts=tuple(_attempt(one) for trace in traces for one in trace.attempts),
+        attempts=tuple(_attempt(one, approvals) for trace in traces for one in trace.attempts),
         labels=tuple(
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
         ),
-        approvals=used_approvals(ledger, [trace.trace_id for trace in traces]),
+        approvals=approvals,
     )
 
 
-def _attempt(stored: StoredAttempt) -> AttemptReport:
+def _with_releases(receipt: Receipt, trace_id: str, approvals: Sequence[ApprovalReport]) -> Receipt:
+    """A receipt whose released items say because of which yes they could go."""
+    found = {one.text_hash: one.approval_id for one in approvals if one.trace_id == trace_id and one.text_hash}
+    if not any(item.sha256 in found for item in receipt.sent):
+        return receipt
+    sent = tuple(
+        item.model_copy(update={"reason": f"{item.reason}, released by approval {found[item.sha256]}"})
+        if item.sha256 in found
+        else item
+        for item in receipt.sent
+    )
+    return receipt.model_copy(update={"sent": sent})
+
+
+def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) -> AttemptReport:
+    remote = stored.locality == Locality.REMOTE
     return AttemptReport(
         trace_id=stored.trace_id,
         model=stored.model,
@@ -121,5 +146,5 @@ def _attempt(stored: StoredAttempt) -> AttemptReport:
             reasoning_tokens=stored.usage.reasoning_tokens,
         ),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
-        receipt=stored.receipt,
+        receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
     )

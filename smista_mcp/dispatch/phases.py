@@ -1,6 +1,6 @@
 """The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -47,6 +47,7 @@ class Delivery:
         files: where withheld answers are kept.
         releases: texts that a person has let go.
         conversation: where answers are taken down for later steps and calls; None where they are not.
+        look_up: what people have let go of the answers so far; None where it cannot have become more.
     """
 
     host: HostFacts
@@ -54,6 +55,7 @@ class Delivery:
     files: AnswerFiles
     releases: Releases = field(default_factory=Releases)
     conversation: Conversation | None = None
+    look_up: Callable[[Mapping[int, Done]], Releases] | None = None
 
     @property
     def shows_restricted(self) -> bool:
@@ -242,6 +244,9 @@ class _Run:
         before = [self._kept[d].hold for d in phase.depends_on]
         hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=bool(secrets))
         self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
+        if answer.label and delivery.look_up is not None:  # somebody may have let this very text go before
+            found = await anyio.to_thread.run_sync(delivery.look_up, self._kept)
+            self._delivery = replace(delivery, releases=found)
         return self._shown(self._kept[phase.index])
 
     def _shown(self, done: Done) -> DispatchedPhase:

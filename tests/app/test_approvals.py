@@ -313,6 +313,33 @@ async def test_a_released_text_goes_to_the_models_of_the_next_step(bench: Bench,
     rows = reports(app, second)
     assert rows[-1].receipt is not None
     assert [item.path for item in rows[-1].receipt.sent] == ["answer of phase 0"]
+    assert (first.approval_id or "-") in rows[-1].receipt.sent[0].reason
+    (used,) = app.explain(second.phases[1].trace_id).phases[0].approvals
+    assert (used.approval_id, used.kind, used.text_hash) == (
+        first.approval_id,
+        "release",
+        rows[-1].receipt.sent[0].sha256,
+    )
+
+
+@pytest.mark.parametrize("known", ["granted", "used"])
+async def test_a_text_that_was_let_go_before_is_shown_without_a_question(
+    bench: Bench, secret: Path, known: str
+) -> None:
+    async with serving(Reply((CANARY,)), Reply((CANARY,))) as local:
+        policy = default("ollama/m") + ollama(local.root)
+        app = bench.app(policy)
+        async with app.running():
+            first = await app.dispatch(SECRET)
+            yes(app, first)
+            if known == "used":
+                assert only(await app.dispatch(SECRET)).answer == CANARY
+        later = bench.app(policy)
+        async with later.running():
+            second = await later.dispatch(SECRET)
+    assert (only(second).answer, only(second).released, second.approval_id, second.next) == (CANARY, True, None, None)
+    (used,) = app.explain(only(second).trace_id).phases[0].approvals
+    assert (used.approval_id, len(local.heard)) == (first.approval_id, 2)
 
 
 async def test_what_comes_from_blocked_paths_is_released_by_nobody(bench: Bench) -> None:
