@@ -196,6 +196,7 @@ class Settlement(NamedTuple):
     Attributes:
         cost: what it cost; None where that is not known.
         resolved_model: the name that the server says it used, where it said one.
+        unsent: whether not a byte of the request was written; the receipt then says so.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -204,6 +205,7 @@ class Settlement(NamedTuple):
     usage: TokenCounts = TokenCounts()
     cost: Decimal | None = None
     resolved_model: str | None = None
+    unsent: bool = False
 
 
 class SpendingLimit(NamedTuple):
