@@ -28,12 +28,14 @@ class Asked:
         call_id: the id under which somebody can let the rest of the call go on; None where nothing waits.
         call: what was asked there.
         releases: phase -> id under which its answer can be released.
+        held: phase -> why nobody can release its answer.
         refused: why nobody can be asked, where that is so.
     """
 
     call_id: str | None = None
     call: CallRequest | None = None
     releases: Mapping[int, str] | None = None
+    held: Mapping[int, str] | None = None
     refused: str = ""
 
     @property
@@ -87,7 +89,20 @@ class Consents:
             call_id,
             prepared.asked.request if call_id and prepared.asked else None,
             {index: given for index, given in releases.items() if given is not None},
+            {place: self._held(prepared, kept[place]) for place, given in releases.items() if given is None},
         )
+
+    def _held(self, prepared: Prepared, done: Done) -> str:
+        """Why nobody can release an answer, and what a person can do about it."""
+        if done.phase.withheld is not None and done.phase.withheld.reason:
+            return (
+                f"{done.hold.all}; a false alarm is lifted by its fingerprint in `[secrets] allow` of their own policy"
+            )
+        if done.hold.all:
+            return done.hold.all
+        if self.host_is_locked_out(prepared):
+            return "the organisation's policy keeps such answers in files"
+        return "this installation has no key by which its text could be known again"
 
     def _release(
         self,

@@ -16,13 +16,13 @@ from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.origins import told
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.routing import Routed, matched_paths, required_tokens
+from smista_mcp.core.routing import Routed, asking_is_fixed, matched_paths, required_tokens
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Locality
-from smista_mcp.errors import NotFound, PolicyInvalid
-from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision
+from smista_mcp.errors import Code, NotFound, PolicyInvalid
+from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision, StoredTrace
 
 
 def explained(
@@ -36,7 +36,8 @@ def explained(
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
-        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changes(one.decision)))
+        changed = changes(one.decision, fixed=asking_is_fixed(book.policy))
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed))
     return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
@@ -104,7 +105,7 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
     return ExplainedPhase(
         decision=decision,
         rules=rules,
-        changes=changes(decision),
+        changes=changes(decision, _failed(traces), fixed=book is not None and asking_is_fixed(book.policy)),
         attempts=tuple(_attempt(one, approvals) for trace in traces for one in trace.attempts),
         labels=tuple(
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
@@ -112,6 +113,17 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         ),
         approvals=approvals,
     )
+
+
+def _failed(traces: Sequence[StoredTrace]) -> tuple[Code, ...]:
+    """With what the attempts of the last trace ended, where none of them completed."""
+    attempts = traces[-1].attempts if traces else ()
+    if any(one.status in ("completed", "running") for one in attempts):
+        return ()
+    return tuple(Code(one.code) for one in attempts if one.code in _CODES)
+
+
+_CODES = frozenset(map(str, Code))
 
 
 def _with_releases(receipt: Receipt, trace_id: str, approvals: Sequence[ApprovalReport]) -> Receipt:

@@ -6,6 +6,8 @@ from smista_mcp.app.consents import Asked
 from smista_mcp.core.asked import cost_words, phase_words
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld, overall
 from smista_mcp.core.redaction import redacted
+from smista_mcp.core.remedies import remedy
+from smista_mcp.errors import Code
 
 MADE_FROM_RESTRICTED = "was made from restricted content"
 _SHORT = 8
@@ -22,7 +24,7 @@ def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: 
         notices: what a person should know of the policy in force.
     """
     releases = asked.releases or {}
-    shown = tuple(_shown(phase, releases.get(phase.phase)) for phase in phases)
+    shown = tuple(_shown(phase, releases.get(phase.phase), (asked.held or {}).get(phase.phase)) for phase in phases)
     status = overall(shown)
     codes = [phase.code for phase in shown if phase.status == status and phase.code]
     traces = [phase.trace_id for phase in shown if phase.trace_id]
@@ -38,10 +40,11 @@ def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: 
     )
 
 
-def _shown(phase: DispatchedPhase, release_id: str | None) -> DispatchedPhase:
+def _shown(phase: DispatchedPhase, release_id: str | None, held: str | None) -> DispatchedPhase:
     changed: dict[str, object] = {"detail": redacted(phase.detail)}
     if phase.withheld is not None:
-        changed["withheld"] = phase.withheld.model_copy(update={"approval_id": release_id})
+        why = {} if held is None else {"held": held}
+        changed["withheld"] = phase.withheld.model_copy(update={"approval_id": release_id, **why})
     return phase.model_copy(update=changed)
 
 
@@ -68,7 +71,10 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
         return f"{name} needs a person: {phase.detail}"
     if phase.withheld is not None:
         return _withheld(name, phase.withheld, job_id)
-    return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
+    if phase.status not in ("failed", "refused"):
+        return None
+    instead = "" if phase.code is Code.APPROVAL_REQUIRED else remedy(phase.code)  # a person said no: that stands
+    return f"{name}, {phase.code}: {instead}" if instead else f"{name}: {phase.detail}"
 
 
 def _withheld(name: str, kept: Withheld, job_id: str) -> str:

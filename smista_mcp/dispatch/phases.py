@@ -13,6 +13,7 @@ from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
 from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.routing import Routed
+from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
@@ -204,8 +205,8 @@ class _Run:
     ) -> DispatchedPhase:
         routed, host = work.routed, self._delivery.host
         model = candidate.facts.ref.model if candidate else routed.host_model or CURRENT
-        told = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
-        return outcomes.handed_over(routed, told, failures, work.trace_id)
+        handed = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
+        return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
     async def _open_trace(self, routed: Routed) -> str | None:
         ledger, decision_id = self._tools.ledger, routed.decision.decision_id
@@ -238,7 +239,8 @@ class _Run:
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label == "restricted" and not delivery.shows_restricted:
             try:
-                done = outcomes.in_a_file(done, await anyio.to_thread.run_sync(delivery.files.keep, answer.text))
+                kept = await anyio.to_thread.run_sync(delivery.files.keep, answer.text)
+                done = outcomes.in_a_file(done, kept.model_copy(update={"reason": told(secrets) if secrets else ""}))
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
         before = [self._kept[d].hold for d in phase.depends_on]

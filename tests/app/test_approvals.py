@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 from model_server import Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
+from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app import App, Caller
 from smista_mcp.app.consents import Consents
@@ -363,6 +363,18 @@ async def test_a_text_with_a_secret_in_it_is_released_by_nobody(bench: Bench, se
     phase = only(answer)
     assert phase.withheld is not None
     assert (phase.withheld.approval_id, answer.approval_id) == (None, None)
+    assert "github_token-" in phase.withheld.reason
+    assert "[secrets] allow" in phase.withheld.held
+    assert token not in answer.model_dump_json()
+
+
+async def test_a_secret_that_a_remote_model_writes_is_not_said_to_come_from_restricted_files(bench: Bench) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    async with serving(Reply((f"use {token}",))) as remote:
+        answer = await done(bench.app(default(A) + compat("a", remote.v1) + ALLOWED), ASK)
+    phase = only(answer)
+    assert (phase.code, phase.withheld is not None) == (Code.ANSWER_WITHHELD, True)
+    assert ("github_token-" in (answer.next or ""), "restricted content" in (answer.next or "")) == (True, False)
 
 
 async def test_a_binding_rule_keeps_a_text_from_models_whatever_a_person_says(bench: Bench, secret: Path) -> None:
@@ -405,7 +417,22 @@ async def test_an_organisation_that_says_file_keeps_it_from_the_host(bench: Benc
         app = bench.app(default("ollama/m") + ollama(local.root), SMISTA_ORG_POLICY=str(org))
         async with app.running():
             answer = await app.dispatch(SECRET)
-    assert answer.approval_id is None
+    kept = only(answer).withheld
+    assert (answer.approval_id, kept is not None and "organisation" in kept.held) == (None, True)
+
+
+async def test_who_cannot_change_the_mode_is_not_told_to(bench: Bench) -> None:
+    org = bench.home / "org.toml"
+    org.write_text('[privacy.remote]\nmode = "ask"\n', encoding="utf-8")
+    org.chmod(0o600)
+    async with serving() as remote:
+        policy = default(A) + compat("a", remote.v1)
+        free, bound = bench.app(policy), bench.app(policy, SMISTA_ORG_POLICY=str(org))
+        told = [(await done(app, ASK)).next or "" for app in (free, bound)]
+        changed = [app.explain(task=ASK).phases[0].changes[0] for app in (free, bound)]
+    for words in (told, changed):
+        assert ['mode = "allow"' in text for text in words] == [True, False]
+        assert "organisation" in words[1]
 
 
 async def test_where_nothing_can_be_kept_nobody_is_asked(bench: Bench) -> None:
