@@ -228,12 +228,16 @@ class Consents:
                 data = file.read(MOST_TEXT + 1)
         except OSError as error:
             raise StateUnavailable(
-                f"the answer `{request.file}` cannot be read: {error.strerror}", fix="dispatch the task again"
+                f"the answer `{request.file}` cannot be read: {error.strerror}",
+                fix="dispatch the task again",
+                code=Code.ANSWER_WITHHELD,
             ) from None
         key = self._world.key()
         if not key or keyed_hash(key, hashlib.sha256(data).hexdigest()) != request.text_hash:
             raise StateUnavailable(
-                f"`{request.file}` is not the text that the model wrote", fix="dispatch the task again"
+                f"`{request.file}` is not the text that the model wrote",
+                fix="dispatch the task again",
+                code=Code.ANSWER_WITHHELD,
             )
         return data.decode("utf-8", "replace")
 

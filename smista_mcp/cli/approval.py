@@ -15,7 +15,7 @@ from smista_mcp.core.asked import (
     cost_words,
     destination_words,
 )
-from smista_mcp.errors import Code, InvalidTask, NotFound, SmistaError
+from smista_mcp.errors import Code, InvalidTask, NotFound, SmistaError, StateUnavailable
 from smista_mcp.ledger.approvals import StoredApproval
 
 YES, NOT = "approve", "refuse"
@@ -97,7 +97,13 @@ def _asked(one: StoredApproval, consents: Consents, *, session: bool) -> int:
         return DONE if one.state == "granted" else NO
     if session:
         check_session(one)
-    put(*lines(one, consents))
+    try:
+        shown = list(lines(one, consents))
+    except StateUnavailable as error:  # what nobody can be shown, nobody can be asked about
+        if error.code is Code.ANSWER_WITHHELD:
+            consents.refuse(one.approval_id, "its text is gone")
+        raise
+    put(*shown)
     said = ask(one, consents, session=session)
     put({True: "approved", False: "refused", None: "nothing was approved"}[said])
     return DONE if said else NO
@@ -126,9 +132,8 @@ def ask(one: StoredApproval, consents: Consents, *, session: bool = False) -> bo
             f"For 24 hours, whatever the workspace {_root(one.request)} may send to a remote model at all may go to"
             f" {', '.join(map(one_line, one.request.marks))} without another question.",
         )
-    word = typed_word(
-        f"Type `{YES}` to let exactly this happen{' for the session' if session else ' once'}, `{NOT}` to end it:"
-    )
+    what = "say yes to all of that for 24 hours" if session else "let exactly this happen once"
+    word = typed_word(f"Type `{YES}` to {what}, `{NOT}` to end it:")
     if word == YES:
         consents.grant(one.approval_id, "terminal", session=session)
         return True
@@ -137,6 +142,7 @@ def ask(one: StoredApproval, consents: Consents, *, session: bool = False) -> bo
         for said in _still_covered(one, consents):
             note(said)
         return False
+    note(f"`{word}` is neither `{YES}` nor `{NOT}`, so nothing was answered: it still waits")
     return None
 
 
@@ -170,7 +176,7 @@ def _root(request: CallRequest | ReleaseRequest) -> str:
 
 
 def _phase(phase: AskedPhase) -> Iterator[str]:
-    yield f"\n== step {phase.phase}: {one_line(phase.intent)} =="
+    yield f"\n== phase {phase.phase}: {one_line(phase.intent)} =="
     yield "the words:"
     yield from (f"  | {content(line)}" for line in phase.words.split("\n"))
     yield f"why:   {'; '.join(_NEEDS[need] for need in phase.needs)}"
@@ -181,7 +187,7 @@ def _phase(phase: AskedPhase) -> Iterator[str]:
             f"{'to:   ' if place == 0 else 'then: '} {one_line(one.resolved)} at {one_line(one.address)}"
             f" [{one.locality}], {cost}{when}"
         )
-    yield f"sent:  the words{''.join(f', the answer of step {number}' for number in phase.follows)}"
+    yield f"sent:  the words{''.join(f', the answer of phase {number}' for number in phase.follows)}"
     for item in phase.items:
         yield f"  + {one_line(item.path)}, {item.tokens} tokens"
     for item in phase.stays:
@@ -189,7 +195,7 @@ def _phase(phase: AskedPhase) -> Iterator[str]:
 
 
 def _release(request: ReleaseRequest, consents: Consents) -> Iterator[str]:
-    yield f"the answer of step {request.phase} ({one_line(request.intent)}, {one_line(request.model or 'a model')})"
+    yield f"the answer of phase {request.phase} ({one_line(request.intent)}, {one_line(request.model or 'a model')})"
     yield f"lies in {one_line(request.file)}, {request.bytes} bytes"
     yield from (f"made from: {one_line(reason)}" for reason in request.origin)
     yield f"would go {one_line(destination_words(request))}"

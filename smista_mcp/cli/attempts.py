@@ -70,7 +70,7 @@ def _stayed(attempt: AttemptReport) -> str:
     if attempt.code in _STOPPED:
         return ", stopped before it left this machine"
     if attempt.receipt is not None and not attempt.receipt.departed:
-        return ", no connection: nothing was sent"
+        return ", no connection came about"
     return ", nothing left this machine" if attempt.locality == Locality.LOCAL else ""
 
 

@@ -108,7 +108,10 @@ def golden_view(decision: Decision) -> str:
     words = f" ({', '.join(intent.evidence)})" if intent.evidence else ""
     lines = [
         ("detected task", f"{intent.name} [{intent.source}, {intent.confidence} confidence]{words}"),
-        ("status", f"{decision.status}" + (f" ({decision.code})" if decision.code else "")),
+        (
+            "status",
+            f"{decision.status}" + (f" ({decision.code})" if decision.code not in (None, decision.status) else ""),
+        ),
         ("selected model", _model_line(decision)),
         ("matched rule", _rule_line(decision)),
         ("why", decision.reason),

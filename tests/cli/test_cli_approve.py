@@ -218,7 +218,32 @@ def test_a_release_shows_the_whole_text_and_where_it_goes(
     assert "  | \\x1b[2Jend of the text" in shown
     assert "\x1b[2J" not in shown
     assert "\u202e" not in shown
-    assert ("to the host" in shown, withheld["phases"][0]["withheld"]["path"] in shown) == (True, True)
+    assert ("to whatever program called" in shown, withheld["phases"][0]["withheld"]["path"] in shown) == (True, True)
+
+
+@pytest.mark.parametrize("agent", [False, True])
+def test_a_person_and_an_agent_are_told_different_things(
+    shell: CommandLine, home: Path, workspace: Path, withheld: dict[str, Any], *, agent: bool
+) -> None:
+    command = AgentShell(home, workspace, "CLAUDECODE") if agent else shell
+    with on_terminal(command, "dispatch", "explain .env") as (process, ours):
+        shown = read_until(ours, b"\0").decode()
+        assert process.wait() == 0
+    assert ("do not open it" in shown, "cat " in shown) == (agent, not agent)
+    assert "job_id" not in shown
+    assert CANARY not in shown
+    assert "job_id" not in withheld["next"]
+
+
+@pytest.mark.parametrize("agent", [False, True])
+def test_what_waits_names_a_way_that_works_here(
+    shell: CommandLine, home: Path, workspace: Path, asked: str, *, agent: bool
+) -> None:
+    command = AgentShell(home, workspace, "CLAUDECODE") if agent else shell
+    told = command.run("dispatch", "explain src/a.py", "--path", "src/a.py", "--json").json
+    assert ("job_id" in told["next"], asked[:8] in told["next"]) == (False, True)
+    answered(shell, b"approve", asked)
+    assert command.run("dispatch", "explain src/a.py", "--path", "src/a.py").status == 0
 
 
 def test_a_text_that_is_no_longer_the_same_is_not_released(
@@ -226,7 +251,8 @@ def test_a_text_that_is_no_longer_the_same_is_not_released(
 ) -> None:
     Path(withheld["phases"][0]["withheld"]["path"]).write_text("harmless", encoding="utf-8")
     shown, status = answered(shell, b"approve", withheld["approval_id"])
-    assert (status, QUESTION.decode() in shown, state(home, withheld["approval_id"])) == (1, False, "open")
+    assert (status, QUESTION.decode() in shown, state(home, withheld["approval_id"])) == (1, False, "refused")
+    assert ("answer_withheld" in shown, shell.run("approve", "--json").json) == (True, [])
 
 
 @pytest.mark.parametrize(("word", "status"), [(b"approve", 0), (b"y", 1)])
@@ -240,6 +266,7 @@ def test_dispatch_on_a_terminal_shows_it_and_asks_for_the_word(
         rest = read_until(ours, b"\0")
         assert process.wait() == status
     assert b"  | explain src/a.py" in shown
+    assert (b"still waits" in rest) == (status == 1)
     assert (CANARY.encode() in rest, ollama.heard.is_set()) == (status == 0, status == 0)
     assert state(home, asked) == ("used" if status == 0 else "open")
 
