@@ -130,7 +130,12 @@ class Consents:
             root=self._root(),
         )
         return book.request(
-            release_key(request, key), request, workspace=prepared.workspace, host=prepared.host.name, now=utc_now()
+            release_key(request, key),
+            request,
+            workspace=prepared.workspace,
+            host=prepared.host.name,
+            now=utc_now(),
+            trace_id=phase.trace_id,
         )
 
     def _root(self) -> str:

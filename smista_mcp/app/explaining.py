@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from smista_mcp.app.approved import used_approvals
+from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
 from smista_mcp.core.explained import (
     ApprovalReport,
     AttemptReport,
@@ -56,7 +56,7 @@ def explain_stored(ledger: Ledger, book: Rulebook | PolicyInvalid, ids: Sequence
     Args:
         ledger: where they stand.
         book: the policy in force, or why there is none.
-        ids: of decisions or of traces.
+        ids: of decisions, of traces, or of approvals because of which or for which something was done.
 
     Raises:
         NotFound: nothing is recorded under one of them.
@@ -87,11 +87,21 @@ def _found(ledger: Ledger, given: str) -> StoredDecision:
     try:
         trace = ledger.trace(given)
     except NotFound as no_trace:
+        approved = _traces_of_approval(ledger, given)
+        if approved:
+            return _found(ledger, approved[0])
         both = f"{why.message}; {no_trace.message}" if why.message != no_trace.message else why.message
         raise NotFound(both, fix=why.fix) from None
     if trace.decision is None:
         raise NotFound(f"the decision of trace `{trace.trace_id}` could not be recorded when it was made")
     return trace.decision
+
+
+def _traces_of_approval(ledger: Ledger, given: str) -> tuple[str, ...]:
+    try:
+        return traces_of(ledger, given)
+    except NotFound:
+        return ()
 
 
 def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
@@ -112,6 +122,7 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
         ),
         approvals=approvals,
+        withheld=withheld_answers(ledger, [trace.trace_id for trace in traces]),
     )
 
 

@@ -32,7 +32,7 @@ class StoredEvent(NamedTuple):
 
     Attributes:
         via: through what: `terminal`, `form of HOST`, `dispatch`.
-        trace_id: of a `used`, what was done with the yes.
+        trace_id: of a `used`, what was done with the yes; of a `requested`, what made the text that it is about.
         session: of a `granted`, whether it holds for the session.
     """
 
@@ -99,6 +99,7 @@ class ApprovalBook:
         workspace: str | None,
         host: str,
         now: datetime,
+        trace_id: str | None = None,
     ) -> str:
         """Records what a person has to be asked, and returns its id.
 
@@ -109,13 +110,15 @@ class ApprovalBook:
             _expire(db, now)
             for one in _read(db, now, "WHERE key = ? ORDER BY at DESC", (key,)):
                 if one.state in ("open", "granted") and one.workspace == workspace:
+                    if trace_id is not None and all(event.trace_id != trace_id for event in one.events):
+                        _note(db, one.approval_id, _Note("requested", "dispatch", now, trace_id))
                     return one.approval_id
             approval_id = os.urandom(16).hex()
             db.execute(
                 f"INSERT INTO approval ({_COLUMNS}, has_words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own columns
                 (approval_id, key, asked.kind, workspace, host, timestamp(now), body, int(asked.kind == "call")),
             )
-            _note(db, approval_id, _Note("requested", "dispatch", now))
+            _note(db, approval_id, _Note("requested", "dispatch", now, trace_id))
         return approval_id
 
     def stored(self, given: str, now: datetime) -> StoredApproval:
@@ -189,7 +192,7 @@ class ApprovalBook:
         return True
 
     def of_traces(self, trace_ids: Iterable[str], now: datetime) -> tuple[StoredApproval, ...]:
-        """The approvals that were used for these traces."""
+        """The approvals that were used for these traces, or asked for because of them."""
         with reading(self._folder, self._busy_s) as db:
             found: dict[str, StoredApproval] = {}
             for trace_id in trace_ids:

@@ -263,6 +263,9 @@ async def test_a_released_text_reaches_the_host_marked_and_is_recorded(bench: Be
             assert isinstance(request, ReleaseRequest)
             assert (consents.text_of(request), request.destinations) == (f"it says {CANARY}", ("host",))
             assert CANARY not in request.model_dump_json()
+            for known in (phase.trace_id, first.approval_id):
+                (kept,) = app.explain(known).phases[0].withheld
+                assert (kept.path, kept.approval_id, kept.state) == (phase.withheld.path, first.approval_id, "open")
             yes(app, first)
             second = await app.dispatch(SECRET)
             again = await app.join(first.job_id or "")
