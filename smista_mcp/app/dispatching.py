@@ -127,6 +127,7 @@ class Dispatching:
             for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
+        await anyio.to_thread.run_sync(files.forget, utc_now().timestamp())
         releases = await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept)
         look_up = partial(consents.releases, prepared.host.name)
         delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation, look_up)

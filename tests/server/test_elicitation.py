@@ -271,7 +271,7 @@ async def test_a_declined_answer_stays_in_its_file(bench: Bench, mode: Mode) -> 
     phase = answer["phases"][0]
     assert (answer["status"], answer["code"], phase["answer"]) == ("completed", "answer_withheld", None)
     assert CANARY not in str(answer)
-    assert (len(user.asked), Path(phase["withheld"]["path"]).read_text(encoding="utf-8")) == (1, CANARY)
+    assert (len(user.asked), Path(phase["withheld"]["path"]).read_text(encoding="utf-8")) == (1, f"{CANARY}\n")
 
 
 @pytest.mark.parametrize(("told", "seen"), [("file", False), ("return", True)])
