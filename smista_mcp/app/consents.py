@@ -7,9 +7,18 @@ from pathlib import Path
 from smista_mcp.app.preparing import Prepared
 from smista_mcp.app.world import World, utc_now
 from smista_mcp.core.approval import HOST_DESTINATION
-from smista_mcp.core.asked import AskedCall, CallRequest, ReleaseRequest, covering, question, release_key
+from smista_mcp.core.asked import (
+    AskedCall,
+    CallRequest,
+    ReleaseRequest,
+    covering,
+    destination_of,
+    question,
+    release_key,
+)
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.modelref import HOST
+from smista_mcp.core.routing import Routed
 from smista_mcp.core.values import Layer, Locality
 from smista_mcp.dispatch.payloads import keyed_hash
 from smista_mcp.dispatch.releases import Done, Releases
@@ -124,7 +133,7 @@ class Consents:
             file=phase.withheld.path,
             bytes=phase.withheld.bytes,
             text_hash=keyed_hash(key, done.piece.sha256),
-            origin=tuple(routed.floor.reasons or dict.fromkeys(routed.floor.withheld.values()))[:20],
+            origin=_origin(routed, kept)[:20],
             destinations=destinations,
             host=prepared.host.name,
             root=self._root(),
@@ -147,6 +156,7 @@ class Consents:
         """To whom a person may let an answer go: the host, and remote models of the steps that wait for it."""
         if done.hold.all:
             return ()
+        providers = prepared.book.policy.providers
         found = [] if self.host_is_locked_out(prepared) else [HOST_DESTINATION]
         if done.hold.models:
             return tuple(found)
@@ -154,7 +164,7 @@ class Consents:
         for routed in prepared.routed:
             if routed.phase.index in kept_back and phase.phase in routed.phase.depends_on:
                 found += [
-                    one.resolved
+                    destination_of(one, providers)
                     for one in routed.candidates
                     if one.locality is Locality.REMOTE and one.provider != HOST
                 ]
@@ -167,17 +177,21 @@ class Consents:
         origin = policy.provenance.get("privacy.host_answers")
         return policy.host_answers == "file" and origin is not None and origin.layer is Layer.ORGANISATION
 
-    def releases(self, host: str, kept: Mapping[int, Done]) -> Releases:
-        """What people have let go of the answers that a job keeps; nothing where that cannot be read."""
+    def releases(self, prepared: Prepared, kept: Mapping[int, Done]) -> Releases:
+        """What people have let go of the answers that a job keeps, and the organisation does not keep from the host.
+
+        Nothing where that cannot be read.
+        """
         key = self._world.key()
         if not kept or not key:
             return Releases()
         try:
-            known = self.book().released(host, utc_now())
+            known = self.book().released(prepared.host.name, utc_now())
         except StateUnavailable:
             return Releases()
         hashes = {one.piece.sha256: keyed_hash(key, one.piece.sha256) for one in kept.values()}
-        return Releases({sha256: known[keyed] for sha256, keyed in hashes.items() if keyed in known})
+        locked = frozenset({HOST_DESTINATION}) if self.host_is_locked_out(prepared) else frozenset[str]()
+        return Releases({sha256: known[keyed] - locked for sha256, keyed in hashes.items() if keyed in known})
 
     # --------------------------------------------------------------------------------------------------- answering
 
@@ -269,3 +283,10 @@ class Consents:
             return any(book.stored(given, now).state == "granted" for given in ids)
         except (StateUnavailable, NotFound):
             return False
+
+
+def _origin(routed: Routed, kept: Mapping[int, Done]) -> tuple[str, ...]:
+    """Why the answer of a phase is withheld, as far as that was known before the phase began."""
+    least = routed.floor
+    found = least.reasons or tuple(dict.fromkeys(least.withheld.values()))
+    return found or tuple(kept[place].piece.path for place in routed.phase.depends_on if place in kept)

@@ -10,6 +10,7 @@ from smista_mcp.core.remedies import remedy
 from smista_mcp.errors import Code
 
 MADE_FROM_RESTRICTED = "was made from restricted content"
+_CHANGED = "the policy has changed since this was answered: dispatch the task again to have it judged anew"
 _SHORT = 8
 """Characters of an id that `smista-mcp approve` needs."""
 
@@ -38,6 +39,21 @@ def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: 
         trace_id=traces[0] if traces else None,
         notices=notices,
     )
+
+
+def has_labels(answer: DispatchAnswer) -> bool:
+    """Whether a text of the answer is labelled."""
+    return any(phase.label is not None and phase.answer is not None for phase in answer.phases)
+
+
+def without_labelled(answer: DispatchAnswer) -> DispatchAnswer:
+    """The answer without the texts that are labelled: what let them be shown may hold no longer."""
+    changed = {"answer": None, "patch": None, "released": False, "code": Code.ANSWER_WITHHELD, "detail": _CHANGED}
+    phases = tuple(
+        phase.model_copy(update=changed) if phase.label is not None and phase.answer is not None else phase
+        for phase in answer.phases
+    )
+    return answer.model_copy(update={"phases": phases})
 
 
 def _shown(phase: DispatchedPhase, release_id: str | None, held: str | None) -> DispatchedPhase:

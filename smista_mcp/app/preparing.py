@@ -10,6 +10,7 @@ from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps
+from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.redaction import redacted_json
@@ -40,6 +41,7 @@ class Prepared(NamedTuple):
         asked: what a person would be asked before all of it goes on; None where nobody has to be.
         scans: what was searched for secrets so far.
         notices: what a person should know of the policy in force and of the skills that are run.
+        catalog: by which the models were known.
     """
 
     book: Rulebook
@@ -52,6 +54,7 @@ class Prepared(NamedTuple):
     scans: Scans
     notices: tuple[str, ...]
     asked: "AskedCall | None" = None
+    catalog: Catalog | None = None
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -114,7 +117,8 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
     remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
     notices = (*book.policy.notices, *remarks, *ignoring)
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices, asked)
+    catalog, workspace = snapshot.market.catalog, world.workspace_digest()
+    return Prepared(book, phases, collected, routed, host, ledger, workspace, scans, notices, asked, catalog)
 
 
 def _asks(routed: Routed) -> bool:

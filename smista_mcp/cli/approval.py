@@ -6,7 +6,7 @@ from smista_mcp.app.consents import Consents
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.person import check_is_there
+from smista_mcp.cli.person import check_is_there, is_there
 from smista_mcp.cli.printing import content, note, one_line, put, put_json, put_table, shown_path, typed_word
 from smista_mcp.core.asked import (
     AskedPhase,
@@ -43,7 +43,7 @@ def approve(options: Options) -> int:
         if options.json:
             put_json(_plain(one))
         else:
-            put(*lines(one, consents))
+            put(*lines(one, consents, text=is_there(world.settings.environment)))
         return DONE
     elsewhere = f"run `smista-mcp approve {one.approval_id[:_SHORT]}` in a terminal of your own"
     check_is_there(world.settings.environment, "approve", elsewhere)
@@ -146,8 +146,13 @@ def ask(one: StoredApproval, consents: Consents, *, session: bool = False) -> bo
     return None
 
 
-def lines(one: StoredApproval, consents: Consents) -> Iterator[str]:
+def lines(one: StoredApproval, consents: Consents, *, text: bool = True) -> Iterator[str]:
     """A request in full, fit for a terminal.
+
+    Args:
+        one: the request.
+        consents: where the text of a release is found.
+        text: whether that is shown: what an agent reads in its shell, its provider has.
 
     Raises:
         NotFound: what was asked is no longer kept.
@@ -162,7 +167,7 @@ def lines(one: StoredApproval, consents: Consents) -> Iterator[str]:
                 yield from _phase(phase)
             yield f"{cost_words(request.most)}."
         case ReleaseRequest() as request:
-            yield from _release(request, consents)
+            yield from _release(request, consents if text else None)
         case None:
             raise NotFound("what was asked is no longer kept", fix="dispatch the task again; it asks anew")
     for event in one.events:
@@ -194,11 +199,14 @@ def _phase(phase: AskedPhase) -> Iterator[str]:
         yield f"  - {one_line(item.path)} stays: {one_line(item.reason)}"
 
 
-def _release(request: ReleaseRequest, consents: Consents) -> Iterator[str]:
+def _release(request: ReleaseRequest, consents: Consents | None) -> Iterator[str]:
     yield f"the answer of phase {request.phase} ({one_line(request.intent)}, {one_line(request.model or 'a model')})"
     yield f"lies in {one_line(request.file)}, {request.bytes} bytes"
     yield from (f"made from: {one_line(reason)}" for reason in request.origin)
     yield f"would go {one_line(destination_words(request))}"
+    if consents is None:
+        yield "the text is shown to a person at a terminal alone"
+        return
     yield "the whole text:"
     yield from (f"  | {content(line)}" for line in consents.text_of(request).split("\n"))
     yield "end of the text"

@@ -135,6 +135,9 @@ def _search(look: Look, asked: Arguments) -> None:
             unread += 1
             continue
         read += reading.size
+        if look.view.remote and (inner := look.sight_of_content(reading)) is not None:
+            look.keep(place.path, inner.reason)  # before anything is looked for: no answer depends on what is in it
+            continue
         found = list(_hits(look, place, reading, asked, look.caps.hits - count))
         if not found:
             continue
@@ -172,6 +175,8 @@ def _git_diff(look: Look, asked: Arguments) -> None:
             count += 1
         else:
             over += bool(text)
+    if look.view.remote and below is not None and below.kind == "missing" and not count + over:
+        raise Refused(NOT_AVAILABLE)
     if over:
         look.lines.append(f"[the changes of {over} more files do not fit: name one as `path`]")
     elif not count:

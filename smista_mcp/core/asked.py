@@ -84,7 +84,8 @@ class ReleaseRequest(Value):
         file: where the text lies on this machine.
         text_hash: keyed hash of it.
         origin: why it was withheld.
-        destinations: `host`, and names of remote models that would get it as context of a later step.
+        destinations: `host`, and remote models that would get it as context of a later step, as `destination_of` has
+            them.
         host: the name of the host.
         root: as in `CallRequest`.
     """
@@ -201,9 +202,18 @@ def _sent(target: Candidate, step: Step) -> list[int]:
     return [place for place in target.included if not (remote and place in step.withheld)]
 
 
+def destination_of(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
+    """A model as a release names it: with its address, so that another server of that name is another destination."""
+    return f"{target.resolved} at {_address(target, providers)}"
+
+
 def _mark(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
+    return f"{target.provider} {_address(target, providers)}"
+
+
+def _address(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
     spec = providers.get(target.provider)
-    return f"{target.provider} {(spec.base_url if spec else None) or 'customary address'}"
+    return (spec.base_url if spec else None) or "customary address"
 
 
 def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
@@ -227,7 +237,7 @@ def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
             AskedTarget(
                 model=target.written,
                 resolved=target.resolved,
-                address=_mark(target, providers).partition(" ")[2],
+                address=_address(target, providers),
                 locality=target.locality,
                 cost=most,
             )

@@ -254,6 +254,14 @@ def _withheld_by_rules(
     return found
 
 
+def bound_by(
+    guard: Guard, phase: Phase, forms: Sequence[str], tokens: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Names of local_only rules, and lists of only_models, that bind a phase because of paths it is made from."""
+    holding = tuple(_holding(guard, phase, forms, tokens)) if guard.bindings and forms else ()
+    return tuple(placed.rule.name for placed in holding if placed.rule.local_only), _targets(holding)
+
+
 def _dropping(guard: Guard, phase: Phase, forms: Sequence[str], tokens: int) -> str | None:
     for placed in _holding(guard, phase, forms, tokens):
         if placed.rule.paths is not None or placed.rule.languages is not None:

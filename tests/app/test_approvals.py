@@ -307,12 +307,13 @@ async def test_a_released_text_goes_to_the_models_of_the_next_step(bench: Bench,
             assert [phase.status for phase in first.phases] == ["completed", "refused"]
             request = Consents(app.world).stored(first.approval_id or "").request
             assert isinstance(request, ReleaseRequest)
-            assert request.destinations == ("host", A)
+            assert request.destinations == ("host", f"{A} at {remote.v1}")
             yes(app, first)
             second = await app.join(first.job_id or "")
     assert [phase.status for phase in second.phases] == ["completed", "completed"]
     assert (len(local.heard), len(remote.heard), CANARY in remote.heard_text) == (1, 1, True)
-    assert (second.phases[1].answer, second.phases[1].label) == ("a readme", None)
+    made = second.phases[1]
+    assert (made.answer, made.label, made.code) == (None, "restricted", Code.ANSWER_WITHHELD)
     rows = reports(app, second)
     assert rows[-1].receipt is not None
     assert [item.path for item in rows[-1].receipt.sent] == ["answer of phase 0"]

@@ -55,7 +55,7 @@ async def test_a_receipt_is_of_exactly_the_bytes_that_a_remote_server_received(b
     receipt = attempt.receipt
     assert receipt is not None
     check(receipt, heard, remote.v1)
-    assert receipt.body_sha256 == sha256(heard.body)
+    assert receipt.body_sha256 == keyed(bench, heard.body)
     system, words, text, around = parts_of(heard)
     assert words == ASK.text
     assert [(i.path, i.sha256) for i in receipt.sent] == [("src/a.py", sha256(text))]
@@ -87,7 +87,7 @@ async def test_each_request_has_a_receipt_of_its_own(bench: Bench) -> None:
         told = reports(app, await done(app, ASK))
         heard = [*first.heard, *second.heard]
     receipts = [one.receipt for one in told if one.receipt]
-    assert [r.body_sha256 for r in receipts] == [sha256(one.body) for one in heard]
+    assert [r.body_sha256 for r in receipts] == [keyed(bench, one.body) for one in heard]
     assert [r.address for r in receipts] == [first.v1, first.v1, second.v1]
 
 

@@ -148,6 +148,20 @@ def test_showing_asks_nothing(shell: CommandLine, home: Path, asked: str) -> Non
     assert state(home, asked) == "open"
 
 
+def test_the_text_of_a_release_is_shown_to_a_person_alone(
+    shell: CommandLine, home: Path, workspace: Path, withheld: dict[str, Any]
+) -> None:
+    given = withheld["approval_id"]
+    piped = shell.run("approve", given, "--show")
+    assert (piped.status, CANARY in piped.out, "to the host" in piped.out) == (0, False, True)
+    assert CANARY not in shell.run("approve", given, "--json").out
+    for one, seen in ((shell, True), (AgentShell(home, workspace, "CLAUDECODE"), False)):
+        with on_terminal(one, "approve", given, "--show") as (process, ours):
+            shown = read_until(ours, b"\0")
+            assert process.wait() == 0
+        assert ((CANARY.encode() in shown), b"to the host" in shown) == (seen, True)
+
+
 def test_nothing_to_answer_and_unknown_ids(shell: CommandLine, home: Path) -> None:
     assert shell.run("approve").out.startswith("nothing waits for an answer")
     assert shell.run("approve", "0" * 32).status == 1
