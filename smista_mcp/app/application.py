@@ -158,6 +158,10 @@ class App:
         """
         self._at_work().consents.grant(approval_id, via, session=session)
 
+    def refuse(self, approval_id: str, via: str) -> None:
+        """Keeps that a person has said no; as for `grant`."""
+        self._at_work().consents.refuse(approval_id, via)
+
     def call_limit_s(self, caller: Caller) -> float:
         """Seconds that a tool call may take before the caller's host gives up, less what an answer needs."""
         limit = self._world.host(caller.client_name).call_limit_s

@@ -7,7 +7,15 @@ from pathlib import Path
 from smista_mcp.app.preparing import Prepared
 from smista_mcp.app.world import World, utc_now
 from smista_mcp.core.approval import HOST_DESTINATION
-from smista_mcp.core.asked import CallRequest, ReleaseRequest, destination_of, question, release_key
+from smista_mcp.core.asked import (
+    AskedCall,
+    CallRequest,
+    ReleaseRequest,
+    covering,
+    destination_of,
+    question,
+    release_key,
+)
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.routing import Routed
@@ -29,12 +37,14 @@ class Asked:
         call_id: the id under which somebody can let the rest of the call go on; None where nothing waits.
         call: what was asked there.
         releases: phase -> id under which its answer can be released.
+        held: phase -> why nobody can release its answer.
         refused: why nobody can be asked, where that is so.
     """
 
     call_id: str | None = None
     call: CallRequest | None = None
     releases: Mapping[int, str] | None = None
+    held: Mapping[int, str] | None = None
     refused: str = ""
 
     @property
@@ -76,7 +86,7 @@ class Consents:
             if waits and prepared.asked is not None:
                 call_id = book.request(
                     prepared.asked.key,
-                    prepared.asked.request,
+                    prepared.asked.request.model_copy(update={"root": self._root()}),
                     workspace=prepared.workspace,
                     host=prepared.host.name,
                     now=utc_now(),
@@ -88,7 +98,20 @@ class Consents:
             call_id,
             prepared.asked.request if call_id and prepared.asked else None,
             {index: given for index, given in releases.items() if given is not None},
+            {place: self._held(prepared, kept[place]) for place, given in releases.items() if given is None},
         )
+
+    def _held(self, prepared: Prepared, done: Done) -> str:
+        """Why nobody can release an answer, and what a person can do about it."""
+        if done.phase.withheld is not None and done.phase.withheld.reason:
+            return (
+                f"{done.hold.all}; a false alarm is lifted by its fingerprint in `[secrets] allow` of their own policy"
+            )
+        if done.hold.all:
+            return done.hold.all
+        if self.host_is_locked_out(prepared):
+            return "the organisation's policy keeps such answers in files"
+        return "this installation has no key by which its text could be known again"
 
     def _release(
         self,
@@ -113,10 +136,19 @@ class Consents:
             origin=_origin(routed, kept)[:20],
             destinations=destinations,
             host=prepared.host.name,
+            root=self._root(),
         )
         return book.request(
-            release_key(request, key), request, workspace=prepared.workspace, host=prepared.host.name, now=utc_now()
+            release_key(request, key),
+            request,
+            workspace=prepared.workspace,
+            host=prepared.host.name,
+            now=utc_now(),
+            trace_id=phase.trace_id,
         )
+
+    def _root(self) -> str:
+        return str(self._world.settings.workspace or "")
 
     def _destinations(
         self, prepared: Prepared, phase: DispatchedPhase, phases: Sequence[DispatchedPhase], done: Done
@@ -161,20 +193,6 @@ class Consents:
         locked = frozenset({HOST_DESTINATION}) if self.host_is_locked_out(prepared) else frozenset[str]()
         return Releases({sha256: known[keyed] - locked for sha256, keyed in hashes.items() if keyed in known})
 
-    def note_deliveries(self, phases: Sequence[DispatchedPhase], ids: set[str]) -> None:
-        """Records with the trace that released texts were handed over, because of which yes."""
-        traces = {phase.phase: phase.trace_id for phase in phases if phase.released}
-        if not traces:
-            return
-        try:
-            book = self.book()
-            for given in ids:
-                request = book.stored(given, utc_now()).request
-                if isinstance(request, ReleaseRequest) and request.phase in traces:
-                    book.use(given, traces[request.phase], utc_now())
-        except (StateUnavailable, NotFound):
-            return  # the yes itself is recorded with its time, and with what it is for
-
     # --------------------------------------------------------------------------------------------------- answering
 
     def stored(self, given: str) -> StoredApproval:
@@ -186,9 +204,17 @@ class Consents:
         """
         return self.book().stored(given, utc_now())
 
-    def waiting(self) -> tuple[StoredApproval, ...]:
-        """What waits for an answer, oldest first."""
-        return self.book().open_requests(utc_now())
+    def standing(self) -> tuple[StoredApproval, ...]:
+        """What waits for an answer, and every yes that holds, oldest first."""
+        known = self.book().requests(utc_now())
+        return tuple(one for one in known if one.state == "open" or one.holds)
+
+    def covering(self, one: StoredApproval) -> str | None:
+        """The id of another yes that covers what is asked for here; None where there is none."""
+        if not isinstance(one.request, CallRequest):
+            return None
+        held = covering(AskedCall(one.key, one.request), self.book().granted(one.workspace, utc_now()))
+        return None if held is None else held.approval_id
 
     def note_shown(self, given: str, via: str) -> None:
         """Keeps that a person has seen a request in full."""
@@ -200,7 +226,8 @@ class Consents:
         A release is asked about in a form only where the policy says `host_answers = "ask"`.
         """
         try:
-            request = self.stored(given).request
+            one = self.stored(given)
+            request = one.request if one.state == "open" else None
             if isinstance(request, ReleaseRequest) and self._world.book().policy.host_answers != "ask":
                 return None
         except SmistaError:
@@ -220,14 +247,21 @@ class Consents:
                 data = file.read(MOST_TEXT + 1)
         except OSError as error:
             raise StateUnavailable(
-                f"the answer `{request.file}` cannot be read: {error.strerror}", fix="dispatch the task again"
+                f"the answer `{request.file}` cannot be read: {error.strerror}",
+                fix="dispatch the task again",
+                code=Code.ANSWER_WITHHELD,
             ) from None
         key = self._world.key()
-        if not key or keyed_hash(key, hashlib.sha256(data).hexdigest()) != request.text_hash:
+        forms = (data, data.removesuffix(b"\n"))  # as it was kept, and without the line break that ends the file
+        hashes = {keyed_hash(key, hashlib.sha256(form).hexdigest()): form for form in forms} if key else {}
+        known = hashes.get(request.text_hash)
+        if known is None:
             raise StateUnavailable(
-                f"`{request.file}` is not the text that the model wrote", fix="dispatch the task again"
+                f"`{request.file}` is not the text that the model wrote",
+                fix="dispatch the task again",
+                code=Code.ANSWER_WITHHELD,
             )
-        return data.decode("utf-8", "replace")
+        return known.decode("utf-8", "replace")
 
     def grant(self, given: str, via: str, *, session: bool = False) -> None:
         """Keeps a yes.
@@ -239,7 +273,7 @@ class Consents:
         self.book().grant(given, via, utc_now(), session=session)
 
     def refuse(self, given: str, via: str) -> None:
-        """Keeps a no; as for `grant`."""
+        """Keeps a no, and takes a yes back that was given before; as for `grant`."""
         self.book().refuse(given, via, utc_now())
 
     def any_granted(self, ids: set[str]) -> bool:

@@ -4,13 +4,16 @@ import hashlib
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.to_thread
 
+from smista_mcp.app.answered import after_refusals
 from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
+from smista_mcp.app.deliveries import note_deliveries
 from smista_mcp.app.outcome import has_labels, told, without_labelled
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
@@ -71,7 +74,7 @@ class Dispatching:
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)
         if earlier is not None and await self._may_go_on(earlier):
-            return await self._jobs.again(earlier, listener=listener, limit_s=limit_s)
+            return await self._now(await self._jobs.again(earlier, listener=listener, limit_s=limit_s))
         return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
 
     async def join(
@@ -83,11 +86,17 @@ class Dispatching:
         """
         job = self._jobs.find(job_id, caller.owner)
         if job is not None and job.ended.is_set() and await self._may_go_on(job):
-            return await self._jobs.again(job, listener=listener, limit_s=limit_s)
-        answer = await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner)
+            return await self._now(await self._jobs.again(job, listener=listener, limit_s=limit_s))
+        answer = await self._now(await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner))
         if job is None or not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
             return answer
         return without_labelled(answer)
+
+    async def _now(self, answer: DispatchAnswer) -> DispatchAnswer:
+        """An answer that was told before, as it stands after what people have said since."""
+        if answer.approval_id is None:
+            return answer
+        return await anyio.to_thread.run_sync(after_refusals, answer, self.consents)
 
     def _still_holds(self, revision: str) -> bool:
         try:
@@ -134,10 +143,13 @@ class Dispatching:
             for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
+        await anyio.to_thread.run_sync(files.forget, utc_now().timestamp())
         releases = await anyio.to_thread.run_sync(consents.releases, prepared, kept)
-        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation)
+        look_up = partial(consents.releases, prepared)
+        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation, look_up)
         phases = await carry_out(tools, work, delivery, job.standing, kept)
-        await anyio.to_thread.run_sync(consents.note_deliveries, phases, job.asked)
+        if prepared.ledger is not None and (key := world.key()):
+            await anyio.to_thread.run_sync(note_deliveries, prepared.ledger, phases, kept, prepared.host.name, key)
         asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
         job.asked = asked.ids
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)

@@ -58,6 +58,11 @@ def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
         yield from _rules(phase)
         yield from _attempts(phase, where)
         yield from (f"\nthe answer is {one.label}:\n  {one.told}" for one in phase.labels)
+        yield from (
+            f"\nits answer lies in {one.path} ({one.bytes} bytes);"
+            f" approval {one.approval_id[:16]} is for it: {one.state}"
+            for one in phase.withheld
+        )
         yield from map(approval_line, phase.approvals)
         if phase.changes:
             yield "\nwhat would have to change:"

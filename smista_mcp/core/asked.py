@@ -22,6 +22,8 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Locality, Value
 
+UNNAMED_HOST = "unknown"
+"""The name of a host that says none; the command line is one."""
 _NAMED = 12
 """Files that a question names; the whole list is shown by `smista-mcp approve`."""
 
@@ -60,7 +62,13 @@ class AskedPhase(Value):
 
 
 class CallRequest(Value):
-    """That a call goes on. `most` is USD for all phases together; None where nobody knows. `owner` is who calls."""
+    """That a call goes on.
+
+    Attributes:
+        owner: who calls.
+        most: USD for all phases together; None where nobody knows.
+        root: of the workspace that it is made in; empty where there is none.
+    """
 
     kind: Literal["call"] = "call"
     owner: str = ""
@@ -68,6 +76,7 @@ class CallRequest(Value):
     most: str | None
     marks: tuple[str, ...]
     needs: tuple[Need, ...]
+    root: str = ""
 
 
 class ReleaseRequest(Value):
@@ -80,6 +89,7 @@ class ReleaseRequest(Value):
         destinations: `host`, and remote models that would get it as context of a later step, as `destination_of` has
             them.
         host: the name of the host.
+        root: as in `CallRequest`.
     """
 
     kind: Literal["release"] = "release"
@@ -92,6 +102,7 @@ class ReleaseRequest(Value):
     origin: tuple[str, ...]
     destinations: tuple[str, ...]
     host: str
+    root: str = ""
 
 
 Request = Annotated[CallRequest | ReleaseRequest, Field(discriminator="kind")]
@@ -276,7 +287,7 @@ def phase_words(phase: AskedPhase) -> str:
     files = [f"{shown(item.path)} ({item.tokens} tokens)" for item in phase.items[:_NAMED]]
     if len(phase.items) > _NAMED:
         files.append(f"{len(phase.items) - _NAMED} more")
-    after = [f"the answer of step {number}" for number in phase.follows]
+    after = [f"the answer of phase {number}" for number in phase.follows]
     sent = ", ".join(["the words of the task", *files, *after])
     when = "if the models before fail, " if phase.later else ""
     return f"- {phase.intent}: {when}{models} would get {sent}"
@@ -289,10 +300,10 @@ def cost_words(most: str | None) -> str:
 
 def destination_words(request: ReleaseRequest) -> str:
     """To whom a text would go, in words."""
+    known = request.host != UNNAMED_HOST
+    host = f"to the host {shown(request.host)}, which sends it to its model" if known else "to whatever program called"
     told = [
-        f"to the host {shown(request.host)}, which sends it to its model"
-        if one == HOST_DESTINATION
-        else f"to {shown(one)}, as context of a later step"
+        host if one == HOST_DESTINATION else f"to {shown(one)}, as context of a later phase"
         for one in request.destinations
     ]
     return " and ".join(told)

@@ -200,7 +200,8 @@ def _objection(piece: Piece, least: Floor, bounds: Bounds) -> _Objection | None:
     """Why a piece must not go; None where it may."""
     let_go = piece.sha256 in bounds.released and piece.kind not in OF_PATHS
     if piece.label and not let_go:
-        return _Objection(Code.RESTRICTED_CONTENT, f"is {piece.label}")
+        why = "was made from restricted content" if piece.label == "restricted" else "is kept here by a local_only rule"
+        return _Objection(Code.RESTRICTED_CONTENT, why)
     why = judge(bounds.guard, piece.forms)
     if why and not (let_go and not any(map(bounds.guard.blocked.hits, piece.forms))):
         return _Objection(Code.RESTRICTED_CONTENT, why)

@@ -202,6 +202,7 @@ class _End:
     status: _Status
     code: Code | None = None
     cost: Decimal | None = None
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ class _Request:
             end = _End("completed", None, answer.cost)
         except ProviderError as error:
             failed = self._failed(error, listening.usage)
-            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost)
+            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost, unsent=error.unsent)
             return failed
         except anyio.get_cancelled_exc_class():
             end = _End("cancelled", Code.CANCELLED, self._cost(listening.usage))
@@ -326,6 +327,7 @@ class _Request:
             ),
             cost=end.cost,
             resolved_model=self._said_model(listening),
+            unsent=end.unsent,
         )
         try:
             await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)

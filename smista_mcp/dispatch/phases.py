@@ -1,6 +1,6 @@
 """The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -14,6 +14,7 @@ from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
 from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.routing import Routed
+from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
@@ -49,6 +50,7 @@ class Delivery:
         files: where withheld answers are kept.
         releases: texts that a person has let go.
         conversation: where answers are taken down for later steps and calls; None where they are not.
+        look_up: what people have let go of the answers so far; None where it cannot have become more.
     """
 
     host: HostFacts
@@ -56,6 +58,7 @@ class Delivery:
     files: AnswerFiles
     releases: Releases = field(default_factory=Releases)
     conversation: Conversation | None = None
+    look_up: Callable[[Mapping[int, Done]], Releases] | None = None
 
     @property
     def shows_restricted(self) -> bool:
@@ -209,8 +212,8 @@ class _Run:
     ) -> DispatchedPhase:
         routed, host = work.routed, self._delivery.host
         model = candidate.facts.ref.model if candidate else routed.host_model or CURRENT
-        told = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
-        return outcomes.handed_over(routed, told, failures, work.trace_id)
+        handed = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
+        return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
     async def _open_trace(self, routed: Routed) -> str | None:
         ledger, decision_id = self._tools.ledger, routed.decision.decision_id
@@ -244,12 +247,16 @@ class _Run:
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label == "restricted" and not delivery.shows_restricted:
             try:
-                done = outcomes.in_a_file(done, await anyio.to_thread.run_sync(delivery.files.keep, answer.text))
+                kept = await anyio.to_thread.run_sync(delivery.files.keep, answer.text)
+                done = outcomes.in_a_file(done, kept.model_copy(update={"reason": told(secrets) if secrets else ""}))
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
         before = [self._kept[d].hold for d in phase.depends_on]
         hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=bool(secrets))
         self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
+        if answer.label and delivery.look_up is not None:  # somebody may have let this very text go before
+            found = await anyio.to_thread.run_sync(delivery.look_up, self._kept)
+            self._delivery = replace(delivery, releases=found)
         return self._shown(self._kept[phase.index])
 
     def _shown(self, done: Done) -> DispatchedPhase:

@@ -97,7 +97,7 @@ def id_range(given: str) -> tuple[str, str]:
     start = given.strip().lower()
     if not _ID.fullmatch(start):
         fix = "write the id as it was shown, or at least its first 8 characters"
-        raise NotFound(f"`{given[:80]}` is no id: ids are written in 0-9 and a-f", fix=fix)
+        raise NotFound(f"`{given[:80]}` is no id: that is 8 characters or more of 0-9 and a-f", fix=fix)
     return start, start + _PAST_HEX
 
 

@@ -210,6 +210,7 @@ class Settlement(NamedTuple):
     Attributes:
         cost: what it cost; None where that is not known.
         resolved_model: the name that the server says it used, where it said one.
+        unsent: whether not a byte of the request was written; the receipt then says so.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -218,6 +219,7 @@ class Settlement(NamedTuple):
     usage: TokenCounts = TokenCounts()
     cost: Decimal | None = None
     resolved_model: str | None = None
+    unsent: bool = False
 
 
 class SpendingLimit(NamedTuple):

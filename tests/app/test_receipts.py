@@ -107,3 +107,13 @@ async def test_what_is_printed_names_every_item(bench: Bench) -> None:
     stopped = attempt.model_copy(update={"status": "failed", "code": "secret_detected"})
     assert any(line.startswith("  not sent: ") for line in attempt_lines(stopped, {}))
     assert "  sent: " not in "\n".join(attempt_lines(stopped, {}))
+
+
+async def test_a_receipt_says_where_nothing_was_written(bench: Bench) -> None:
+    async with serving(Reply(status=500)) as broken:
+        providers = compat("b", broken.v1) + compat("c", "https://nobody.invalid/v1")
+        app = bench.app(default("openai-compat:b/m", "openai-compat:c/m") + providers + ALLOWED)
+        rows = reports(app, await done(app, Task(text="What is a unit test?")))
+    assert [row.receipt and row.receipt.departed for row in rows] == [True, False]
+    told = ["\n".join(attempt_lines(row, {})) for row in rows]
+    assert [("not sent:" in text, "no connection" in text) for text in told] == [(False, False), (True, True)]

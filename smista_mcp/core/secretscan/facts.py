@@ -14,6 +14,7 @@ FINGERPRINT = r"[a-z0-9_]{3,60}-[0-9a-f]{16}\Z"
 
 _UNGUESSABLE_BITS = 60
 _TOLD = 3
+_NAMELESS = "too easy to guess to have a fingerprint, so it cannot be allowed: put a placeholder in its place"
 
 
 class SecretFact(NamedTuple):
@@ -109,4 +110,4 @@ def told(facts: Sequence[SecretFact]) -> str:
 
 def _told(fact: SecretFact) -> str:
     where = f"{fact.kind} in line {fact.line}" if fact.line else f"{fact.kind} in its name"
-    return f"{where} (fingerprint {fact.fingerprint})" if fact.fingerprint else where
+    return f"{where} (fingerprint {fact.fingerprint})" if fact.fingerprint else f"{where} ({_NAMELESS})"
