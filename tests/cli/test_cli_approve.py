@@ -153,7 +153,7 @@ def test_the_text_of_a_release_is_shown_to_a_person_alone(
 ) -> None:
     given = withheld["approval_id"]
     piped = shell.run("approve", given, "--show")
-    assert (piped.status, CANARY in piped.out, "to the host" in piped.out) == (0, False, True)
+    assert (piped.status, CANARY in piped.out, "would go" in piped.out) == (0, False, True)
     assert CANARY not in shell.run("approve", given, "--json").out
     for one, seen in ((shell, True), (AgentShell(home, workspace, "CLAUDECODE"), False)):
         with on_terminal(one, "approve", given, "--show") as (process, ours):
