@@ -46,8 +46,9 @@ def test_answers_are_forgotten_after_a_month(tmp_path: Path) -> None:
     other = tmp_path / "answers/notes.txt"
     other.write_text("mine", encoding="utf-8")
     now = new.stat().st_mtime
+    long_ago = now - KEPT_DAYS * 86400 - 1
     for path in (old, other):
-        os.utime(path, (now - KEPT_DAYS * 86400 - 1,) * 2)
+        os.utime(path, (long_ago, long_ago))
     files.forget(now)
     assert (old.exists(), new.read_text(encoding="utf-8"), other.exists()) == (False, "new\n", True)
     AnswerFiles(tmp_path / "nothing").forget(now)
