@@ -22,13 +22,16 @@ from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
+from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.exchanges import NO_LOOKING
+from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
-from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
+from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Finished, Timeouts, ToolCall, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
@@ -46,6 +49,8 @@ class Tools:
         bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
+        cooldowns: how the providers are, over all calls of this process.
+        waits: before the same model is asked again.
         workspace: keyed hash of the root.
         claims: what people have said yes to.
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
@@ -61,6 +66,8 @@ class Tools:
     allowance: Allowance
     bounds: Bounds
     now: Callable[[], datetime]
+    cooldowns: Cooldowns
+    waits: Waits
     key: bytes = field(repr=False)
     workspace: str | None = None
     claims: Claims = field(default_factory=Claims)
@@ -122,6 +129,18 @@ async def attempt(
         heard: told of progress.
     """
     try:
+        with tools.cooldowns.visit(candidate.provider) as visit:
+            outcome = await _attempted(tools, work, candidate, deadline, heard)
+            visit.went(outcome.error if isinstance(outcome, Failed) else None)
+            return outcome
+    except ProviderError as error:
+        return Failed(candidate, error)
+
+
+async def _attempted(
+    tools: Tools, work: Assignment, candidate: Candidate, deadline: float, heard: Heard
+) -> Answered | Failed:
+    try:
         tools.claims.check(work.routed, candidate)
         tools = replace(tools, bounds=tools.bounds._replace(released=work.released(candidate.resolved)))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
@@ -182,7 +201,11 @@ def _until(deadline: float, what: str, *, sent: bool) -> Generator[None]:
             yield
     except TimeoutError:
         raise ProviderError(
-            what, code=Code.PROVIDER_TIMEOUT, fix="raise `deadline_s` of the rule or of `[dispatch]`", sent=sent
+            what,
+            code=Code.PROVIDER_TIMEOUT,
+            fix="raise `deadline_s` of the rule or of `[dispatch]`",
+            sent=sent,
+            cause=Cause.DEADLINE,
         ) from None
 
 
@@ -332,21 +355,10 @@ class _Request:
         return f"{self.candidate.provider}/{name}"
 
     def _answer(self, listening: Listening) -> Answered:
-        finished = listening.finished
-        if finished is None:
-            raise ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
-        if finished.truncated:
-            raise ProviderError(
-                "the server took less of the prompt than was sent",
-                fix="raise the model's context window in its server, or send less",
-                code=Code.CONTEXT_TRUNCATED,
-                sent=True,
-            )
         text, calls = listening.text.strip(), tuple(listening.calls) if self.payload.request.tools else ()
-        if not text and finished.stop_reason == "content_filter":
-            raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
-        if not text and not calls:
-            raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
+        finished, short = listening.finished, shortcoming(listening.finished, text, calls=bool(calls))
+        if short is not None or finished is None:
+            raise short or ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
         sent = self.payload.sent
         return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)

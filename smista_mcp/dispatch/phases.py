@@ -155,7 +155,7 @@ class _Run:
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
-        for left in reversed(range(1 + self._tools.limits.max_retries)):
+        for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase, standing.tokens = work.routed.phase.index, 0
             standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
             outcome = await attempt(self._tools, work, candidate, deadline=deadline, heard=self._heard)
@@ -163,12 +163,13 @@ class _Run:
                 return outcome
             outcome = self._tellable(outcome)
             failures.append(outcome)
-            wait = outcome.error.retry_after_s
-            if not left or wait is None or not reaction(outcome.error).again or self._must_stop(outcome):
+            law = reaction(outcome.error)
+            if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
+            wait = self._tools.waits.before(repetition, outcome.error.retry_after_s)
             if anyio.current_time() + wait >= deadline:
                 return None
-            standing.message = f"waiting {wait:.0f} s, as {candidate.written} asks for"
+            standing.message = f"waiting {wait:.0f} s before {candidate.written} is asked again"
             await anyio.sleep(wait)
         return None
 
