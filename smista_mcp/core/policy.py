@@ -117,8 +117,14 @@ class Rule(Value):
     required_permissions: ToolsSection = ToolsSection()
     cost_limit: Money | None = None
     deadline_s: Seconds | None = None
+    escalate: Escalation | None = None
     overridable: StrictBool = False
     """In the organisation's file alone: whether a call's own model may win over this rule."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Everything that it may lead to."""
+        return (self.model, *self.fallbacks, *((self.escalate.to,) if self.escalate else ()))
 
 
 class DefaultRoute(Value):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.escalating import stronger
 from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
 from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
@@ -37,6 +38,7 @@ class Routed(NamedTuple):
         host_model: the host's name of the model with which it may take over; None where it may not.
         over_limit: candidates that only the rule's cost limit stands against.
         permit: what a person's yes covers; None where nobody gave one.
+        escalation: who is asked after a candidate that provably failed.
     """
 
     decision: Decision
@@ -47,6 +49,7 @@ class Routed(NamedTuple):
     host_model: str | None = None
     over_limit: tuple[Candidate, ...] = ()
     permit: Permit | None = None
+    escalation: tuple[Candidate, ...] = ()
 
 
 class _Route(NamedTuple):
@@ -104,6 +107,8 @@ def _decide(
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection
+    own_rule = None if led.override else rule
+    further = stronger(ask, own_rule, selection, lambda other: _others(other, phase.skill, led, world))
     spare = _spare(ask, world)
     verdict = _verdict(led, least, choice, ask, world, spare)
     inputs = {
@@ -142,9 +147,11 @@ def _decide(
         recorded=recorded,
         inputs=inputs,
         tools=chosen.tools if chosen else (),
+        escalation=further.report,
         handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
-    return Routed(decision, phase, rule, least, selection.accepted, spare, selection.over_limit)
+    accepted, over_limit = selection.accepted, selection.over_limit
+    return Routed(decision, phase, rule, least, accepted, spare, over_limit, escalation=further.candidates)
 
 
 def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:
@@ -245,6 +252,12 @@ def _chosen(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> _Choic
     question = Question(ask.intent, skill, ask.effort, matched_paths(ask.context), tokens, rule)
     narrower = narrowed(world.plugin, question, found)
     return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question))
+
+
+def _others(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> Selection:
+    """The verdicts on other targets of a phase; none serves where a file that nobody has confirmed would decide."""
+    choice = _chosen(ask, skill, led, world)
+    return choice.selection if choice.displaced is None else choice.selection._replace(accepted=())
 
 
 def _displaced(found: Selection, ask: Ask, world: Snapshot, question: Question | None = None) -> str | None:

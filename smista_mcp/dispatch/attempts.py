@@ -145,6 +145,7 @@ async def _attempted(
         tools = replace(tools, bounds=tools.bounds._replace(released=work.released(candidate.resolved)))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
+        work = replace(work, left=tools.allowance.left(work.routed, candidate))
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
@@ -267,7 +268,8 @@ class _Request:
         tools, room = self.tools, self.payload.room(self.candidate)
         pieces = await rounds.follow(answer.text, answer.calls, answer.label, room=room, deadline=deadline)
         tools.known.extend(pieces)
-        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
+        work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
+        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, rounds.looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)
 

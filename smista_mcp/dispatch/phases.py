@@ -20,6 +20,7 @@ from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.conversation import Conversation, answer_name
+from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
@@ -142,13 +143,41 @@ class _Run:
                 failures.append(_kept_from_host(candidate))
                 continue
             answer = await self._tried(work, candidate, deadline, failures)
-            if answer is not None:
+            if answer is not None and not escalates(routed, answer):
                 return await self._completed(work, candidate, answer, failures)
+            if answer is not None:
+                return await self._escalated(work, deadline, failures, Cut(candidate, answer))
+            if proven(routed, failures[-1]) and not self._may_cost_twice(failures[-1]):
+                return await self._escalated(work, deadline, failures)
             if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
                 return outcomes.failed(routed, failures, work.trace_id)
         if self._may_hand_over(work, failures):
             return self._handed_over(work, failures)
         return outcomes.failed(routed, failures, work.trace_id, exhausted=True)
+
+    async def _escalated(
+        self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
+    ) -> DispatchedPhase:
+        """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        before = tuple(failures)
+        failures += [cut.failed()] if cut else []
+        for candidate in work.routed.escalation:
+            if candidate.provider == HOST:
+                if self._host_may_have(work.answers):
+                    return outcomes.escalated(self._handed_over(work, failures, candidate))
+                failures.append(_kept_from_host(candidate))
+                continue
+            answer = await self._tried(work, candidate, deadline, failures)
+            if answer is not None:
+                return outcomes.escalated(await self._completed(work, candidate, answer, failures))
+            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+                break
+        if cut is not None:
+            spent = (*before, *failures[len(before) + 1 :])
+            return outcomes.escalated(await self._completed(work, cut.candidate, cut.answer, spent))
+        if self._may_hand_over(work, failures):
+            return outcomes.escalated(self._handed_over(work, failures))
+        return outcomes.escalated(outcomes.failed(work.routed, failures, work.trace_id, exhausted=True))
 
     async def _tried(
         self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed]
@@ -182,10 +211,11 @@ class _Run:
     def _heard(self, tokens: int) -> None:
         self._standing.tokens = tokens
 
+    def _may_cost_twice(self, failure: Failed) -> bool:
+        return failure.uncertain and self._tools.limits.on_uncertain == "stop"
+
     def _must_stop(self, failure: Failed) -> bool:
-        if failure.uncertain and self._tools.limits.on_uncertain == "stop":
-            return True
-        return not reaction(failure.error).go_on
+        return self._may_cost_twice(failure) or not reaction(failure.error).go_on
 
     def _host_may_have(self, answers: Sequence[Piece]) -> bool:
         """Whether the host may do what builds on these answers."""

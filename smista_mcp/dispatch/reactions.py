@@ -128,16 +128,16 @@ def may_be_charged(error: ProviderError) -> bool:
     return error.sent and not refused
 
 
-def trigger(error: ProviderError) -> EscalationCause | None:
-    """The word of `escalate.on` for a failure; None where no stronger model would help."""
+def triggers(error: ProviderError) -> frozenset[EscalationCause]:
+    """The words of `escalate.on` that a failure answers to; none where a stronger model would not help."""
     cause = cause_of(error)
-    return _TRIGGERS.get(cause) if cause is not None else None
+    return _TRIGGERS.get(cause, frozenset()) if cause is not None else frozenset()
 
 
-_TRIGGERS: dict[Cause, EscalationCause] = {
-    Cause.EMPTY: "empty_completion",
-    Cause.ONLY_THOUGHT: "empty_completion",
-    Cause.LENGTH: "length",
-    Cause.REFUSAL: "refusal",
-    Cause.PATCH: "patch_does_not_apply",
+_TRIGGERS: dict[Cause, frozenset[EscalationCause]] = {
+    Cause.EMPTY: frozenset({"empty_completion"}),
+    Cause.ONLY_THOUGHT: frozenset({"empty_completion"}),
+    Cause.LENGTH: frozenset({"empty_completion", "length"}),  # nothing was written before the limit
+    Cause.REFUSAL: frozenset({"refusal"}),
+    Cause.PATCH: frozenset({"patch_does_not_apply"}),
 }
