@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from smista_mcp.app.approved import used_approvals
-from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, LabelReport, UsageReport
+from smista_mcp.core.explained import (
+    AttemptReport,
+    ExplainAnswer,
+    ExplainedPhase,
+    LabelReport,
+    PartialReport,
+    UsageReport,
+)
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.origins import told
@@ -122,4 +129,5 @@ def _attempt(stored: StoredAttempt) -> AttemptReport:
         ),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
         receipt=stored.receipt,
+        partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
     )

@@ -343,6 +343,7 @@ class _Request:
             ),
             cost=end.cost,
             resolved_model=self._said_model(listening),
+            partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:
             await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)

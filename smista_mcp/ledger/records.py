@@ -190,12 +190,20 @@ class AttemptStart(NamedTuple):
     token: str | None = None
 
 
+class Partial(NamedTuple):
+    """What there was of an answer that never became whole: its size, and a keyed hash of it. Never its text."""
+
+    bytes: int
+    sha256: str
+
+
 class Settlement(NamedTuple):
     """How an attempt ended.
 
     Attributes:
         cost: what it cost; None where that is not known.
         resolved_model: the name that the server says it used, where it said one.
+        partial: what was heard of an answer that is not one; None where nothing was, or all of it.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -204,6 +212,7 @@ class Settlement(NamedTuple):
     usage: TokenCounts = TokenCounts()
     cost: Decimal | None = None
     resolved_model: str | None = None
+    partial: Partial | None = None
 
 
 class SpendingLimit(NamedTuple):
@@ -240,6 +249,7 @@ class StoredAttempt(NamedTuple):
     cost_kind: CostKind
     usage: TokenCounts
     receipt: "Receipt"
+    partial: Partial | None = None
 
 
 class StoredTrace(NamedTuple):

@@ -10,9 +10,11 @@ import pytest
 from model_server import Reply, serving, unused_port
 from workbench import ALLOWED, Bench, compat, default, only, reports
 
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.dispatch.cooldown import FAILURES, REST_S
+from smista_mcp.dispatch.payloads import keyed_hash
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +122,21 @@ async def test_a_candidate_that_is_known_to_be_down_is_not_asked(bench: Bench) -
         async with app.running():
             answer = await app.dispatch(ASK)
     assert bench.attempts(answer) == [(B, "completed", None)]
+
+
+@pytest.mark.parametrize("ending", ["reset", "cut"])
+async def test_what_was_heard_of_an_answer_is_told_by_size_and_hash(bench: Bench, ending: str) -> None:
+    async with serving(Reply(("half an ", "answer"), ending=ending)) as a, serving() as b:
+        app = bench.app(TWO + compat("a", a.v1) + compat("b", b.v1) + ALLOWED)
+        async with app.running():
+            answer = await app.dispatch(ASK)
+        broken, whole = reports(app, answer)
+    assert broken.partial is not None
+    assert broken.partial.bytes == len("half an answer")
+    assert broken.partial.sha256 == keyed_hash(app.world.key(), digest_of("half an answer"))
+    assert (broken.status, whole.partial) == ("uncertain", None)
+    assert "half an answer" not in answer.model_dump_json()
+    assert "half an answer" not in (bench.state / "ledger.db").read_bytes().decode("latin-1")
 
 
 async def test_a_local_model_that_breaks_off_cannot_have_been_charged(bench: Bench) -> None:
