@@ -56,9 +56,18 @@ def _openai(protocol: Protocol, status: int, code: Code, word: str | None = None
     )
 
 
-def _anthropic(status: int, code: Code, word: str, message: str = "no", **more: bool) -> Fault:
+def _anthropic(
+    status: int,
+    code: Code,
+    word: str,
+    *,
+    message: str = "no",
+    again: bool = False,
+    charged: bool = False,
+    stop: bool = False,
+) -> Fault:
     body = {"error": {"type": word, "message": message}, "type": "error"}
-    return _status("anthropic", status, code, f"{word} {message}", body, **more)
+    return _status("anthropic", status, code, f"{word} {message}", body, again=again, charged=charged, next=not stop)
 
 
 def _gemini(status: int, code: Code, word: str, **more: bool) -> Fault:
@@ -108,17 +117,17 @@ STATUSES = (
     _openai("responses", 429, BUSY, "insufficient_quota"),
     _openai("responses", 500, UNAVAILABLE, "server_error", **AGAIN),
     _openai("responses", 503, UNAVAILABLE, "slow_down", **AGAIN),
-    _anthropic(400, INVALID, "invalid_request_error", **STOP),
-    _anthropic(400, WINDOW, "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
-    _anthropic(401, AUTH, "authentication_error", **STOP),
+    _anthropic(400, INVALID, "invalid_request_error", stop=True),
+    _anthropic(400, WINDOW, "invalid_request_error", message="prompt is too long: 9 tokens > 8 maximum"),
+    _anthropic(401, AUTH, "authentication_error", stop=True),
     _anthropic(402, BUSY, "billing_error"),
-    _anthropic(403, AUTH, "permission_error", **STOP),
-    _anthropic(404, NO_MODEL, "not_found_error", "model: claude-none"),
+    _anthropic(403, AUTH, "permission_error", stop=True),
+    _anthropic(404, NO_MODEL, "not_found_error", message="model: claude-none"),
     _anthropic(413, WINDOW, "request_too_large"),
-    _anthropic(429, BUSY, "rate_limit_error", **AGAIN),
-    _anthropic(500, UNAVAILABLE, "api_error", **AGAIN),
-    _anthropic(504, TIMEOUT, "timeout_error", **MAYBE),
-    _anthropic(529, UNAVAILABLE, "overloaded_error", **AGAIN),
+    _anthropic(429, BUSY, "rate_limit_error", again=True),
+    _anthropic(500, UNAVAILABLE, "api_error", again=True),
+    _anthropic(504, TIMEOUT, "timeout_error", charged=True),
+    _anthropic(529, UNAVAILABLE, "overloaded_error", again=True),
     _gemini(400, INVALID, "INVALID_ARGUMENT", **STOP),
     _gemini(400, INVALID, "FAILED_PRECONDITION", **STOP),
     _gemini(403, AUTH, "PERMISSION_DENIED", **STOP),
@@ -138,8 +147,8 @@ STATUSES = (
 
 HEAD = answer(b"x")[0]
 _PIECE = {"choices": [{"index": 0, "delta": {"content": "half an ans"}}]}
-_END = ({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, b"[DONE]")
-_USED = {"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 5}}
+_END: tuple[Any, ...] = ({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, b"[DONE]")
+_USED: Any = {"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 5}}
 _BEGUN = {"message": {"content": "half"}, "done": False}
 
 
