@@ -50,10 +50,8 @@ def _status(protocol: Protocol, status: int, code: Code, word: str, body: Any, *
     return Fault(f"{protocol} {status} {word}".strip(), protocol, script, code, **more)
 
 
-def _openai(protocol: Protocol, status: int, code: Code, word: str | None = None, **more: bool) -> Fault:
-    return _status(
-        protocol, status, code, word or "", {"error": {"code": word, "message": "no", "type": "error"}}, **more
-    )
+def _openai(protocol: Protocol, status: int, code: Code, word: str = "", **more: bool) -> Fault:
+    return _status(protocol, status, code, word, {"error": {"code": word, "message": "no", "type": "error"}}, **more)
 
 
 def _anthropic(
@@ -89,24 +87,24 @@ STATUSES = (
     _openai("chat", 402, BUSY, "insufficient_balance"),
     _openai("chat", 403, AUTH, "permission_denied", **STOP),
     _openai("chat", 404, NO_MODEL, "model_not_found"),
-    _openai("chat", 404, INVALID, **STOP),
-    _openai("chat", 405, INVALID, **STOP),
-    _openai("chat", 408, TIMEOUT, **AGAIN),
-    _openai("chat", 409, INVALID, **STOP),
+    _openai("chat", 404, INVALID, "", **STOP),
+    _openai("chat", 405, INVALID, "", **STOP),
+    _openai("chat", 408, TIMEOUT, "", **AGAIN),
+    _openai("chat", 409, INVALID, "", **STOP),
     _openai("chat", 413, WINDOW),
-    _openai("chat", 415, INVALID, **STOP),
-    _openai("chat", 422, INVALID, **STOP),
+    _openai("chat", 415, INVALID, "", **STOP),
+    _openai("chat", 422, INVALID, "", **STOP),
     _openai("chat", 429, BUSY, "rate_limit_exceeded", **AGAIN),
     _openai("chat", 429, BUSY, "insufficient_quota"),
-    _openai("chat", 451, INVALID, **STOP),
-    _openai("chat", 498, INVALID, **STOP),
+    _openai("chat", 451, INVALID, "", **STOP),
+    _openai("chat", 498, INVALID, "", **STOP),
     _openai("chat", 500, UNAVAILABLE, "server_error", **AGAIN),
-    _openai("chat", 502, UNAVAILABLE, **AGAIN),
+    _openai("chat", 502, UNAVAILABLE, "", **AGAIN),
     _openai("chat", 503, UNAVAILABLE, "service_unavailable", **AGAIN),
-    _openai("chat", 504, TIMEOUT, **MAYBE),
-    _openai("chat", 520, UNAVAILABLE, **AGAIN),
-    _openai("chat", 524, TIMEOUT, **MAYBE),
-    _openai("chat", 529, UNAVAILABLE, **AGAIN),
+    _openai("chat", 504, TIMEOUT, "", **MAYBE),
+    _openai("chat", 520, UNAVAILABLE, "", **AGAIN),
+    _openai("chat", 524, TIMEOUT, "", **MAYBE),
+    _openai("chat", 529, UNAVAILABLE, "", **AGAIN),
     _status("chat", 503, UNAVAILABLE, "a page", "<html>busy</html>", **AGAIN),
     _status("chat", 500, UNAVAILABLE, "a huge body", "x" * 1_000_000, **AGAIN),
     _openai("responses", 400, INVALID, "invalid_prompt", **STOP),
@@ -147,7 +145,7 @@ STATUSES = (
 
 HEAD = answer(b"x")[0]
 _PIECE = {"choices": [{"index": 0, "delta": {"content": "half an ans"}}]}
-_END: tuple[Any, ...] = ({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, b"[DONE]")
+_END: Any = ({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, b"[DONE]")
 _USED: Any = {"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 5}}
 _BEGUN = {"message": {"content": "half"}, "done": False}
 
