@@ -74,7 +74,7 @@ class Servers:
                     await reader.read()
                 elif step is Step.RESET:
                     writer.transport.abort()
-                elif isinstance(step, bytes):
+                else:
                     writer.write(step)
                     await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
