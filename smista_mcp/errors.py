@@ -55,6 +55,43 @@ class Code(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Cause(StrEnum):
+    """What went wrong in an attempt, finer than its code: `dispatch.reactions` has the law for each."""
+
+    REFUSED = "refused"  # nothing listens at the address
+    DNS = "dns"
+    TLS = "tls"
+    NOT_CONNECTED = "not_connected"  # nobody took the connection in time
+    BROKEN = "broken"  # the connection broke before the request was sent
+    REQUEST_TIMEOUT = "request_timeout"  # 408
+    RATE_LIMITED = "rate_limited"  # 429
+    QUOTA = "quota"  # 402, or 429 that says that nothing is left
+    AUTH = "auth"  # 401, 403
+    BAD_REQUEST = "bad_request"  # other 4xx
+    NO_SUCH_MODEL = "no_such_model"
+    CONTEXT_TOO_LONG = "context_too_long"  # 413, or a 400 that says so
+    SERVER_ERROR = "server_error"  # 5xx
+    OVERLOADED = "overloaded"  # 503, 529
+    GATEWAY_TIMEOUT = "gateway_timeout"  # 504, 524: the model behind may have worked on it
+    REDIRECT = "redirect"  # 1xx, 3xx: never followed
+    SILENT = "silent"  # no first byte, or none for too long
+    DEADLINE = "deadline"  # ours
+    CUT = "cut"  # the answer has no end
+    MALFORMED = "malformed"  # no answer of its protocol
+    TOO_LONG = "too_long"  # longer than any answer has reason to be
+    COMPRESSED = "compressed"
+    STREAM_ERROR = "stream_error"  # an error inside an answer that began well
+    STREAM_REFUSAL = "stream_refusal"  # the same, where it says that the request is wrong
+    EMPTY = "empty"
+    ONLY_THOUGHT = "only_thought"  # hidden reasoning, and no answer
+    LENGTH = "length"  # cut at its length limit
+    REFUSAL = "refusal"  # the model, or its filter, declines
+    PROMPT_CUT = "prompt_cut"  # the server took less than was sent
+    PATCH = "patch"  # a change that does not apply
+    UNUSABLE = "unusable"  # ours: an address, a key, an authority, a child that cannot be used
+    OURS = "ours"  # our own refusal
+
+
 class SmistaError(Exception):
     """An expected failure.
 
@@ -133,12 +170,13 @@ class ProviderError(SmistaError):
 
     `code` says how; `retry_after_s` is what the provider asked for, if it did; `sent` is true once the
     request may have reached a model, so that it may have been charged. `said` are the provider's own words, which may
-    repeat what it was sent; `message` ends with them. `unsent` is true where not a byte of the request was written.
+    repeat what it was sent; `message` ends with them. `cause` says more than the code; None where nobody said.
+    `unsent` is true where not a byte of the request was written.
     """
 
     code = Code.PROVIDER_PROTOCOL
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  facts that dispatch acts on
         self,
         message: str,
         *,
@@ -147,10 +185,12 @@ class ProviderError(SmistaError):
         status: int | None = None,
         retry_after_s: float | None = None,
         sent: bool = False,
+        cause: Cause | None = None,
     ) -> None:
         super().__init__(message, fix=fix, code=code)
         self.said = ""
         self.unsent = False
+        self.cause = cause
         self.status = status
         self.retry_after_s = retry_after_s
         self.sent = sent
@@ -171,6 +211,7 @@ class ProviderError(SmistaError):
             status=self.status,
             retry_after_s=self.retry_after_s,
             sent=self.sent,
+            cause=self.cause,
         )
         plain.unsent = self.unsent
         return plain

@@ -43,8 +43,7 @@ def named_models(policy: Policy, by_call: str | None) -> dict[str, set[str]]:
 
 def _targets(policy: Policy, by_call: str | None) -> Iterator[str]:
     for placed in policy.rules:
-        yield placed.rule.model
-        yield from placed.rule.fallbacks
+        yield from placed.rule.targets
     if policy.default is not None:
         yield policy.default.model
         yield from policy.default.fallbacks

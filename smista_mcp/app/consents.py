@@ -165,7 +165,7 @@ class Consents:
             if routed.phase.index in kept_back and phase.phase in routed.phase.depends_on:
                 found += [
                     destination_of(one, providers)
-                    for one in routed.candidates
+                    for one in (*routed.candidates, *routed.escalation)
                     if one.locality is Locality.REMOTE and one.provider != HOST
                 ]
         return tuple(dict.fromkeys(found))

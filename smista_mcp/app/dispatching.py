@@ -132,6 +132,8 @@ class Dispatching:
             claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
             bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
+            cooldowns=world.cooldowns,
+            waits=world.waits,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
             survey=self._survey(prepared),

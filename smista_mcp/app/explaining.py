@@ -10,6 +10,7 @@ from smista_mcp.core.explained import (
     ExplainAnswer,
     ExplainedPhase,
     LabelReport,
+    PartialReport,
     UsageReport,
 )
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
@@ -173,4 +174,5 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         ),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
+        partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
     )

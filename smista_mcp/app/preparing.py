@@ -125,7 +125,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
 def _asks(routed: Routed) -> bool:
     """Whether a person may have to say yes before the phase is done."""
     waits = routed.decision.status is Status.APPROVAL_REQUIRED
-    return waits or any(candidate.needs_approval for candidate in routed.candidates)
+    return waits or any(candidate.needs_approval for candidate in (*routed.candidates, *routed.escalation))
 
 
 def _changed(world: World, book: Rulebook) -> bool:

@@ -142,7 +142,7 @@ def _notes(old: Side, new: Side) -> Iterator[str]:
 
 def _targets(policy: Policy) -> Iterator[str]:
     for placed in policy.rules:
-        yield from (placed.rule.model, *placed.rule.fallbacks)
+        yield from placed.rule.targets
     if policy.default is not None:
         yield from (policy.default.model, *policy.default.fallbacks)
 

@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
@@ -28,6 +30,10 @@ from smista_mcp.ledger import Ledger, Scope, installation_key
 from smista_mcp.loading.catalog_data import read_extract, read_families
 from smista_mcp.loading.layers import Settings, Signature, load, signature
 
+if TYPE_CHECKING:
+    from smista_mcp.dispatch.cooldown import Cooldowns
+    from smista_mcp.dispatch.waiting import Waits
+
 
 def utc_now() -> datetime:
     """The time, for the ledger and for what depends on the day: never for a choice between models."""
@@ -46,9 +52,14 @@ class World:
 
     Attributes:
         settings: which policy files apply; `settings.workspace` is the root, or None.
+        ticks: seconds on a clock that never jumps.
+        draw: gives figures from 0 to below 1, for waits; None for the system's own.
     """
 
     settings: Settings
+    ticks: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] | None = None
+    _cooldowns: "Cooldowns | None" = None
     _loaded: _Loaded | None = None
     _catalogs: dict[tuple[str, str], Catalog] = field(default_factory=dict[tuple[str, str], Catalog])
     _plugins: dict[str, Plugin] = field(default_factory=dict[str, Plugin])
@@ -177,6 +188,24 @@ class World:
                 return b""
         return self._key
 
+    @property
+    def cooldowns(self) -> "Cooldowns":
+        """How the providers are, as this process has seen it."""
+        if self._cooldowns is None:
+            from smista_mcp.dispatch.cooldown import Cooldowns  # noqa: PLC0415  what only routes asks nobody
+
+            self._cooldowns = Cooldowns(lambda: self.ticks())  # noqa: PLW0108  a clock that is set later counts too
+        return self._cooldowns
+
+    @property
+    def waits(self) -> "Waits":
+        """The waits before a model is asked again."""
+        import secrets  # noqa: PLC0415  as above
+
+        from smista_mcp.dispatch.waiting import Waits  # noqa: PLC0415
+
+        return Waits(self.draw or secrets.SystemRandom().random)
+
     def scope(self, owner: str | None) -> Scope:
         """What was recorded for this workspace, and for this caller where one is given."""
         return Scope(self.workspace_digest(), None if owner is None else keyed(self.key(), owner))
@@ -212,6 +241,9 @@ class World:
             self.believed_state,
             now=utc_now().timestamp(),
         )
+        for name in self._cooldowns.cooled() if self._cooldowns else ():
+            if name in providers:
+                providers[name] = providers[name]._replace(cooldown=True)
         believed = self.believes(over_http=over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         readable = self.settings.workspace is not None

@@ -212,6 +212,8 @@ def _outcome(outcome: Outcome, change: Change) -> str:
     said = [_done(outcome), f"effort {outcome.effort}", f"rule `{outcome.rule}`" if outcome.rule else "default route"]
     if outcome.fallbacks and "fallbacks" in change.fields:
         said.append(f"else {', '.join(outcome.fallbacks)}")
+    if outcome.escalation and "escalation" in change.fields:
+        said.append(f"if that fails {', '.join(outcome.escalation)}")
     return ", ".join(said)
 
 

@@ -141,7 +141,7 @@ def wishes(document: PolicyDocument) -> Iterator[str]:
     if routing.default is not None:
         targets = ", then ".join((routing.default.model, *routing.default.fallbacks))
         yield f"all work that no rule matches done by {targets}"
-    rules = [f"`{shown(rule.name)}`: {', then '.join((rule.model, *rule.fallbacks))}" for rule in routing.rules]
+    rules = [f"`{shown(rule.name)}`: {', then '.join(rule.targets)}" for rule in routing.rules]
     yield from _few(rules, "work led by rule ")
     classes = [f"`{shown(name)}`: {', '.join(one.models)}" for name, one in document.classes.items()]
     yield from _few(classes, "the class ")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 
-from smista_mcp.core.approval import Approved, Need
+from smista_mcp.core.approval import Approved, Need, Permit
 from smista_mcp.core.asked import AskedCall, Step, asked_call, covering, permit
 from smista_mcp.core.costing import price_range, usd
 from smista_mcp.core.facts import PhaseContext
@@ -57,12 +57,13 @@ def _step(one: Routed, context: PhaseContext, attempts: int) -> Step | None:
     if not waits and decision.status is not Status.ROUTED:
         return None
     needs: set[Need] = set()
-    targets = tuple(candidate for candidate in one.candidates if candidate.needs_approval)
+    asked = (*one.candidates, *one.escalation)
+    targets = tuple(candidate for candidate in asked if candidate.needs_approval)
     if waits and not one.candidates:
         targets = _cheapest(one.over_limit)
         needs.add("cost")
     elif waits and not one.candidates[0].needs_approval:
-        targets = tuple(c for c in one.candidates if c.locality is Locality.REMOTE and c.provider != HOST)
+        targets = tuple(c for c in asked if c.locality is Locality.REMOTE and c.provider != HOST)
         needs.add("unconfirmed")
     if not targets:
         return None
@@ -104,11 +105,7 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved, attempts: int
         return one
     decision = one.decision
     covered = permit(held, step)
-    # what a person has seen is what goes: a model that was approved so looks at nothing else
-    chosen = tuple(
-        candidate._replace(tools=()) if candidate.resolved in covered.models else candidate
-        for candidate in one.candidates or step.targets
-    )
+    chosen = _as_shown(one.candidates or step.targets, covered)
     first = chosen[0]
     inputs = {**decision.inputs, "approvals": digest([held.key, held.marks])}
     waited = decision.status is Status.APPROVAL_REQUIRED
@@ -127,4 +124,11 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved, attempts: int
             "rejected": tuple(gone for gone in decision.rejected if gone.model not in {c.written for c in chosen}),
         }
     )
-    return one._replace(decision=decision, candidates=chosen, permit=covered)
+    return one._replace(
+        decision=decision, candidates=chosen, permit=covered, escalation=_as_shown(one.escalation, covered)
+    )
+
+
+def _as_shown(candidates: Sequence[Candidate], covered: Permit) -> tuple[Candidate, ...]:
+    """What a person has seen is what goes: a model that was approved so looks at nothing else."""
+    return tuple(one._replace(tools=()) if one.resolved in covered.models else one for one in candidates)

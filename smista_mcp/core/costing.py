@@ -80,13 +80,40 @@ def price_range(
     least = price.input.at(input_tokens) * input_tokens
     longest = input_tokens + grown
     read = input_tokens + rounds * longest
-    most = price.dearest_input(longest) * read * attempts + price.output.at(longest) * output
+    most = price.dearest_input(longest) * read * attempts + price.dearest_output(longest) * output
     return CostRange(
         min=usd(least.scaleb(-_MILLION) + price.request, ROUND_FLOOR),
         max=usd(most.scaleb(-_MILLION) + price.request * attempts * (1 + rounds), ROUND_CEILING),
         kind="list",
         source=facts.source,
     )
+
+
+def affordable_output(
+    facts: ModelFacts, amount: Decimal, *, input_tokens: int, rounds: int = 0, grown: int = 0
+) -> int | None:
+    """Tokens of output that can be paid for beside the input; may be below 0.
+
+    Args:
+        facts: of the model.
+        amount: USD.
+        input_tokens: in tokens of this model.
+        rounds: as for `price_range`.
+        grown: as for `price_range`.
+
+    Returns:
+        None where nobody pays, or nobody knows what.
+    """
+    price = facts.price
+    if price is None or facts.price_kind != "list":
+        return None
+    longest = input_tokens + grown
+    rate = price.dearest_output(longest)
+    if not rate:
+        return None
+    read = price.dearest_input(longest) * (input_tokens + rounds * longest)
+    left = (amount - price.request * (1 + rounds)).scaleb(_MILLION) - read
+    return int((left / rate).to_integral_value(ROUND_FLOOR))
 
 
 def actual_cost(

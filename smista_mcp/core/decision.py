@@ -62,6 +62,21 @@ class CostRange(Value):
     source: str
 
 
+class EscalationReport(Value):
+    """Who is asked if the model provably fails, apart from the decision's own candidates and cost.
+
+    Attributes:
+        on: what counts as such a failure.
+        models: in order; none where each of them is rejected, or is asked anyway.
+        cost: of the first, beside what the failed model will have cost; None where the price is unknown.
+    """
+
+    on: tuple[str, ...]
+    models: tuple[str, ...]
+    rejected: tuple[Rejected, ...]
+    cost: CostRange | None
+
+
 class Handoff(Value):
     """What the host does itself. `step` is None where this host cannot switch models."""
 
@@ -107,4 +122,5 @@ class Decision(Value):
     recorded: bool
     inputs: dict[str, str]
     tools: tuple[str, ...] = ()
+    escalation: EscalationReport | None = None
     handoff: Handoff | None = None

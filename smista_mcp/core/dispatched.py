@@ -30,6 +30,7 @@ class DispatchedPhase(Value):
     Attributes:
         label: `restricted`, `local` (bound by a rule) or None.
         released: whether the answer is here only because a person has let it go.
+        escalated: whether a stronger model was asked because another provably failed.
     """
 
     phase: int
@@ -47,6 +48,7 @@ class DispatchedPhase(Value):
     detail: str = ""
     withheld: Withheld | None = None
     released: bool = False
+    escalated: bool = False
     handoff: Handoff | None = None
 
 

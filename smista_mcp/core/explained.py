@@ -18,6 +18,13 @@ class UsageReport(Value):
     reasoning_tokens: int | None = None
 
 
+class PartialReport(Value):
+    """What was heard of an answer that is not one: how much, and a keyed hash of it."""
+
+    bytes: int
+    sha256: str
+
+
 class AttemptReport(Value):
     """One try at a provider. `cost` is USD as a decimal string, None where it is unknown."""
 
@@ -32,6 +39,7 @@ class AttemptReport(Value):
     usage: UsageReport
     cost: str | None
     receipt: Receipt | None
+    partial: PartialReport | None = None
 
 
 class LabelReport(Value):

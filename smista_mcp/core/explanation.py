@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from smista_mcp.core.decision import ContextEntry, Decision
+from smista_mcp.core.decision import ContextEntry, Decision, EscalationReport
 from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
@@ -130,6 +130,8 @@ def golden_view(decision: Decision) -> str:
         ("permissions", ", ".join(_permission(name, grant, decision) for name, grant in decision.permissions.items())),
         ("decision", decision.decision_id[:16] + ("" if decision.recorded else " (not recorded)")),
     ]
+    if decision.escalation is not None:
+        lines.append(("escalation", _escalation_line(decision.escalation)))
     if decision.tools:
         lines.append(("may look with", f"{', '.join(decision.tools)} [at most {CAPS.rounds} rounds]"))
     if decision.status is Status.HANDOFF and decision.handoff is not None:
@@ -162,6 +164,14 @@ def _cost_line(decision: Decision) -> str:
     if cost is None:
         return f"unknown price, {size}"
     return f"{cost.min} to {cost.max} {cost.currency} [{cost.kind}, {cost.source}], {size}"
+
+
+def _escalation_line(found: EscalationReport) -> str:
+    if not found.models:
+        gone = "; ".join(f"{one.model}: {one.code}" for one in found.rejected)
+        return f"nobody [{gone or 'whoever it names is asked anyway'}]"
+    cost = f"{found.cost.min} to {found.cost.max} {found.cost.currency} more" if found.cost else "unknown price"
+    return f"{', then '.join(found.models)} on {', '.join(found.on)} [{cost}]"
 
 
 def _permission(name: str, grant: Grant, decision: Decision) -> str:

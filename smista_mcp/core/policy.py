@@ -1,43 +1,43 @@
 """The policy file as a value: one `PolicyDocument` per TOML file, its shape and its own words for what is wrong.
 
 Field names are the TOML keys. Nothing here reads a file or knows a second layer: `layering` joins documents.
-Errors of our own carry the code of a finding (`invalid_glob`, `invalid_priority`, ...) as pydantic's error type.
 """
 
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from smista_mcp.core.addresses import HiddenCredential, parse_address
-from smista_mcp.core.globs import refusal
-from smista_mcp.core.modelref import HOST, ClassRef, parse_target
-from smista_mcp.core.secretscan import FINGERPRINT
+from smista_mcp.core.policywords import (
+    MAX_BUDGETS,
+    MAX_ENTRIES,
+    Address,
+    ClassName,
+    Count,
+    Fingerprint,
+    Function,
+    Globs,
+    Intents,
+    Model,
+    Money,
+    Names,
+    Patterns,
+    Priority,
+    Prose,
+    Scope,
+    Seconds,
+    SecretRef,
+    Target,
+    Targets,
+    Text,
+    Words,
+)
 from smista_mcp.core.values import ContextKind, Effort, Grant, Intent, Locality, Value
 
 DEFAULT_PRIORITY = 1000
-MAX_PRIORITY = 1_000_000
-MAX_SECONDS = 86_400
-MAX_ENTRIES = 10_000
-"""Rules, patterns of paths, words, cases of one file or list."""
-MAX_MODELS = 1_000
-"""Models, or patterns on their names, of one list."""
-MAX_BUDGETS = 100
-"""Each one is a question to the ledger, for every decision."""
-_MONEY = r"[0-9]{1,12}(\.[0-9]{1,12})?\Z"
-_REFERENCE = r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z"
-_VARIABLE = r"(?s:\$.*)|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
-_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
-_ODD = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
-"""Control characters, line breaks, and what turns the direction of a text around."""
-_ONE_LINE = rf"^[^{_ODD}]*[^\s{_ODD}][^{_ODD}]*$"
-_ODD_CHARACTER = rf"[{_ODD}]"
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -51,139 +51,6 @@ def dotted(path: Iterable[str | int]) -> str:
         text += f".{name}" if text else name
     return text
 
-
-def _many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _priority(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_PRIORITY:
-        raise PydanticCustomError(
-            "invalid_priority", "is not a whole number from 0 to 1000000; lower wins, for example `priority = 30`"
-        )
-    return value
-
-
-def _money(value: object) -> Decimal:
-    if isinstance(value, str) and re.match(_MONEY, value):
-        return Decimal(value)
-    raise PydanticCustomError(
-        "invalid_cost_limit", 'is not an amount in USD; write a decimal string of at least 0, for example "0.50"'
-    )
-
-
-def _seconds(value: object) -> float:
-    if type(value) in (int, float) and isinstance(value, int | float) and 0 < value <= MAX_SECONDS:
-        return float(value)
-    raise PydanticCustomError("invalid_type", "is not a time in seconds above 0 and up to 86400; write for example 60")
-
-
-def _glob(value: str) -> str:
-    if re.search(_ODD_CHARACTER, value):
-        raise PydanticCustomError("invalid_glob", "holds a line break or a control character; write it on one line")
-    wrong = refusal(value)
-    if wrong:
-        raise PydanticCustomError("invalid_glob", "{wrong}", {"wrong": wrong})
-    return value
-
-
-def _target(value: str) -> str:
-    try:
-        parse_target(value)
-    except ValueError as error:
-        raise PydanticCustomError("invalid_model_ref", "{wrong}", {"wrong": str(error)}) from None
-    return value
-
-
-def _model(value: str) -> str:
-    target = parse_target(_target(value))
-    if isinstance(target, ClassRef) or target.provider == HOST:
-        raise PydanticCustomError("invalid_model_ref", "is not the model of a provider; write `provider/model`")
-    return value
-
-
-def _said(value: str) -> str:
-    if value.isspace():
-        raise PydanticCustomError("invalid_type", "is blank; say in words what is to be done")
-    return value
-
-
-def _scope(value: str) -> str:
-    kind, colon, name = value.partition(":")
-    if kind == "intent" and colon and name not in set(Intent):
-        raise PydanticCustomError("unknown_intent", "names no intent; write for example `intent:edit`")
-    named = bool(colon and name.strip()) and kind in ("intent", "model", "token")
-    if not named and value not in ("all", "project"):
-        raise PydanticCustomError(
-            "invalid_enum", "is not a scope; write `all`, `project`, `intent:NAME`, `model:GLOB` or `token:NAME`"
-        )
-    return value
-
-
-def _fingerprint(value: str) -> str:
-    if re.match(FINGERPRINT, value):
-        return value
-    raise PydanticCustomError(
-        "invalid_type", "is not a fingerprint; copy it from the finding, for example `github_token-0123456789abcdef`"
-    )
-
-
-def _secret(value: str) -> str:
-    if re.match(_REFERENCE, value):
-        return value
-    if re.match(_VARIABLE, value):
-        raise PydanticCustomError(
-            "invalid_secret_ref", "is not a reference to a secret; write `${secret:NAME}` with the variable's name"
-        )
-    raise PydanticCustomError(
-        "inline_secret", "is the key itself; put it into a variable NAME and write `${secret:NAME}`"
-    )
-
-
-def _address(value: str) -> str:
-    try:
-        parse_address(value)
-    except HiddenCredential as error:
-        raise PydanticCustomError("inline_secret", "{wrong}", {"wrong": str(error)}) from None
-    except ValueError as error:
-        raise PydanticCustomError("invalid_type", "{wrong}", {"wrong": str(error)}) from None
-    return value.rstrip("/")
-
-
-def _class_name(value: str) -> str:
-    if not _NAME.match(value):
-        raise PydanticCustomError("invalid_model_ref", "is not a name; use letters, digits, `_`, `-` and `.`")
-    return value
-
-
-def _function(value: str) -> str:
-    if not _FUNCTION.match(value):
-        raise PydanticCustomError("invalid_type", "names no function; write `package.module:function`")
-    return value
-
-
-Priority = Annotated[int, BeforeValidator(_priority)]
-Money = Annotated[Decimal, BeforeValidator(_money)]
-Glob = Annotated[StrictStr, Field(min_length=1, max_length=4096), AfterValidator(_glob)]
-Target = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_target)]
-"""`provider/model`, `class:NAME` or `host/MODEL`."""
-SecretRef = Annotated[StrictStr, AfterValidator(_secret)]
-Model = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_model)]
-"""`provider/model` alone."""
-Address = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_address)]
-Function = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_function)]
-"""`package.module:function`."""
-Text = Annotated[StrictStr, Field(min_length=1, max_length=400, pattern=_ONE_LINE)]
-"""One line that says something."""
-Prose = Annotated[StrictStr, Field(min_length=1, max_length=20_000), AfterValidator(_said)]
-"""Any number of lines that say something."""
-Patterns = Annotated[tuple[Text, ...], Field(max_length=MAX_MODELS)]
-Targets = Annotated[tuple[Target, ...], Field(max_length=MAX_MODELS)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Count = Annotated[StrictInt, Field(ge=0, le=100_000_000)]
-Globs = Annotated[tuple[Glob, ...], Field(max_length=MAX_ENTRIES)]
-Intents = Annotated[tuple[Intent, ...], BeforeValidator(_many), Field(min_length=1, max_length=100)]
-Names = Annotated[tuple[Text, ...], BeforeValidator(_many), Field(min_length=1, max_length=MAX_ENTRIES)]
 
 PERMISSIONS = ("file_read", "git", "file_write", "shell", "network")
 Capability = Literal["tools", "vision", "reasoning", "json"]
@@ -208,12 +75,23 @@ class ClassificationRule(Value):
 
     intent: Intent
     priority: Priority = DEFAULT_PRIORITY
-    keywords: Annotated[tuple[Text, ...], BeforeValidator(_many), Field(max_length=MAX_ENTRIES)] = ()
+    keywords: Words = ()
     requires_any_context: Annotated[tuple[ContextKind, ...], Field(max_length=100)] = ()
 
 
 class ClassificationSection(Value):
     rules: Annotated[tuple[ClassificationRule, ...], Field(max_length=MAX_ENTRIES)] = ()
+
+
+EscalationCause = Literal["empty_completion", "patch_does_not_apply", "length", "refusal"]
+"""What proves that a model was not able to do it."""
+
+
+class Escalation(Value):
+    """Who is asked after a model that provably failed."""
+
+    on: Annotated[tuple[EscalationCause, ...], Field(min_length=1, max_length=10)]
+    to: Target
 
 
 class Rule(Value):
@@ -239,8 +117,14 @@ class Rule(Value):
     required_permissions: ToolsSection = ToolsSection()
     cost_limit: Money | None = None
     deadline_s: Seconds | None = None
+    escalate: Escalation | None = None
     overridable: StrictBool = False
     """In the organisation's file alone: whether a call's own model may win over this rule."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Everything that it may lead to."""
+        return (self.model, *self.fallbacks, *((self.escalate.to,) if self.escalate else ()))
 
 
 class DefaultRoute(Value):
@@ -283,11 +167,11 @@ class PrivacySection(Value):
 class SecretsSection(Value):
     """What the scan takes for a secret and is none, by the fingerprint that a finding names."""
 
-    allow: Annotated[tuple[Annotated[StrictStr, AfterValidator(_fingerprint)], ...], Field(max_length=MAX_ENTRIES)] = ()
+    allow: Annotated[tuple[Fingerprint, ...], Field(max_length=MAX_ENTRIES)] = ()
 
 
 class Budget(Value):
-    scope: Annotated[Text, AfterValidator(_scope)]
+    scope: Scope
     period: Literal["task", "day", "month"]
     limit: Money
 
@@ -385,7 +269,7 @@ class PolicyDocument(Value):
     locked: Patterns = ()
     classification: ClassificationSection = ClassificationSection()
     routing: RoutingSection = RoutingSection()
-    classes: dict[Annotated[str, AfterValidator(_class_name)], ClassDefinition] = {}
+    classes: dict[ClassName, ClassDefinition] = {}
     models: ModelsSection = ModelsSection()
     privacy: PrivacySection = PrivacySection()
     secrets: SecretsSection = SecretsSection()

@@ -47,6 +47,11 @@ class Price(NamedTuple):
             return max(rate, self.cache_write.at(input_tokens))
         return rate
 
+    def dearest_output(self, input_tokens: int) -> Decimal:
+        """The most that a million tokens of output, hidden ones included, can cost in a request of that size."""
+        rate = self.output.at(input_tokens)
+        return rate if self.reasoning is None else max(rate, self.reasoning.at(input_tokens))
+
 
 def dearer(one: Price, other: Price) -> Price:
     """A price of which no part is lower than in either of two."""

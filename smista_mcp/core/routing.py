@@ -10,26 +10,26 @@ from typing import NamedTuple
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
 from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.escalating import stronger
 from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
 from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
+from smista_mcp.core.granting import permissions
 from smista_mcp.core.handing import handoff, host_model
 from smista_mcp.core.locks import is_fixed
 from smista_mcp.core.matching import MatchRequest, request_for
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
-from smista_mcp.core.policy import PERMISSIONS, Rule
+from smista_mcp.core.policy import Rule
 from smista_mcp.core.readtools import narrowed_grants, tools_of
 from smista_mcp.core.remedies import remedy
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import CAPABILITY_CLASS, Effort, Grant, Layer, Locality, Status
+from smista_mcp.core.values import CAPABILITY_CLASS, Effort, Layer, Locality, Status
 from smista_mcp.errors import Code
-
-_STRICTNESS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
 
 
 class Routed(NamedTuple):
@@ -39,6 +39,7 @@ class Routed(NamedTuple):
         host_model: the host's name of the model with which it may take over; None where it may not.
         over_limit: candidates that only the rule's cost limit stands against.
         permit: what a person's yes covers; None where nobody gave one.
+        escalation: who is asked after a candidate that provably failed.
     """
 
     decision: Decision
@@ -49,6 +50,7 @@ class Routed(NamedTuple):
     host_model: str | None = None
     over_limit: tuple[Candidate, ...] = ()
     permit: Permit | None = None
+    escalation: tuple[Candidate, ...] = ()
 
 
 class _Route(NamedTuple):
@@ -106,6 +108,8 @@ def _decide(
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection
+    own_rule = None if led.override else rule
+    further = stronger(ask, own_rule, selection, lambda other: _others(other, phase.skill, led, world))
     spare = _spare(ask, world)
     verdict = _verdict(led, least, choice, ask, world, spare)
     inputs = {
@@ -144,9 +148,11 @@ def _decide(
         recorded=recorded,
         inputs=inputs,
         tools=chosen.tools if chosen else (),
+        escalation=further.report,
         handoff=_handed(phase, ask, verdict, world.market.host, spare),
     )
-    return Routed(decision, phase, rule, least, selection.accepted, spare, selection.over_limit)
+    accepted, over_limit = selection.accepted, selection.over_limit
+    return Routed(decision, phase, rule, least, accepted, spare, over_limit, escalation=further.candidates)
 
 
 def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:
@@ -247,6 +253,12 @@ def _chosen(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> _Choic
     question = Question(ask.intent, skill, ask.effort, matched_paths(ask.context), tokens, rule)
     narrower = narrowed(world.plugin, question, found)
     return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question))
+
+
+def _others(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> Selection:
+    """The verdicts on other targets of a phase; none serves where a file that nobody has confirmed would decide."""
+    choice = _chosen(ask, skill, led, world)
+    return choice.selection if choice.displaced is None else choice.selection._replace(accepted=())
 
 
 def _displaced(found: Selection, ask: Ask, world: Snapshot, question: Question | None = None) -> str | None:
@@ -360,19 +372,6 @@ def _unsent(context: PhaseContext) -> ContextReport:
     stays = [context_entry(i.path, i.kind, i.tokens, "no model was chosen") for i in context.items]
     gone = [context_entry(g.path, g.kind, g.tokens, g.reason) for g in context.left_out]
     return ContextReport(excluded=(*stays, *gone))
-
-
-def permissions(policy: Policy, rule: Rule | None) -> dict[str, Grant]:
-    """What the delegate and the host may do for this phase: the policy's grants, narrowed by the rule."""
-    found: dict[str, Grant] = {}
-    wanted = rule.required_permissions.permissions if rule else None
-    for name in PERMISSIONS:
-        grants = [policy.permissions[name]]
-        asked: Grant | None = getattr(wanted, name) if wanted else None
-        if asked is not None:
-            grants.append(asked)
-        found[name] = max(grants, key=_STRICTNESS.index)
-    return found
 
 
 def _spare(ask: Ask, world: Snapshot) -> str | None:

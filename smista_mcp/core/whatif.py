@@ -43,6 +43,7 @@ class Outcome(Value):
     locality: Locality | None
     effort: Effort
     fallbacks: tuple[str, ...]
+    escalation: tuple[str, ...]
     cost: str | None
 
     @classmethod
@@ -59,6 +60,7 @@ class Outcome(Value):
             locality=decision.locality,
             effort=decision.effort,
             fallbacks=decision.fallbacks,
+            escalation=decision.escalation.models if decision.escalation else (),
             cost="0" if decision.status is Status.REFUSED else spent,
         )
 
@@ -156,7 +158,9 @@ def judged(routed: Routed, context: PhaseContext, guard: Guard, host: Locality, 
     held |= {path for path in unread if judge(guard, (path,))}
     handed = decision.status is Status.HANDOFF and host is Locality.REMOTE
     remote = _goes(decision) is Locality.REMOTE or handed
-    further = [candidate for candidate in routed.candidates if candidate.locality is Locality.REMOTE]
+    further = [
+        candidate for candidate in (*routed.candidates, *routed.escalation) if candidate.locality is Locality.REMOTE
+    ]
     return Judged(
         Outcome.of(decision),
         decision.reason,

@@ -33,10 +33,7 @@ class Allowance:
         Raises:
             ProviderError: `cost_limit_exceeded`, `budget_exceeded` or `price_unknown`; nothing was sent.
         """
-        limit = routed.rule.cost_limit if routed.rule else None
-        if routed.permit is not None and routed.permit.ceiling is not None:
-            limit = routed.permit.ceiling  # which a person has agreed to; budgets hold all the same
-        scopes = [b for b in self._budgets if in_scope(b.scope, candidate, routed.phase.intent.name)]
+        limit, scopes = _limit(routed), self._scopes(routed, candidate)
         if most is None and (limit is not None or scopes):
             raise ProviderError(
                 "price unknown, and a limit applies",
@@ -45,7 +42,7 @@ class Allowance:
             )
         if most is None:
             return
-        spent = sum((one.amount for one in self._spent if one.routed is routed), Decimal(0))
+        spent = self._spent_on(routed)
         if limit is not None and spent + most > limit:
             raise ProviderError(
                 f"may cost {most:f} USD after {spent:f} spent; the rule's limit is {limit:f}",
@@ -60,11 +57,31 @@ class Allowance:
                     code=Code.BUDGET_EXCEEDED,
                 )
 
+    def left(self, routed: Routed, candidate: Candidate) -> Decimal | None:
+        """USD that an attempt may cost; None where nothing limits it."""
+        limit = _limit(routed)
+        left = [] if limit is None else [limit - self._spent_on(routed)]
+        left += [budget.limit - self._spent_in(budget.scope) for budget in self._scopes(routed, candidate)]
+        return min(left, default=None)
+
     def note(self, routed: Routed, candidate: Candidate, amount: Decimal | None) -> None:
         """Notes what an attempt has cost, or may have cost where nobody can say."""
         if amount:
             self._spent.append(_Spent(routed, candidate, amount))
 
+    def _scopes(self, routed: Routed, candidate: Candidate) -> list[Budget]:
+        return [one for one in self._budgets if in_scope(one.scope, candidate, routed.phase.intent.name)]
+
+    def _spent_on(self, routed: Routed) -> Decimal:
+        return sum((one.amount for one in self._spent if one.routed is routed), Decimal(0))
+
     def _spent_in(self, scope: str) -> Decimal:
         counted = (one for one in self._spent if in_scope(scope, one.candidate, one.routed.phase.intent.name))
         return sum((one.amount for one in counted), Decimal(0))
+
+
+def _limit(routed: Routed) -> Decimal | None:
+    """What a phase may cost: what a person has agreed to, or else its rule; budgets hold all the same."""
+    if routed.permit is not None and routed.permit.ceiling is not None:
+        return routed.permit.ceiling
+    return routed.rule.cost_limit if routed.rule else None

@@ -24,13 +24,16 @@ from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
+from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.exchanges import NO_LOOKING
+from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
-from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
+from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Finished, Timeouts, ToolCall, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
@@ -48,6 +51,8 @@ class Tools:
         bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
         now: gives aware times in UTC.
+        cooldowns: how the providers are, over all calls of this process.
+        waits: before the same model is asked again.
         workspace: keyed hash of the root.
         claims: what people have said yes to.
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
@@ -64,6 +69,8 @@ class Tools:
     allowance: Allowance
     bounds: Bounds
     now: Callable[[], datetime]
+    cooldowns: Cooldowns
+    waits: Waits
     key: bytes = field(repr=False)
     workspace: str | None = None
     claims: Claims = field(default_factory=Claims)
@@ -126,12 +133,25 @@ async def attempt(
         heard: told of progress.
     """
     try:
+        with tools.cooldowns.visit(candidate.provider) as visit:
+            outcome = await _attempted(tools, work, candidate, deadline, heard)
+            visit.went(outcome.error if isinstance(outcome, Failed) else None)
+            return outcome
+    except ProviderError as error:
+        return Failed(candidate, error)
+
+
+async def _attempted(
+    tools: Tools, work: Assignment, candidate: Candidate, deadline: float, heard: Heard
+) -> Answered | Failed:
+    try:
         check_bound(work.bound, candidate, tools.serves)
         tools.claims.check(work.routed, candidate)
         released = work.released(destination_of(candidate, tools.providers))
         tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
+        work = replace(work, left=tools.allowance.left(work.routed, candidate))
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
@@ -188,7 +208,11 @@ def _until(deadline: float, what: str, *, sent: bool) -> Generator[None]:
             yield
     except TimeoutError:
         raise ProviderError(
-            what, code=Code.PROVIDER_TIMEOUT, fix="raise `deadline_s` of the rule or of `[dispatch]`", sent=sent
+            what,
+            code=Code.PROVIDER_TIMEOUT,
+            fix="raise `deadline_s` of the rule or of `[dispatch]`",
+            sent=sent,
+            cause=Cause.DEADLINE,
         ) from None
 
 
@@ -253,7 +277,8 @@ class _Request:
         tools.known.extend(pieces)
         own = {piece.sha256 for piece in pieces if piece.kind == "tool_call"}  # a model may have its own words back
         tools = replace(tools, bounds=tools.bounds._replace(released=tools.bounds.released | own))
-        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
+        work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
+        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, rounds.looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, tools=tools, payload=payload)
 
@@ -328,6 +353,7 @@ class _Request:
             cost=end.cost,
             resolved_model=self._said_model(listening),
             unsent=end.unsent,
+            partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:
             await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)
@@ -342,21 +368,10 @@ class _Request:
         return f"{self.candidate.provider}/{name}"
 
     def _answer(self, listening: Listening) -> Answered:
-        finished = listening.finished
-        if finished is None:
-            raise ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
-        if finished.truncated:
-            raise ProviderError(
-                "the server took less of the prompt than was sent",
-                fix="raise the model's context window in its server, or send less",
-                code=Code.CONTEXT_TRUNCATED,
-                sent=True,
-            )
         text, calls = listening.text.strip(), tuple(listening.calls) if self.payload.request.tools else ()
-        if not text and finished.stop_reason == "content_filter":
-            raise ProviderError("the model declines to answer", code=Code.PROVIDER_INVALID_REQUEST, sent=True)
-        if not text and not calls:
-            raise ProviderError("the model answered nothing", code=Code.EMPTY_COMPLETION, sent=True)
+        finished, short = listening.finished, shortcoming(listening.finished, text, calls=bool(calls))
+        if short is not None or finished is None:
+            raise short or ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
         sent = self.payload.sent
         return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)

@@ -1,8 +1,11 @@
 """Hears an answer to its end, and no further than any answer may go."""
 
+import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from smista_mcp.dispatch.payloads import keyed_hash
+from smista_mcp.ledger import Partial
 from smista_mcp.providers.base import Event, Finished, ToolCall, Usage
 
 _LEAST_CAP = 64 * 1024
@@ -32,6 +35,11 @@ class Listening:
     @property
     def usage(self) -> Usage:
         return self.finished.usage if self.finished else Usage()
+
+    def partial(self, key: bytes) -> Partial | None:
+        """Size and keyed hash of what was heard; None where nothing was."""
+        data = self.text.encode("utf-8", "surrogatepass")
+        return Partial(len(data), keyed_hash(key, hashlib.sha256(data).hexdigest())) if data else None
 
     async def to(self, stream: AsyncGenerator[Event]) -> None:
         """Hears the answer to its end, or to where it is longer than any answer that was asked for."""

@@ -13,8 +13,8 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Status
 from smista_mcp.dispatch.attempts import Answered, Failed
-from smista_mcp.dispatch.reactions import reaction
-from smista_mcp.errors import Code, StateUnavailable
+from smista_mcp.dispatch.reactions import cause_of, reaction
+from smista_mcp.errors import Cause, Code, ProviderError, StateUnavailable
 
 Undone = Literal["failed", "refused", "approval_required", "handoff"]
 _UNDONE: dict[Status, Undone] = {
@@ -110,6 +110,11 @@ def completed(
     )
 
 
+def escalated(phase: DispatchedPhase) -> DispatchedPhase:
+    """A phase for which a stronger model was asked."""
+    return phase.model_copy(update={"escalated": True})
+
+
 def in_a_file(phase: DispatchedPhase, kept: Withheld) -> DispatchedPhase:
     """A completed phase whose answer the host must not see."""
     return phase.model_copy(update={"answer": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
@@ -129,10 +134,15 @@ def lost(phase: DispatchedPhase, error: StateUnavailable) -> DispatchedPhase:
 
 def told(failures: Sequence[Failed]) -> str:
     """Every failure with its model, and whether something may have been charged twice."""
-    said = [f"{one.candidate.written}: {one.error.code}, {one.error.message}" for one in failures]
+    said = [f"{one.candidate.written}: {_named(one.error)}, {one.error.message}" for one in failures]
     if any(failure.uncertain for failure in failures):
         said.append(_DUPLICATE)
     return "; ".join(dict.fromkeys(said))
+
+
+def _named(error: ProviderError) -> str:
+    """The code, or the word that policies have for an answer that was cut."""
+    return "length" if cause_of(error) is Cause.LENGTH else error.code
 
 
 def _verdict(failures: Sequence[Failed], *, exhausted: bool) -> tuple[Undone, Code]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
-from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
+from smista_mcp.core.costing import VISIBLE_OUTPUT, affordable_output, expected_output_tokens, price_range
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.efforts import told_effort
 from smista_mcp.core.facts import PhaseContext
@@ -46,6 +46,7 @@ class Assignment:
         released: gives the hashes of the texts that may go to a destination, because a person has let them go there.
             That says nothing of what is made from them: their labels stay.
         bound: rules that bind it by what the answers were made from.
+        left: USD that the next request, with those that follow it, may cost; None where nothing limits it.
     """
 
     routed: Routed
@@ -55,6 +56,7 @@ class Assignment:
     trace_id: str | None
     released: Callable[[str], frozenset[str]] = _none_released
     bound: Bound = UNBOUND
+    left: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +209,24 @@ def _request(
         messages=asked,
         effort=decision.effort,
         effort_as=told_effort(candidate.facts.effort, decision.effort).told,
-        max_output_tokens=min(room, expected, candidate.facts.max_output_tokens or expected),
+        max_output_tokens=_longest(candidate, work, looking, prompt, min(room, expected)),
         context_window=candidate.window,
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
         tools=looking.tools,
     )
+
+
+def _longest(candidate: Candidate, work: Assignment, looking: Looking, prompt: int, wanted: int) -> int:
+    """Tokens that the answer may have: no more than can be paid for, so that a limit holds whatever is written."""
+    longest = min(wanted, candidate.facts.max_output_tokens or wanted)
+    if work.left is None:
+        return longest
+    paid = affordable_output(
+        candidate.facts, work.left, input_tokens=prompt, rounds=looking.rounds, grown=looking.grown
+    )
+    # where the written answer itself would be cut, the request is refused for what it would cost
+    return longest if paid is None or paid < VISIBLE_OUTPUT[work.routed.phase.intent.name] else min(longest, paid)
 
 
 def _expected(candidate: Candidate, intent: Intent, effort: Effort) -> int:

@@ -23,6 +23,7 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
+from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
@@ -150,20 +151,48 @@ class _Run:
                 failures.append(_kept_from_host(candidate))
                 continue
             answer = await self._tried(work, candidate, deadline, failures)
-            if answer is not None:
+            if answer is not None and not escalates(routed, answer):
                 return await self._completed(work, candidate, answer, failures)
+            if answer is not None:
+                return await self._escalated(work, deadline, failures, Cut(candidate, answer))
+            if proven(routed, failures[-1]) and not self._may_cost_twice(failures[-1]):
+                return await self._escalated(work, deadline, failures)
             if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
                 return outcomes.failed(routed, failures, work.trace_id)
         if self._may_hand_over(work, failures):
             return self._handed_over(work, failures)
         return outcomes.failed(routed, failures, work.trace_id, exhausted=True)
 
+    async def _escalated(
+        self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
+    ) -> DispatchedPhase:
+        """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        before = tuple(failures)
+        failures += [cut.failed()] if cut else []
+        for candidate in work.routed.escalation:
+            if candidate.provider == HOST:
+                if self._host_may_have(work.answers, work.bound, candidate):
+                    return outcomes.escalated(self._handed_over(work, failures, candidate))
+                failures.append(_kept_from_host(candidate))
+                continue
+            answer = await self._tried(work, candidate, deadline, failures)
+            if answer is not None:
+                return outcomes.escalated(await self._completed(work, candidate, answer, failures))
+            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+                break
+        if cut is not None:
+            spent = (*before, *failures[len(before) + 1 :])
+            return outcomes.escalated(await self._completed(work, cut.candidate, cut.answer, spent))
+        if self._may_hand_over(work, failures):
+            return outcomes.escalated(self._handed_over(work, failures))
+        return outcomes.escalated(outcomes.failed(work.routed, failures, work.trace_id, exhausted=True))
+
     async def _tried(
         self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed]
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
-        for left in reversed(range(1 + self._tools.limits.max_retries)):
+        for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase, standing.tokens = work.routed.phase.index, 0
             standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
             outcome = await attempt(self._tools, work, candidate, deadline=deadline, heard=self._heard)
@@ -171,12 +200,13 @@ class _Run:
                 return outcome
             outcome = self._tellable(outcome)
             failures.append(outcome)
-            wait = outcome.error.retry_after_s
-            if not left or wait is None or not reaction(outcome.error).again or self._must_stop(outcome):
+            law = reaction(outcome.error)
+            if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
+            wait = self._tools.waits.before(repetition, outcome.error.retry_after_s)
             if anyio.current_time() + wait >= deadline:
                 return None
-            standing.message = f"waiting {wait:.0f} s, as {candidate.written} asks for"
+            standing.message = f"waiting {wait:.0f} s before {candidate.written} is asked again"
             await anyio.sleep(wait)
         return None
 
@@ -189,10 +219,11 @@ class _Run:
     def _heard(self, tokens: int) -> None:
         self._standing.tokens = tokens
 
+    def _may_cost_twice(self, failure: Failed) -> bool:
+        return failure.uncertain and self._tools.limits.on_uncertain == "stop"
+
     def _must_stop(self, failure: Failed) -> bool:
-        if failure.uncertain and self._tools.limits.on_uncertain == "stop":
-            return True
-        return not reaction(failure.error).go_on
+        return self._may_cost_twice(failure) or not reaction(failure.error).go_on
 
     def _host_may_have(self, answers: Sequence[Piece], bound: Bound, candidate: Candidate | None = None) -> bool:
         """Whether the host may do what builds on these answers; without a candidate nobody knows on which model."""

@@ -2,10 +2,13 @@
 
 import re
 import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-from smista_mcp.errors import NotFound
-from smista_mcp.ledger.records import Scope, StoredAttempt, StoredDecision, StoredTrace, TokenCounts
+from smista_mcp.errors import Code, NotFound
+from smista_mcp.ledger.living import is_alive
+from smista_mcp.ledger.records import Partial, Scope, StoredAttempt, StoredDecision, StoredTrace, TokenCounts
 
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 _PAST_HEX: Final = "g"
@@ -77,15 +80,40 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     rows = db.execute(
         "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
         " started_at, ended_at, status, code, reserved, cost, cost_kind,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, receipt"
+        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, receipt, partial_bytes, partial_sha256"
         " FROM attempt WHERE trace_id = ? ORDER BY sequence",
         (trace_id,),
     )
     attempts = tuple(
-        StoredAttempt(*row[:17], usage=TokenCounts(*row[17:21]), receipt=Receipt.model_validate_json(row[21]))
+        StoredAttempt(
+            *row[:17],
+            usage=TokenCounts(*row[17:21]),
+            receipt=Receipt.model_validate_json(row[21]),
+            partial=None if row[22] is None else Partial(*row[22:24]),
+        )
         for row in rows
     )
     return StoredTrace(trace_id, decision_id, at, decision, attempts)
+
+
+def dead_owners(db: sqlite3.Connection, folder: Path) -> tuple[str | None, ...]:
+    """The owners of running attempts that live no more; None stands for rows of versions that had no owners.
+
+    Raises:
+        StateUnavailable: that cannot be told.
+    """
+    owners: list[tuple[str | None]] = db.execute(
+        "SELECT DISTINCT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
+    ).fetchall()
+    return tuple(name for (name,) in owners if name is None or not is_alive(folder, name))
+
+
+def bury(db: sqlite3.Connection, owners: Sequence[str | None]) -> None:
+    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows."""
+    db.executemany(
+        "UPDATE attempt SET status = 'uncertain', code = ? WHERE status = 'running' AND owner IS ?",
+        [(Code.CANCELLED.value, name) for name in owners],
+    )
 
 
 def id_range(given: str) -> tuple[str, str]:

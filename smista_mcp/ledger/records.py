@@ -204,6 +204,13 @@ class AttemptStart(NamedTuple):
     token: str | None = None
 
 
+class Partial(NamedTuple):
+    """What there was of an answer that never became whole: its size, and a keyed hash of it. Never its text."""
+
+    bytes: int
+    sha256: str
+
+
 class Settlement(NamedTuple):
     """How an attempt ended.
 
@@ -211,6 +218,7 @@ class Settlement(NamedTuple):
         cost: what it cost; None where that is not known.
         resolved_model: the name that the server says it used, where it said one.
         unsent: whether not a byte of the request was written; the receipt then says so.
+        partial: what was heard of an answer that is not one; None where nothing was, or all of it.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -220,6 +228,7 @@ class Settlement(NamedTuple):
     cost: Decimal | None = None
     resolved_model: str | None = None
     unsent: bool = False
+    partial: Partial | None = None
 
 
 class SpendingLimit(NamedTuple):
@@ -256,6 +265,7 @@ class StoredAttempt(NamedTuple):
     cost_kind: CostKind
     usage: TokenCounts
     receipt: "Receipt"
+    partial: Partial | None = None
 
 
 class StoredTrace(NamedTuple):

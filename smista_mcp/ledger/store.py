@@ -14,7 +14,8 @@ from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Code, NotFound
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading, writing
 from smista_mcp.ledger.folder import installation_key
-from smista_mcp.ledger.queries import find_decision, find_trace, read_decisions, read_trace
+from smista_mcp.ledger.living import Mark
+from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
     AttemptStart,
     BudgetExceeded,
@@ -43,15 +44,18 @@ class Ledger:
     Every method raises `StateUnavailable` where the ledger cannot be read or written; nothing is half-written then.
     """
 
-    __slots__ = ("_busy_s", "_folder")
+    __slots__ = ("_busy_s", "_folder", "_mark")
 
     def __init__(self, folder: Path, busy_s: float) -> None:
         self._folder = folder
         self._busy_s = busy_s
+        self._mark: Mark | None = None
 
     @classmethod
     def open(cls, state: Path, *, busy_s: float = BUSY_S) -> "Ledger":
         """The ledger of a state folder; folder (0700) and file (0600) are made where they are missing.
+
+        Attempts that run in no process any more are uncertain from then on.
 
         Args:
             state: the folder.
@@ -61,8 +65,12 @@ class Ledger:
             StateUnavailable: it cannot be used, and why: no right to write, disk full, no database, newer schema.
         """
         folder = state.absolute()
-        with connected(folder, busy_s):
-            return cls(folder, busy_s)
+        with connected(folder, busy_s) as db:
+            left = dead_owners(db, folder)
+        if left:
+            with writing(folder, busy_s) as db:
+                bury(db, left)
+        return cls(folder, busy_s)
 
     @staticmethod
     def is_there(state: Path) -> bool:
@@ -184,11 +192,13 @@ class Ledger:
             NotFound: no such trace.
         """
         attempt_id = _new_id()
+        if self._mark is None:
+            self._mark = Mark(self._folder)
         row = (
             *(attempt_id, trace_id, start.phase, start.intent.value, redacted(start.model)),
             *(_name(start.resolved_model), redacted(start.provider), start.locality.value, start.workspace),
             *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
-            redacted_json(start.receipt.model_dump_json()),
+            *(redacted_json(start.receipt.model_dump_json()), self._mark.name),
         )
         with self._writing() as db:
             find_trace(db, trace_id)
@@ -196,8 +206,8 @@ class Ledger:
                 _check(db, limit, start)
             db.execute(
                 "INSERT INTO attempt (attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality,"
-                " workspace, token, started_at, status, reserved, cost_kind, receipt)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?)",
+                " workspace, token, started_at, status, reserved, cost_kind, receipt, owner)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?)",
                 row,
             )
         return attempt_id
@@ -215,13 +225,15 @@ class Ledger:
         values = (
             *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
             *(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens),
-            *(amount(end.cost), _name(end.resolved_model), int(end.unsent), attempt_id),
+            *(amount(end.cost), _name(end.resolved_model), int(end.unsent)),
+            *(*(end.partial or (None, None)), attempt_id),
         )
         with self._writing() as db:
             changed = db.execute(
                 "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
                 " output_tokens = ?, reasoning_tokens = ?, cost = ?, resolved_model = coalesce(?, resolved_model),"
-                " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END"
+                " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
+                " partial_bytes = ?, partial_sha256 = ?"
                 " WHERE attempt_id = ? AND status = 'running'",
                 values,
             )

@@ -63,7 +63,12 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "required_permissions": "Permissions for these phases; they only narrow.",
         "cost_limit": 'USD that a phase may cost at most, as a decimal string: `"0.50"`.',
         "deadline_s": "Seconds that a phase may take, all attempts together.",
+        "escalate": "Who is asked once a model has provably failed.",
         "overridable": f"Whether a model that a call names may win over this rule. {_ORGANISATION}",
+    },
+    "Escalation": {
+        "on": "What proves it: nothing was answered, the change does not apply, it was cut at its length, it declined.",
+        "to": "`provider/model`, `class:NAME` or `host/MODEL`, under the same floor, limits and approvals.",
     },
     "ClassDefinition": {
         "models": "The models of the class, in order; no classes.",

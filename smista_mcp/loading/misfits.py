@@ -39,7 +39,7 @@ _KINDS = {
 }
 _BY_KEY = {
     **dict.fromkeys(("paths", "restricted_paths", "free_paths", "blocked_paths"), FindingCode.INVALID_GLOB),
-    **dict.fromkeys(("model", "models", "fallbacks", "only_models", "same_as"), FindingCode.INVALID_MODEL_REF),
+    **dict.fromkeys(("model", "models", "fallbacks", "only_models", "same_as", "to"), FindingCode.INVALID_MODEL_REF),
 }
 
 

@@ -13,7 +13,9 @@ from typing import TypeAlias, cast
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from smista_mcp.core.policy import MAX_PRIORITY, MAX_SECONDS, PolicyDocument
+from smista_mcp.core import policywords
+from smista_mcp.core.policy import PolicyDocument
+from smista_mcp.core.policywords import MAX_PRIORITY, MAX_SECONDS
 from smista_mcp.loading.documents import FOREIGN_TABLES
 from smista_mcp.loading.key_texts import KEY_TEXTS
 
@@ -84,7 +86,7 @@ class _Generator(GenerateJsonSchema):
 def _name(validator: Mapping[str, object]) -> str:
     """The name of a function of ours; empty where pydantic checks a bound, which it says by itself."""
     function = validator["function"]
-    ours = getattr(function, "__module__", "") == PolicyDocument.__module__
+    ours = getattr(function, "__module__", "") == policywords.__name__
     return getattr(function, "__name__", "") if ours else ""
 
 

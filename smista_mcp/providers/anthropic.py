@@ -24,7 +24,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.eventstream import EventStream
-from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.failures import cut_short, error_object, error_of, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
 
@@ -183,7 +183,7 @@ class MessagesDecoder:
         if whole is not None:
             return self._whole(whole)
         if self._stop is None:
-            raise not_of_protocol("ended before it was complete" if self._events.begun else "is empty")
+            raise cut_short(begun=self._events.begun)
         return self._finish()
 
     def _event(self, event: dict[str, object]) -> tuple[Event, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from smista_mcp.core.redaction import redacted
-from smista_mcp.errors import Code, ProviderError
+from smista_mcp.errors import Cause, Code, ProviderError
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.wirejson import member
 
@@ -116,6 +116,7 @@ def status_error(status: int, headers: Mapping[str, str], error: ErrorObject, *,
         status=status,
         retry_after_s=retry_after_s(headers, now=now),
         sent=code is Code.PROVIDER_TIMEOUT,
+        cause=_cause(status, code, error),
     ).saying(quoted(error.message))
 
 
@@ -130,17 +131,41 @@ def stream_error(error: ErrorObject) -> ProviderError:
         fix=_FIXES.get(code, ""),
         status=error.status,
         sent=True,
+        cause=_CAUSE_IN_STREAM.get(code, Cause.STREAM_ERROR),
     ).saying(quoted(error.message))
 
 
-def not_of_protocol(what: str, said: str = "") -> ProviderError:
+def not_of_protocol(what: str, said: str = "", cause: Cause = Cause.MALFORMED) -> ProviderError:
     """`provider_protocol` for an answer that cannot be read, or that ends before its end.
 
     Args:
         what: our words.
         said: words that may be the provider's.
+        cause: what is wrong with it.
     """
-    return ProviderError(f"the provider's answer {what}", code=Code.PROVIDER_PROTOCOL, sent=True).saying(said)
+    text = f"the provider's answer {what}"
+    return ProviderError(text, code=Code.PROVIDER_PROTOCOL, sent=True, cause=cause).saying(said)
+
+
+def cut_short(*, begun: bool) -> ProviderError:
+    """`provider_protocol` for a body that ended before the answer did."""
+    return not_of_protocol("ended before it was complete" if begun else "is empty", cause=Cause.CUT)
+
+
+def timed_out(what: str, *, sent: bool = False, cause: Cause = Cause.NOT_CONNECTED) -> ProviderError:
+    """`provider_timeout`."""
+    fix = "allow it more time, or choose another"
+    return ProviderError(what, code=Code.PROVIDER_TIMEOUT, fix=fix, sent=sent, cause=cause)
+
+
+def untrusted() -> ProviderError:
+    """`provider_unavailable` for a certificate that nobody vouches for."""
+    return ProviderError(
+        "the certificate of the provider's address is not to be trusted",
+        code=Code.PROVIDER_UNAVAILABLE,
+        fix="check `base_url`; where a company's own authority stands behind it, name its file in SSL_CERT_FILE",
+        cause=Cause.TLS,
+    )
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
@@ -174,6 +199,35 @@ def _code(status: int, error: ErrorObject) -> Code:
     return next(code for known, code in _AFTER_WORDS if status in known)
 
 
+def _cause(status: int, code: Code, error: ErrorObject) -> Cause:
+    """What a status with its words stands for."""
+    if code is Code.PROVIDER_RATE_LIMITED:
+        return Cause.QUOTA if status == 402 or _QUOTA_WORDS & error.words else Cause.RATE_LIMITED
+    if code is Code.PROVIDER_TIMEOUT:
+        return Cause.REQUEST_TIMEOUT if status == 408 else Cause.GATEWAY_TIMEOUT
+    if code is Code.PROVIDER_UNAVAILABLE and status in (503, 529):
+        return Cause.OVERLOADED
+    if code is Code.PROVIDER_PROTOCOL and status < 400:
+        return Cause.REDIRECT
+    return _CAUSES[code]
+
+
+_QUOTA_WORDS = {"insufficient_quota", "billing_error", "billing_hard_limit_reached", "usage_limit_reached"}
+"""Words of a 429 that no waiting of seconds helps against."""
+_CAUSES = {
+    Code.PROVIDER_AUTH: Cause.AUTH,
+    Code.PROVIDER_INVALID_REQUEST: Cause.BAD_REQUEST,
+    Code.PROVIDER_UNAVAILABLE: Cause.SERVER_ERROR,
+    Code.PROVIDER_PROTOCOL: Cause.MALFORMED,
+    Code.CONTEXT_WINDOW_EXCEEDED: Cause.CONTEXT_TOO_LONG,
+    Code.UNKNOWN_MODEL: Cause.NO_SUCH_MODEL,
+}
+_CAUSE_IN_STREAM = {
+    Code.PROVIDER_AUTH: Cause.STREAM_REFUSAL,
+    Code.PROVIDER_INVALID_REQUEST: Cause.STREAM_REFUSAL,
+    Code.CONTEXT_WINDOW_EXCEEDED: Cause.CONTEXT_TOO_LONG,
+    Code.UNKNOWN_MODEL: Cause.NO_SUCH_MODEL,
+}
 _BEFORE_WORDS = (
     ((401, 403), Code.PROVIDER_AUTH),
     ((402, 429), Code.PROVIDER_RATE_LIMITED),  # 402: the account is empty

@@ -25,7 +25,14 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.eventstream import EventStream
-from smista_mcp.providers.failures import ErrorObject, error_object, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.failures import (
+    ErrorObject,
+    cut_short,
+    error_object,
+    not_of_protocol,
+    status_error,
+    stream_error,
+)
 from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
 
@@ -180,7 +187,7 @@ class GeminiDecoder:
         texts = () if whole is None else self._chunk(whole)
         if self._stop is None:
             begun = self._events.begun or whole is not None
-            raise not_of_protocol("ended before it was complete" if begun else "is empty")
+            raise cut_short(begun=begun)
         return (*texts, *self._finish())
 
     def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:

@@ -1,6 +1,6 @@
 """Cutting a body into lines, wherever the network cut it."""
 
-from smista_mcp.errors import Code, ProviderError
+from smista_mcp.errors import Cause, Code, ProviderError
 
 MAX_LINE = 4 * 1024 * 1024
 MAX_BODY = 64 * 1024 * 1024
@@ -56,4 +56,5 @@ class LineSplitter:
 
 
 def _too_long(what: str) -> ProviderError:
-    return ProviderError(f"a {what} of the answer is longer than allowed", code=Code.PROVIDER_PROTOCOL, sent=True)
+    text = f"a {what} of the answer is longer than allowed"
+    return ProviderError(text, code=Code.PROVIDER_PROTOCOL, sent=True, cause=Cause.TOO_LONG)

@@ -21,7 +21,7 @@ from smista_mcp.providers.base import (
     Usage,
     WireRequest,
 )
-from smista_mcp.providers.failures import ErrorObject, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.failures import ErrorObject, cut_short, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import SCHEMA_WORDS, ToolCalls, ollama_messages, specs
 from smista_mcp.providers.windows import ROOM_FOR_TEMPLATE, context_needed, prompt_tokens
 from smista_mcp.providers.wirejson import member
@@ -119,7 +119,7 @@ class OllamaDecoder:
 
     def end(self) -> tuple[Event, ...]:
         if not self._finished:
-            raise not_of_protocol("ended before it was complete" if self._begun else "is empty")
+            raise cut_short(begun=self._begun)
         return ()
 
     def _finish(self, chunk: dict[str, object]) -> Finished:

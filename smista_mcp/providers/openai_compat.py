@@ -22,7 +22,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.eventstream import EventStream
-from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.failures import cut_short, error_object, error_of, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import SCHEMA_WORDS, ToolCalls, chat_messages, specs
 from smista_mcp.providers.wirejson import member
 
@@ -119,7 +119,7 @@ class ChatDecoder:
         if whole is not None:
             return self._whole_body(whole)
         if self._stop is None:
-            raise not_of_protocol("ended before it was complete" if self._events.begun else "is empty")
+            raise cut_short(begun=self._events.begun)
         return self._finish()
 
     def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:

@@ -24,7 +24,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.eventstream import EventStream
-from smista_mcp.providers.failures import error_object, error_of, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.failures import cut_short, error_object, error_of, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, compact
 from smista_mcp.providers.wirejson import member
 
@@ -135,7 +135,7 @@ class ResponsesDecoder:
             return ()
         whole = self._events.end()
         if whole is None:
-            raise not_of_protocol("ended before it was complete" if self._events.begun else "is empty")
+            raise cut_short(begun=self._events.begun)
         if whole.get("object") != "response" and whole.get("error") is None:
             raise not_of_protocol("is no response of OpenAI's")
         return self._finish(whole)

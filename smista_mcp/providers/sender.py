@@ -17,7 +17,7 @@ import anyio.to_thread
 import httpx
 
 from smista_mcp.core.addresses import Address
-from smista_mcp.errors import Code, ProviderError
+from smista_mcp.errors import Cause, Code, ProviderError
 from smista_mcp.providers.base import (
     ClearedWire,
     Decoder,
@@ -28,7 +28,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.egress import Watch, check_departure
-from smista_mcp.providers.failures import not_of_protocol, quoted
+from smista_mcp.providers.failures import not_of_protocol, quoted, timed_out, untrusted
 from smista_mcp.providers.lines import LineSplitter
 from smista_mcp.providers.loopback import host_header, is_sendable
 from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, address_of, hosts_of, is_literal
@@ -195,7 +195,7 @@ class Sender:
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise protocol.failure(response.status_code, headers, body[:_MAX_ERROR_BODY], now=self._now())
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise not_of_protocol("is compressed although that was declined")
+            raise not_of_protocol("is compressed although that was declined", cause=Cause.COMPRESSED)
 
 
 class _Flight:
@@ -278,22 +278,25 @@ class _Flight:
         try:
             yield
         except httpx.ConnectTimeout:
-            raise _timeout("the provider did not take the connection", sent=False) from None
+            raise timed_out("the provider did not take the connection") from None
         except (TimeoutError, httpx.TimeoutException):
-            raise _timeout("the provider did not answer", sent=self.sent) from None
+            raise timed_out("the provider did not answer", sent=self.sent, cause=Cause.SILENT) from None
         except httpx.ConnectError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise _untrusted().saying(_reason(error)) from None
+                raise untrusted().saying(_reason(error)) from None
             raise ProviderError(
                 "nothing answers at the provider's address",
                 code=Code.PROVIDER_UNAVAILABLE,
                 fix="start the server, or check `base_url`",
+                cause=_unreached(error),
             ).saying(_reason(error)) from None
         except httpx.TransportError as error:
             if not self.sent:
-                broken = ProviderError("the provider broke off the connection", code=Code.PROVIDER_UNAVAILABLE)
+                broken = ProviderError(
+                    "the provider broke off the connection", code=Code.PROVIDER_UNAVAILABLE, cause=Cause.BROKEN
+                )
                 raise broken.saying(_reason(error)) from None
-            raise not_of_protocol("was cut", _reason(error)) from None
+            raise not_of_protocol("was cut", _reason(error), Cause.CUT) from None
 
 
 async def _checked(
@@ -361,12 +364,14 @@ def _authorization(protocol: WireProtocol, key: str | None) -> Mapping[str, str]
     return protocol.authorization(key) if key else {}
 
 
-def _untrusted() -> ProviderError:
-    return ProviderError(
-        "the certificate of the provider's address is not to be trusted",
-        code=Code.PROVIDER_UNAVAILABLE,
-        fix="check `base_url`; where a company's own authority stands behind it, name its file in SSL_CERT_FILE",
-    )
+def _unreached(error: httpx.TransportError) -> Cause:
+    """Why no connection stands, by what lies under the client's own error. Names are resolved before."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLError):
+            return Cause.TLS
+        below = below.__cause__ or below.__context__
+    return Cause.REFUSED
 
 
 def _reason(error: httpx.TransportError) -> str:
@@ -377,10 +382,6 @@ def _last_events(decoder: Decoder, rest: bytes) -> Iterator[Event]:
     if rest:
         yield from decoder.feed(rest)
     yield from decoder.end()
-
-
-def _timeout(what: str, *, sent: bool) -> ProviderError:
-    return ProviderError(what, code=Code.PROVIDER_TIMEOUT, fix="allow it more time, or choose another", sent=sent)
 
 
 def _without_key(error: ProviderError, key: str | None) -> ProviderError:
@@ -394,4 +395,5 @@ def _without_key(error: ProviderError, key: str | None) -> ProviderError:
         status=error.status,
         retry_after_s=error.retry_after_s,
         sent=error.sent,
+        cause=error.cause,
     ).saying(error.said.replace(key, "***"))

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass, field
 
 from smista_mcp.core.addresses import Address, parse_address
-from smista_mcp.errors import Code, ProviderError
+from smista_mcp.errors import Cause, Code, ProviderError
 from smista_mcp.providers.loopback import only_loopback
 
 _METADATA = frozenset(
@@ -109,7 +109,7 @@ def _resolved(address: Address) -> list[str]:
     try:
         entries = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise _refused("is a name that does not resolve", "check `base_url`, and the network") from None
+        raise _refused("is a name that does not resolve", "check `base_url`, and the network", Cause.DNS) from None
     return [str(entry[4][0]) for entry in entries]
 
 
@@ -132,5 +132,5 @@ def _behind(place: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
     return place.ipv4_mapped or place.sixtofour or place
 
 
-def _refused(what: str, fix: str) -> ProviderError:
-    return ProviderError(f"the provider's address {what}", code=Code.PROVIDER_UNAVAILABLE, fix=fix)
+def _refused(what: str, fix: str, cause: Cause = Cause.UNUSABLE) -> ProviderError:
+    return ProviderError(f"the provider's address {what}", code=Code.PROVIDER_UNAVAILABLE, fix=fix, cause=cause)

@@ -147,6 +147,7 @@ _DECISION = _object(
         "recorded": _FLAG,
         "inputs": _OBJECT,
         "tools": _STRINGS,
+        "escalation": _MAYBE_OBJECT,
         "handoff": _MAYBE_OBJECT,
     }
 )
@@ -178,6 +179,7 @@ _DISPATCHED = _object(
         "detail": _STRING,
         "withheld": _MAYBE_OBJECT,
         "released": _FLAG,
+        "escalated": _FLAG,
         "handoff": _MAYBE_OBJECT,
     }
 )

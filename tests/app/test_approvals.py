@@ -158,7 +158,7 @@ async def test_another_target_address_price_or_word_is_another_call(bench: Bench
 
 
 async def test_a_fallback_is_covered_with_the_first_target(bench: Bench) -> None:
-    async with serving(Reply(status=500)) as remote, serving(Reply(("from b",))) as other:
+    async with serving(Reply(status=402)) as remote, serving(Reply(("from b",))) as other:
         app = bench.app(default(A, B) + compat("a", remote.v1) + compat("b", other.v1))
         async with app.running():
             yes(app, await app.dispatch(ASK))
@@ -168,7 +168,7 @@ async def test_a_fallback_is_covered_with_the_first_target(bench: Bench) -> None
 
 
 async def test_a_yes_is_not_spent_where_a_local_model_answers(bench: Bench) -> None:
-    async with serving() as remote, serving(Reply(status=500), Reply(("here",))) as local:
+    async with serving() as remote, serving(Reply(status=402), Reply(("here",))) as local:
         app = bench.app(default("ollama/m", A) + compat("a", remote.v1) + ollama(local.root))
         async with app.running():
             first = await app.dispatch(ASK)

@@ -10,8 +10,11 @@ import pytest
 from model_server import Reply, serving, unused_port
 from workbench import ALLOWED, Bench, compat, default, only, reports
 
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
+from smista_mcp.dispatch.cooldown import FAILURES, REST_S
+from smista_mcp.dispatch.payloads import keyed_hash
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio
@@ -42,9 +45,7 @@ async def both(
 @pytest.mark.parametrize(
     ("first", "status", "code"),
     [
-        (Reply(status=500), "failed", Code.PROVIDER_UNAVAILABLE),
-        (Reply(status=529), "failed", Code.PROVIDER_UNAVAILABLE),
-        (Reply(status=429), "failed", Code.PROVIDER_RATE_LIMITED),
+        (Reply(status=402), "failed", Code.PROVIDER_RATE_LIMITED),
         (Reply(()), "failed", Code.EMPTY_COMPLETION),
         (Reply((" \n",)), "failed", Code.EMPTY_COMPLETION),
         (Reply(("half an ans",), ending="reset"), "uncertain", Code.PROVIDER_PROTOCOL),
@@ -60,6 +61,23 @@ async def test_a_failed_candidate_is_followed_by_the_next(bench: Bench, first: R
     assert bench.attempts(answer) == [(A, status, code), (B, "completed", None)]
     assert (DOUBLE in phase.detail) == (status == "uncertain")
     assert code in phase.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (408, Code.PROVIDER_TIMEOUT),
+        (429, Code.PROVIDER_RATE_LIMITED),
+        (500, Code.PROVIDER_UNAVAILABLE),
+        (502, Code.PROVIDER_UNAVAILABLE),
+        (503, Code.PROVIDER_UNAVAILABLE),
+        (529, Code.PROVIDER_UNAVAILABLE),
+    ],
+)
+async def test_what_may_pass_is_asked_once_more_and_then_the_next(bench: Bench, status: int, code: Code) -> None:
+    answer = await both(bench, Reply(status=status))
+    assert bench.attempts(answer) == [(A, "failed", code), (A, "failed", code), (B, "completed", None)]
+    assert DOUBLE not in only(answer).detail
 
 
 @pytest.mark.parametrize(
@@ -104,6 +122,21 @@ async def test_a_candidate_that_is_known_to_be_down_is_not_asked(bench: Bench) -
         async with app.running():
             answer = await app.dispatch(ASK)
     assert bench.attempts(answer) == [(B, "completed", None)]
+
+
+@pytest.mark.parametrize("ending", ["reset", "cut"])
+async def test_what_was_heard_of_an_answer_is_told_by_size_and_hash(bench: Bench, ending: str) -> None:
+    async with serving(Reply(("half an ", "answer"), ending=ending)) as a, serving() as b:
+        app = bench.app(TWO + compat("a", a.v1) + compat("b", b.v1) + ALLOWED)
+        async with app.running():
+            answer = await app.dispatch(ASK)
+        broken, whole = reports(app, answer)
+    assert broken.partial is not None
+    assert broken.partial.bytes == len("half an answer")
+    assert broken.partial.sha256 == keyed_hash(app.world.key(), digest_of("half an answer"))
+    assert (broken.status, whole.partial) == ("uncertain", None)
+    assert "half an answer" not in answer.model_dump_json()
+    assert "half an answer" not in (bench.state / "ledger.db").read_bytes().decode("latin-1")
 
 
 async def test_a_local_model_that_breaks_off_cannot_have_been_charged(bench: Bench) -> None:
@@ -175,7 +208,7 @@ async def test_a_host_that_stands_behind_a_model_takes_over_when_that_fails(benc
         app = bench.app(default(A, "host/current", "openai-compat:a/n") + compat("a", a.v1) + ALLOWED)
         async with app.running():
             answer = await app.dispatch(ASK)
-    assert (answer.status, len(bench.attempts(answer))) == ("handoff", 1)
+    assert (answer.status, len(bench.attempts(answer))) == ("handoff", 2)
     assert only(answer).handoff is not None
 
 
@@ -212,6 +245,70 @@ async def test_no_model_is_asked_twice_where_retries_are_off(bench: Bench) -> No
     busy = Reply(status=429, headers=("Retry-After: 0",))
     answer = await both(bench, busy, dispatch="[dispatch]\nmax_retries = 0\n")
     assert bench.attempts(answer) == [(A, "failed", Code.PROVIDER_RATE_LIMITED), (B, "completed", None)]
+
+
+async def test_waits_that_nobody_named_come_from_a_source_that_can_be_held(bench: Bench) -> None:
+    drawn: list[float] = []
+
+    def draw() -> float:
+        drawn.append(0.0)
+        return 0.0
+
+    async with serving(Reply(status=503), Reply(status=503), Reply(("at last",))) as a:
+        app = bench.app(default(A) + compat("a", a.v1) + ALLOWED + "[dispatch]\nmax_retries = 2\n")
+        app.world.draw = draw
+        async with app.running():
+            answer = await app.dispatch(ASK)
+    assert only(answer).answer == "at last"
+    assert (len(bench.attempts(answer)), len(drawn)) == (3, 2)
+
+
+# ------------------------------------------------------------------------------------------------------- left alone
+
+
+async def test_a_provider_that_failed_five_times_is_left_alone_and_then_tried_once(bench: Bench) -> None:
+    at = 0.0
+    async with serving(Reply(("half",), ending="cut")) as a, serving(Reply(("from b",))) as b:
+        app = bench.app(TWO + compat("a", a.v1) + compat("b", b.v1) + ALLOWED)
+        app.world.ticks = lambda: at
+        async with app.running():
+            for number in range(FAILURES):
+                await app.dispatch(Task(text=f"What is unit test number {number}?"))
+            assert len(a.heard) == FAILURES
+            rested = await app.dispatch(ASK)
+            (decision,) = (await anyio.to_thread.run_sync(app.route, ASK)).decisions
+            told = await anyio.to_thread.run_sync(app.explain, decision.decision_id)
+            at = REST_S
+            a.replies[:] = [Reply(("well again",))]
+            well = await app.dispatch(ASK)
+    assert (bench.attempts(rested), len(a.heard)) == ([(B, "completed", None)], FAILURES + 1)
+    assert [(gone.model, gone.code) for gone in decision.rejected] == [(A, Code.PROVIDER_COOLDOWN)]
+    assert decision.fallback_used
+    assert told.phases[0].decision.rejected == decision.rejected
+    assert told.phases[0].changes
+    assert only(well).answer == "well again"
+
+
+async def test_a_decision_knows_of_the_rest_by_a_hash_of_its_own(bench: Bench) -> None:
+    async with serving(Reply(("half",), ending="cut")) as a:
+        app = bench.app(default(A) + compat("a", a.v1) + ALLOWED)
+        (before,) = (await anyio.to_thread.run_sync(app.route, ASK)).decisions
+        async with app.running():
+            for number in range(FAILURES):
+                await app.dispatch(Task(text=f"What is unit test number {number}?"))
+            (after,) = (await anyio.to_thread.run_sync(app.route, ASK)).decisions
+    assert (before.code, after.code) == (None, Code.PROVIDER_COOLDOWN)
+    changed = {name for name in before.inputs if before.inputs[name] != after.inputs[name]}
+    assert changed == {"availability"}
+
+
+async def test_refusals_of_our_own_leave_nobody_alone(bench: Bench) -> None:
+    async with serving() as a:
+        app = bench.app(default(A) + compat("a", a.v1) + '[privacy.remote]\nmode = "ask"\n')
+        async with app.running():
+            answers = [await app.dispatch(ASK) for _ in range(2 * FAILURES)]
+        assert {answer.status for answer in answers} == {"approval_required"}
+        assert app.world.cooldowns.cooled() == frozenset()
 
 
 # -------------------------------------------------------------------------------------------------------- deadlines

@@ -96,12 +96,25 @@ async def test_a_route_over_its_cost_limit_waits_for_a_person(bench: Bench) -> N
 
 async def test_the_cost_limit_holds_for_all_attempts_of_a_phase(bench: Bench) -> None:
     rule = f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\nfallbacks = ["{B}"]\ncost_limit = "1.10"\n'
-    async with serving(Reply((), used=USED)) as a, serving(Reply(used=USED)) as b:
+    dear = {"prompt_tokens": 500, "completion_tokens": 9000}
+    async with serving(Reply((), used=dear)) as a, serving(Reply(used=USED)) as b:
         providers = compat("a", a.v1, price="100") + compat("b", b.v1, price="100")
         app = bench.app(rule + providers + ALLOWED)
         answer = await done(app)
     assert (answer.status, len(a.heard), len(b.heard)) == ("failed", 1, 0)
     assert f"{B}: {Code.COST_LIMIT_EXCEEDED}" in only(answer).detail
+
+
+async def test_no_more_is_asked_for_than_the_limit_pays(bench: Bench) -> None:
+    rule = f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\nfallbacks = ["{B}"]\ncost_limit = "1.10"\n'
+    async with serving(Reply((), used=USED)) as a, serving(Reply(used=USED)) as b:
+        providers = compat("a", a.v1, price="100") + compat("b", b.v1, price="100")
+        answer = await done(bench.app(rule + providers + ALLOWED))
+        (first, second) = (server.heard[0].asked["max_tokens"] for server in (a, b))
+    assert answer.status == "completed"
+    assert second < first
+    reserved = [Decimal(row.reserved or 0) for row in bench.trace(answer.trace_id).attempts]
+    assert Decimal("0.10") + reserved[1] <= Decimal("1.10")
 
 
 async def test_the_budget_of_a_task_holds_for_all_of_its_phases(bench: Bench) -> None:

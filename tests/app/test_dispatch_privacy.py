@@ -83,7 +83,7 @@ async def test_a_diff_that_touches_what_a_rule_keeps_here_goes_to_local_models_a
     bench.write("src/auth/a.py", f"a = '{CANARY}'\n")
     rule = '[[routing.rules]]\nname = "auth stays"\npaths = ["src/auth/**"]\nmodel = "ollama/m"\nlocal_only = true\n'
     task = Task(text="rename b to c in src/b.py", intent=Intent.EDIT)
-    async with serving(Reply(status=500)) as remote, serving() as local:
+    async with serving(Reply(status=402)) as remote, serving() as local:
         app = bench.app(default(A, B) + rule + compat("a", remote.v1) + compat("b", local.v1, local=True) + ALLOWED)
         answer = await done(app, task)
     assert len(remote.heard) == len(local.heard) == 1

@@ -110,7 +110,7 @@ async def test_what_is_printed_names_every_item(bench: Bench) -> None:
 
 
 async def test_a_receipt_says_where_nothing_was_written(bench: Bench) -> None:
-    async with serving(Reply(status=500)) as broken:
+    async with serving(Reply(status=402)) as broken:
         providers = compat("b", broken.v1) + compat("c", "https://nobody.invalid/v1")
         app = bench.app(default("openai-compat:b/m", "openai-compat:c/m") + providers + ALLOWED)
         rows = reports(app, await done(app, Task(text="What is a unit test?")))

@@ -146,4 +146,4 @@ async def test_what_a_killed_process_left_running_blocks_nobody_and_counts_as_sp
         for trace in ledger.traces_of(decision)
         for attempt in trace.attempts
     ]
-    assert sorted(statuses) == ["completed", "running"]
+    assert sorted(statuses) == ["completed", "uncertain"]

@@ -39,7 +39,19 @@ TASKS = """\
 """
 CHANGE = ["kind", "count", "fields", "before", "after", "released", "tasks", "cost", "reason_before", "reason_after"]
 OUTCOME = [
-    *("intent", "rule", "status", "code", "model", "resolved_model", "locality", "effort", "fallbacks", "cost"),
+    *(
+        "intent",
+        "rule",
+        "status",
+        "code",
+        "model",
+        "resolved_model",
+        "locality",
+        "effort",
+        "fallbacks",
+        "escalation",
+        "cost",
+    ),
 ]
 
 

@@ -31,6 +31,7 @@ def outcome(
         locality=locality,
         effort=Effort.LOW,
         fallbacks=(),
+        escalation=(),
         cost=cost,
     )
 

@@ -53,6 +53,8 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
             allowance=Allowance(book.policy.budgets),
             bounds=Bounds(book.guard, Scans()),
             now=lambda: AT,
+            cooldowns=world.cooldowns,
+            waits=world.waits,
             key=b"k",
         )
         work = [PhaseWork(one, context, ()) for one, context in zip(routed, contexts, strict=True)]
@@ -65,12 +67,12 @@ def asked(server: ModelServer) -> list[str]:
 
 
 async def test_a_failed_phase_stops_only_those_that_wait_for_it(bench: Bench) -> None:
-    async with serving(Reply(("one",)), Reply(status=500), Reply(("three",)), Reply(("four",))) as server:
+    async with serving(Reply(("one",)), Reply(status=400), Reply(("three",)), Reply(("four",))) as server:
         app = bench.app(default("ollama/m") + ollama(server.root))
         done = await carried_out(app, [phase(0), phase(1), phase(2, 1), phase(3, 0), phase(4, 0, 3)])
     assert [one.status for one in done] == ["completed", "failed", "failed", "completed", "completed"]
     assert [one.answer for one in done] == ["one", None, None, "three", "four"]
-    assert done[2].code is Code.PROVIDER_UNAVAILABLE
+    assert done[2].code is Code.PROVIDER_INVALID_REQUEST
     assert len(server.heard) == 4
 
 

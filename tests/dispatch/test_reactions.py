@@ -2,8 +2,8 @@
 
 import pytest
 
-from smista_mcp.dispatch.reactions import REACTIONS, may_be_charged, reaction
-from smista_mcp.errors import Code, ProviderError
+from smista_mcp.dispatch.reactions import LAW, cause_of, may_be_charged, reaction
+from smista_mcp.errors import Cause, Code, ProviderError
 from smista_mcp.providers.failures import ErrorObject, status_error, stream_error
 
 
@@ -31,13 +31,62 @@ def test_a_prompt_that_is_too_long_is_given_to_the_next() -> None:
     assert reaction(of_status(400, "context_length_exceeded")).go_on
 
 
-def test_the_same_model_is_asked_again_only_where_it_is_busy() -> None:
-    assert {code for code, one in REACTIONS.items() if one.again} == {Code.PROVIDER_RATE_LIMITED}
+def test_every_cause_has_its_law() -> None:
+    assert LAW.keys() == set(Cause)
+
+
+def test_the_same_model_is_asked_again_only_where_nothing_can_have_been_charged() -> None:
+    again = {cause for cause, law in LAW.items() if law.again}
+    assert again == {Cause.RATE_LIMITED, Cause.REQUEST_TIMEOUT, Cause.SERVER_ERROR, Cause.OVERLOADED}
+    assert {LAW[cause].charge for cause in again} == {"none"}
+
+
+def test_what_would_be_asked_again_may_also_be_asked_of_the_next() -> None:
+    assert all(law.go_on for law in LAW.values() if law.again)
+
+
+def test_what_we_refuse_ourselves_says_nothing_of_a_provider() -> None:
+    for code in Code:
+        error = ProviderError("", code=code)
+        assert reaction(error).health is None
+        assert not reaction(error).again
+    assert LAW[Cause.DEADLINE].health is None
 
 
 def test_what_the_table_does_not_know_stops() -> None:
-    for code in set(Code) - REACTIONS.keys():
+    known = {law.code for law in LAW.values()} | {code for code in Code if cause_of(ProviderError("", code=code))}
+    for code in set(Code) - known:
         assert not reaction(ProviderError("", code=code)).go_on
+    assert not reaction(ProviderError("", code=Code.SECRET_DETECTED)).go_on
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "cause"),
+    [
+        (402, (), Cause.QUOTA),
+        (408, (), Cause.REQUEST_TIMEOUT),
+        (413, (), Cause.CONTEXT_TOO_LONG),
+        (429, (), Cause.RATE_LIMITED),
+        (429, ("insufficient_quota",), Cause.QUOTA),
+        (500, (), Cause.SERVER_ERROR),
+        (502, (), Cause.SERVER_ERROR),
+        (503, (), Cause.OVERLOADED),
+        (504, (), Cause.GATEWAY_TIMEOUT),
+        (524, (), Cause.GATEWAY_TIMEOUT),
+        (529, (), Cause.OVERLOADED),
+        (307, (), Cause.REDIRECT),
+        (401, (), Cause.AUTH),
+        (403, (), Cause.AUTH),
+        (418, (), Cause.BAD_REQUEST),
+    ],
+)
+def test_a_status_has_a_cause_and_its_code_is_that_of_the_law(
+    status: int, words: tuple[str, ...], cause: Cause
+) -> None:
+    error = of_status(status, *words)
+    assert error.cause is cause
+    assert error.code is LAW[cause].code
+    assert may_be_charged(error) is (LAW[cause].charge == "maybe")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 422, 429])

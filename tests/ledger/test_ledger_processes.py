@@ -7,6 +7,7 @@ from subprocess import Popen
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.ledger import Ledger
+from smista_mcp.ledger.living import Mark, is_alive
 
 Child = Callable[..., Popen[str]]
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -146,3 +147,60 @@ def test_another_process_finds_a_decision_by_its_id(state: Path, child: Child) -
     found = Ledger.open(state).decision("eeeeeeee").decision
     assert isinstance(found, Decision)
     assert found.recorded
+
+
+RUNNING = """
+ledger = Ledger.open(Path(sys.argv[1]))
+ledger.record_route(record("a" * 64))
+receipt = Receipt(body_bytes=1, body_sha256="x")
+start = AttemptStart(phase=0, intent=Intent.EDIT, model="m", provider="p", locality=Locality.REMOTE, started_at=AT,
+                     receipt=receipt, reserved=Decimal("0.07"))
+trace_id = ledger.open_trace("a" * 64, AT)
+ledger.begin_attempt(trace_id, start)
+print(trace_id, flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_what_a_killed_process_left_running_is_uncertain_and_counts_in_full(state: Path, child: Child) -> None:
+    one = child(RUNNING, str(state))
+    assert one.stdout is not None
+    trace_id = one.stdout.readline().strip()
+    (alive,) = Ledger.open(state).trace(trace_id).attempts
+    assert (alive.status, len(list((state / "running").iterdir()))) == ("running", 1)
+    one.kill()
+    one.wait()
+    found = Ledger.open(state)
+    (left,) = found.trace(trace_id).attempts
+    assert (left.status, left.code, left.cost, left.ended_at) == ("uncertain", "cancelled", None, None)
+    assert found.spent("all", BEGINNING) == Decimal("0.07")
+    assert list((state / "running").iterdir()) == []
+
+
+def test_what_runs_in_a_living_process_is_left_alone_whoever_opens_the_ledger(state: Path, child: Child) -> None:
+    ones = [child(RUNNING, str(state)) for _ in range(2)]
+    traces = [one.stdout.readline().strip() for one in ones if one.stdout is not None]
+    ones[0].kill()
+    ones[0].wait()
+    for _ in range(3):
+        found = [Ledger.open(state).trace(trace_id).attempts[0].status for trace_id in traces]
+        assert found == ["uncertain", "running"]
+
+
+def test_rows_of_a_version_that_had_no_owners_are_buried(state: Path, child: Child) -> None:
+    one = child(RUNNING, str(state))
+    assert one.stdout is not None
+    trace_id = one.stdout.readline().strip()
+    db = sqlite3.connect(state / "ledger.db")
+    db.execute("UPDATE attempt SET owner = NULL")
+    db.commit()
+    db.close()
+    assert Ledger.open(state).trace(trace_id).attempts[0].status == "uncertain"
+
+
+def test_a_ledger_that_is_let_go_lets_its_mark_go(state: Path) -> None:
+    mark = Mark(state)
+    name = mark.name
+    assert is_alive(state, name)
+    del mark
+    assert not is_alive(state, name)

@@ -159,6 +159,8 @@ def _targets(source: LayerDocument) -> Iterator[_Named]:
         for key, targets in (("fallbacks", rule.fallbacks), ("only_models", rule.only_models or ())):
             for number, written in enumerate(targets):
                 yield _Named(_rule(index, key, number), written, rule.name)
+        if rule.escalate is not None:
+            yield _Named(_rule(index, "escalate", "to"), rule.escalate.to, rule.name)
     if document.routing.default is not None:
         yield _Named(("routing", "default", "model"), document.routing.default.model)
         for number, written in enumerate(document.routing.default.fallbacks):

@@ -97,7 +97,7 @@ def _leaves(rule: Contender, policy: Policy) -> bool:
 
 
 def _targets(rule: Contender) -> Sequence[str]:
-    return (rule.placed.rule.model, *rule.placed.rule.fallbacks)
+    return rule.placed.rule.targets
 
 
 def _has_local(rule: Contender, policy: Policy) -> bool:

@@ -81,6 +81,10 @@ def _leaving(source: LayerDocument, policy: Policy) -> Iterator[Finding]:
                 words = f"`{rule.name}` is `local_only`, and its fallback `{written}` is remote", fix
                 code = FindingCode.REMOTE_FALLBACK_OF_LOCAL_ONLY
                 yield finding_in(source, (*path, "fallbacks", number), code, words, rules=(rule.name,))
+        if rule.escalate is not None and remote(rule.escalate.to, policy):
+            words = f"`{rule.name}` is `local_only`, and it escalates to `{rule.escalate.to}`, which is remote", fix
+            code = FindingCode.REMOTE_FALLBACK_OF_LOCAL_ONLY
+            yield finding_in(source, (*path, "escalate", "to"), code, words, rules=(rule.name,))
 
 
 def _routes_of(source: LayerDocument) -> Iterator[tuple[Path, Rule | DefaultRoute]]:

@@ -6,7 +6,8 @@ from itertools import count
 from pydantic import ValidationError
 
 from smista_mcp.core.checking.conditions import ONE_TOKEN, Field, Situation
-from smista_mcp.core.policy import MAX_ENTRIES, TestTask
+from smista_mcp.core.policy import TestTask
+from smista_mcp.core.policywords import MAX_ENTRIES
 
 _WORDS = ("go", "on", "so", "well", "then", "now")
 """Texts of one token that say nothing; a skill may have the name of one."""

@@ -1,0 +1,36 @@
+"""When a model has provably failed, so that a rule's `escalate` asks a stronger one."""
+
+from typing import NamedTuple
+
+from smista_mcp.core.policy import EscalationCause
+from smista_mcp.core.routing import Routed
+from smista_mcp.core.selection import Candidate
+from smista_mcp.dispatch.attempts import Answered, Failed
+from smista_mcp.dispatch.judging import cut_answer
+from smista_mcp.dispatch.reactions import triggers
+
+
+class Cut(NamedTuple):
+    """An answer that was cut at its length limit: kept until a better one is there."""
+
+    candidate: Candidate
+    answer: Answered
+
+    def failed(self) -> Failed:
+        """It as the failure that a better answer follows."""
+        return Failed(self.candidate, cut_answer(), self.answer.cost, label=self.answer.label)
+
+
+def escalates(routed: Routed, answer: Answered) -> bool:
+    """Whether an answer is no more than a reason to ask a stronger model."""
+    return answer.finished.stop_reason == "length" and _wants(routed, frozenset({"length"}))
+
+
+def proven(routed: Routed, failure: Failed) -> bool:
+    """Whether a failure is one that the rule escalates on, and there is somebody to be asked."""
+    return _wants(routed, triggers(failure.error))
+
+
+def _wants(routed: Routed, proofs: frozenset[EscalationCause]) -> bool:
+    wanted = routed.rule.escalate if routed.rule else None
+    return bool(routed.escalation) and wanted is not None and not proofs.isdisjoint(wanted.on)
