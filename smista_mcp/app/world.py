@@ -207,6 +207,7 @@ class World:
             self.settings.environment.secret,
             self.believed_state,
             now=utc_now().timestamp(),
+            variables=self.settings.environment.variables,
         )
         believed = self.believes(over_http=over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE

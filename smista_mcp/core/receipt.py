@@ -37,6 +37,7 @@ class Receipt(Value):
         path: below the address.
         address: where the request went, as the policy wrote it; empty in receipts of earlier versions.
         effort: that its model was told; None where it was told none.
+        unmediated: whether it went to a CLI whose own tools nothing kept from reading: what else left nobody knows.
         effort_ignored: that was asked for, where the model was told another or none.
     """
 
@@ -50,3 +51,4 @@ class Receipt(Value):
     address: str = ""
     effort: Effort | None = None
     effort_ignored: Effort | None = None
+    unmediated: bool = False

@@ -21,7 +21,8 @@ from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.claims import Claims
-from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
+from smista_mcp.dispatch.cli_targets import ask_cli
+from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
@@ -215,7 +216,7 @@ class _Request:
             ProviderError: it may not be sent; nothing is recorded.
         """
         wire, stream = self._departure()
-        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key, self.connection.target.base_url))
+        attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
@@ -248,6 +249,11 @@ class _Request:
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)
 
+    def _receipt(self, wire: WireRequest) -> Receipt:
+        receipt = self.payload.receipt(wire, self.tools.key, self.connection.target.base_url)
+        target = self.connection.target
+        return receipt.model_copy(update={"unmediated": True}) if getattr(target, "unmediated", False) else receipt
+
     def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
         """The request as bytes, and its answer, for which nothing is sent before somebody listens."""
         limits, sender, request = self.tools.limits, self.tools.sender, self.payload.request
@@ -260,10 +266,12 @@ class _Request:
             return wire, sender.stream(wire, decoder, target=connection.target, timeouts=timeouts, protocol=protocol)
         if self.payload.cleared is None:
             raise ProviderError("nobody has cleared it for a remote model", code=Code.RESTRICTED_CONTENT)
+        watch = watch_over(self.tools.bounds, self.tools.known, self.work)
+        if isinstance(connection, CliConnection):
+            return ask_cli(connection.target, self.payload.cleared, timeouts, watch)
         protocol = connection.adapter.protocol
         cleared = connection.adapter.encode(self.payload.cleared)
         decoder = protocol.decoder(request)
-        watch = watch_over(self.tools.bounds, self.tools.known, self.work)
         return cleared.wire, sender.stream(
             cleared, decoder, target=connection.target, timeouts=timeouts, protocol=protocol, watch=watch
         )

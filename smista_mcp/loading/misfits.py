@@ -23,8 +23,6 @@ _LATER = frozenset(
         ("routing", "adaptive"),
         ("secrets",),
         ("ledger",),
-        ("providers", "unmediated"),
-        ("providers", "type"),
     }
 )
 """Keys that a policy may have one day; a policy that needs one must not be read as if it were not there."""

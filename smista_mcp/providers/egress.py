@@ -54,7 +54,18 @@ class Watch(NamedTuple):
     released: frozenset[str] = frozenset()
 
 
-def check_departure(departing: ClearedWire, model: str, words: frozenset[str], watch: Watch) -> None:
+def texts_of_json(departing: ClearedWire) -> list[str]:
+    """Every string in a body that is JSON."""
+    return _texts(departing.wire.body)
+
+
+def check_departure(
+    departing: ClearedWire,
+    model: str,
+    words: frozenset[str],
+    watch: Watch,
+    texts_of: Callable[[ClearedWire], list[str]] = texts_of_json,
+) -> None:
     """Looks at what is about to leave for a remote model.
 
     Args:
@@ -62,6 +73,7 @@ def check_departure(departing: ClearedWire, model: str, words: frozenset[str], w
         model: the name under which the target is asked for the model.
         words: the fixed strings of the wire protocol.
         watch: what is known of the call.
+        texts_of: cuts the body into its texts, so that nothing of it is left over.
 
     Raises:
         ProviderError: `restricted_content` or `secret_detected`, with the place and never the value; nothing was sent.
@@ -78,7 +90,7 @@ def check_departure(departing: ClearedWire, model: str, words: frozenset[str], w
     for item in manifest.items:
         if why := _objection(item, watch, kept.get(item.sha256)):
             raise _stopped(f"`{redacted(shown(item.path))}` {why}")
-    texts = _texts(departing.wire.body)
+    texts = texts_of(departing)
     _check_account(texts, departing.payload, words | {model}, watch)
     _check_kept(texts, kept.values())
     _check_secrets(departing.wire, [text for text in texts if text not in words], manifest, watch)
