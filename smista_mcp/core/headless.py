@@ -28,7 +28,7 @@ class Headless(NamedTuple):
         command: its name on the search path.
         confinement: what keeps it from reading by itself, from `since` on in that major version.
         since: the first version for which that was seen.
-        efforts: how it is told to work hard, by effort; nothing where it cannot be told, or keeps silent if it does not.
+        efforts: how it is told to work hard, by effort; nothing where it cannot, or is silent if it does not.
         source: where `confinement` is known from.
         checked: ISO date of that.
     """

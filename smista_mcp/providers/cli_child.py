@@ -3,8 +3,8 @@
     python -I cli_child.py LIFELINE FOLDER GRACE_S COMMAND [ARGUMENT ...]
 
 It runs the command with its own standard streams, environment and working directory. LIFELINE is a descriptor to read
-from: its end, which comes when we close it or die, ends the command. Whatever ends it, everything that it started ends
-with it, and FOLDER is removed. The exit status is the command's, 128 and more for a signal, 127 where it cannot run.
+from: its end, which comes when we close it or die, ends the command and removes FOLDER. Whatever ends the command,
+everything that it started ends with it. The exit status is the command's, 128 and more for a signal, 127 where it cannot run.
 """
 
 import contextlib
@@ -30,19 +30,21 @@ def main(arguments: list[str]) -> int:
         signal.signal(ending, signal.SIG_IGN)  # the lifeline alone ends it
     control = _control(_PR_SET_CHILD_SUBREAPER)
     try:
-        child = subprocess.Popen(command, process_group=0, preexec_fn=_prepared(control, os.getpid()))
+        prepared = _prepared(control, os.getpid())
+        child = subprocess.Popen(command, process_group=0, preexec_fn=prepared)  # noqa: PLW1509  no thread yet
     except OSError as error:
-        os.write(2, f"{os.path.basename(command[0])}: {error.strerror}\n".encode())
-        shutil.rmtree(folder, ignore_errors=True)
+        os.write(2, f"it cannot be run: {error.strerror}\n".encode())
         return 127
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    threading.Thread(target=_watch, args=(int(lifeline), child.pid, float(grace_s)), daemon=True).start()
+    abandoned = threading.Event()
+    threading.Thread(target=_watch, args=(int(lifeline), child.pid, float(grace_s), abandoned), daemon=True).start()
     status = child.wait()
     _signal(child.pid, signal.SIGKILL)
     _sweep()
-    shutil.rmtree(folder, ignore_errors=True)
+    if abandoned.is_set():
+        shutil.rmtree(folder, ignore_errors=True)
     return status if status >= 0 else 128 - status
 
 
@@ -69,10 +71,11 @@ def _prepared(control: Callable[..., int] | None, parent: int) -> Callable[[], N
     return prepare
 
 
-def _watch(lifeline: int, group: int, grace_s: float) -> None:
+def _watch(lifeline: int, group: int, grace_s: float, abandoned: threading.Event) -> None:
     """Waits for the end of the lifeline, then ends the command: kindly at first."""
     while os.read(lifeline, 64):
         pass
+    abandoned.set()
     _signal(group, signal.SIGTERM)
     time.sleep(grace_s)
     _signal(group, signal.SIGKILL)
@@ -98,9 +101,8 @@ def _sweep() -> None:
 def _children() -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):
-        for task in os.listdir("/proc/self/task"):
-            with pathlib.Path(f"/proc/self/task/{task}/children").open(encoding="ascii") as file:
-                found += map(int, file.read().split())
+        for task in pathlib.Path("/proc/self/task").iterdir():
+            found += map(int, (task / "children").read_text("ascii").split())
     return found
 
 

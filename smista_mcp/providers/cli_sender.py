@@ -197,7 +197,7 @@ class _Run:
                 return False
 
     async def _chunk(self, stdout: ByteReceiveStream, *, begun: bool) -> bytes:
-        """The next bytes; none at the end. A CLI that says nothing while its model works may take until the deadline."""
+        """The next bytes; none at the end. One that says nothing while its model works has until the deadline."""
         row = self.target.row
         limit = self.timeouts.idle_s if begun and row.talks else None
         if not begun and row.first:

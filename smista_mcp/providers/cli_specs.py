@@ -38,7 +38,7 @@ class Settings(NamedTuple):
 
 
 class Login(NamedTuple):
-    """Files of a login, which the private folder has links to: a CLI that renews its login writes it to where it was."""
+    """Files of a login. The private folder has links to them: a login that is renewed is written to where it was."""
 
     place: Place
     names: tuple[str, ...]
