@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,39 @@ async def test_a_renewed_login_is_renewed_where_it_was(bench: Bench, tmp_path: P
     assert only(answer).answer == ANSWER
     assert login.read_text() == "new"
     assert (tmp_path / "cli" / "config").read_text().split() == ["model_provider", "=", '"mine"']
+
+
+async def test_our_own_end_ends_it(bench: Bench, tmp_path: Path) -> None:
+    body = """
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    (HERE / "child").write_text(str(child.pid))
+    time.sleep(600)
+    """
+    bench.write("src/answer.py", FILE)
+    bench.write_policy(policy(fake_cli(tmp_path / "cli", body)))
+    environment = {"SMISTA_HOME": str(bench.home), "HOME": str(bench.home), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "smista_mcp", "dispatch", TASK.text, "--yes", "--json"]
+    process = await anyio.open_process(
+        [*command, "--workspace", str(bench.workspace)], env=environment, cwd=bench.workspace
+    )
+    noted = tmp_path / "cli" / "child"
+    while not noted.exists() or not noted.read_text():
+        await anyio.sleep(0.01)
+    process.kill()
+    await process.aclose()
+    pids = [heard(tmp_path / "cli")["pid"], int(noted.read_text())]
+    with anyio.fail_after(20):
+        while any(is_running(pid) for pid in pids if isinstance(pid, int)) or not nothing_left(bench):
+            await anyio.sleep(0.01)
+
+
+async def test_a_server_that_a_cli_of_ours_starts_does_not_serve(bench: Bench) -> None:
+    environment = {"SMISTA_HOME": str(bench.home), "HOME": str(bench.home), "PATH": os.environ["PATH"]}
+    done = await anyio.run_process(
+        [sys.executable, "-m", "smista_mcp", "serve-stdio"],
+        env={**environment, "SMISTA_DELEGATE": "1"},
+        cwd=bench.workspace,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"invalid_task" in done.stderr

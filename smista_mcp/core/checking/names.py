@@ -203,7 +203,7 @@ def _provider_faults(source: LayerDocument, sources: Sequence[LayerDocument], po
         kind = kind_of(name)
         spec = policy.providers.get(name)
         address = parse_address(document.base_url) if document.base_url else None
-        if kind == CLI_KIND or document.model_fields_set & CLI_KEYS:
+        if kind is not None and (kind == CLI_KIND or document.model_fields_set & CLI_KEYS):
             yield from cli_faults(source, name, document)
         elif kind is None:
             known = ", ".join(f"`{provider}`" for provider in BUILTIN_PROVIDERS)
