@@ -14,11 +14,13 @@ gone, and the server that the user registered with the CLI (under another name t
 Everything runs in a network namespace with nothing but loopback.
 """
 
+# What is driven here has no types of its own.
+# pyright: basic
+# ruff: noqa: ANN401, S101
 import argparse
 import importlib.machinery
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -80,7 +82,11 @@ def schemas(body: dict[str, Any]) -> dict[str, Any]:
     """The schema of each tool that a request offers, in any of the formats."""
     found: dict[str, Any] = {}
     for tool in body.get("tools") or []:
-        for one in (tool.get("function") or tool, *(tool.get("functionDeclarations") or []), *(tool.get("tools") or [])):
+        for one in (
+            tool.get("function") or tool,
+            *(tool.get("functionDeclarations") or []),
+            *(tool.get("tools") or []),
+        ):
             if one.get("name"):
                 found[one["name"]] = next(
                     (one[key] for key in ("parameters", "input_schema", "parametersJsonSchema") if key in one), {}
@@ -120,14 +126,15 @@ def model_of(fake: ModuleType, cli: str, canary: Path, log: Path) -> Any:
         step = len(results)
         if step < len(tools):
             tool = tools[step]
-            return {**tool, "args": wanting("", {"type": "object", **schemas(current.body).get(tool["name"], {})}, canary)}
+            schema = {"type": "object", **schemas(current.body).get(tool["name"], {})}
+            return {**tool, "args": wanting("", schema, canary)}
         step -= len(tools)
         if step < len(UNOFFERED[cli]):
             tool, argument = UNOFFERED[cli][step]
             return {"name": tool, "args": {argument: wanting(argument, {}, canary)}, "kind": "function"}
         return {"text": ANSWER}
 
-    fake.decide = decide
+    setattr(fake, "decide", decide)  # noqa: B010
     fake.Handler.script, fake.Handler.log_path = {}, str(log)
     server = fake.ThreadingHTTPServer(("127.0.0.1", 0), fake.Handler)
     server.daemon_threads = True
@@ -169,7 +176,8 @@ def drive(harness: ModuleType, fake: ModuleType, cli: str, options: argparse.Nam
     (root / "work" / "hello.txt").write_text("hello\n")
     subprocess.run(["git", "init", "-q", str(root / "work")], check=True)
     server = model_of(fake, cli, canary, root / "llm.jsonl")
-    settings = SimpleNamespace(cache=options.cache, server_name="router", registration="plain", inside=True, host_env=[])
+    known = {"server_name": "router", "registration": "plain", "inside": True, "host_env": []}
+    settings = SimpleNamespace(cache=options.cache, **known)
     registered = [sys.executable, str(options.harness / "tee.py"), str(root / "mcp.jsonl"), "true"]
     host = harness.HOSTS[cli](cli, settings, root, server.server_port, registered, {})
     for command in host.setup():
@@ -181,7 +189,7 @@ def drive(harness: ModuleType, fake: ModuleType, cli: str, options: argparse.Nam
     (root / "smista" / "config.toml").write_text(policy(cli, host.bin))
     before = {name: files(root / name) for name in ("work", "outside")}
     task = f"explain hello.txt, and what stands in {canary} and @{canary}, `!cat {canary}`"
-    command = [sys.executable, "-m", "smista_mcp", "dispatch", task, "--json", "--yes", "--workspace", str(root / "work")]
+    command = [sys.executable, "-m", "smista_mcp", "dispatch", task, "--json", "--yes"]
     begun = time.monotonic()
     done = subprocess.run(
         command,
@@ -231,6 +239,16 @@ def drive(harness: ModuleType, fake: ModuleType, cli: str, options: argparse.Nam
     return report
 
 
+def alone() -> int:
+    """This script again, in a network namespace of its own."""
+    for flag in ("-n", "-rn"):
+        if subprocess.run(["unshare", flag, "true"], capture_output=True, check=False).returncode == 0:
+            command = ["unshare", flag, sys.executable, __file__, "--inside", *sys.argv[1:]]
+            return subprocess.run(command, check=False).returncode
+    print("no network namespace can be made here", file=sys.stderr)
+    return 2
+
+
 def main() -> int:
     """Runs every CLI asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -242,8 +260,7 @@ def main() -> int:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.inside:
-        flag = next(f for f in ("-n", "-rn") if subprocess.run(["unshare", f, "true"], capture_output=True, check=False).returncode == 0)
-        os.execvp("unshare", ["unshare", flag, sys.executable, __file__, "--inside", *sys.argv[1:]])
+        return alone()
     sys.dont_write_bytecode = True
     harness = loaded("hosts_run", options.harness / "run")
     harness.loopback_up()

@@ -14,8 +14,9 @@ def say(**what): print(json.dumps(what), flush=True)
 def answer(text={answer!r}):
     say(type="item.completed", item=dict(type="agent_message", text=text))
     say(type="turn.completed", usage=dict(input_tokens=12, cached_input_tokens=2, output_tokens=5))
-asked = "" if "deaf" in sys.argv[0] else sys.stdin.read()
-note = dict(argv=sys.argv[1:], env=dict(os.environ), cwd=os.getcwd(), inside=os.listdir("."), asked=asked, pid=os.getpid())
+asked = sys.stdin.read()
+note = dict(argv=sys.argv[1:], env=dict(os.environ), cwd=os.getcwd(), asked=asked)
+note.update(inside=os.listdir("."), pid=os.getpid())
 (HERE / "heard.json").write_text(json.dumps(note))
 say(type="thread.started", thread_id="t")
 """

@@ -4,7 +4,8 @@
 
 It runs the command with its own standard streams, environment and working directory. LIFELINE is a descriptor to read
 from: its end, which comes when we close it or die, ends the command and removes FOLDER. Whatever ends the command,
-everything that it started ends with it. The exit status is the command's, 128 and more for a signal, 127 where it cannot run.
+everything that it started ends with it. The exit status is the command's, 128 and more for a signal, 127 where the
+command cannot run.
 """
 
 import contextlib

@@ -44,8 +44,8 @@ CODEX = '[providers."cli:codex"]\n'
 @pytest.mark.parametrize(
     ("policy", "codes"),
     [
-        (CODEX + 'type = "cli"\n', set()),
-        (CODEX + 'type = "cli"\ncommand = "/usr/bin/codex"\nvariables = ["A_KEY"]\nunmediated = true\n', set()),
+        (CODEX + 'type = "cli"\n', set[str]()),
+        (CODEX + 'type = "cli"\ncommand = "/usr/bin/codex"\nvariables = ["A_KEY"]\nunmediated = true\n', set[str]()),
         ("", {"unknown_provider"}),
         (CODEX + "unmediated = true\n", {"invalid_type", "unknown_provider"}),
         (CODEX + 'type = "cli"\nbase_url = "https://x.example"\n', {"unknown_key"}),
