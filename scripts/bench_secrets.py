@@ -27,6 +27,10 @@ from smista_mcp.core.redaction import redacted
 from smista_mcp.core.secretscan import (
     assignments,
     blocks,
+    calls,
+    chosen,
+    commands,
+    dummies,
     escapes,
     joints,
     placeholders,
@@ -49,6 +53,17 @@ _SHAPES = (
     *("'a'+", 'a"\n"', "curl -u a:", "@tcp(", "a1B2c3D4", "=", ":", "==", '\\"', "\\n", "\\u0022", "--token ", "- -"),
     *("sk-", "_", "a-", "a_b.", "SK", "machine a login b password c", "mysql -p", "token is ", "password: "),
     *("eyJ", "AKIA", "LS0tLS1CRUdJTi", "Z2hwX", "cookie", "key", "key,", "key(", '"key":"', "passpwdsecrettoken"),
+    *(
+        "login('a',",
+        'auth("a","b",',
+        'connect "a", ',
+        "pw ",
+        "password ",
+        "a / b ",
+        "clave ",
+        "echo a | ",
+        "net user a ",
+    ),
 )
 _FILLERS = ("", " ", "\n", '"', "aB3", "xB7kQ9", "example", "aB3dE5gH7jK9mN2pQ4rS")
 _ENDS = (" ", "\n", '"', "", '"\n', "=", "-", "x")
@@ -168,8 +183,8 @@ def makers(lot: random.Random) -> Iterator[tuple[str, Callable[[], str]]]:
 
     anchors = [anchor for rule in RULES for anchor in rule.anchors]
     words = [word for rule in NEARBY_RULES for word in rule.words]
-    commands = [word for word, _ in blocks.COMMANDS]
-    for piece in dict.fromkeys((*anchors, *words, *NAMES, *commands, *_SHAPES)):
+    heads = [word for word, _ in (*commands.COMMANDS, *commands.CHOSEN)]
+    for piece in dict.fromkeys((*anchors, *words, *NAMES, *heads, *_SHAPES)):
         for filler in _FILLERS:
             yield f"{piece}{filler}", again(piece + filler)
         yield (
@@ -199,11 +214,24 @@ def _patterns() -> Iterator[tuple[str, str, tuple[str, ...]]]:
             yield f"{rule.kind}, whole", rule.pattern.removeprefix(rule.anchors[0]), ends
     for rule in NEARBY_RULES:
         yield rule.kind, rule.pattern, (*rule.words, "")
-    for module in (assignments, blocks, escapes, joints, placeholders, prose, scanner, redaction):
+    for module in (
+        assignments,
+        blocks,
+        calls,
+        chosen,
+        commands,
+        dummies,
+        escapes,
+        joints,
+        placeholders,
+        prose,
+        scanner,
+        redaction,
+    ):
         for name, value in inspect.getmembers(module):
             if isinstance(value, Lazy):
                 yield name, value.pattern, (*NAMES, "", "password")
-    for word, command in blocks.COMMANDS:
+    for word, command in (*commands.COMMANDS, *commands.CHOSEN):
         yield f"command {word}", command.pattern, (word,)
 
 

@@ -1,6 +1,6 @@
 """Compares path patterns with git on random hostile pairs of a pattern and a path.
 
-    python scripts/glob_differential.py [--patterns 55000] [--paths 20] [--seed 1]
+    python scripts/glob_differential.py [--patterns 55000] [--paths 20] [--seed 1] [--steps]
 
 Each pattern stands alone in the `.gitignore` of a directory of its own, and `git check-ignore` is asked for files and
 directories below, with and without `core.ignorecase`. Printed are the pairs where git matches and a pattern that
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from smista_mcp.core.globs import GlobSet, compile_glob, refusal
+from smista_mcp.core.globs import GlobSet, refusal, sets
 from smista_mcp.core.globs.dialect import CharClass, Wild, parse
 
 BATCH = 5000
@@ -224,13 +224,13 @@ def compared(patterns: Sequence[str], count: int, rng: random.Random) -> Iterato
                 names.append(f"{name}/{path}".encode("utf-8", "surrogateescape"))
         plain = git_matches(repository, names, ignore_case=False)
         caseless = git_matches(repository, names, ignore_case=True)
-    last, exact, forbids = None, compile_glob("a").fullmatch, GlobSet(()).hits
+    last, exact, forbids = None, GlobSet(()).hits, GlobSet(()).hits
     for (pattern, path), with_case, without_case in zip(asked, plain, caseless, strict=True):
         if with_case is None or without_case is None:
             continue
         if pattern != last:
-            last, exact, forbids = pattern, compile_glob(pattern).fullmatch, GlobSet([pattern], ignore_case=True).hits
-        yield Pair(pattern, path, with_case, without_case, exact(path) is not None, forbids(path))
+            last, exact, forbids = pattern, GlobSet([pattern]).hits, GlobSet([pattern], ignore_case=True).hits
+        yield Pair(pattern, path, with_case, without_case, exact(path), forbids(path))
 
 
 def explained(pair: Pair, *, forbidding: bool) -> str:
@@ -278,7 +278,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--patterns", type=int, default=55_000)
     parser.add_argument("--paths", type=int, default=20, help="of each pattern, at most")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", action="store_true", help="match short paths as long ones are matched")
     options = parser.parse_args(arguments)
+    if options.steps:
+        sets.NEAR = 0
     began = time.monotonic()
     rng = random.Random(options.seed)  # noqa: S311
     patterns = patterns_of(rng, options.patterns)

@@ -133,7 +133,7 @@ class ProviderError(SmistaError):
 
     `code` says how; `retry_after_s` is what the provider asked for, if it did; `sent` is true once the
     request may have reached a model, so that it may have been charged. `said` are the provider's own words, which may
-    repeat what it was sent; `message` ends with them.
+    repeat what it was sent; `message` ends with them. `unsent` is true where not a byte of the request was written.
     """
 
     code = Code.PROVIDER_PROTOCOL
@@ -150,6 +150,7 @@ class ProviderError(SmistaError):
     ) -> None:
         super().__init__(message, fix=fix, code=code)
         self.said = ""
+        self.unsent = False
         self.status = status
         self.retry_after_s = retry_after_s
         self.sent = sent
@@ -163,7 +164,7 @@ class ProviderError(SmistaError):
 
     def without_words(self) -> "ProviderError":
         """The same without the provider's own words."""
-        return ProviderError(
+        plain = ProviderError(
             self.message.removesuffix(f": {self.said}") if self.said else self.message,
             code=self.code,
             fix=self.fix,
@@ -171,6 +172,8 @@ class ProviderError(SmistaError):
             retry_after_s=self.retry_after_s,
             sent=self.sent,
         )
+        plain.unsent = self.unsent
+        return plain
 
 
 class StateUnavailable(SmistaError):

@@ -65,7 +65,13 @@ class App:
         return RouteAnswer(decisions=decisions, notices=prepared.notices)
 
     def explain(
-        self, given: str | None = None, task: Task | None = None, *, last: bool = False, caller: Caller = NOBODY
+        self,
+        given: str | None = None,
+        task: Task | None = None,
+        *,
+        last: bool = False,
+        caller: Caller = NOBODY,
+        anywhere: bool = False,
     ) -> "ExplainAnswer":
         """Tells the whole story of a recorded decision, of a trace, of the last call, or of a task not yet dispatched.
 
@@ -73,7 +79,8 @@ class App:
             given: the id of a decision (eight characters suffice), a trace, or a job of this process.
             task: decided for this answer; recorded like any other.
             last: the latest recorded call.
-            caller: who asks.
+            caller: who asks. Over HTTP it is told of its own calls alone.
+            anywhere: whether calls from other workspaces are told too: for the user, whose ledger it is.
 
         Raises:
             NotFound: nothing has that id, or nothing is recorded yet.
@@ -96,7 +103,8 @@ class App:
         if last or given is None:
             return explain_last(ledger, book)
         known = self._dispatching.decisions_of(given, caller) if self._dispatching is not None else ()
-        return explain_stored(ledger, book, known or (given,))
+        scope = None if anywhere else self._world.scope(caller.owner if caller.over_http else None)
+        return explain_stored(ledger, book, known or (given,), scope)
 
     async def dispatch(
         self, task: Task, caller: Caller = NOBODY, *, listener: "Listener | None" = None, limit_s: float | None = None
@@ -149,6 +157,10 @@ class App:
             StateUnavailable: it cannot be kept.
         """
         self._at_work().consents.grant(approval_id, via, session=session)
+
+    def refuse(self, approval_id: str, via: str) -> None:
+        """Keeps that a person has said no; as for `grant`."""
+        self._at_work().consents.refuse(approval_id, via)
 
     def call_limit_s(self, caller: Caller) -> float:
         """Seconds that a tool call may take before the caller's host gives up, less what an answer needs."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from smista_mcp.app.world import utc_now
 from smista_mcp.core.asked import ReleaseRequest
-from smista_mcp.core.explained import ApprovalReport
+from smista_mcp.core.explained import ApprovalReport, WithheldReport
 from smista_mcp.ledger import Ledger
 from smista_mcp.ledger.approvals import StoredApproval
 
@@ -17,6 +17,36 @@ def used_approvals(ledger: Ledger, traces: Sequence[str]) -> tuple[ApprovalRepor
     """
     found = ledger.approvals.of_traces(traces, utc_now())
     return tuple(report for one in found for report in _reports(one, frozenset(traces)))
+
+
+def withheld_answers(ledger: Ledger, traces: Sequence[str]) -> tuple[WithheldReport, ...]:
+    """The answers of these traces that a person was asked to release; as for `used_approvals`."""
+    found = ledger.approvals.of_traces(traces, utc_now())
+    return tuple(
+        WithheldReport(
+            trace_id=event.trace_id,
+            path=one.request.file,
+            bytes=one.request.bytes,
+            approval_id=one.approval_id,
+            state=one.state,
+        )
+        for one in found
+        for event in one.events
+        if isinstance(one.request, ReleaseRequest)
+        and event.event == "requested"
+        and event.trace_id is not None
+        and event.trace_id in traces
+    )
+
+
+def traces_of(ledger: Ledger, given: str) -> tuple[str, ...]:
+    """The traces that an approval belongs to, newest first.
+
+    Raises:
+        NotFound: there is no such approval.
+    """
+    events = ledger.approvals.stored(given, utc_now()).events
+    return tuple(event.trace_id for event in reversed(events) if event.trace_id is not None)
 
 
 def _reports(one: StoredApproval, traces: frozenset[str]) -> Iterator[ApprovalReport]:

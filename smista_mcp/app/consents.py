@@ -7,9 +7,18 @@ from pathlib import Path
 from smista_mcp.app.preparing import Prepared
 from smista_mcp.app.world import World, utc_now
 from smista_mcp.core.approval import HOST_DESTINATION
-from smista_mcp.core.asked import CallRequest, ReleaseRequest, question, release_key
+from smista_mcp.core.asked import (
+    AskedCall,
+    CallRequest,
+    ReleaseRequest,
+    covering,
+    destination_of,
+    question,
+    release_key,
+)
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.modelref import HOST
+from smista_mcp.core.routing import Routed
 from smista_mcp.core.values import Layer, Locality
 from smista_mcp.dispatch.payloads import keyed_hash
 from smista_mcp.dispatch.releases import Done, Releases
@@ -28,12 +37,14 @@ class Asked:
         call_id: the id under which somebody can let the rest of the call go on; None where nothing waits.
         call: what was asked there.
         releases: phase -> id under which its answer can be released.
+        held: phase -> why nobody can release its answer.
         refused: why nobody can be asked, where that is so.
     """
 
     call_id: str | None = None
     call: CallRequest | None = None
     releases: Mapping[int, str] | None = None
+    held: Mapping[int, str] | None = None
     refused: str = ""
 
     @property
@@ -75,7 +86,7 @@ class Consents:
             if waits and prepared.asked is not None:
                 call_id = book.request(
                     prepared.asked.key,
-                    prepared.asked.request,
+                    prepared.asked.request.model_copy(update={"root": self._root()}),
                     workspace=prepared.workspace,
                     host=prepared.host.name,
                     now=utc_now(),
@@ -87,7 +98,20 @@ class Consents:
             call_id,
             prepared.asked.request if call_id and prepared.asked else None,
             {index: given for index, given in releases.items() if given is not None},
+            {place: self._held(prepared, kept[place]) for place, given in releases.items() if given is None},
         )
+
+    def _held(self, prepared: Prepared, done: Done) -> str:
+        """Why nobody can release an answer, and what a person can do about it."""
+        if done.phase.withheld is not None and done.phase.withheld.reason:
+            return (
+                f"{done.hold.all}; a false alarm is lifted by its fingerprint in `[secrets] allow` of their own policy"
+            )
+        if done.hold.all:
+            return done.hold.all
+        if self.host_is_locked_out(prepared):
+            return "the organisation's policy keeps such answers in files"
+        return "this installation has no key by which its text could be known again"
 
     def _release(
         self,
@@ -109,13 +133,22 @@ class Consents:
             file=phase.withheld.path,
             bytes=phase.withheld.bytes,
             text_hash=keyed_hash(key, done.piece.sha256),
-            origin=tuple(routed.floor.reasons or dict.fromkeys(routed.floor.withheld.values()))[:20],
+            origin=_origin(routed, kept)[:20],
             destinations=destinations,
             host=prepared.host.name,
+            root=self._root(),
         )
         return book.request(
-            release_key(request, key), request, workspace=prepared.workspace, host=prepared.host.name, now=utc_now()
+            release_key(request, key),
+            request,
+            workspace=prepared.workspace,
+            host=prepared.host.name,
+            now=utc_now(),
+            trace_id=phase.trace_id,
         )
+
+    def _root(self) -> str:
+        return str(self._world.settings.workspace or "")
 
     def _destinations(
         self, prepared: Prepared, phase: DispatchedPhase, phases: Sequence[DispatchedPhase], done: Done
@@ -123,6 +156,7 @@ class Consents:
         """To whom a person may let an answer go: the host, and remote models of the steps that wait for it."""
         if done.hold.all:
             return ()
+        providers = prepared.book.policy.providers
         found = [] if self.host_is_locked_out(prepared) else [HOST_DESTINATION]
         if done.hold.models:
             return tuple(found)
@@ -130,7 +164,7 @@ class Consents:
         for routed in prepared.routed:
             if routed.phase.index in kept_back and phase.phase in routed.phase.depends_on:
                 found += [
-                    one.resolved
+                    destination_of(one, providers)
                     for one in routed.candidates
                     if one.locality is Locality.REMOTE and one.provider != HOST
                 ]
@@ -143,31 +177,21 @@ class Consents:
         origin = policy.provenance.get("privacy.host_answers")
         return policy.host_answers == "file" and origin is not None and origin.layer is Layer.ORGANISATION
 
-    def releases(self, host: str, kept: Mapping[int, Done]) -> Releases:
-        """What people have let go of the answers that a job keeps; nothing where that cannot be read."""
+    def releases(self, prepared: Prepared, kept: Mapping[int, Done]) -> Releases:
+        """What people have let go of the answers that a job keeps, and the organisation does not keep from the host.
+
+        Nothing where that cannot be read.
+        """
         key = self._world.key()
         if not kept or not key:
             return Releases()
         try:
-            known = self.book().released(host, utc_now())
+            known = self.book().released(prepared.host.name, utc_now())
         except StateUnavailable:
             return Releases()
         hashes = {one.piece.sha256: keyed_hash(key, one.piece.sha256) for one in kept.values()}
-        return Releases({sha256: known[keyed] for sha256, keyed in hashes.items() if keyed in known})
-
-    def note_deliveries(self, phases: Sequence[DispatchedPhase], ids: set[str]) -> None:
-        """Records with the trace that released texts were handed over, because of which yes."""
-        traces = {phase.phase: phase.trace_id for phase in phases if phase.released}
-        if not traces:
-            return
-        try:
-            book = self.book()
-            for given in ids:
-                request = book.stored(given, utc_now()).request
-                if isinstance(request, ReleaseRequest) and request.phase in traces:
-                    book.use(given, traces[request.phase], utc_now())
-        except (StateUnavailable, NotFound):
-            return  # the yes itself is recorded with its time, and with what it is for
+        locked = frozenset({HOST_DESTINATION}) if self.host_is_locked_out(prepared) else frozenset[str]()
+        return Releases({sha256: known[keyed] - locked for sha256, keyed in hashes.items() if keyed in known})
 
     # --------------------------------------------------------------------------------------------------- answering
 
@@ -180,9 +204,17 @@ class Consents:
         """
         return self.book().stored(given, utc_now())
 
-    def waiting(self) -> tuple[StoredApproval, ...]:
-        """What waits for an answer, oldest first."""
-        return self.book().open_requests(utc_now())
+    def standing(self) -> tuple[StoredApproval, ...]:
+        """What waits for an answer, and every yes that holds, oldest first."""
+        known = self.book().requests(utc_now())
+        return tuple(one for one in known if one.state == "open" or one.holds)
+
+    def covering(self, one: StoredApproval) -> str | None:
+        """The id of another yes that covers what is asked for here; None where there is none."""
+        if not isinstance(one.request, CallRequest):
+            return None
+        held = covering(AskedCall(one.key, one.request), self.book().granted(one.workspace, utc_now()))
+        return None if held is None else held.approval_id
 
     def note_shown(self, given: str, via: str) -> None:
         """Keeps that a person has seen a request in full."""
@@ -194,7 +226,8 @@ class Consents:
         A release is asked about in a form only where the policy says `host_answers = "ask"`.
         """
         try:
-            request = self.stored(given).request
+            one = self.stored(given)
+            request = one.request if one.state == "open" else None
             if isinstance(request, ReleaseRequest) and self._world.book().policy.host_answers != "ask":
                 return None
         except SmistaError:
@@ -214,14 +247,21 @@ class Consents:
                 data = file.read(MOST_TEXT + 1)
         except OSError as error:
             raise StateUnavailable(
-                f"the answer `{request.file}` cannot be read: {error.strerror}", fix="dispatch the task again"
+                f"the answer `{request.file}` cannot be read: {error.strerror}",
+                fix="dispatch the task again",
+                code=Code.ANSWER_WITHHELD,
             ) from None
         key = self._world.key()
-        if not key or keyed_hash(key, hashlib.sha256(data).hexdigest()) != request.text_hash:
+        forms = (data, data.removesuffix(b"\n"))  # as it was kept, and without the line break that ends the file
+        hashes = {keyed_hash(key, hashlib.sha256(form).hexdigest()): form for form in forms} if key else {}
+        known = hashes.get(request.text_hash)
+        if known is None:
             raise StateUnavailable(
-                f"`{request.file}` is not the text that the model wrote", fix="dispatch the task again"
+                f"`{request.file}` is not the text that the model wrote",
+                fix="dispatch the task again",
+                code=Code.ANSWER_WITHHELD,
             )
-        return data.decode("utf-8", "replace")
+        return known.decode("utf-8", "replace")
 
     def grant(self, given: str, via: str, *, session: bool = False) -> None:
         """Keeps a yes.
@@ -233,7 +273,7 @@ class Consents:
         self.book().grant(given, via, utc_now(), session=session)
 
     def refuse(self, given: str, via: str) -> None:
-        """Keeps a no; as for `grant`."""
+        """Keeps a no, and takes a yes back that was given before; as for `grant`."""
         self.book().refuse(given, via, utc_now())
 
     def any_granted(self, ids: set[str]) -> bool:
@@ -243,3 +283,10 @@ class Consents:
             return any(book.stored(given, now).state == "granted" for given in ids)
         except (StateUnavailable, NotFound):
             return False
+
+
+def _origin(routed: Routed, kept: Mapping[int, Done]) -> tuple[str, ...]:
+    """Why the answer of a phase is withheld, as far as that was known before the phase began."""
+    least = routed.floor
+    found = least.reasons or tuple(dict.fromkeys(least.withheld.values()))
+    return found or tuple(kept[place].piece.path for place in routed.phase.depends_on if place in kept)

@@ -4,14 +4,17 @@ import hashlib
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.to_thread
 
+from smista_mcp.app.answered import after_refusals
 from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
-from smista_mcp.app.outcome import told
+from smista_mcp.app.deliveries import note_deliveries
+from smista_mcp.app.outcome import has_labels, told, without_labelled
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
 from smista_mcp.app.world import World, period_start, utc_now
@@ -26,6 +29,7 @@ from smista_mcp.core.task import Task
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
+from smista_mcp.dispatch.bindings import serves_none, serving
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
@@ -33,6 +37,7 @@ from smista_mcp.dispatch.conversation import Conversation
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.dispatch.releases import Done
+from smista_mcp.errors import PolicyInvalid
 from smista_mcp.ledger import SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Authorities, Sender
@@ -68,23 +73,42 @@ class Dispatching:
             turns = await anyio.to_thread.run_sync(talk.turns)
             prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, turns, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
+            job.revision = prepared.book.policy.revision
             conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
             return await self._carried_out(prepared, job, kept, conversation)
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)
         if earlier is not None and await self._may_go_on(earlier):
-            return await self._jobs.again(earlier, listener=listener, limit_s=limit_s)
+            return await self._now(await self._jobs.again(earlier, listener=listener, limit_s=limit_s))
         return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
 
     async def join(
         self, job_id: str, caller: Caller, *, listener: Listener | None, limit_s: float | None
     ) -> DispatchAnswer:
-        """Waits for a job; one that had to stop for a person's yes goes on once there is one."""
+        """Waits for a job; one that had to stop for a person's yes goes on once there is one.
+
+        What was shown of labelled answers when the job ended is shown again only under the same policy.
+        """
         job = self._jobs.find(job_id, caller.owner)
         if job is not None and job.ended.is_set() and await self._may_go_on(job):
-            return await self._jobs.again(job, listener=listener, limit_s=limit_s)
-        return await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner)
+            return await self._now(await self._jobs.again(job, listener=listener, limit_s=limit_s))
+        answer = await self._now(await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner))
+        if job is None or not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
+            return answer
+        return without_labelled(answer)
+
+    async def _now(self, answer: DispatchAnswer) -> DispatchAnswer:
+        """An answer that was told before, as it stands after what people have said since."""
+        if answer.approval_id is None:
+            return answer
+        return await anyio.to_thread.run_sync(after_refusals, answer, self.consents)
+
+    def _still_holds(self, revision: str) -> bool:
+        try:
+            return self._world.book().policy.revision == revision
+        except PolicyInvalid:
+            return False
 
     async def _may_go_on(self, job: Job) -> bool:
         return bool(job.asked) and await anyio.to_thread.run_sync(self.consents.any_granted, set(job.asked))
@@ -118,16 +142,20 @@ class Dispatching:
             workspace=prepared.workspace,
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
+            serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,
         )
         work = [
             PhaseWork(routed, collected.context, own)
             for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
-        releases = await anyio.to_thread.run_sync(consents.releases, prepared.host.name, kept)
-        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation)
+        await anyio.to_thread.run_sync(files.forget, utc_now().timestamp())
+        releases = await anyio.to_thread.run_sync(consents.releases, prepared, kept)
+        look_up = partial(consents.releases, prepared)
+        delivery = Delivery(prepared.host, policy.host_answers, files, releases, conversation, look_up)
         phases = await carry_out(tools, work, delivery, job.standing, kept)
-        await anyio.to_thread.run_sync(consents.note_deliveries, phases, job.asked)
+        if prepared.ledger is not None and (key := world.key()):
+            await anyio.to_thread.run_sync(note_deliveries, prepared.ledger, phases, kept, prepared.host.name, key)
         asked = await anyio.to_thread.run_sync(consents.ask, prepared, phases, kept)
         job.asked = asked.ids
         unrecorded = () if prepared.ledger is not None else (_UNRECORDED,)

@@ -3,17 +3,26 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from smista_mcp.app.approved import used_approvals
-from smista_mcp.core.explained import AttemptReport, ExplainAnswer, ExplainedPhase, LabelReport, UsageReport
+from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
+from smista_mcp.core.explained import (
+    ApprovalReport,
+    AttemptReport,
+    ExplainAnswer,
+    ExplainedPhase,
+    LabelReport,
+    UsageReport,
+)
 from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.origins import told
-from smista_mcp.core.routing import Routed, matched_paths, required_tokens
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.core.routing import Routed, asking_is_fixed, matched_paths, required_tokens
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.errors import NotFound, PolicyInvalid
-from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision
+from smista_mcp.core.values import Locality
+from smista_mcp.errors import Code, NotFound, PolicyInvalid
+from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision, StoredTrace
 
 
 def explained(
@@ -27,7 +36,8 @@ def explained(
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
-        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changes(one.decision)))
+        changed = changes(one.decision, fixed=asking_is_fixed(book.policy))
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed))
     return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
@@ -40,18 +50,21 @@ def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswe
     return _story(ledger, book, ledger.call(ledger.last().call_id))
 
 
-def explain_stored(ledger: Ledger, book: Rulebook | PolicyInvalid, ids: Sequence[str]) -> ExplainAnswer:
+def explain_stored(
+    ledger: Ledger, book: Rulebook | PolicyInvalid, ids: Sequence[str], scope: Scope | None = None
+) -> ExplainAnswer:
     """The story of recorded decisions.
 
     Args:
         ledger: where they stand.
         book: the policy in force, or why there is none.
-        ids: of decisions or of traces.
+        ids: of decisions, of traces, or of approvals because of which or for which something was done.
+        scope: whose they have to be; None for whatever stands there.
 
     Raises:
         NotFound: nothing is recorded under one of them.
     """
-    return _story(ledger, book, [_found(ledger, given) for given in ids])
+    return _story(ledger, book, [_found(ledger, given, scope) for given in ids])
 
 
 def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[StoredDecision]) -> ExplainAnswer:
@@ -69,19 +82,29 @@ def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[Store
     )
 
 
-def _found(ledger: Ledger, given: str) -> StoredDecision:
+def _found(ledger: Ledger, given: str, scope: Scope | None) -> StoredDecision:
     try:
-        return ledger.decision(given)
+        return ledger.decision(given, scope)
     except NotFound as no_decision:
         why = no_decision
     try:
-        trace = ledger.trace(given)
+        trace = ledger.trace(given, scope)
     except NotFound as no_trace:
+        approved = _traces_of_approval(ledger, given)
+        if approved:
+            return _found(ledger, approved[0], scope)
         both = f"{why.message}; {no_trace.message}" if why.message != no_trace.message else why.message
         raise NotFound(both, fix=why.fix) from None
     if trace.decision is None:
         raise NotFound(f"the decision of trace `{trace.trace_id}` could not be recorded when it was made")
     return trace.decision
+
+
+def _traces_of_approval(ledger: Ledger, given: str) -> tuple[str, ...]:
+    try:
+        return traces_of(ledger, given)
+    except NotFound:
+        return ()
 
 
 def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
@@ -91,20 +114,48 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
     if book is not None and decision.revision == book.policy.revision:
         rules = judge_rules(book, decision.intent.name, facts.skill, facts.paths, facts.tokens)
     traces = ledger.traces_of(stored)
+    approvals = used_approvals(ledger, [trace.trace_id for trace in traces])
     return ExplainedPhase(
         decision=decision,
         rules=rules,
-        changes=changes(decision),
-        attempts=tuple(_attempt(one) for trace in traces for one in trace.attempts),
+        changes=changes(decision, _failed(traces), fixed=book is not None and asking_is_fixed(book.policy)),
+        attempts=tuple(_attempt(one, approvals) for trace in traces for one in trace.attempts),
         labels=tuple(
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
         ),
-        approvals=used_approvals(ledger, [trace.trace_id for trace in traces]),
+        approvals=approvals,
+        withheld=withheld_answers(ledger, [trace.trace_id for trace in traces]),
     )
 
 
-def _attempt(stored: StoredAttempt) -> AttemptReport:
+def _failed(traces: Sequence[StoredTrace]) -> tuple[Code, ...]:
+    """With what the attempts of the last trace ended, where none of them completed."""
+    attempts = traces[-1].attempts if traces else ()
+    if any(one.status in ("completed", "running") for one in attempts):
+        return ()
+    return tuple(Code(one.code) for one in attempts if one.code in _CODES)
+
+
+_CODES = frozenset(map(str, Code))
+
+
+def _with_releases(receipt: Receipt, trace_id: str, approvals: Sequence[ApprovalReport]) -> Receipt:
+    """A receipt whose released items say because of which yes they could go."""
+    found = {one.text_hash: one.approval_id for one in approvals if one.trace_id == trace_id and one.text_hash}
+    if not any(item.sha256 in found for item in receipt.sent):
+        return receipt
+    sent = tuple(
+        item.model_copy(update={"reason": f"{item.reason}, released by approval {found[item.sha256]}"})
+        if item.sha256 in found
+        else item
+        for item in receipt.sent
+    )
+    return receipt.model_copy(update={"sent": sent})
+
+
+def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) -> AttemptReport:
+    remote = stored.locality == Locality.REMOTE
     return AttemptReport(
         trace_id=stored.trace_id,
         model=stored.model,
@@ -121,5 +172,5 @@ def _attempt(stored: StoredAttempt) -> AttemptReport:
             reasoning_tokens=stored.usage.reasoning_tokens,
         ),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
-        receipt=stored.receipt,
+        receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
     )

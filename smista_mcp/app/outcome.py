@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 from smista_mcp.app.consents import Asked
 from smista_mcp.core.asked import cost_words, phase_words
-from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld, overall
 from smista_mcp.core.redaction import redacted
+from smista_mcp.core.remedies import remedy
+from smista_mcp.errors import Code
 
+MADE_FROM_RESTRICTED = "was made from restricted content"
+_CHANGED = "the policy has changed since this was answered: dispatch the task again to have it judged anew"
 _SHORT = 8
 """Characters of an id that `smista-mcp approve` needs."""
 
@@ -21,7 +25,7 @@ def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: 
         notices: what a person should know of the policy in force.
     """
     releases = asked.releases or {}
-    shown = tuple(_shown(phase, releases.get(phase.phase)) for phase in phases)
+    shown = tuple(_shown(phase, releases.get(phase.phase), (asked.held or {}).get(phase.phase)) for phase in phases)
     status = overall(shown)
     codes = [phase.code for phase in shown if phase.status == status and phase.code]
     traces = [phase.trace_id for phase in shown if phase.trace_id]
@@ -37,10 +41,26 @@ def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: 
     )
 
 
-def _shown(phase: DispatchedPhase, release_id: str | None) -> DispatchedPhase:
+def has_labels(answer: DispatchAnswer) -> bool:
+    """Whether a text of the answer is labelled."""
+    return any(phase.label is not None and phase.answer is not None for phase in answer.phases)
+
+
+def without_labelled(answer: DispatchAnswer) -> DispatchAnswer:
+    """The answer without the texts that are labelled: what let them be shown may hold no longer."""
+    changed = {"answer": None, "patch": None, "released": False, "code": Code.ANSWER_WITHHELD, "detail": _CHANGED}
+    phases = tuple(
+        phase.model_copy(update=changed) if phase.label is not None and phase.answer is not None else phase
+        for phase in answer.phases
+    )
+    return answer.model_copy(update={"phases": phases})
+
+
+def _shown(phase: DispatchedPhase, release_id: str | None, held: str | None) -> DispatchedPhase:
     changed: dict[str, object] = {"detail": redacted(phase.detail)}
     if phase.withheld is not None:
-        changed["withheld"] = phase.withheld.model_copy(update={"approval_id": release_id})
+        why = {} if held is None else {"held": held}
+        changed["withheld"] = phase.withheld.model_copy(update={"approval_id": release_id, **why})
     return phase.model_copy(update=changed)
 
 
@@ -66,18 +86,21 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
     if phase.status == "approval_required":
         return f"{name} needs a person: {phase.detail}"
     if phase.withheld is not None:
-        return _withheld(name, phase.withheld.path, phase.withheld.bytes, phase.withheld.approval_id, job_id)
-    return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
+        return _withheld(name, phase.withheld, job_id)
+    if phase.status not in ("failed", "refused"):
+        return None
+    instead = "" if phase.code is Code.APPROVAL_REQUIRED else remedy(phase.code)  # a person said no: that stands
+    return f"{name}, {phase.code}: {instead}" if instead else f"{name}: {phase.detail}"
 
 
-def _withheld(name: str, path: str, size: int, approval_id: str | None, job_id: str) -> str:
+def _withheld(name: str, kept: Withheld, job_id: str) -> str:
     text = (
-        f"the answer of {name} was made from restricted content, so it is for your user alone: {size} bytes in {path},"
-        " which they open themselves. Do not open it: your provider would see it"
+        f"the answer of {name} {kept.reason or MADE_FROM_RESTRICTED}, so it is for your user alone: {kept.bytes} bytes"
+        f" in {kept.path}, which they open themselves. Do not open it: your provider would see it"
     )
-    if approval_id is None:
-        return f"{text}. Nobody can release it to you"
+    if kept.approval_id is None:
+        return f"{text}. It is not released to you: {kept.held or 'nobody can be asked'}"
     return (
-        f"{text}. To let you have it they run `smista-mcp approve {approval_id[:_SHORT]}` in a terminal of their own,"
-        f' which shows the text; then call dispatch with job_id "{job_id}" alone'
+        f"{text}. To let you have it they run `smista-mcp approve {kept.approval_id[:_SHORT]}` in a terminal of"
+        f' their own, which shows the text; then call dispatch with job_id "{job_id}" alone'
     )

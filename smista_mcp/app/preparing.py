@@ -10,6 +10,7 @@ from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps
+from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.redaction import redacted_json
@@ -40,6 +41,7 @@ class Prepared(NamedTuple):
         asked: what a person would be asked before all of it goes on; None where nobody has to be.
         scans: what was searched for secrets so far.
         notices: what a person should know of the policy in force and of the skills that are run.
+        catalog: by which the models were known.
     """
 
     book: Rulebook
@@ -52,6 +54,7 @@ class Prepared(NamedTuple):
     scans: Scans
     notices: tuple[str, ...]
     asked: "AskedCall | None" = None
+    catalog: Catalog | None = None
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -105,16 +108,18 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
     if any(map(_asks, routed)):
         from smista_mcp.core.approving import call_of, with_approvals  # noqa: PLC0415  most calls ask nobody
 
-        asked = call_of(task, routed, contexts, snapshot)
-        routed = with_approvals(task, routed, contexts, snapshot._replace(approvals=world.approvals()))
+        asked = call_of(task, routed, contexts, snapshot, caller.owner)
+        granted = snapshot._replace(approvals=world.approvals(caller.owner))
+        routed = with_approvals(task, routed, contexts, granted, caller.owner)
     if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
-    remarks = (remark for skill in skills.values() for remark in there.remarks(skill))
+    remarks = (remark for skill in skills.values() for remark in there.remarks(skill, book.guard.unsendable))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
     notices = (*book.policy.notices, *remarks, *ignoring)
-    return Prepared(book, phases, collected, routed, host, ledger, world.workspace_digest(), scans, notices, asked)
+    catalog, workspace = snapshot.market.catalog, world.workspace_digest()
+    return Prepared(book, phases, collected, routed, host, ledger, workspace, scans, notices, asked, catalog)
 
 
 def _asks(routed: Routed) -> bool:
@@ -124,7 +129,7 @@ def _asks(routed: Routed) -> bool:
 
 
 def _changed(world: World, book: Rulebook) -> bool:
-    """Whether anything is changed or staged; git is asked only where a classification rule wants to know."""
+    """Whether anything is or may be changed or staged; git is asked only where a classification rule wants to know."""
     root, rules = world.settings.workspace, book.policy.classification_rules
     if root is None or not any(ContextKind.GIT_DIFF in rule.requires_any_context for rule in rules):
         return False
@@ -135,7 +140,7 @@ def _changed(world: World, book: Rulebook) -> bool:
     try:
         return bool(repository.diff(caps.diff_bytes) or repository.staged(caps.diff_bytes))
     except GitFailed:
-        return False
+        return True  # too much to read, or no answer in time
 
 
 def _check_size(task: Task) -> None:
@@ -173,7 +178,9 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
         text_digest=keyed(world.key(), task.text),
         workspace=world.workspace_digest(),
         facts=tuple(
-            _facts(one, context, task, believed=world.believes(over_http=caller.over_http))
+            _facts(one, context, task, believed=world.believes(over_http=caller.over_http)).model_copy(
+                update={"owner": keyed(world.key(), caller.owner)}
+            )
             for one, context in zip(decided.routed, decided.contexts, strict=True)
         ),
     )

@@ -16,6 +16,7 @@ from smista_mcp.context.skillfiles import (
     skill_places,
     taken,
 )
+from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.redaction import redacted, shown
 from smista_mcp.errors import Code, SmistaError
@@ -80,20 +81,28 @@ class Shelf(NamedTuple):
             return taken(name, read_skill_file(waiting, MAX_FOREIGN_BYTES), _UNCONFIRMED)
         return TakenSkill(name, refusal="no folder of skills has it")
 
-    def remarks(self, skill: TakenSkill) -> Iterator[str]:
-        """What a person should know of a skill that is run."""
+    def remarks(self, skill: TakenSkill, restricted: GlobSet) -> Iterator[str]:
+        """What a person should know of a skill that is run.
+
+        Nothing is quoted from a file that does not go along, is restricted, or is reached through another name.
+        """
         if skill.file is None:
             return
         where = f"the skill `{skill.name}` ({skill.file.place.shown})"
         if skill.refusal:
             yield f"{where} does not go along: {skill.refusal}"
-        if skill.text is not None:
+        if skill.text is not None and not skill.refusal and _is_quotable(skill.file, restricted):
             yield from (f"{where}: {remark}" for remark in skill.text.remarks)
             if skill.text.name not in ("", skill.name):
                 yield f"{where} calls itself `{shown(skill.text.name)}`; it is known by the name of its folder"
         hidden = [place.shown for place in self.hidden if place.name == skill.name]
         if hidden and not skill.refusal:
             yield f"{where} comes before {_few(hidden)}"
+
+
+def _is_quotable(file: SkillFile, restricted: GlobSet) -> bool:
+    alone = isinstance(file.reading, Reading) and file.reading.names == 1
+    return alone and "/".join(file.parts) == file.place.relative and not any(map(restricted.hits, file.forms))
 
 
 def shelf(settings: Settings) -> Shelf:

@@ -24,7 +24,7 @@ from smista_mcp.core.sources import BUILTIN
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.hosts import HostSpec
-from smista_mcp.ledger import Ledger, installation_key
+from smista_mcp.ledger import Ledger, Scope, installation_key
 from smista_mcp.loading.catalog_data import read_extract, read_families
 from smista_mcp.loading.layers import Settings, Signature, load, signature
 
@@ -161,10 +161,10 @@ class World:
         except StateUnavailable:
             return None
 
-    def approvals(self) -> tuple[Approved, ...]:
-        """Every yes of a person that holds now for calls of this workspace; none where that cannot be read."""
+    def approvals(self, owner: str) -> tuple[Approved, ...]:
+        """Every yes of a person that holds now for calls of this caller in this workspace; none if unreadable."""
         try:
-            return self.open_ledger().approvals.granted(self.workspace_digest(), utc_now())
+            return self.open_ledger().approvals.granted(self.workspace_digest(), utc_now(), owner)
         except StateUnavailable:
             return ()
 
@@ -176,6 +176,10 @@ class World:
             except StateUnavailable:
                 return b""
         return self._key
+
+    def scope(self, owner: str | None) -> Scope:
+        """What was recorded for this workspace, and for this caller where one is given."""
+        return Scope(self.workspace_digest(), None if owner is None else keyed(self.key(), owner))
 
     def workspace_digest(self) -> str | None:
         """The workspace as the ledger knows it."""

@@ -35,7 +35,8 @@ def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: s
     address = (attempt.receipt.address if attempt.receipt else "") or known
     yield f"{indent}  to:    {address} [{attempt.locality}]{_stayed(attempt)}"
     if attempt.receipt is not None:
-        yield from _receipt_lines(attempt.receipt, f"{indent}  ", stopped=attempt.code in _STOPPED)
+        stopped = attempt.code in _STOPPED or not attempt.receipt.departed
+        yield from _receipt_lines(attempt.receipt, f"{indent}  ", stopped=stopped)
 
 
 def approval_line(used: ApprovalReport) -> str:
@@ -69,6 +70,8 @@ def cost_text(cost: str | None) -> str:
 def _stayed(attempt: AttemptReport) -> str:
     if attempt.code in _STOPPED:
         return ", stopped before it left this machine"
+    if attempt.receipt is not None and not attempt.receipt.departed:
+        return ", no connection came about"
     return ", nothing left this machine" if attempt.locality == Locality.LOCAL else ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from smista_mcp.app import App, Caller
+from smista_mcp.cli.advice import advised
 from smista_mcp.cli.attempts import approval_line, attempt_lines, cost_text, destinations, usage_line
 from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
@@ -54,6 +55,7 @@ def dispatch(options: Options) -> int:
     if answer is None:
         note("cancelled; what was done by then is in `smista-mcp explain --last`")
         return INTERRUPTED
+    answer = advised(answer, person=is_there(app.world.settings.environment))
     if options.json:
         put_answer(answer)
     else:
@@ -170,7 +172,7 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
         yield from _receipts(app, phase, where)
     if answer.session is not None:
         yield f"\nsession {one_line(answer.session)}: go on with --session {one_line(answer.session)}"
-    if answer.status not in ("completed", "running") and answer.next:
+    if answer.status != "running" and answer.next:
         yield f"\nnext: {content(answer.next)}"
 
 
@@ -183,7 +185,7 @@ def _phase(phase: DispatchedPhase) -> Iterator[str]:
         yield content(phase.patch)
     if phase.withheld is not None:
         path = one_line(phase.withheld.path)
-        yield f"the answer stays on this machine: {path} ({phase.withheld.bytes} bytes); read it there"
+        yield f"the answer stays on this machine: {path} ({phase.withheld.bytes} bytes)"
     if phase.handoff is not None and phase.status == "handoff":
         handoff = phase.handoff
         kind = f"{handoff.intent}, {handoff.capability_class}, {handoff.effort}"
@@ -191,7 +193,7 @@ def _phase(phase: DispatchedPhase) -> Iterator[str]:
         if phase.detail and phase.detail != handoff.detail:
             yield f"why: {one_line(phase.detail)}"
     if phase.status in ("failed", "refused", "approval_required"):
-        code = f" ({phase.code})" if phase.code else ""
+        code = f" ({phase.code})" if phase.code and phase.code != phase.status else ""
         yield f"{phase.status}{code}: {one_line(phase.detail)}"
 
 

@@ -255,10 +255,12 @@ def _init(parser: ArgumentParser) -> None:
 
 
 def _approve(parser: ArgumentParser) -> None:
-    parser.add_argument("text", nargs="?", metavar="ID", help="of the request; without one, those that wait are listed")
+    words = "of the request; without one, those that wait are listed, and every yes that holds"
+    parser.add_argument("text", nargs="?", metavar="ID", help=words)
     parser.add_argument("--show", action="store_true", help="show it and ask nothing")
     words = "for 24 hours, to the same provider from this workspace; never for restricted content, nor over a limit"
     parser.add_argument("--for-session", action="store_true", help=words)
+    parser.add_argument("--revoke", action="store_true", help="take back a yes, or end a request; asks nothing")
 
 
 def _trust(parser: ArgumentParser) -> None:

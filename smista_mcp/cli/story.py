@@ -24,7 +24,8 @@ def explain(options: Options) -> int:
     if options.last or by_id is not None:
         _refuse_task_options(options)
         app = opened(options)
-        answer = app.explain(last=True) if options.last else app.explain(by_id)
+        # whoever runs this may read the ledger anyway, and looks up what other hosts did in other workspaces
+        answer = app.explain(last=True) if options.last else app.explain(by_id, anywhere=True)
     elif given is None:
         raise InvalidTask("explain got nothing to explain", fix="give it an id, --last, or a task in words")
     else:
@@ -57,6 +58,11 @@ def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
         yield from _rules(phase)
         yield from _attempts(phase, where)
         yield from (f"\nthe answer is {one.label}:\n  {one.told}" for one in phase.labels)
+        yield from (
+            f"\nits answer lies in {one.path} ({one.bytes} bytes);"
+            f" approval {one.approval_id[:16]} is for it: {one.state}"
+            for one in phase.withheld
+        )
         yield from map(approval_line, phase.approvals)
         if phase.changes:
             yield "\nwhat would have to change:"

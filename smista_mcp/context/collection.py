@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from smista_mcp.context.helpfuldiff import helpful_diff, named_by
-from smista_mcp.context.paths import Place
+from smista_mcp.context.paths import Place, lines_of
 from smista_mcp.context.phasepaths import (
     GIT_DIFF,
     HELPFUL,
@@ -24,11 +24,12 @@ from smista_mcp.context.phasepaths import (
     paths_of,
     read_call,
 )
-from smista_mcp.context.reading import Unread
+from smista_mcp.context.reading import Reading, Unread
 from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
+from smista_mcp.context.wholes import told_of, without_hashes
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.fitting import UNNAMED
@@ -130,7 +131,7 @@ def _phase(
         basket.add_changes(paths.changes)
     for attachment, place in zip(task.attachments, call.attachments, strict=True):
         restricted = survey.restriction_of(place)
-        basket.add(attachment.content, _Label(place.path, "attachment", place.forms, restricted))
+        basket.add_attachment(attachment.content, place, restricted)
     basket.add_instructions(phase.intent.name)
     basket.name_restricted()
     context = PhaseContext(
@@ -166,13 +167,6 @@ class _Label(NamedTuple):
     first_line: int = 1
 
 
-def _lines_of(place: Place, text: str) -> tuple[str, str]:
-    """The text and the name of what was asked for: a range of lines or all."""
-    if place.lines is None:
-        return text, place.path
-    return place.lines.cut(text), f"{place.path}:{place.lines.first}-{place.lines.last}"
-
-
 class _Basket:
     """The items of one phase while they are gathered."""
 
@@ -187,9 +181,13 @@ class _Basket:
         self._spent = 0
         self._taken: set[tuple[tuple[str, ...], object]] = set()
 
-    def add(self, text: str, label: _Label) -> None:
+    def add(self, text: str, label: _Label, whole: Reading | Sequence[SecretFact] = ()) -> None:
+        """Adds an item, with what it was cut from or the secrets of that which it may show."""
         digest = hashlib.sha256(text.encode()).hexdigest()
-        secrets = self._labels.of_content(text, digest, label.first_line)
+        if isinstance(whole, Reading):
+            secrets = self._labels.of_range(text, digest, label.first_line, whole)
+        else:
+            secrets = self._labels.of_cut(text, digest, whole)
         item = ContextItem(
             path=label.path,
             kind=label.kind,
@@ -213,6 +211,12 @@ class _Basket:
         if more > 0:
             self.leave(f"{more} more", kind, UNNAMED, part=part)
 
+    def add_attachment(self, text: str, place: Place, restricted: str | None) -> None:
+        """Adds what came with the call; it may be a part of a file that is there."""
+        wholes = self._survey.texts_of((place,))
+        told = [fact for whole in wholes for fact, _, _ in self._labels.of_whole(whole)]
+        self.add(text, _Label(place.path, "attachment", place.forms, restricted), told)
+
     def add_skill(self, skill: TakenSkill) -> None:
         """Adds the text of the skill that the phase runs: nobody can do without it."""
         file = skill.file
@@ -222,7 +226,7 @@ class _Basket:
         forms, restricted = self._survey.judged_skill(file, file.reading)
         label = _Label(file.place.shown, "skill", forms, restricted, first_line=skill.text.first_line)
         self._spent += file.reading.size
-        self.add(skill.text.body, label)
+        self.add(skill.text.body, label, file.reading)
 
     def add_place(self, place: Place) -> None:
         if place.kind == "directory":
@@ -244,7 +248,7 @@ class _Basket:
             restricted = restricted or self._survey.restriction_by_other_name(reading)
         if reading is None or (restricted and not required):
             return f"restricted by `{restricted}`"
-        text, path = _lines_of(place, reading.text)
+        text, path = lines_of(place, reading.text)
         if reading.text and not text:
             return "has no such lines"
         if self._spent + reading.size > (self._caps.total_bytes if most is None else most):
@@ -252,7 +256,7 @@ class _Basket:
         self._spent += reading.size
         self._taken.add((place.parts, place.lines))
         first_line = place.lines.first if place.lines else 1
-        self.add(text, _Label(path, "file", place.forms, restricted, required, first_line))
+        self.add(text, _Label(path, "file", place.forms, restricted, required, first_line), reading)
         return None
 
     def _add_directory(self, place: Place) -> None:
@@ -312,16 +316,20 @@ class _Basket:
 
     def add_required_diff(self, parts: Iterable[JudgedDiff]) -> None:
         """Adds a whole diff; one restricted part restricts it."""
+        parts = tuple(parts)
         text: list[str] = []
         named: dict[tuple[str, ...], tuple[str, ...]] = {}
         restricted: str | None = None
         for part in parts:
             named[part.part.forms] = part.forms
             restricted = restricted or part.restricted
-            text.append(part.part.text)
+            hashed = part.wholes and told_of(part.wholes, self._labels).known
+            text.append(without_hashes(part.part.text) if hashed else part.part.text)
         forms = dict.fromkeys(form for known in named.values() for form in known)
         if text:
-            self.add(printable("".join(text)), _Label(GIT_DIFF, "git_diff", tuple(forms), restricted))
+            diff = printable("".join(text))
+            told = told_of(self._survey.wholes_of(parts), self._labels).shown_in(diff)
+            self.add(diff, _Label(GIT_DIFF, "git_diff", tuple(forms), restricted), told)
 
     def add_changes(self, want: str) -> None:
         """Adds the working tree's difference: whole where the phase is about it, else without what is restricted."""

@@ -65,9 +65,19 @@ def split(diff: str) -> tuple[FileDiff, ...]:
     while at < len(lines):
         part = _part(lines, at)
         text = "".join(lines[at : part.end])
-        found.append(FileDiff(None, text) if part.names is None else FileDiff(part.names.best, text, part.names.forms))
+        names = None if _has_bare_return(lines, at, part.end) else part.names
+        found.append(FileDiff(None, text) if names is None else FileDiff(names.best, text, names.forms))
         at = part.end
     return tuple(found)
+
+
+def _has_bare_return(lines: Sequence[str], at: int, end: int) -> bool:
+    """Whether a line before the hunks has a carriage return inside: who ends a line there reads other names."""
+    while at < end and not lines[at].startswith("@@"):
+        if "\r" in _head(lines, at):
+            return True
+        at += 1
+    return False
 
 
 def _lines(text: str) -> list[str]:

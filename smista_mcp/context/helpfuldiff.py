@@ -13,6 +13,7 @@ from smista_mcp.context.reading import too_large
 from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import JudgedDiff
+from smista_mcp.context.wholes import told_of, without_hashes
 from smista_mcp.core.secretscan import told
 
 _WHOLE_FILE = "[the changes of one file are left out here]\n"
@@ -57,7 +58,7 @@ def helpful_diff(
         reason = f"restricted by `{judged.restricted}`" if judged.restricted else ignored(judged)
         if reason is None and size + len(judged.part.text) > cap:
             reason = too_large(cap).reason
-        cut = _Cut("", (reason,)) if reason else _without_secrets(judged.part.text, labels)
+        cut = _Cut("", (reason,)) if reason else _without_secrets(judged, labels)
         withheld += ((name, why) for why in cut.reasons)
         text.append(cut.text or _WHOLE_FILE)
         if cut.text:
@@ -71,10 +72,14 @@ def named_by(judged: JudgedDiff) -> str:
     return printable(judged.part.names[-1]) if judged.part.names else GIT_DIFF
 
 
-def _without_secrets(text: str, labels: SecretLabels) -> _Cut:
+def _without_secrets(judged: JudgedDiff, labels: SecretLabels) -> _Cut:
     """A part of a diff without the hunks that hold secrets; without text where none is left, or a name is one."""
+    text = judged.part.text
+    told_by_wholes = told_of(judged.wholes or (), labels)
+    if told_by_wholes.runs_on:
+        return _Cut("", (told(told_by_wholes.runs_on),))
     found = labels.of_part(text)
-    if not found:
+    if not found and not told_by_wholes.known:
         return _Cut(text, ())
     head, each = hunks(text)
     kept: list[str] = []
@@ -83,13 +88,14 @@ def _without_secrets(text: str, labels: SecretLabels) -> _Cut:
     for number, hunk in enumerate(each, 1):
         begin, at = at, at + len(hunk)
         inside = [fact for fact, start, end in found if start < at and end > begin]
+        inside = inside or list(told_by_wholes.shown_in(hunk))
         if inside:
             lines = hunk.count("\n") + (not hunk.endswith("\n"))
             kept.append(f"[a hunk of {lines} lines is left out here]\n")
             reasons.append(f"hunk {number} of {len(each)} {told(inside)}")
         else:
             kept.append(hunk)
-    rest = head + "".join(kept)
+    rest = without_hashes(head) + "".join(kept)
     # of a key of many lines a hunk may show the middle alone, which looks like nothing
     if any("\n" in text[start:end] for _, start, end in found) or labels.of_part(rest):
         return _Cut("", (told([fact for fact, _, _ in found]),))

@@ -128,6 +128,8 @@ class IgnoreFiles:
         place = self._tree.locate(f"{folder}/{self._name}" if folder else self._name)
         if root is None or place.kind in ("missing", "directory"):
             return None
+        if "/".join(place.parts) != (f"{folder}/{self._name}" if folder else self._name) and place.kind == "file":
+            return self._unreadable(folder, "is a link")
         text = self._text(root, place.parts) if place.kind == "file" else place.why
         if isinstance(text, Unread) or place.kind != "file":
             reason = text.reason if isinstance(text, Unread) else place.why
@@ -141,6 +143,8 @@ class IgnoreFiles:
         reading = read_file(root, parts, _MOST_BYTES)
         if isinstance(reading, Unread):
             return reading
+        if self._forbidding and reading.names > 1:
+            return Unread("has another name (a hard link)")  # of which nothing may be told
         many = reading.text.count("\n") >= _MOST_LINES
         return Unread(f"too long: over {_MOST_LINES} lines") if many else reading.text
 
@@ -151,9 +155,10 @@ class IgnoreFiles:
         return _rules_of("*", forbidding=True)
 
     def _tell(self, folder: str, rules: "IgnoreRules") -> None:
+        """Notes which lines are faulty; none is quoted, for a notice goes to whoever calls."""
         for fault in rules.faults[:_MOST_FAULTS]:
             where = f"line {fault.line} of `{shown(self._file(folder))}` is not understood: {fault.why}"
-            done = f"read as `{shown(fault.instead)}`" if fault.instead else "it lets nothing in"
+            done = "a wider pattern stands for it" if fault.instead else "it lets nothing in"
             self.notices[f"{where}; {done}"] = None
 
 

@@ -17,6 +17,12 @@ from smista_mcp.core.secretscan import told
 
 NOT_AVAILABLE = "not available to this model"
 """All that a model learns of a path that it may not see, whatever the reason, and whether or not it exists."""
+UNCOUNTED = "[what is not available to this model is not counted here]"
+"""Stands below every list for a remote model, whether or not anything is kept back."""
+NOTHING_HERE = "there is no such file; list_files shows what there is"
+UNNAMED = "a path that a model made up"
+"""What receipts call a path that is none of the workspace's: what a model writes may be what it was shown."""
+_LONGEST_NAME = 200
 _LISTED_WITHHELD = 20
 _LABELS: Mapping[bool, Literal["restricted", "local"]] = {True: "local", False: "restricted"}
 
@@ -111,8 +117,8 @@ class Look:
         self._sights += [sight for sight in sights if sight is not None]
 
     def keep(self, path: str, reason: str) -> None:
-        """Notes that a path is kept back."""
-        self.withheld[path] = reason
+        """Notes that a path is kept back. It is a name of the workspace's own, never one that a model wrote."""
+        self.withheld[shown(path, _LONGEST_NAME)] = reason
 
     def result(self, tool: str) -> ToolResult:
         first = min(self._sights, key=lambda sight: sight.kept, default=None)
@@ -161,15 +167,23 @@ class Look:
         if sight is not None and self.view.remote:
             self.refuse(place, sight.reason)
         if place.kind == "missing":
-            raise Refused("there is no such file; list_files shows what there is")
+            raise Refused(NOT_AVAILABLE if self.view.remote else NOTHING_HERE)
         if hidden := self.hidden(place):
             self.refuse(place, hidden)
+        if self.view.remote and place.kind == "directory" and place.parts and not self._shows_some(place):
+            self.refuse(place, "nothing in it is for a remote model")
         if place.parts:
-            self.name = f"{self.name} {shown(redacted(place.path), 200)}"
+            self.name = f"{self.name} {shown(redacted(own_name(place)), _LONGEST_NAME)}"
         return place, sight
 
     def refuse(self, place: Place, reason: str) -> None:
-        self.keep(place.path, reason)
+        """Keeps a path back; one that leads to nothing of the workspace is not repeated, for a model made it up.
+
+        Raises:
+            Refused: always.
+        """
+        there = place.kind in ("file", "directory", "special") and place.parts
+        self.keep(own_name(place) if there else UNNAMED, reason)
         raise Refused(NOT_AVAILABLE)
 
     def hidden(self, place: Place) -> str:
@@ -180,6 +194,8 @@ class Look:
         ours = self.survey.ignores.reason(name, directory=place.kind == "directory")
         if ours is not None:
             return ours[1]
+        if place.kind == "directory" and self.view.remote and not self.survey.listing(place).files:
+            return "nothing in it is the workspace's own"
         if place.kind != "file" or self.survey.repository is None:
             return ""
         return "" if name in self.survey.listing(place).files else "ignored by git"
@@ -204,6 +220,8 @@ class Look:
     def files(self, asked: Arguments) -> Iterator[tuple[Place, Sight | None]]:
         """The files that a listing or a search goes through, each judged; what is kept back is noted.
 
+        To a remote model nothing else tells of what is kept back, neither a number nor where a search ends.
+
         A directory stands for its free files alone, for a local model too: of a restricted one it learns when it
         names it, so that no search for a common word marks an answer.
         """
@@ -212,16 +230,29 @@ class Look:
         if start.kind == "file":
             yield start, sight
             return
+        matching = GlobSet((asked.pattern,)) if asked.pattern else None
+        for count, (place, own) in enumerate(self._below(start, matching)):
+            if count >= self.caps.files or self.late:
+                self.lines.append(f"[stopped after {count} files: name a smaller directory]")
+                return
+            yield place, own or sight
+
+    def _shows_some(self, directory: Place) -> bool:
+        """Whether a remote model sees any file below a directory, so that it may know that there is one."""
+        return any(True for _ in self._below(directory, None))
+
+    def _below(self, start: Place, matching: GlobSet | None) -> Iterator[tuple[Place, Sight | None]]:
+        """The files below a directory that may be shown. What is kept back is not counted: its number tells of it."""
         listing = self.survey.listing(start)
         if listing.failure:
             raise Refused(f"the files there cannot be listed: {listing.failure}")
-        matching = GlobSet((asked.pattern,)) if asked.pattern else None
-        for count, name in enumerate(listing.files):
-            if count >= self.caps.files or self.late:
-                self.lines.append(f"[stopped after {count} of {len(listing.files)} files: name a smaller directory]")
+        for name in listing.files:
+            if self.late:
+                self.lines.append("[stopped after the time that it may take: name a smaller directory]")
                 return
             place = inside(self.survey, start, name)
-            if matching is not None and not any(map(matching.hits, place.forms)):
+            names = (place.path,) if self.view.remote else place.forms
+            if matching is not None and not any(map(matching.hits, names)):
                 continue
             if place.kind == "missing" or any(part.casefold() == ".git" for part in place.parts):
                 continue
@@ -231,19 +262,24 @@ class Look:
             if own is not None and (not self.may_show(own) or place.kind != "file"):
                 self.keep(place.path, own.reason)
                 continue
-            yield place, own or sight
+            yield place, own
 
     def may_show(self, sight: Sight | None) -> bool:
         """Whether what is not for a remote model may be shown here."""
         return sight is None or (self.named and not self.view.remote)
 
     def close(self, what: str) -> None:
-        """Says how much is kept back: a number, and no name."""
+        """Says that something may be kept back, to a remote model always and in the same words; else how much it is."""
         count = len(self.withheld)
-        if count and self.view.remote:
-            self.lines.append(f"[{count} {what} not available to this model]")
+        if self.view.remote:
+            self.lines.append(UNCOUNTED)
         elif count:
             self.lines.append(f"[{count} {what} left out as restricted: name one by its path to look into it]")
+
+
+def own_name(place: Place) -> str:
+    """What exists, as the system names it: nothing of how a model spelled the way to it."""
+    return "/".join(place.parts) + ("/" if place.kind == "directory" else "")
 
 
 def inside(survey: Survey, directory: Place, name: str) -> Place:

@@ -271,6 +271,13 @@ class Tree:
         return folded(composed(last)) not in known
 
 
+def lines_of(place: Place, text: str) -> tuple[str, str]:
+    """The text and the name of what was asked for: a range of lines or all."""
+    if place.lines is None:
+        return text, place.path
+    return place.lines.cut(text), f"{place.path}:{place.lines.first}-{place.lines.last}"
+
+
 def _absent(seen: _Seen, parts: Sequence[str], pending: Sequence[str], steps: Sequence[str]) -> _Walk:
     """What lies behind something that does not exist, or is no directory: names only."""
     whole = _normal("/".join((*parts, *pending[::-1])))

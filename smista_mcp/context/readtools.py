@@ -17,9 +17,11 @@ from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import JudgedDiff, Survey
 from smista_mcp.context.textsearch import hits_in
 from smista_mcp.context.toolarguments import Arguments, BadArguments, checked
+from smista_mcp.context.wholes import told_of
 from smista_mcp.core.floor import Sight
 from smista_mcp.core.readtools import CAPS, ToolCaps
 from smista_mcp.core.redaction import shown
+from smista_mcp.core.secretscan import told
 
 
 class ReadTools:
@@ -134,7 +136,6 @@ def _search(look: Look, asked: Arguments) -> None:
         if isinstance(reading, Unread):
             unread += 1
             continue
-        read += reading.size
         found = list(_hits(look, place, reading, asked, look.caps.hits - count))
         if not found:
             continue
@@ -143,6 +144,7 @@ def _search(look: Look, asked: Arguments) -> None:
             look.keep(place.path, inner.reason)
             continue
         look.tell(place, sight, inner)
+        read += reading.size
         count += len([line for line in found if look.add(line)])
     if not count:
         look.lines.append("no line holds that text")
@@ -158,10 +160,10 @@ def _hits(look: Look, place: Place, reading: Reading, asked: Arguments, most: in
 
 
 def _git_diff(look: Look, asked: Arguments) -> None:
-    below = _above_changes(look, asked.path) if asked.path else None
     changes = look.survey.changes
     if isinstance(changes, str):
-        raise Refused(f"there is no diff to see: {changes}")
+        raise Refused("there is no diff to see" if look.view.remote else f"there is no diff to see: {changes}")
+    below = _above_changes(look, asked.path) if asked.path else None
     look.named = below is not None and below.kind != "directory"
     count = over = 0
     for judged in changes:
@@ -174,6 +176,8 @@ def _git_diff(look: Look, asked: Arguments) -> None:
             over += bool(text)
     if over:
         look.lines.append(f"[the changes of {over} more files do not fit: name one as `path`]")
+    elif not count and below is not None and below.kind == "missing" and look.view.remote:
+        raise Refused(NOT_AVAILABLE)
     elif not count:
         look.lines.append("no change to show")
     look.close("changed files are")
@@ -186,13 +190,16 @@ def _above_changes(look: Look, written: str) -> Place:
 
 
 def _change(look: Look, judged: JudgedDiff) -> str:
-    """What may be shown of the changes of one file; hunks that hold secrets are left out."""
+    """What may be shown of the changes of one file; hunks that hold secrets are left out, for a remote model all."""
     place = Place(named_by(judged), judged.forms, "file")
     sight = Sight(f"restricted by `{judged.restricted}`") if judged.restricted else look.sight(place)
     if not look.may_show(sight):
         look.keep(place.path, sight.reason if sight else "")
         return ""
     labels, names = look.view.secrets, judged.part.names or ()
+    if look.view.remote and (known := told_of(judged.wholes or (), labels).known):
+        look.keep(place.path, told(known))  # as `read_file` judges it
+        return ""
     ignored = next(filter(None, map(look.survey.ignores.reason, names)), None)
     whole = judged._replace(restricted=None)
     cut = helpful_diff((whole,), labels, len(judged.part.text), lambda _: ignored[1] if ignored else None)
@@ -202,6 +209,7 @@ def _change(look: Look, judged: JudgedDiff) -> str:
         text = judged.part.text
     elif cut.withheld:
         look.keep(place.path, "; ".join(why for _, why in cut.withheld))
+        text = "" if look.view.remote else text  # what is left tells how much is missing
     if text:
         look.tell(place, sight)
     return printable(text).rstrip("\n")

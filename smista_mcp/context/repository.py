@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -59,6 +60,8 @@ _EMPTY_TREES = (
 """The tree without files, in SHA-1 and SHA-256 repositories; git knows it without having it."""
 _FILTER = re.compile(rb"filter\.(.*)\.[^.]+\Z", re.DOTALL)  # the name may be empty
 _LISTING_CAP = 64_000_000
+_BLOB_HEAD = 3
+"""Words before the content of an object: its hash, its kind, its size."""
 _GROUPS = os.name == "posix"
 
 
@@ -187,6 +190,33 @@ class Repository:
             return ""
         return data.decode("utf-8", "surrogateescape")
 
+    def blobs(self, names: Sequence[str], cap: int) -> Mapping[str, bytes]:
+        """The contents of objects in git's store, as far as there are any.
+
+        Args:
+            names: their hashes, whole or shortened.
+            cap: the most bytes that are taken of all together; what comes behind is left out.
+
+        Raises:
+            GitFailed: git did not answer.
+        """
+        said = "".join(f"{name}\n" for name in names).encode()
+        data = self._run(("cat-file", "--batch", "--buffer"), cap, said=said)
+        found: dict[str, bytes] = {}
+        at = 0
+        for name in names:
+            end = data.find(b"\n", at)
+            if end < 0:
+                break
+            head = data[at:end].split(b" ")
+            at = end + 1
+            if len(head) == _BLOB_HEAD and head[2].isdigit():
+                size = int(head[2])
+                if at + size < len(data) and head[1] == b"blob":
+                    found[name] = data[at : at + size]
+                at += size + 1
+        return found
+
     def _diff_without_commits(self, options: Sequence[str], cap: int) -> bytes:
         try:
             return self._run((*options, _EMPTY_TREES[0], "--"), cap)
@@ -222,13 +252,14 @@ class Repository:
                 switches += ("-c", f"filter.{name}.{setting}")
         return tuple(switches)
 
-    def _run(self, arguments: Sequence[str], cap: int, *, at: Path | None = None) -> bytes:
+    def _run(self, arguments: Sequence[str], cap: int, *, at: Path | None = None, said: bytes | None = None) -> bytes:
+        """What git answers. Where it is `said` something on its input, the answer is cut at the cap, else refused."""
         try:
             child = subprocess.Popen(
                 (self._program, *_SWITCHES, *arguments),
                 cwd=at or self._root,
                 env=self._environ,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if said is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 process_group=0 if _GROUPS else None,
@@ -249,6 +280,8 @@ class Repository:
         watch.start()
         try:
             with child:
+                if said is not None:
+                    threading.Thread(target=_feed, args=(child, said), daemon=True).start()
                 stdout = child.stdout
                 data = stdout.read(cap + 1) if stdout is not None else b""
                 if len(data) > cap:
@@ -257,11 +290,20 @@ class Repository:
             watch.cancel()
         if late.is_set():
             raise GitFailed(f"git did not answer within {self._timeout_s:g} s")
+        if len(data) > cap and said is not None:
+            return data[:cap]
         if len(data) > cap:
             raise GitFailed(f"too large: over {cap / 1_000_000:g} MB")
         if child.returncode:
             raise _NoAnswer(child.returncode)
         return data
+
+
+def _feed(child: subprocess.Popen[bytes], said: bytes) -> None:
+    """Writes what git reads, beside what reads its answer: else both could wait for each other."""
+    if child.stdin is not None:
+        with suppress(OSError, ValueError), child.stdin as pipe:
+            pipe.write(said)
 
 
 class _NoAnswer(GitFailed):

@@ -1,7 +1,9 @@
 """What the secret scan says of contents and names; each content is searched once in a call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from smista_mcp.context.reading import Reading
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.secretscan import SecretFact, placed_secrets, secrets_in
 from smista_mcp.core.secretscan.memory import Scans
 
@@ -16,6 +18,7 @@ class SecretLabels:
     def __init__(self, scans: Scans) -> None:
         self._scans = scans
         self._allowed = scans.allowed
+        self._placed: dict[str, tuple[tuple[SecretFact, int, int], ...]] = {}
 
     def of_content(self, text: str, digest: str, first_line: int = 1) -> tuple[SecretFact, ...]:
         """The secrets of a content.
@@ -29,6 +32,38 @@ class SecretLabels:
         if first_line == 1:
             return found
         return tuple(fact._replace(line=fact.line + first_line - 1) for fact in found)
+
+    def of_range(self, text: str, digest: str, first_line: int, whole: Reading) -> tuple[SecretFact, ...]:
+        """The secrets of some lines of a file: any of the whole file, for a part of one looks like nothing.
+
+        Args:
+            text: the lines.
+            digest: their hash.
+            first_line: the line of the file that they begin with.
+            whole: the file.
+        """
+        found = self.of_content(whole.text, whole.digest)
+        if not found:
+            return self.of_content(text, digest, first_line)
+        self._scans.note(digest, found)
+        return found
+
+    def of_cut(self, text: str, digest: str, told: Sequence[SecretFact]) -> tuple[SecretFact, ...]:
+        """The secrets of a content, and those of which it may show a part, as what it was cut from tells."""
+        if not told:
+            return self.of_content(text, digest)
+        found = tuple(dict.fromkeys((*secrets_in(text, self._allowed), *told)))
+        self._scans.note(digest, found)
+        return found
+
+    def of_whole(self, text: str) -> tuple[tuple[SecretFact, int, int], ...]:
+        """The secrets of a text, placed as by `of_part`; each text is searched once."""
+        digest = digest_of(text)
+        if not self._scans.of(text, digest):
+            return ()
+        if digest not in self._placed:
+            self._placed[digest] = placed_secrets(text, self._allowed)
+        return self._placed[digest]
 
     def of_part(self, text: str) -> tuple[tuple[SecretFact, int, int], ...]:
         """The secrets of a part of a diff, each with where it begins and the place behind its end."""

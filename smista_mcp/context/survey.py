@@ -7,18 +7,21 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from smista_mcp.context.caps import Caps
 from smista_mcp.context.diff import FileDiff, split
 from smista_mcp.context.ignorefiles import Ignores
 from smista_mcp.context.inference import Endings
+from smista_mcp.context.judgeddiff import JudgedDiff
 from smista_mcp.context.labels import UNPLACED, elsewhere, label
 from smista_mcp.context.paths import Place, Tree
-from smista_mcp.context.reading import Octets, Reading, Unread, read_file, read_octets
+from smista_mcp.context.reading import Octets, Reading, Unread, read_file
 from smista_mcp.context.repository import GitFailed, Repository, open_repository
 from smista_mcp.context.skillfiles import SkillFile
 from smista_mcp.context.spelling import Lines, composed, printable
 from smista_mcp.context.walking import entries_of, is_directory, is_file, walk
+from smista_mcp.context.wholes import Ground, blobs_of, said_of, whole_of
 from smista_mcp.context.workspace import git_top
-from smista_mcp.core.globs import GlobSet
+from smista_mcp.core.globs import GlobSet, folded
 from smista_mcp.core.redaction import shown
 
 INSTRUCTIONS = (".smista/SMISTA.md", "SMISTA.md", "AGENTS.md", "CLAUDE.md")
@@ -26,36 +29,8 @@ UNJUDGED = "(cannot be judged)"
 """Stands in place of a pattern where a part of a diff was not understood: what cannot be judged is restricted."""
 
 _MOST_ENDINGS = 100
-_NOT_THIS_FILE = "(git read something else there than this file)"
 _OTHER_NAMES = "(a hard link whose other names are not known)"
 _WILD = frozenset("*?[\\")
-
-
-class Caps(NamedTuple):
-    """The bounds of a collection.
-
-    Attributes:
-        file_bytes: of one file, and of a diff that is only helpful.
-        total_bytes: of all files of a phase.
-        directory_files: files that stand for one directory; `directory_bytes` likewise.
-        diff_bytes: the most that is taken from `git diff`.
-        compared_bytes: of a changed file, which is read to compare it with what git says of it.
-        listed: names of one kind of thing left out, before only their number is given.
-        mentions: paths in the words of a phase that are looked for; more are only judged by their names.
-        walked: entries that are looked at where there is no git, and for the other names of a file.
-        git_s: seconds that git may take for one answer.
-    """
-
-    file_bytes: int = 1_000_000
-    total_bytes: int = 4_000_000
-    directory_files: int = 200
-    directory_bytes: int = 2_000_000
-    diff_bytes: int = 4_000_000
-    compared_bytes: int = 32_000_000
-    listed: int = 20
-    mentions: int = 300
-    walked: int = 20_000
-    git_s: float = 10.0
 
 
 class Listing(NamedTuple):
@@ -69,20 +44,6 @@ class Listing(NamedTuple):
     files: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     failure: str = ""
-
-
-class JudgedDiff(NamedTuple):
-    """A part of a diff with the places that its names lead to.
-
-    Attributes:
-        forms: every form of every name; bytes that are no UTF-8 as U+FFFD.
-        restricted: the pattern that restricts it, or why it cannot be judged; None where it is free.
-    """
-
-    part: FileDiff
-    places: tuple[Place, ...]
-    forms: tuple[str, ...]
-    restricted: str | None
 
 
 class Survey:
@@ -183,14 +144,32 @@ class Survey:
             return (), ""
         found = list(islice(self.endings.of(place.path), _MOST_ENDINGS + 1))
         forms = [form for path in found[:_MOST_ENDINGS] for form in self.locate(path).forms]
-        forms += islice(self._restricted_endings.of(place.path), 1)
-        return tuple(forms), UNPLACED if len(found) > _MOST_ENDINGS else ""
+        restricted, known = self._restricted_end(place.path)
+        return (*forms, *restricted), "" if known and len(found) <= _MOST_ENDINGS else UNPLACED
+
+    def _restricted_end(self, path: str) -> tuple[tuple[str, ...], bool]:
+        """A restricted file whose path ends so, in any case; whether it is sure that there is no other.
+
+        Most of them are ignored, so that git does not name them.
+        """
+        names, all_seen = self._names_by_last
+        wanted = folded(composed(path.rstrip("/")))
+        likely = (name for name in names.get(wanted.rpartition("/")[2], ()) if self._restricted.hits(name))
+        found = next((name for name in likely if folded(composed(name)).endswith(f"/{wanted}")), None)
+        return (() if found is None else (found,)), found is not None or all_seen
 
     @cached_property
-    def _restricted_endings(self) -> Endings:
-        """Of restricted files: most of them are ignored, so that git does not name them."""
-        known = (name for entries in self._entries_by_number.values() for _, name in entries)
-        return Endings(name for name in map(printable, known) if self._restricted.hits(name))
+    def _names_by_last(self) -> tuple[Mapping[str, Sequence[str]], bool]:
+        """What is no directory below the root, by its last segment without case; whether that is all there is."""
+        found: dict[str, list[str]] = {}
+        if self._root is None or not self._restricted.patterns:
+            return found, True
+        for count, (entry, name) in enumerate(walk(self._root, ())):
+            if count >= self.caps.named:
+                return found, False
+            if entry is not None:
+                found.setdefault(folded(composed(printable(entry.name))), []).append(printable(name))
+        return found, True
 
     @cached_property
     def _above(self) -> str:
@@ -210,42 +189,45 @@ class Survey:
             return "no git repository to ask"
         try:
             parts = self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
-            if not parts:
-                return self.judged(self.repository.staged(self.caps.diff_bytes), given=False)
+            staged = not parts
+            if staged:
+                parts = self.judged(self.repository.staged(self.caps.diff_bytes), given=False)
         except GitFailed as failure:
             return str(failure)
-        return tuple(part if part.restricted else part._replace(restricted=self._doubt_of(part)) for part in parts)
+        blobs = self._blobs([part for part in parts if not part.restricted])
+        return tuple(self._with_whole(part, blobs, staged=staged) for part in parts)
 
-    def _doubt_of(self, judged: JudgedDiff) -> str | None:
-        """Why a part of git's difference may hold what another file holds; None where it does not."""
-        from smista_mcp.context.newside import (  # noqa: PLC0415  most calls see no difference
-            LINK,
-            SUBMODULE,
-            is_of_file,
-            is_of_link,
-            is_of_submodule,
-            new_side,
-        )
+    def _with_whole(self, part: JudgedDiff, blobs: Mapping[str, bytes], *, staged: bool) -> JudgedDiff:
+        if part.restricted:
+            return part._replace(wholes=())
+        ground = Ground(self.tree, self.caps.compared_bytes, self.restriction_by_other_name)
+        whole = whole_of(part, blobs, None if staged else ground)
+        return part._replace(wholes=whole.texts, restricted=whole.doubt)
 
-        side = new_side(judged.part.text)
-        if not side.runs or self._root is None:
-            return None
-        if not judged.part.names:
-            return _NOT_THIS_FILE
-        name = judged.part.names[-1]
-        if side.mode == SUBMODULE:
-            return None if is_of_submodule(side) else _NOT_THIS_FILE
-        place = judged.places[-1]
-        if side.mode == LINK:
-            return None if is_of_link(side, self.tree.target(name)) else _NOT_THIS_FILE
-        if "/".join(place.parts) != name:
-            return _NOT_THIS_FILE
-        read = read_octets(self._root, place.parts, self.caps.compared_bytes, place.identity)
-        if isinstance(read, Unread):
-            return f"({read.reason})"
-        if not is_of_file(side, read.data):
-            return _NOT_THIS_FILE
-        return self.restriction_by_other_name(read)
+    def wholes_of(self, parts: Sequence[JudgedDiff]) -> tuple[str, ...]:
+        """What parts of a diff were cut from: of a given one what may be it, as far as that is there to be read."""
+        known = [text for part in parts for text in part.wholes or ()]
+        given = [part for part in parts if part.wholes is None]
+        stored = said_of(given, self._blobs(given))
+        return (*known, *stored, *self.texts_of(place for part in given for place in part.places))
+
+    def _blobs(self, parts: Sequence[JudgedDiff]) -> Mapping[str, bytes]:
+        names = blobs_of(parts)
+        try:
+            return self.repository.blobs(names, self.caps.whole_bytes) if self.repository and names else {}
+        except GitFailed:
+            return {}
+
+    def texts_of(self, places: Iterable[Place]) -> tuple[str, ...]:
+        """The texts of files at some places, or of those that the name of nothing at the root may mean."""
+        found: dict[tuple[str, ...], Place] = {}
+        for place in places:
+            ends = islice(self.endings.of(place.path), _MOST_ENDINGS) if place.kind == "missing" else ()
+            for one in (place, *map(self.locate, ends)):
+                if one.kind == "file":
+                    found[one.parts] = one
+        readings = (self.read(place) for place in islice(found.values(), _MOST_ENDINGS))
+        return tuple(reading.text for reading in readings if isinstance(reading, Reading))
 
     @cached_property
     def untracked(self) -> tuple[str, ...]:
@@ -295,8 +277,8 @@ class Survey:
             return ""
         try:
             return "" if self.repository.unignored(name) else "ignored by git"
-        except GitFailed:
-            return ""
+        except GitFailed as failure:
+            return f"may be ignored: {failure}"
 
     def restriction(self, forms: Iterable[str]) -> str | None:
         """The first pattern that one of the forms of a path meets, as it may be shown."""

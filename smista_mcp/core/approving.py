@@ -23,7 +23,7 @@ _ANSWER_TOKENS = 8192
 
 
 def call_of(
-    task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext], world: Snapshot
+    task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext], world: Snapshot, owner: str = ""
 ) -> AskedCall | None:
     """What a person would be asked for a call; None where nothing of it needs a yes, or none could be recognised.
 
@@ -35,14 +35,14 @@ def call_of(
     attempts = 1 + world.market.policy.dispatch.max_retries
     found = (_step(one, context, attempts) for one, context in zip(routed, contexts, strict=True))
     steps = [step for step in found if step is not None]
-    return asked_call(task, steps, world.market.policy.providers, world.key) if steps else None
+    return asked_call(task, steps, world.market.policy.providers, world.key, owner) if steps else None
 
 
 def with_approvals(
-    task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext], world: Snapshot
+    task: Task, routed: Sequence[Routed], contexts: Sequence[PhaseContext], world: Snapshot, owner: str = ""
 ) -> tuple[Routed, ...]:
     """The decisions with every yes that covers this very call; as they are where there is none."""
-    call = call_of(task, routed, contexts, world) if world.approvals else None
+    call = call_of(task, routed, contexts, world, owner) if world.approvals else None
     held = covering(call, world.approvals) if call is not None else None
     if held is None:
         return tuple(routed)

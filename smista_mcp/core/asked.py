@@ -22,6 +22,8 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Locality, Value
 
+UNNAMED_HOST = "unknown"
+"""The name of a host that says none; the command line is one."""
 _NAMED = 12
 """Files that a question names; the whole list is shown by `smista-mcp approve`."""
 
@@ -60,13 +62,21 @@ class AskedPhase(Value):
 
 
 class CallRequest(Value):
-    """That a call goes on. `most` is USD for all phases together; None where nobody knows."""
+    """That a call goes on.
+
+    Attributes:
+        owner: who calls.
+        most: USD for all phases together; None where nobody knows.
+        root: of the workspace that it is made in; empty where there is none.
+    """
 
     kind: Literal["call"] = "call"
+    owner: str = ""
     phases: tuple[AskedPhase, ...]
     most: str | None
     marks: tuple[str, ...]
     needs: tuple[Need, ...]
+    root: str = ""
 
 
 class ReleaseRequest(Value):
@@ -76,8 +86,10 @@ class ReleaseRequest(Value):
         file: where the text lies on this machine.
         text_hash: keyed hash of it.
         origin: why it was withheld.
-        destinations: `host`, and names of remote models that would get it as context of a later step.
+        destinations: `host`, and remote models that would get it as context of a later step, as `destination_of` has
+            them.
         host: the name of the host.
+        root: as in `CallRequest`.
     """
 
     kind: Literal["release"] = "release"
@@ -90,6 +102,7 @@ class ReleaseRequest(Value):
     origin: tuple[str, ...]
     destinations: tuple[str, ...]
     host: str
+    root: str = ""
 
 
 Request = Annotated[CallRequest | ReleaseRequest, Field(discriminator="kind")]
@@ -119,7 +132,9 @@ class AskedCall(NamedTuple):
     request: CallRequest
 
 
-def asked_call(task: Task, steps: Sequence[Step], providers: Mapping[str, ProviderSpec], key: bytes) -> AskedCall:
+def asked_call(
+    task: Task, steps: Sequence[Step], providers: Mapping[str, ProviderSpec], key: bytes, owner: str = ""
+) -> AskedCall:
     """What a person is asked, and the key by which exactly the same call is known again.
 
     Args:
@@ -127,13 +142,15 @@ def asked_call(task: Task, steps: Sequence[Step], providers: Mapping[str, Provid
         steps: those of its phases that need a yes.
         providers: as the policy has them: an address that changes makes another call of it.
         key: secret of this installation; not empty.
+        owner: who calls: a yes is for what this caller asks.
     """
-    plain = [task.model_dump_json(), [_plain(step, providers) for step in steps]]
+    plain = [owner, task.model_dump_json(), [_plain(step, providers) for step in steps]]
     text = json.dumps(plain, separators=(",", ":"), ensure_ascii=True)
     phases = tuple(_phase(step, providers) for step in steps)
     costs = [cost for phase in phases for cost in [_most(phase)]]
     known = [cost for cost in costs if cost is not None]
     request = CallRequest(
+        owner=owner,
         phases=phases,
         most=usd(sum(known, Decimal(0))) if len(known) == len(costs) else None,
         marks=tuple(sorted({_mark(one, providers) for step in steps for one in step.targets})),
@@ -191,9 +208,18 @@ def _sent(target: Candidate, step: Step) -> list[int]:
     return [place for place in target.included if not (remote and place in step.withheld)]
 
 
+def destination_of(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
+    """A model as a release names it: with its address, so that another server of that name is another destination."""
+    return f"{target.resolved} at {_address(target, providers)}"
+
+
 def _mark(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
+    return f"{target.provider} {_address(target, providers)}"
+
+
+def _address(target: Candidate, providers: Mapping[str, ProviderSpec]) -> str:
     spec = providers.get(target.provider)
-    return f"{target.provider} {(spec.base_url if spec else None) or 'customary address'}"
+    return (spec.base_url if spec else None) or "customary address"
 
 
 def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
@@ -217,7 +243,7 @@ def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
             AskedTarget(
                 model=target.written,
                 resolved=target.resolved,
-                address=_mark(target, providers).partition(" ")[2],
+                address=_address(target, providers),
                 locality=target.locality,
                 cost=most,
             )
@@ -261,7 +287,7 @@ def phase_words(phase: AskedPhase) -> str:
     files = [f"{shown(item.path)} ({item.tokens} tokens)" for item in phase.items[:_NAMED]]
     if len(phase.items) > _NAMED:
         files.append(f"{len(phase.items) - _NAMED} more")
-    after = [f"the answer of step {number}" for number in phase.follows]
+    after = [f"the answer of phase {number}" for number in phase.follows]
     sent = ", ".join(["the words of the task", *files, *after])
     when = "if the models before fail, " if phase.later else ""
     return f"- {phase.intent}: {when}{models} would get {sent}"
@@ -274,10 +300,10 @@ def cost_words(most: str | None) -> str:
 
 def destination_words(request: ReleaseRequest) -> str:
     """To whom a text would go, in words."""
+    known = request.host != UNNAMED_HOST
+    host = f"to the host {shown(request.host)}, which sends it to its model" if known else "to whatever program called"
     told = [
-        f"to the host {shown(request.host)}, which sends it to its model"
-        if one == HOST_DESTINATION
-        else f"to {shown(one)}, as context of a later step"
+        host if one == HOST_DESTINATION else f"to {shown(one)}, as context of a later phase"
         for one in request.destinations
     ]
     return " and ".join(told)

@@ -198,9 +198,12 @@ def _check_words(matter: Matter, bounds: Bounds) -> None:
 
 def _objection(piece: Piece, least: Floor, bounds: Bounds) -> _Objection | None:
     """Why a piece must not go; None where it may."""
-    if piece.label and piece.sha256 not in bounds.released:
-        return _Objection(Code.RESTRICTED_CONTENT, f"is {piece.label}")
-    if why := judge(bounds.guard, piece.forms):
+    let_go = piece.sha256 in bounds.released and piece.kind not in OF_PATHS
+    if piece.label and not let_go:
+        why = "was made from restricted content" if piece.label == "restricted" else "is kept here by a local_only rule"
+        return _Objection(Code.RESTRICTED_CONTENT, why)
+    why = judge(bounds.guard, piece.forms)
+    if why and not (let_go and not any(map(bounds.guard.blocked.hits, piece.forms))):
         return _Objection(Code.RESTRICTED_CONTENT, why)
     if piece.kind in OF_PATHS and not piece.forms:
         return _Objection(Code.RESTRICTED_CONTENT, "restricted: nobody knows where it comes from")

@@ -13,11 +13,15 @@ class Withheld(Value):
 
     Attributes:
         approval_id: what `smista-mcp approve` takes; None where nobody can release it.
+        reason: why it is withheld; empty where it was made from restricted content.
+        held: why nobody can release it; empty where somebody can.
     """
 
     path: str
     bytes: int
     approval_id: str | None = None
+    reason: str = ""
+    held: str = ""
 
 
 class DispatchedPhase(Value):

@@ -64,6 +64,16 @@ class ApprovalReport(Value):
     text_hash: str | None = None
 
 
+class WithheldReport(Value):
+    """An answer that stays on this machine, and the request by which a person can release it."""
+
+    trace_id: str
+    path: str
+    bytes: int
+    approval_id: str
+    state: Literal["open", "granted", "used", "refused", "expired"]
+
+
 class ExplainedPhase(Value):
     """One decision with every rule's fate and what was done about it."""
 
@@ -73,6 +83,7 @@ class ExplainedPhase(Value):
     attempts: tuple[AttemptReport, ...] = ()
     labels: tuple[LabelReport, ...] = ()
     approvals: tuple[ApprovalReport, ...] = ()
+    withheld: tuple[WithheldReport, ...] = ()
 
 
 class ExplainAnswer(Value):

@@ -9,6 +9,7 @@ from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
 from smista_mcp.core.policy import Rule
 from smista_mcp.core.readtools import CAPS
+from smista_mcp.core.remedies import TO_LET_SERVE, remedy
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import FAMILY, Grant, Intent, Layer, Status, Value
 from smista_mcp.errors import Code
@@ -83,29 +84,22 @@ def _unmet(rule: Rule, request: MatchRequest) -> Iterator[str]:
             yield f"no path is in {' or '.join(rule.languages)}"
 
 
-_CHANGES: dict[Code, str] = {
-    Code.MISSING_PROVIDER_CREDENTIALS: "set the provider's key in the environment of smista-mcp",
-    Code.PROVIDER_UNAVAILABLE: "start the model server, or check its address under `[providers]`",
-    Code.UNKNOWN_MODEL: "fetch the model, or name one that the provider has",
-    Code.RESTRICTED_CONTENT: "name a local model in the route, or leave the restricted file out of the task",
-    Code.MODEL_NOT_ALLOWED: "choose a model that the policy allows, or change the policy",
-    Code.MISSING_CAPABILITY: "name a model with that capability, or state the capability under `[catalog]`",
-    Code.CONTEXT_WINDOW_EXCEEDED: "name fewer files or a line range, or a model with a larger window",
-    Code.COST_LIMIT_EXCEEDED: "raise the rule's `cost_limit`, or name a cheaper model",
-    Code.BUDGET_EXCEEDED: "wait for the next period, or raise the budget",
-    Code.PRICE_UNKNOWN: "write the model's prices under `[catalog]`",
-    Code.NO_ROUTE: "add a rule, or a `[routing.default]`",
-    Code.OVERRIDE_NOT_ALLOWED: "leave `model` out of the call",
-    Code.APPROVAL_REQUIRED: 'name a local model, or write `[privacy.remote] mode = "allow"` in your own policy',
-    Code.POLICY_INVALID: "mend the function that `[plugins] select` names, or take the key out",
-    Code.PROVIDER_COOLDOWN: "try again in half a minute",
-}
+def changes(decision: Decision, failed: Sequence[Code] = (), *, fixed: bool = False) -> tuple[str, ...]:
+    """What would have to change for a phase that was not done, or for its rejected candidates to serve.
 
-
-def changes(decision: Decision) -> tuple[str, ...]:
-    """What would have to change for a decision that did not route, or for its rejected candidates to serve."""
-    codes = [decision.code, *(rejected.code for rejected in decision.rejected)]
-    return tuple(dict.fromkeys(_CHANGES[code] for code in codes if code is not None and code in _CHANGES))
+    Args:
+        decision: what was decided.
+        failed: with what the attempts ended, where none of them completed.
+        fixed: as for `remedy`.
+    """
+    said = [remedy(code, fixed=fixed) for code in (*failed, decision.code)]
+    if decision.status in (Status.ROUTED, Status.HANDOFF):
+        for rejected in decision.rejected:
+            words = TO_LET_SERVE.get(rejected.code) or remedy(rejected.code, fixed=fixed)
+            said += [f"to let `{rejected.model}` serve: {words}"] if words else []
+    else:
+        said += [remedy(rejected.code, fixed=fixed) for rejected in decision.rejected]
+    return tuple(dict.fromkeys(filter(None, said)))
 
 
 def golden_view(decision: Decision) -> str:
@@ -114,7 +108,10 @@ def golden_view(decision: Decision) -> str:
     words = f" ({', '.join(intent.evidence)})" if intent.evidence else ""
     lines = [
         ("detected task", f"{intent.name} [{intent.source}, {intent.confidence} confidence]{words}"),
-        ("status", f"{decision.status}" + (f" ({decision.code})" if decision.code else "")),
+        (
+            "status",
+            f"{decision.status}" + (f" ({decision.code})" if decision.code not in (None, decision.status) else ""),
+        ),
         ("selected model", _model_line(decision)),
         ("matched rule", _rule_line(decision)),
         ("why", decision.reason),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from smista_mcp.core.decision import ContextEntry, ContextReport, context_entry
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.redaction import shown
 from smista_mcp.core.secretscan import told
 
 
@@ -62,6 +63,7 @@ def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, fa
         tokens = math.ceil(text_tokens * factor)
         return Fitted((), tokens, tokens <= room, _NOTHING)
     needed = text_tokens + sum(i.tokens for p, i in enumerate(context.items) if i.required and p not in withheld)
+    inferred = {fact.path: fact.evidence for fact in context.paths if fact.source == "inferred"}
     included: list[int] = []
     entries: list[ContextEntry] = []
     excluded: list[ContextEntry] = []
@@ -77,6 +79,8 @@ def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, fa
             continue
         included.append(place)
         why = "required" if item.required else "helpful"
+        if item.path in inferred:
+            why = f"{why}, inferred from `{shown(inferred[item.path])}`"
         entries.append(context_entry(item.path, item.kind, item.tokens, why))
     excluded.extend(context_entry(gone.path, gone.kind, gone.tokens, gone.reason) for gone in context.left_out)
     tokens = math.ceil(needed * factor)

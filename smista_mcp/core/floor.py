@@ -210,7 +210,6 @@ def _intents(phase: Phase) -> list[Intent]:
     words, so that what the built-in reader sees counts beside them.
     """
     reading = phase.intent
-    unsure = reading.confidence is not Confidence.HIGH and reading.runner_up is not None
     unsure = [] if reading.confidence is Confidence.HIGH or reading.runner_up is None else [reading.runner_up]
     return [reading.name, *unsure, *phase.binding]
 
@@ -252,6 +251,14 @@ def _withheld_by_rules(
         if rule:
             found[place] = f"kept local by rule `{shown(rule)}`"
     return found
+
+
+def bound_by(
+    guard: Guard, phase: Phase, forms: Sequence[str], tokens: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Names of local_only rules, and lists of only_models, that bind a phase because of paths it is made from."""
+    holding = tuple(_holding(guard, phase, forms, tokens)) if guard.bindings and forms else ()
+    return tuple(placed.rule.name for placed in holding if placed.rule.local_only), _targets(holding)
 
 
 def _dropping(guard: Guard, phase: Phase, forms: Sequence[str], tokens: int) -> str | None:

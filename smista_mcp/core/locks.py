@@ -51,6 +51,18 @@ class Violation(NamedTuple):
     lock: Lock
 
 
+def is_fixed(key: Key, locked: Sequence[tuple[str, Origin]], stated: Origin | None) -> bool:
+    """Whether nobody but the organisation can set a key.
+
+    Args:
+        key: its parts.
+        locked: what the organisation has frozen.
+        stated: where its value in force comes from.
+    """
+    frozen = any(Lock(text, parts_of(text), origin).holds(key) for text, origin in locked)
+    return frozen or (stated is not None and stated.layer is Layer.ORGANISATION)
+
+
 def locks_of(sources: Sequence[LayerDocument]) -> tuple[Lock, ...]:
     """Every lock of the organisation's files, those of an added one too: to lock only ever narrows."""
     return tuple(

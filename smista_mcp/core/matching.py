@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from smista_mcp.core.effective import PlacedRule
-from smista_mcp.core.globs import Compiled, folded, folded_octets, literal_segments
+from smista_mcp.core.globs import NEAR, Compiled, folded, folded_octets, literal_segments
 from smista_mcp.core.languages import language_of
 from smista_mcp.core.policy import Rule
 from smista_mcp.core.values import FAMILY, Intent, Layer
@@ -71,17 +71,19 @@ class _Entry:
         self._compiled: Compiled | None = None
         self.literals = literal_segments(conditions.paths, ignore_case=ignore_case) if conditions.paths else None
 
-    def holds(self, request: MatchRequest, paths: Sequence[str], octets: Sequence[str]) -> bool:
+    def holds(self, request: MatchRequest, paths: Sequence[str], octets: Sequence[str], *, far: bool) -> bool:
         """Whether paths and further conditions hold; intent and skill hold by its place in the index.
 
-        Paths as they are compared, and their bytes unless all are ASCII.
+        Paths as they are compared, and their bytes unless all are ASCII; `far` where one is too long for an expression.
         """
         if self._globs:
             compiled = self._compiled
             if compiled is None:
                 compiled = self._compiled = Compiled(self._globs, ignore_case=self._fold)
             blunt = octets or (paths if compiled.odd else ())
-            if not any(map(compiled.text, paths)) and not (blunt and any(map(compiled.octets, blunt))):
+            if not any(map(compiled.far if far else compiled.text, paths)) and not (
+                blunt and any(map(compiled.octets, blunt))
+            ):
                 return False
         return all(condition(request) for condition in self.further)
 
@@ -131,8 +133,9 @@ class RuleIndex:
             if not all(map(str.isascii, paths)):
                 octets = list(map(folded_octets, paths))
             paths = list(map(folded, paths))
+        far = len("".join(paths)) > NEAR and max(map(len, paths)) > NEAR  # to join one or two costs next to nothing
         for entry in self._candidates(request, paths):
-            if entry.holds(request, paths, octets):
+            if entry.holds(request, paths, octets, far=far):
                 yield entry.position
 
     def first(self, request: MatchRequest) -> int | None:

@@ -66,7 +66,7 @@ class ToolCaps(NamedTuple):
         result_bytes: of one result; `total_bytes` of all.
         listed: names that one listing gives; `hits` that one search gives.
         files: that one listing or search looks at.
-        file_bytes: of one file; `searched_bytes` of all that one search reads.
+        file_bytes: of one file; `searched_bytes` of all in which one search finds something.
         line: characters of a line that a search shows.
         call_s: seconds of one call; `all_s` of all.
     """

@@ -24,11 +24,13 @@ class Receipt(Value):
 
     A hash is the SHA-256 of the bytes in hex. Where the request held anything that must stay on this machine, every
     hash is `keyed:` and an HMAC-SHA-256 of that hex text with the key of this installation (`key` in the state folder):
-    short contents could be guessed from a plain hash. That of the caller's words always is, for the same reason.
+    short contents could be guessed from a plain hash. Those of the caller's words and of the body always are, for the
+    same reason.
 
     The hash of the body covers every byte of it. What it consists of stands in `sent`, pieces of context, and in
     `written`: the words of the caller, and our own text. A request that was stopped at the last check has a receipt
-    too, of what would have left; its attempt failed with `restricted_content` or `secret_detected`.
+    too, of what would have left; its attempt failed with `restricted_content` or `secret_detected`. So has
+    one for which no connection came about.
 
     Attributes:
         body_bytes: size of the serialised request.
@@ -36,6 +38,7 @@ class Receipt(Value):
         method: of HTTP.
         path: below the address.
         address: where the request went, as the policy wrote it; empty in receipts of earlier versions.
+        departed: false where not a byte of the request was written to a socket.
         effort: that its model was told; None where it was told none.
         unmediated: whether it went to a CLI whose own tools nothing kept from reading: what else left nobody knows.
         effort_ignored: that was asked for, where the model was told another or none.
@@ -49,6 +52,7 @@ class Receipt(Value):
     method: str = "POST"
     path: str = ""
     address: str = ""
+    departed: bool = True
     effort: Effort | None = None
     effort_ignored: Effort | None = None
     unmediated: bool = False

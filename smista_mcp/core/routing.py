@@ -14,12 +14,14 @@ from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
 from smista_mcp.core.fitting import listed
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.handing import handoff, host_model
+from smista_mcp.core.locks import is_fixed
 from smista_mcp.core.matching import MatchRequest, request_for
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
 from smista_mcp.core.policy import PERMISSIONS, Rule
 from smista_mcp.core.readtools import narrowed_grants, tools_of
+from smista_mcp.core.remedies import remedy
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
@@ -276,7 +278,8 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
     if selection.accepted:
         if choice.displaced is not None:
             return _asked_first(choice.displaced, selection.accepted[0], world.rulebook.policy)
-        return _accepted(led, selection.accepted[0], least, plugin.said if plugin is not None else "")
+        said = plugin.said if plugin is not None else ""
+        return _accepted(led, selection.accepted[0], least, said, world.rulebook.policy)
     rejected = selection.rejected
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
     if selection.over_limit:
@@ -296,7 +299,9 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
         return _Verdict(
             Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
         )
-    return _Verdict(Status.REFUSED, first.code, f"`{first.model}` is not possible: {first.detail}")
+    instead = remedy(first.code)
+    reason = f"`{first.model}` is not possible: {first.detail}{f'; {instead}' if instead else ''}"
+    return _Verdict(Status.REFUSED, first.code, reason)
 
 
 def _without_route(led: _Route, spare: str | None) -> _Verdict:
@@ -306,7 +311,7 @@ def _without_route(led: _Route, spare: str | None) -> _Verdict:
     return _Verdict(Status.REFUSED, code, text)
 
 
-def _accepted(led: _Route, chosen: Candidate, least: Floor, said: str) -> _Verdict:
+def _accepted(led: _Route, chosen: Candidate, least: Floor, said: str, policy: Policy) -> _Verdict:
     why = (
         "named by the call" if led.override else f"rule `{led.placed.rule.name}`" if led.placed else "the default route"
     )
@@ -319,13 +324,16 @@ def _accepted(led: _Route, chosen: Candidate, least: Floor, said: str) -> _Verdi
     if least.reasons:
         why += f"; must stay on this machine: {'; '.join(least.reasons[:3])}"
     if chosen.needs_approval:
-        return _Verdict(
-            Status.APPROVAL_REQUIRED,
-            Code.APPROVAL_REQUIRED,
-            f'{why}; the policy asks before anything goes to a remote one; `[privacy.remote] mode = "allow"` would not',
-            chosen,
-        )
+        fixed = asking_is_fixed(policy)
+        way = "only your organisation can change that" if fixed else '`[privacy.remote] mode = "allow"` does not ask'
+        reason = f"{why}; the policy asks before anything goes to a remote model; {way}"
+        return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, chosen)
     return _Verdict(Status.ROUTED, None, why, chosen)
+
+
+def asking_is_fixed(policy: Policy) -> bool:
+    """Whether the organisation has settled if anybody is asked before content goes to a remote model."""
+    return is_fixed(("privacy", "remote", "mode"), policy.locked, policy.provenance.get("privacy.remote.mode"))
 
 
 def _asked_first(lost: str, chosen: Candidate, policy: Policy) -> _Verdict:

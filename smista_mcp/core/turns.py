@@ -98,6 +98,10 @@ def repetitions(
     What was shown to the host with a label keeps it when the host hands it on in the same session. Where a repetition
     is lost between the phases, each of them has it.
 
+    This finds honest repetition, and no more: an answer of fewer than four words, one that was said with other words,
+    what stands behind the first 256 kB of one, one that is no longer kept, and turns before the last 51 are not known
+    again. What a host has been shown, nobody can hold it to.
+
     Args:
         turns: those of the session.
         text: all words of the task.
@@ -146,13 +150,15 @@ def _item(turn: Turn, text: str, *, required: bool) -> ContextItem:
 
 
 _THINGS = (
-    r"answer|reply|response|plan|review|summary|explanation|text|draft|version|list|table|steps?|points?|findings?"
-    r"|suggestions?|proposal|patch|diff|change|changes|code|function|class|script|query|test|tests|message|result|output"
+    r"answers?|repl(?:y|ies)|responses?|plans?|reviews?|summar(?:y|ies)|explanations?|texts?|drafts?|versions?|lists?"
+    r"|tables?|steps?|points?|findings?|suggestions?|proposals?|patch(?:es)?|diffs?|changes?|code|functions?|class(?:es)?"
+    r"|scripts?|quer(?:y|ies)|tests?|messages?|results?|outputs?|conclusions?|analys[ei]s|notes?|turns?"
 )
 _ALWAYS = re.compile(
     rf"\b(?:your|previous|earlier|preceding|prior|last|former|above)\s+(?:\w+\s+)?(?:{_THINGS})\b"
     r"|\bthe\s+(?:above|former|latter)\b|\babove\s*$|\bas\s+(?:above|before|you)\b"
     r"|\byou(?:\s+\w+)?\s+(?:said|say|wrote|proposed|suggested|listed|mentioned|named|found|gave|did|planned|described)\b"
+    r"|\bwe(?:\s+\w+)?\s+(?:said|found|learned|learnt|discussed|agreed|decided|concluded|find\s+out)\b"
     r"|\bthis\s+session\b|\b(?:go\s+on|carry\s+on|keep\s+going)\b|^\W*continue\b",
     re.IGNORECASE,
 )

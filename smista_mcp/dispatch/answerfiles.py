@@ -2,12 +2,16 @@
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from smista_mcp.core.dispatched import Withheld
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger import prepare_folder
+
+KEPT_DAYS = 30
+"""Days for which a withheld answer is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class AnswerFiles:
     refusal: StateUnavailable | None = None
 
     def keep(self, text: str) -> Withheld:
-        """Writes one answer, whole or not at all.
+        """Writes one answer, whole or not at all. A line break ends the file, whatever ends the text.
 
         Raises:
             StateUnavailable: it cannot be written; the answer is then lost rather than shown.
@@ -34,7 +38,7 @@ class AnswerFiles:
         data = text.encode()
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
+                file.write(data if data.endswith(b"\n") else data + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -44,3 +48,17 @@ class AnswerFiles:
                 fix="make room there, or set SMISTA_HOME to a folder that can be written",
             ) from None
         return Withheld(path=str(path), bytes=len(data))
+
+    def forget(self, now: float) -> None:
+        """Removes what was kept long enough; what cannot be removed waits for the next time.
+
+        Args:
+            now: seconds since 1970.
+        """
+        if self.refusal is not None:
+            return
+        with suppress(OSError):
+            for path in self.folder.glob("*.md"):
+                with suppress(OSError):
+                    if path.lstat().st_mtime < now - KEPT_DAYS * 86400:
+                        path.unlink()

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from smista_mcp.context.survey import Survey
+from smista_mcp.core.asked import destination_of
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
@@ -20,6 +21,7 @@ from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.cli_targets import ask_cli
 from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
@@ -51,6 +53,7 @@ class Tools:
         claims: what people have said yes to.
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
+        serves: whether a candidate is of the models that a rule names.
     """
 
     sender: Sender
@@ -67,6 +70,7 @@ class Tools:
     claims: Claims = field(default_factory=Claims)
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
+    serves: Serves = serves_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,10 @@ async def attempt(
         heard: told of progress.
     """
     try:
+        check_bound(work.bound, candidate, tools.serves)
         tools.claims.check(work.routed, candidate)
-        tools = replace(tools, bounds=tools.bounds._replace(released=work.released(candidate.resolved)))
+        released = work.released(destination_of(candidate, tools.providers))
+        tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
@@ -197,6 +203,7 @@ class _End:
     status: _Status
     code: Code | None = None
     cost: Decimal | None = None
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +233,7 @@ class _Request:
             end = _End("completed", None, answer.cost)
         except ProviderError as error:
             failed = self._failed(error, listening.usage)
-            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost)
+            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost, unsent=error.unsent)
             return failed
         except anyio.get_cancelled_exc_class():
             end = _End("cancelled", Code.CANCELLED, self._cost(listening.usage))
@@ -245,9 +252,11 @@ class _Request:
         tools, room = self.tools, self.payload.room(self.candidate)
         pieces = await rounds.follow(answer.text, answer.calls, answer.label, room=room, deadline=deadline)
         tools.known.extend(pieces)
+        own = {piece.sha256 for piece in pieces if piece.kind == "tool_call"}  # a model may have its own words back
+        tools = replace(tools, bounds=tools.bounds._replace(released=tools.bounds.released | own))
         payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
-        return replace(self, payload=payload)
+        return replace(self, tools=tools, payload=payload)
 
     def _receipt(self, wire: WireRequest) -> Receipt:
         receipt = self.payload.receipt(wire, self.tools.key, self.connection.target.base_url)
@@ -326,6 +335,7 @@ class _Request:
             ),
             cost=end.cost,
             resolved_model=self._said_model(listening),
+            unsent=end.unsent,
         )
         try:
             await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)

@@ -36,7 +36,7 @@ class Claims:
             raise ProviderError(
                 "a person has to approve what goes to a remote model",
                 code=Code.APPROVAL_REQUIRED,
-                fix='`[privacy.remote] mode = "allow"` would not ask',
+                fix="approve it, or name a local model in the route",
             )
 
     async def spend(self, routed: Routed, candidate: Candidate, trace_id: str | None) -> None:

@@ -59,6 +59,7 @@ class Job:
         waiting: callers that wait for it right now.
         work: what it does; once more where it can go on after a person's yes.
         asked: ids of what people were asked because of it.
+        revision: of the policy that it last went by.
     """
 
     job_id: str
@@ -74,6 +75,7 @@ class Job:
     waiting: int = 0
     work: "Work | None" = None
     asked: set[str] = field(default_factory=set[str])
+    revision: str = ""
 
     @property
     def lives(self) -> bool:

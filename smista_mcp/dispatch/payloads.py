@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, expected_output_tokens, price_range
 from smista_mcp.core.digests import digest_of
@@ -18,6 +17,7 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
+from smista_mcp.dispatch.bindings import UNBOUND, Bound
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
@@ -43,7 +43,9 @@ class Assignment:
         pieces: of its context, in order.
         answers: what the phases said that it waits for.
         trace_id: None where the ledger could not be written.
-        released: gives the hashes of the texts that a person has let go to a destination.
+        released: gives the hashes of the texts that may go to a destination, because a person has let them go there.
+            That says nothing of what is made from them: their labels stay.
+        bound: rules that bind it by what the answers were made from.
     """
 
     routed: Routed
@@ -52,6 +54,7 @@ class Assignment:
     answers: Sequence[Piece]
     trace_id: str | None
     released: Callable[[str], frozenset[str]] = _none_released
+    bound: Bound = UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Payload:
         """What is about to leave in a request to this address.
 
         Whoever reads a receipt could find a short content again from its plain hash. Where anything in the request is
-        labelled, every hash is therefore keyed, that of the whole body included.
+        labelled, every hash is therefore keyed. Those of the words and of the body, which holds them, always are.
         """
         guarded = self.label is not None or any(piece.restricted or piece.label for piece in self.sent)
 
@@ -103,7 +106,7 @@ class Payload:
             written=tuple(written),
             withheld=self.withheld,
             body_bytes=len(wire.body),
-            body_sha256=shown(hashlib.sha256(wire.body).hexdigest()),
+            body_sha256=keyed_hash(key, hashlib.sha256(wire.body).hexdigest()),
             method=wire.method,
             path=wire.path,
             address=address,
@@ -155,8 +158,8 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
         cleared = clear(matter, bounds, build)
         request, sent, kept = cleared.request, cleared.pieces, cleared.withheld
     places = {piece.place for piece in sent if piece.place is not None}
-    free = work.released(HOST_DESTINATION)  # what the host has, nothing made from it keeps from it
-    label = label_of(work.routed.floor, places, [piece.label for piece in sent if piece.sha256 not in free])
+    bound: Label | None = "local" if work.bound.local else None
+    label = label_of(work.routed.floor, places, [bound, *(piece.label for piece in sent)])
     withheld = (*report, *kept, *looking.withheld)
     told = told_effort(candidate.facts.effort, request.effort).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)

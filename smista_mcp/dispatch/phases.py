@@ -1,11 +1,12 @@
 """The phases of a task, carried out in order: each on the first candidate that answers, fed by those it waits for."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 import anyio.to_thread
 
+from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
@@ -13,17 +14,19 @@ from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
 from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.routing import Routed
+from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
 from smista_mcp.dispatch import outcomes
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
+from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
-from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by
+from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 
@@ -47,6 +50,7 @@ class Delivery:
         files: where withheld answers are kept.
         releases: texts that a person has let go.
         conversation: where answers are taken down for later steps and calls; None where they are not.
+        look_up: what people have let go of the answers so far; None where it cannot have become more.
     """
 
     host: HostFacts
@@ -54,6 +58,7 @@ class Delivery:
     files: AnswerFiles
     releases: Releases = field(default_factory=Releases)
     conversation: Conversation | None = None
+    look_up: Callable[[Mapping[int, Done]], Releases] | None = None
 
     @property
     def shows_restricted(self) -> bool:
@@ -118,7 +123,8 @@ class _Run:
             self._tools.known.append(earlier.piece)
             return self._shown(earlier)
         answers = [self._kept[d].piece for d in routed.phase.depends_on]
-        if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers):
+        bound = bound_by_answers(self._tools.bounds.guard, routed, answers)
+        if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers, bound):
             return outcomes.kept_from_host(routed)
         if routed.decision.status is not Status.ROUTED:
             return outcomes.decided(routed)
@@ -126,8 +132,10 @@ class _Run:
         if missing:
             return outcomes.nothing_to_read(routed, missing)
         trace_id = await self._open_trace(routed)
-        released = self._delivery.releases.to
-        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id, released))
+        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go, bound))
+
+    def _let_go(self, destination: str) -> frozenset[str]:
+        return let_go(self._delivery.releases, self._kept.values(), destination)
 
     async def _walk(self, work: Assignment) -> DispatchedPhase:
         """Asks one candidate after the other, until one answers, one may not be passed over, or the time is up."""
@@ -137,7 +145,7 @@ class _Run:
         failures: list[Failed] = []
         for candidate in routed.candidates:
             if candidate.provider == HOST:
-                if self._host_may_have(work.answers):
+                if self._host_may_have(work.answers, work.bound, candidate):
                     return self._handed_over(work, failures, candidate)
                 failures.append(_kept_from_host(candidate))
                 continue
@@ -186,24 +194,26 @@ class _Run:
             return True
         return not reaction(failure.error).go_on
 
-    def _host_may_have(self, answers: Sequence[Piece]) -> bool:
-        """Whether the host may do what builds on these answers."""
-        free = self._delivery.releases.to_host()
+    def _host_may_have(self, answers: Sequence[Piece], bound: Bound, candidate: Candidate | None = None) -> bool:
+        """Whether the host may do what builds on these answers; without a candidate nobody knows on which model."""
+        if bound.only and (candidate is None or self._tools.serves(candidate, bound.only) is not None):
+            return False
+        free = self._let_go(HOST_DESTINATION)
         held = any(answer.label and answer.sha256 not in free for answer in answers)
-        return self._delivery.host.locality is Locality.LOCAL or not held
+        return self._delivery.host.locality is Locality.LOCAL or not (held or bound.local)
 
     def _may_hand_over(self, work: Assignment, failures: Sequence[Failed]) -> bool:
         """Whether the host takes over where no candidate is left. What waits for a person is not taken from them."""
         asks = any(failure.error.code is Code.APPROVAL_REQUIRED for failure in failures)
-        return work.routed.host_model is not None and not asks and self._host_may_have(work.answers)
+        return work.routed.host_model is not None and not asks and self._host_may_have(work.answers, work.bound)
 
     def _handed_over(
         self, work: Assignment, failures: Sequence[Failed], candidate: Candidate | None = None
     ) -> DispatchedPhase:
         routed, host = work.routed, self._delivery.host
         model = candidate.facts.ref.model if candidate else routed.host_model or CURRENT
-        told = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
-        return outcomes.handed_over(routed, told, failures, work.trace_id)
+        handed = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
+        return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
     async def _open_trace(self, routed: Routed) -> str | None:
         ledger, decision_id = self._tools.ledger, routed.decision.decision_id
@@ -231,22 +241,27 @@ class _Run:
             tokens=count_tokens(answer.text),
             label=answer.label,
             kind="answer",
+            forms=answer.seen,
         )
         self._tools.known.append(piece)
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
         if answer.label == "restricted" and not delivery.shows_restricted:
             try:
-                done = outcomes.in_a_file(done, await anyio.to_thread.run_sync(delivery.files.keep, answer.text))
+                kept = await anyio.to_thread.run_sync(delivery.files.keep, answer.text)
+                done = outcomes.in_a_file(done, kept.model_copy(update={"reason": told(secrets) if secrets else ""}))
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
         before = [self._kept[d].hold for d in phase.depends_on]
         hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=bool(secrets))
         self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
+        if answer.label and delivery.look_up is not None:  # somebody may have let this very text go before
+            found = await anyio.to_thread.run_sync(delivery.look_up, self._kept)
+            self._delivery = replace(delivery, releases=found)
         return self._shown(self._kept[phase.index])
 
     def _shown(self, done: Done) -> DispatchedPhase:
         """A completed phase as the host may see it now."""
-        if done.phase.withheld is None or done.piece.sha256 not in self._delivery.releases.to_host():
+        if done.phase.withheld is None or done.piece.sha256 not in self._let_go(HOST_DESTINATION):
             return done.phase
         return outcomes.released(done.phase, done.piece.block.text)
 

@@ -27,11 +27,8 @@ class Releases:
     known: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def to(self, destination: str) -> frozenset[str]:
-        """The hashes of the texts that may go there: `host`, or the resolved name of a model."""
+        """The hashes of the texts that were let go there: to `host`, or to a model as `destination_of` has it."""
         return frozenset(sha256 for sha256, allowed in self.known.items() if destination in allowed)
-
-    def to_host(self) -> frozenset[str]:
-        return self.to(HOST_DESTINATION)
 
 
 class Hold(NamedTuple):
@@ -94,6 +91,21 @@ class Done:
     phase: DispatchedPhase
     piece: Piece
     hold: Hold
+
+
+def let_go(releases: Releases, done: Iterable[Done], destination: str) -> frozenset[str]:
+    """The hashes of the texts that may go to a destination now: let go there, and held back by nothing in force today.
+
+    A person's yes is for one text and for that destination; it passes neither to what is made from the text nor to
+    anybody else. It does not outlive a prohibition that comes after it.
+
+    Args:
+        releases: what people have let go.
+        done: the answers in question, each with what stands against its release by the policy of this call.
+        destination: `host`, or a model as `destination_of` has it.
+    """
+    held = {one.piece.sha256 for one in done if one.hold.all or (one.hold.models and destination != HOST_DESTINATION)}
+    return releases.to(destination) - held
 
 
 def known_by(routed: Routed) -> tuple[str, ...]:

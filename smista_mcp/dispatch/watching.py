@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.pieces import Piece, sendable
+from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import Grant
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.prompts import FRAMES
@@ -21,6 +22,7 @@ def watch_over(bounds: Bounds, known: Sequence[Piece], work: Assignment) -> Watc
     """
     least, denied = work.routed.floor, bounds.guard.remote_mode is Grant.DENY
     stays = (*(least.reasons if least.local else ()), *(("the policy denies remote models",) if denied else ()))
+    stays += tuple(f"it builds on what rule `{shown(name)}` keeps here" for name in work.bound.local)
     return Watch(
         unsendable=bounds.guard.unsendable,
         allowed=bounds.scans.allowed,

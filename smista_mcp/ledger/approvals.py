@@ -32,7 +32,7 @@ class StoredEvent(NamedTuple):
 
     Attributes:
         via: through what: `terminal`, `form of HOST`, `dispatch`.
-        trace_id: of a `used`, what was done with the yes.
+        trace_id: of a `used`, what was done with the yes; of a `requested`, what made the text that it is about.
         session: of a `granted`, whether it holds for the session.
     """
 
@@ -60,6 +60,11 @@ class StoredApproval(NamedTuple):
     request: CallRequest | ReleaseRequest | None
     events: tuple[StoredEvent, ...]
     state: State
+
+    @property
+    def holds(self) -> bool:
+        """Whether something may still be done because of a yes; a text may be let go as often as its yes holds."""
+        return self.state == "granted" or (self.state == "used" and isinstance(self.request, ReleaseRequest))
 
     @property
     def session(self) -> bool:
@@ -94,6 +99,7 @@ class ApprovalBook:
         workspace: str | None,
         host: str,
         now: datetime,
+        trace_id: str | None = None,
     ) -> str:
         """Records what a person has to be asked, and returns its id.
 
@@ -104,13 +110,15 @@ class ApprovalBook:
             _expire(db, now)
             for one in _read(db, now, "WHERE key = ? ORDER BY at DESC", (key,)):
                 if one.state in ("open", "granted") and one.workspace == workspace:
+                    if trace_id is not None and all(event.trace_id != trace_id for event in one.events):
+                        _note(db, one.approval_id, _Note("requested", "dispatch", now, trace_id))
                     return one.approval_id
             approval_id = os.urandom(16).hex()
             db.execute(
                 f"INSERT INTO approval ({_COLUMNS}, has_words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own columns
                 (approval_id, key, asked.kind, workspace, host, timestamp(now), body, int(asked.kind == "call")),
             )
-            _note(db, approval_id, _Note("requested", "dispatch", now))
+            _note(db, approval_id, _Note("requested", "dispatch", now, trace_id))
         return approval_id
 
     def stored(self, given: str, now: datetime) -> StoredApproval:
@@ -122,10 +130,10 @@ class ApprovalBook:
         with reading(self._folder, self._busy_s) as db:
             return _find(db, given, now)
 
-    def open_requests(self, now: datetime) -> tuple[StoredApproval, ...]:
-        """What waits for an answer, oldest first."""
+    def requests(self, now: datetime) -> tuple[StoredApproval, ...]:
+        """Everything that was ever asked for, oldest first, as it stands now."""
         with reading(self._folder, self._busy_s) as db:
-            return tuple(one for one in _read(db, now, "ORDER BY at") if one.state == "open")
+            return tuple(_read(db, now, "ORDER BY at"))
 
     def shown(self, approval_id: str, via: str, now: datetime) -> None:
         """Records that a person has seen a request in full."""
@@ -150,12 +158,13 @@ class ApprovalBook:
         with writing(self._folder, self._busy_s) as db:
             _note(db, _find(db, approval_id, now).approval_id, _Note("refused", via, now))
 
-    def granted(self, workspace: str | None, now: datetime) -> tuple[Approved, ...]:
-        """Every yes for a call of this workspace that holds now. One for a session needs a workspace to hold in."""
+    def granted(self, workspace: str | None, now: datetime, owner: str = "") -> tuple[Approved, ...]:
+        """Every yes for a call of this caller in this workspace that holds now; for a session it needs a workspace."""
         found: list[Approved] = []
         with reading(self._folder, self._busy_s) as db:
             for one in _read(db, now, "WHERE workspace IS ? ORDER BY at", (workspace,)):
-                if one.state == "granted" and isinstance(one.request, CallRequest):
+                own = isinstance(one.request, CallRequest) and one.request.owner == owner
+                if one.state == "granted" and own and isinstance(one.request, CallRequest):
                     for_session = one.session and workspace is not None
                     found.append(Approved(one.approval_id, one.key, one.request.marks if for_session else ()))
         return tuple(found)
@@ -184,7 +193,7 @@ class ApprovalBook:
         return True
 
     def of_traces(self, trace_ids: Iterable[str], now: datetime) -> tuple[StoredApproval, ...]:
-        """The approvals that were used for these traces."""
+        """The approvals that were used for these traces, or asked for because of them."""
         with reading(self._folder, self._busy_s) as db:
             found: dict[str, StoredApproval] = {}
             for trace_id in trace_ids:
@@ -203,7 +212,7 @@ def _expire(db: sqlite3.Connection, now: datetime) -> None:
         body = ""
         if isinstance(one.request, CallRequest):
             phases = tuple(phase.model_copy(update={"words": ""}) for phase in one.request.phases)
-            body = one.request.model_copy(update={"phases": phases}).model_dump_json()
+            body = one.request.model_copy(update={"phases": phases, "root": ""}).model_dump_json()
         db.execute("UPDATE approval SET body = ?, has_words = 0 WHERE approval_id = ?", (body, one.approval_id))
 
 

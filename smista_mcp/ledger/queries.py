@@ -5,7 +5,7 @@ import sqlite3
 from typing import Final
 
 from smista_mcp.errors import NotFound
-from smista_mcp.ledger.records import StoredAttempt, StoredDecision, StoredTrace, TokenCounts
+from smista_mcp.ledger.records import Scope, StoredAttempt, StoredDecision, StoredTrace, TokenCounts
 
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 _PAST_HEX: Final = "g"
@@ -24,28 +24,45 @@ def read_decisions(db: sqlite3.Connection, clause: str, value: str | int) -> tup
     return tuple(StoredDecision(*row) for row in db.execute(f"{_DECISIONS} {clause}", (value,)))
 
 
-def find_decision(db: sqlite3.Connection, given: str) -> StoredDecision:
-    """The newest recording of the decision that an id, or the beginning of one, stands for.
+def find_decision(db: sqlite3.Connection, given: str, scope: Scope | None = None) -> StoredDecision:
+    """The newest recording of the decision that an id, or the beginning of one, stands for, in a scope.
 
     Raises:
         NotFound: none, or several.
     """
+    within, values = _within(scope)
     found: list[tuple[str]] = db.execute(
-        "SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ? LIMIT 2", id_range(given)
+        f"SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ?{within} LIMIT 2",  # noqa: S608  our own words
+        (*id_range(given), *values),
     ).fetchall()
     _expect_one("decision", given, len(found))
-    return read_decisions(db, "WHERE decision_id = ? ORDER BY sequence DESC LIMIT 1", found[0][0])[0]
+    newest: list[tuple[int]] = db.execute(
+        f"SELECT max(sequence) FROM decision WHERE decision_id = ?{within}",  # noqa: S608  our own words
+        (found[0][0], *values),
+    ).fetchall()
+    return read_decisions(db, "WHERE sequence = ?", newest[0][0])[0]
 
 
-def find_trace(db: sqlite3.Connection, given: str) -> TraceRow:
-    """The trace that an id, or the beginning of one, stands for.
+def _within(scope: Scope | None) -> tuple[str, tuple[str | None, ...]]:
+    """The end of a condition on decisions, and its values."""
+    if scope is None:
+        return "", ()
+    if scope.owner is None:
+        return " AND workspace IS ?", (scope.workspace,)
+    return " AND workspace IS ? AND json_extract(facts, '$.owner') = ?", (scope.workspace, scope.owner)
+
+
+def find_trace(db: sqlite3.Connection, given: str, scope: Scope | None = None) -> TraceRow:
+    """The trace that an id, or the beginning of one, stands for; in a scope, if one is given.
 
     Raises:
         NotFound: none, or several.
     """
+    own, values = _within(scope)
+    within = f" AND decision IN (SELECT sequence FROM decision WHERE TRUE{own})" if own else ""  # noqa: S608  our own words
     found: list[TraceRow] = db.execute(
-        "SELECT trace_id, decision_id, decision, at FROM trace WHERE trace_id >= ? AND trace_id < ? LIMIT 2",
-        id_range(given),
+        f"SELECT trace_id, decision_id, decision, at FROM trace WHERE trace_id >= ? AND trace_id < ?{within} LIMIT 2",  # noqa: S608  our own words
+        (*id_range(given), *values),
     ).fetchall()
     _expect_one("trace", given, len(found))
     return found[0]
@@ -80,7 +97,7 @@ def id_range(given: str) -> tuple[str, str]:
     start = given.strip().lower()
     if not _ID.fullmatch(start):
         fix = "write the id as it was shown, or at least its first 8 characters"
-        raise NotFound(f"`{given[:80]}` is no id: ids are written in 0-9 and a-f", fix=fix)
+        raise NotFound(f"`{given[:80]}` is no id: that is 8 characters or more of 0-9 and a-f", fix=fix)
     return start, start + _PAST_HEX
 
 

@@ -83,6 +83,7 @@ class PhaseFacts(Value):
         withheld: what of the context was not read, because it is restricted; the first of each kind.
         secrets: those that were found in its words and in names, without what the policy allowed then.
         host_believed: whether what the policy says of the host by its name held: not for any name given over HTTP.
+        owner: keyed hash of whoever called; None in a row of a version that did not record it.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -99,6 +100,19 @@ class PhaseFacts(Value):
     withheld: tuple[str, ...] = ()
     secrets: tuple[SecretLabel, ...] = ()
     host_believed: bool = True
+    owner: str | None = None
+
+
+class Scope(NamedTuple):
+    """Of whom something is looked up.
+
+    Attributes:
+        workspace: keyed hash of the root; None for what was recorded without one.
+        owner: keyed hash of the caller; None for every caller's.
+    """
+
+    workspace: str | None
+    owner: str | None = None
 
 
 class RouteRecord(NamedTuple):
@@ -196,6 +210,7 @@ class Settlement(NamedTuple):
     Attributes:
         cost: what it cost; None where that is not known.
         resolved_model: the name that the server says it used, where it said one.
+        unsent: whether not a byte of the request was written; the receipt then says so.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -204,6 +219,7 @@ class Settlement(NamedTuple):
     usage: TokenCounts = TokenCounts()
     cost: Decimal | None = None
     resolved_model: str | None = None
+    unsent: bool = False
 
 
 class SpendingLimit(NamedTuple):

@@ -20,6 +20,7 @@ from smista_mcp.ledger.records import (
     BudgetExceeded,
     PhaseFacts,
     RouteRecord,
+    Scope,
     Settlement,
     SpendingLimit,
     StoredDecision,
@@ -116,17 +117,18 @@ class Ledger:
                 rows,
             )
 
-    def decision(self, decision_id: str) -> StoredDecision:
+    def decision(self, decision_id: str, scope: Scope | None = None) -> StoredDecision:
         """The newest recording of a decision.
 
         Args:
             decision_id: whole, or its first characters (8 or more) where they stand for one decision only.
+            scope: whose it has to be; None for whatever stands in the ledger.
 
         Raises:
             NotFound: no such decision, or several.
         """
         with self._reading() as db:
-            return find_decision(db, decision_id)
+            return find_decision(db, decision_id, scope)
 
     def last(self) -> StoredDecision:
         """The decision that was recorded last: of a call with several phases, the one of the last phase.
@@ -213,12 +215,13 @@ class Ledger:
         values = (
             *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
             *(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens),
-            *(amount(end.cost), _name(end.resolved_model), attempt_id),
+            *(amount(end.cost), _name(end.resolved_model), int(end.unsent), attempt_id),
         )
         with self._writing() as db:
             changed = db.execute(
                 "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
-                " output_tokens = ?, reasoning_tokens = ?, cost = ?, resolved_model = coalesce(?, resolved_model)"
+                " output_tokens = ?, reasoning_tokens = ?, cost = ?, resolved_model = coalesce(?, resolved_model),"
+                " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END"
                 " WHERE attempt_id = ? AND status = 'running'",
                 values,
             )
@@ -228,17 +231,18 @@ class Ledger:
                 raise NotFound(f"there is no attempt `{attempt_id}`")
         return False
 
-    def trace(self, trace_id: str) -> StoredTrace:
+    def trace(self, trace_id: str, scope: Scope | None = None) -> StoredTrace:
         """A trace: the decision that it carries out, and every attempt.
 
         Args:
             trace_id: whole, or its first characters (8 or more) where they stand for one trace only.
+            scope: whose it has to be; None for whatever stands in the ledger.
 
         Raises:
             NotFound: no such trace, or several.
         """
         with self._reading() as db:
-            return read_trace(db, find_trace(db, trace_id))
+            return read_trace(db, find_trace(db, trace_id, scope))
 
     def traces_of(self, decision: StoredDecision) -> tuple[StoredTrace, ...]:
         """What was done with one recording of a decision, oldest first."""

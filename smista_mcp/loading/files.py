@@ -1,4 +1,4 @@
-"""Policy files on disk: read once, without waiting, without following a link out of the workspace."""
+"""Policy files on disk: read once, without waiting; of those that came with a workspace no link is followed."""
 
 import os
 import stat
@@ -19,6 +19,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _MEND = "mend the link or remove it"
+_ITSELF = "put the file itself there"
 _KINDS = (
     (stat.S_ISDIR, "is a folder"),
     (stat.S_ISFIFO, "is a named pipe"),
@@ -55,7 +56,8 @@ def read_file(path: Path, root: Path | None = None, *, most: int = MAX_BYTES) ->
 
     Args:
         path: the file.
-        root: where given, nothing outside this folder is opened, whatever links say.
+        root: where given, the file stands below this folder under its only name, and no link leads to it: what is said
+            of a policy quotes it, and may quote nothing that a repository only points to.
         most: bytes that it may have.
     """
     try:
@@ -72,7 +74,7 @@ def read_file(path: Path, root: Path | None = None, *, most: int = MAX_BYTES) ->
         return _failed(error)
     if isinstance(descriptor, Unreadable):
         return descriptor
-    return _read(descriptor, most)
+    return _read(descriptor, most, alone=root is not None)
 
 
 class Opened(NamedTuple):
@@ -144,15 +146,16 @@ def _failed(error: Exception) -> Unreadable:
 
 
 def _open_below(root: Path, path: Path) -> int | Unreadable:
-    """Opens where the links of `path` lead now, segment by segment, so that no link can be swapped in meanwhile."""
-    top, real = Path(os.path.realpath(root)), Path(os.path.realpath(path))
-    if not real.is_relative_to(top):
-        return Unreadable("is a link that leads out of the workspace", "put the file itself there")
+    """Opens a file below a folder, segment by segment, so that no link can be swapped in meanwhile."""
+    top = Path(os.path.realpath(root))
+    parts = path.relative_to(root).parts
+    if os.path.normcase(os.path.realpath(path)) != os.path.normcase(top.joinpath(*parts)):
+        return Unreadable("is a link, or lies in a folder that is one", _ITSELF)
     if os.open not in os.supports_dir_fd:
-        return os.open(real, _FLAGS | _BINARY)
+        return os.open(top.joinpath(*parts), _FLAGS | _BINARY)
     folder = os.open(top, _FLAGS | os.O_DIRECTORY)
     try:
-        *steps, name = real.relative_to(top).parts
+        *steps, name = parts
         for step in steps:
             inner = os.open(step, _FLAGS | os.O_DIRECTORY | _NO_FOLLOW, dir_fd=folder)
             os.close(folder)
@@ -162,10 +165,13 @@ def _open_below(root: Path, path: Path) -> int | Unreadable:
         os.close(folder)
 
 
-def _read(descriptor: int, most: int) -> bytes | Unreadable:
+def _read(descriptor: int, most: int, *, alone: bool = False) -> bytes | Unreadable:
     try:
         with open(descriptor, "rb") as file:
-            wrong = _irregular(os.fstat(descriptor).st_mode)
+            facts = os.fstat(descriptor)
+            wrong = _irregular(facts.st_mode)
+            if wrong is None and alone and facts.st_nlink > 1:
+                wrong = Unreadable("has another name (a hard link)", _ITSELF)
             data = b"" if wrong else file.read(most + 1)
     except OSError as error:
         return _failed(error)

@@ -28,6 +28,7 @@ _OWN_ID = re.compile(r"call[0-9]{5}")
 _TELLING = 16
 """Characters from which on a text is taken for itself wherever it stands; shorter ones occur by chance."""
 _LONGEST_NUMBER = 32
+_ON_ONE_LINE = re.compile(r"[^\"\\\n\r]{1,4000}")
 
 
 class Watch(NamedTuple):
@@ -54,9 +55,9 @@ class Watch(NamedTuple):
     released: frozenset[str] = frozenset()
 
 
-def texts_of_json(departing: ClearedWire) -> list[str]:
-    """Every string in a body that is JSON."""
-    return _texts(departing.wire.body)
+def texts_of_json(departing: ClearedWire) -> object:
+    """The value of a body that is JSON: every string in it is a text."""
+    return _value(departing.wire.body)
 
 
 def check_departure(
@@ -64,7 +65,7 @@ def check_departure(
     model: str,
     words: frozenset[str],
     watch: Watch,
-    texts_of: Callable[[ClearedWire], list[str]] = texts_of_json,
+    texts_of: Callable[[ClearedWire], object] = texts_of_json,
 ) -> None:
     """Looks at what is about to leave for a remote model.
 
@@ -73,7 +74,7 @@ def check_departure(
         model: the name under which the target is asked for the model.
         words: the fixed strings of the wire protocol.
         watch: what is known of the call.
-        texts_of: cuts the body into its texts, so that nothing of it is left over.
+        texts_of: cuts the body into its texts, so that nothing of it is left over: a value in whose strings all stands.
 
     Raises:
         ProviderError: `restricted_content` or `secret_detected`, with the place and never the value; nothing was sent.
@@ -90,10 +91,11 @@ def check_departure(
     for item in manifest.items:
         if why := _objection(item, watch, kept.get(item.sha256)):
             raise _stopped(f"`{redacted(shown(item.path))}` {why}")
-    texts = texts_of(departing)
+    value = texts_of(departing)
+    texts = _texts(value)
     _check_account(texts, departing.payload, words | {model}, watch)
     _check_kept(texts, kept.values())
-    _check_secrets(departing.wire, [text for text in texts if text not in words], manifest, watch)
+    _check_secrets(departing.wire, _said(value, words), texts, manifest, watch)
 
 
 def _stopped(why: str, code: Code = Code.RESTRICTED_CONTENT) -> ProviderError:
@@ -147,19 +149,32 @@ def _spellings(form: str) -> tuple[str, ...]:
 # -------------------------------------------------------------------------------------------------------------- body
 
 
-def _texts(body: bytes) -> list[str]:
-    """Every string in a JSON text, names of fields included, in order; of a name that stands twice, both values.
+class _Pair(NamedTuple):
+    """A field of an object."""
+
+    name: str
+    value: object
+
+
+class _Field(NamedTuple):
+    """A field that holds a string."""
+
+    name: str
+    text: str
+
+
+def _value(body: bytes) -> object:
+    """What a JSON text says; an object is the list of its fields, so that of a name that stands twice both are there.
 
     Raises:
         ProviderError: it is none.
     """
-    found: list[str] = []
 
-    def pairs(given: list[tuple[str, object]]) -> list[tuple[str, object]]:
-        return given  # a dict would keep one value of two
+    def pairs(given: list[tuple[str, object]]) -> list[_Pair]:
+        return [_Pair(name, value) for name, value in given]
 
     try:
-        value: object = json.loads(
+        return json.loads(
             str(body, "utf-8"),
             object_pairs_hook=pairs,
             parse_int=_number(int),
@@ -168,14 +183,46 @@ def _texts(body: bytes) -> list[str]:
         )
     except (ValueError, RecursionError):
         raise _stopped("its body cannot be read again") from None
+
+
+def _texts(value: object) -> list[str]:
+    """Every string in it, names of fields included, in order."""
+    found: list[str] = []
+    for one in _leaves(value):
+        found += one if isinstance(one, _Field) else (one,)
+    return found
+
+
+def _said(value: object, words: frozenset[str]) -> str:
+    """The strings that are none of these words, each on a line of its own, and a short one behind the field's name.
+
+    A value is a password by its name, and that may be the name of an argument.
+    """
+    lines: list[str] = []
+    for one in _leaves(value):
+        name, text = one if isinstance(one, _Field) else ("", one)
+        if name and name not in words and _ON_ONE_LINE.fullmatch(text):
+            lines.append(f'"{name}": "{text}"')
+        else:
+            lines.extend(part for part in (name, text) if part and part not in words)
+    return "\n".join(lines)
+
+
+def _leaves(value: object) -> Iterator[str | _Field]:
+    """The strings in a value, in order; those that a field holds with its name."""
     pending: list[object] = [value]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            pending.extend(cast("Sequence[object]", value)[::-1])
-    return found
+            yield value
+        elif isinstance(value, _Pair):
+            if isinstance(value.value, str):
+                yield _Field(value.name, value.value)
+            else:
+                yield value.name
+                pending.append(value.value)
+        elif isinstance(value, list):
+            pending.extend(cast("list[object]", value)[::-1])
 
 
 def _number(read: Callable[[str], object]) -> Callable[[str], object]:
@@ -223,7 +270,7 @@ def _taken_apart(spans: Sequence[Span], payload: ClearedPayload[CompletionReques
     if place is not None and 0 <= place < min(len(payload.pieces), len(payload.manifest.items)):
         piece, item = payload.pieces[place], payload.manifest.items[place]
         if item.kind == "tool_call" and digest_of(piece.block.text) == item.sha256:
-            return _texts(piece.block.text.encode("utf-8", "replace"))
+            return _texts(_value(piece.block.text.encode("utf-8", "replace")))
     raise _stopped("its body lacks a text that its manifest names")
 
 
@@ -259,15 +306,15 @@ def _check_kept(texts: Sequence[str], kept: Iterable[Piece]) -> None:
 # ----------------------------------------------------------------------------------------------------------- secrets
 
 
-def _check_secrets(wire: WireRequest, texts: Sequence[str], manifest: Manifest, watch: Watch) -> None:
+def _check_secrets(wire: WireRequest, said: str, texts: Sequence[str], manifest: Manifest, watch: Watch) -> None:
     """Refuses a body or a head with a secret in it.
 
-    The texts of the body are searched as whoever reads the JSON gets them: its escapes would hide a key that is broken
-    over lines, and give a block of several lines another fingerprint than the one that the policy allows.
+    The body is searched in one pass, as whoever reads the JSON gets its strings: its escapes would hide a key that is
+    broken over lines, and give a block of several lines another fingerprint than the one that the policy allows.
     """
     if secrets_in("\n".join((wire.path, *wire.headers.values())), watch.allowed):
         raise _stopped("its head holds a secret", Code.SECRET_DETECTED)
-    found = secrets_in("\n".join(texts), watch.allowed)
+    found = secrets_in(said, watch.allowed)
     if not found:
         return
     stretches = (stretch for text in texts for stretch in _stretches(text, manifest, watch))

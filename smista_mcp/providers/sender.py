@@ -149,7 +149,9 @@ class Sender:
                     with anyio.move_on_after(_CLOSING_S, shield=True):
                         await response.aclose()
         except ProviderError as error:
-            raise _without_key(error, target.key) from None
+            told = _without_key(error, target.key)
+            told.unsent = not flight.departed
+            raise told from None
 
     async def _open(
         self, wire: WireRequest, protocol: WireProtocol, target: Target, flight: "_Flight"
@@ -200,6 +202,7 @@ class _Flight:
     """One request under way: how far it came, and how long it may still take.
 
     Attributes:
+        departed: something of the request was written.
         sent: the request may have reached a model.
         finished: the answer's own end was read.
     """
@@ -212,6 +215,7 @@ class _Flight:
         self._deadline: float | None = None
         self._scope: anyio.CancelScope | None = None
         self._chunks: AsyncIterator[bytes] | None = None
+        self.departed = False
         self.sent = False
         self.finished = False
 
@@ -237,7 +241,9 @@ class _Flight:
     async def _trace(self, event: str, info: object) -> None:
         """Told by the transport how far it is."""
         del info
-        if event == "http11.send_request_body.started":
+        if event == "http11.send_request_headers.started":
+            self.departed = True
+        elif event == "http11.send_request_body.started":
             self.sent = True
         elif event == "http11.send_request_body.complete" and self._scope is not None:
             self._deadline = anyio.current_time() + self._timeouts.first_byte_s

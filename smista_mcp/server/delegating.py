@@ -42,8 +42,7 @@ class Delegation:
             answer = await self._begun(asked)
         else:  # a call repeated with an answer goes on with the job that asked
             settled.add(earlier.approval_id)
-            if self.person.said_yes:
-                await self._granted(earlier.approval_id)
+            await self._noted(earlier.approval_id, said=self.person.said)
             answer = await self._joined(earlier.job_id, began)
         while (open_one := await self._open_question(answer, settled)) is not None:
             approval_id, job_id, question = open_one
@@ -51,9 +50,10 @@ class Delegation:
                 pending = Pending(approval_id, job_id, self.caller.owner, self.person.call)
                 return reply(question, self.questions.ask(pending))
             settled.add(approval_id)
-            if not await self.person.says_yes(question):
+            said = await self.person.says(question)
+            if said is None:
                 return answer
-            await self._granted(approval_id)
+            await self._noted(approval_id, said=said)
             answer = await self._joined(job_id, began)
         return answer
 
@@ -75,11 +75,16 @@ class Delegation:
         question = await anyio.to_thread.run_sync(self.app.question, approval_id, self.caller)
         return None if question is None else (approval_id, job_id, question)
 
-    async def _granted(self, approval_id: str) -> None:
+    async def _noted(self, approval_id: str, *, said: bool | None) -> None:
+        """Keeps what a person has said in a form."""
+        if said is None:
+            return
+        answered = self.app.grant if said else self.app.refuse
+
         def keep() -> None:
             try:
-                self.app.grant(approval_id, f"form of {self.caller.client_name or 'an unnamed host'}"[:120])
+                answered(approval_id, f"form of {self.caller.client_name or 'an unnamed host'}"[:120])
             except (NotFound, StateUnavailable):
-                return  # without a record there is no yes: the job stays where it is
+                return  # without a record there is no yes and no no: the job stays where it is
 
         await anyio.to_thread.run_sync(keep)

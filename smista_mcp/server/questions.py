@@ -1,7 +1,8 @@
 """Asking the host's user in a form: as a request of ours in the handshake era, as a reply that wants input since.
 
-Only an accepted form whose one required field says `approve` is a yes. Hosts without anybody in front of them accept
-empty forms, decline or cancel: all of that is no answer, and the request waits for `smista-mcp approve`.
+Only an accepted form whose one required field says `approve` is a yes, and only one that says `refuse` is a no. Hosts
+without anybody in front of them accept empty forms, decline or cancel: all of that is no answer, and the request waits
+for `smista-mcp approve`.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from smista_mcp.server.lists import Context
 
 _FIELD = "answer"
 _YES = "approve"
+_NO = "refuse"
 _ASKED = "approval"
 """The key of the one question in a reply that wants input."""
 MOST_PENDING = 200
@@ -36,16 +38,19 @@ FORM: dict[str, object] = {
             "type": "string",
             "title": "Your decision",
             "description": "approve: this once, exactly as described; refuse: nothing is sent",
-            "enum": [_YES, "refuse"],
+            "enum": [_YES, _NO],
         }
     },
     "required": [_FIELD],
 }
 
 
-def is_yes(result: object) -> bool:
-    """Whether a form came back with a yes: accepted, and with the one word in the one field."""
-    return isinstance(result, ElicitResult) and result.action == "accept" and (result.content or {}).get(_FIELD) == _YES
+def said(result: object) -> bool | None:
+    """What a form came back with: a yes or a no where it was accepted with the word in the one field; else None."""
+    if not isinstance(result, ElicitResult) or result.action != "accept":
+        return None
+    word = (result.content or {}).get(_FIELD)
+    return True if word == _YES else False if word == _NO else None
 
 
 class Pending(NamedTuple):
@@ -96,9 +101,9 @@ class Person:
         return self._params.request_state
 
     @property
-    def said_yes(self) -> bool:
-        """Whether the repeated call brings a yes."""
-        return is_yes((self._params.input_responses or {}).get(_ASKED))
+    def said(self) -> bool | None:
+        """The yes or no that the repeated call brings; None where it brings neither."""
+        return said((self._params.input_responses or {}).get(_ASKED))
 
     @property
     def call(self) -> str:
@@ -114,12 +119,12 @@ class Person:
         """Whether the question has to be a reply to the call."""
         return self._ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
 
-    async def says_yes(self, question: str) -> bool:
+    async def says(self, question: str) -> bool | None:
         """Asks in a form of the host and waits for the answer, however long it takes; the host may cancel the call."""
         try:
-            return is_yes(await self._ctx.session.elicit_form(question, FORM, self._ctx.request_id))
+            return said(await self._ctx.session.elicit_form(question, FORM, self._ctx.request_id))
         except (MCPError, NoBackChannelError, ValueError):  # it cannot after all, or what came back is no form
-            return False
+            return None
 
 
 def has_forms(capabilities: ClientCapabilities | None) -> bool:

@@ -158,6 +158,7 @@ _EXPLAINED = _object(
         "attempts": _list_of(_OBJECT),
         "labels": _list_of(_OBJECT),
         "approvals": _list_of(_OBJECT),
+        "withheld": _list_of(_OBJECT),
     }
 )
 _DISPATCHED = _object(

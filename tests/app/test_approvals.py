@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 from model_server import Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
+from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app import App, Caller
 from smista_mcp.app.consents import Consents
@@ -109,6 +109,18 @@ async def test_of_two_dispatches_one_gets_the_yes(bench: Bench) -> None:
                     group.start_soon(run, app)
     assert sorted(answer.status for answer in answers) == ["approval_required", "completed"]
     assert len(remote.heard) == 1
+
+
+@pytest.mark.parametrize("session", [False, True])
+async def test_a_yes_is_for_the_caller_that_asked(bench: Bench, *, session: bool) -> None:
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            yes(app, await app.dispatch(ASK, Caller("codex")), session=session)
+            for other in (Caller("cursor"), Caller("codex", over_http=True), Caller()):
+                assert (await app.dispatch(ASK, other)).status == "approval_required"
+            assert remote.heard == []
+            assert (await app.dispatch(ASK, Caller("codex"))).status == "completed"
 
 
 async def test_a_changed_byte_is_another_call(bench: Bench) -> None:
@@ -263,6 +275,9 @@ async def test_a_released_text_reaches_the_host_marked_and_is_recorded(bench: Be
             assert isinstance(request, ReleaseRequest)
             assert (consents.text_of(request), request.destinations) == (f"it says {CANARY}", ("host",))
             assert CANARY not in request.model_dump_json()
+            for known in (phase.trace_id, first.approval_id):
+                (kept,) = app.explain(known).phases[0].withheld
+                assert (kept.path, kept.approval_id, kept.state) == (phase.withheld.path, first.approval_id, "open")
             yes(app, first)
             second = await app.dispatch(SECRET)
             again = await app.join(first.job_id or "")
@@ -304,15 +319,43 @@ async def test_a_released_text_goes_to_the_models_of_the_next_step(bench: Bench,
             assert [phase.status for phase in first.phases] == ["completed", "refused"]
             request = Consents(app.world).stored(first.approval_id or "").request
             assert isinstance(request, ReleaseRequest)
-            assert request.destinations == ("host", A)
+            assert request.destinations == ("host", f"{A} at {remote.v1}")
             yes(app, first)
             second = await app.join(first.job_id or "")
     assert [phase.status for phase in second.phases] == ["completed", "completed"]
     assert (len(local.heard), len(remote.heard), CANARY in remote.heard_text) == (1, 1, True)
-    assert (second.phases[1].answer, second.phases[1].label) == ("a readme", None)
+    made = second.phases[1]
+    assert (made.answer, made.label, made.code) == (None, "restricted", Code.ANSWER_WITHHELD)
     rows = reports(app, second)
     assert rows[-1].receipt is not None
     assert [item.path for item in rows[-1].receipt.sent] == ["answer of phase 0"]
+    assert (first.approval_id or "-") in rows[-1].receipt.sent[0].reason
+    (used,) = app.explain(second.phases[1].trace_id).phases[0].approvals
+    assert (used.approval_id, used.kind, used.text_hash) == (
+        first.approval_id,
+        "release",
+        rows[-1].receipt.sent[0].sha256,
+    )
+
+
+@pytest.mark.parametrize("known", ["granted", "used"])
+async def test_a_text_that_was_let_go_before_is_shown_without_a_question(
+    bench: Bench, secret: Path, known: str
+) -> None:
+    async with serving(Reply((CANARY,)), Reply((CANARY,))) as local:
+        policy = default("ollama/m") + ollama(local.root)
+        app = bench.app(policy)
+        async with app.running():
+            first = await app.dispatch(SECRET)
+            yes(app, first)
+            if known == "used":
+                assert only(await app.dispatch(SECRET)).answer == CANARY
+        later = bench.app(policy)
+        async with later.running():
+            second = await later.dispatch(SECRET)
+    assert (only(second).answer, only(second).released, second.approval_id, second.next) == (CANARY, True, None, None)
+    (used,) = app.explain(only(second).trace_id).phases[0].approvals
+    assert (used.approval_id, len(local.heard)) == (first.approval_id, 2)
 
 
 async def test_what_comes_from_blocked_paths_is_released_by_nobody(bench: Bench) -> None:
@@ -336,6 +379,18 @@ async def test_a_text_with_a_secret_in_it_is_released_by_nobody(bench: Bench, se
     phase = only(answer)
     assert phase.withheld is not None
     assert (phase.withheld.approval_id, answer.approval_id) == (None, None)
+    assert "github_token-" in phase.withheld.reason
+    assert "[secrets] allow" in phase.withheld.held
+    assert token not in answer.model_dump_json()
+
+
+async def test_a_secret_that_a_remote_model_writes_is_not_said_to_come_from_restricted_files(bench: Bench) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    async with serving(Reply((f"use {token}",))) as remote:
+        answer = await done(bench.app(default(A) + compat("a", remote.v1) + ALLOWED), ASK)
+    phase = only(answer)
+    assert (phase.code, phase.withheld is not None) == (Code.ANSWER_WITHHELD, True)
+    assert ("github_token-" in (answer.next or ""), "restricted content" in (answer.next or "")) == (True, False)
 
 
 async def test_a_binding_rule_keeps_a_text_from_models_whatever_a_person_says(bench: Bench, secret: Path) -> None:
@@ -378,7 +433,22 @@ async def test_an_organisation_that_says_file_keeps_it_from_the_host(bench: Benc
         app = bench.app(default("ollama/m") + ollama(local.root), SMISTA_ORG_POLICY=str(org))
         async with app.running():
             answer = await app.dispatch(SECRET)
-    assert answer.approval_id is None
+    kept = only(answer).withheld
+    assert (answer.approval_id, kept is not None and "organisation" in kept.held) == (None, True)
+
+
+async def test_who_cannot_change_the_mode_is_not_told_to(bench: Bench) -> None:
+    org = bench.home / "org.toml"
+    org.write_text('[privacy.remote]\nmode = "ask"\n', encoding="utf-8")
+    org.chmod(0o600)
+    async with serving() as remote:
+        policy = default(A) + compat("a", remote.v1)
+        free, bound = bench.app(policy), bench.app(policy, SMISTA_ORG_POLICY=str(org))
+        told = [(await done(app, ASK)).next or "" for app in (free, bound)]
+        changed = [app.explain(task=ASK).phases[0].changes[0] for app in (free, bound)]
+    for words in (told, changed):
+        assert ['mode = "allow"' in text for text in words] == [True, False]
+        assert "organisation" in words[1]
 
 
 async def test_where_nothing_can_be_kept_nobody_is_asked(bench: Bench) -> None:

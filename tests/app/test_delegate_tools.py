@@ -13,6 +13,7 @@ from model_server import ModelServer, Reply, serving
 from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app import App
+from smista_mcp.context.looking import UNCOUNTED
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explained import AttemptReport
 from smista_mcp.core.readtools import CAPS, READ_TOOLS
@@ -304,6 +305,27 @@ async def test_what_a_file_says_moves_nothing(trapped: Bench) -> None:
     assert {".env", "secrets/plan.txt"} <= withheld
 
 
+async def test_what_a_labelled_model_writes_stands_in_no_record(code: Bench) -> None:
+    paths = (f"../{CANARY}", f"/etc/{CANARY}", f"~/{CANARY}", f"file:///x/{CANARY}", f"secrets/{CANARY}", CANARY)
+    made: list[tuple[str, object]] = [
+        *map(read, paths),
+        (f"tool_{CANARY}", {}),
+        ("search", {"text": CANARY, "pattern": f"{CANARY}/*"}),
+    ]
+    other = calls(*(("git_diff", {"path": path}) for path in paths), ("list_files", {CANARY: CANARY}))
+    for policy in (local_policy, remote_policy):
+        async with serving(calls(*made), other, Reply(("done",)), tools=True) as server:
+            app = code.app(policy(server))
+            text = "review secrets/plan.txt" if policy is local_policy else "review the code"
+            answer = await done(app, Task(text=text, intent=Intent.REVIEW))
+        assert only(answer).status == "completed", only(answer).detail
+        assert len(server.heard) == 3
+        assert CANARY not in app.explain(only(answer).trace_id).model_dump_json()
+        assert CANARY not in answer.model_dump_json()
+        ledger = code.state / "ledger.db"
+        assert CANARY.encode() not in ledger.read_bytes()
+
+
 async def test_secrets_in_content_and_names_stay(code: Bench) -> None:
     key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"[:36]
     code.write("notes.txt", f"deploy\ntoken {key}\n")
@@ -532,7 +554,7 @@ async def test_git_diff_shows_what_has_changed_and_may_be_seen(code: Bench) -> N
         await done(app, Task(text="plan the next step", intent=Intent.PLAN, paths=("src/deep/b.py",)))
     whole, env = server.heard[-1].results
     assert "+    return 2" in whole
-    assert "[1 changed files are not available to this model]" in whole
+    assert whole.endswith(UNCOUNTED)
     assert env == "not available to this model"
     assert CANARY not in server.heard_text
 

@@ -10,6 +10,7 @@ from workbench import ALLOWED, Bench, compat, default, ollama, only, reports
 from smista_mcp.app import Caller
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent, Locality
+from smista_mcp.dispatch.payloads import keyed_hash
 from smista_mcp.errors import Code, NotFound
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,8 @@ async def test_a_local_model_answers_and_everything_is_found_again_by_id(bench: 
     (attempt,) = trace.attempts
     assert (attempt.status, attempt.code, attempt.cost, attempt.cost_kind) == ("completed", None, "0", "local")
     assert (attempt.usage.input_tokens, attempt.usage.output_tokens) == (41, 5)
-    assert attempt.receipt.body_sha256 == hashlib.sha256(heard.body).hexdigest()
+    key, digest = (bench.state / "key").read_bytes(), hashlib.sha256(heard.body).hexdigest()
+    assert attempt.receipt.body_sha256 == keyed_hash(key, digest)
     assert attempt.receipt.body_bytes == len(heard.body)
     assert trace.decision is not None
     assert trace.decision.host == "claude-code"

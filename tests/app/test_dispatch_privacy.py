@@ -109,9 +109,9 @@ async def test_an_answer_from_restricted_content_goes_to_a_file_of_this_user_alo
     assert CANARY not in answer.model_dump_json()
     assert phase.withheld is not None
     file = Path(phase.withheld.path)
-    assert file.read_text(encoding="utf-8") == f"it says {CANARY}"
+    assert file.read_text(encoding="utf-8") == f"it says {CANARY}\n"
     assert file.is_relative_to(bench.state)
-    assert phase.withheld.bytes == len(file.read_bytes())
+    assert phase.withheld.bytes == len(file.read_bytes()) - 1
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
     assert str(file) in (answer.next or "")
 

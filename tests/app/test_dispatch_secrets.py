@@ -117,7 +117,7 @@ async def test_an_answer_with_a_secret_in_it_goes_to_a_file_and_to_no_remote_mod
     assert (first.label, first.code, first.answer) == ("restricted", Code.ANSWER_WITHHELD, None)
     assert first.withheld is not None
     kept = Path(first.withheld.path)
-    assert (kept.read_text(encoding="utf-8"), stat.S_IMODE(kept.stat().st_mode)) == (f"use {TOKEN}", 0o600)
+    assert (kept.read_text(encoding="utf-8"), stat.S_IMODE(kept.stat().st_mode)) == (f"use {TOKEN}\n", 0o600)
     assert (second.status, remote.heard) == ("refused", [])
     assert TOKEN not in answer.model_dump_json()
 

@@ -92,6 +92,8 @@ def test_a_trace_without_a_recorded_decision_is_told_so(app: App, bench: Bench) 
     ledger = Ledger.open(bench.state)
     trace_id = ledger.open_trace("f" * 64, AT)
     with pytest.raises(NotFound, match="could not be recorded"):
+        app.explain(trace_id, anywhere=True)
+    with pytest.raises(NotFound, match="there is no trace"):  # nobody can say whose it is
         app.explain(trace_id)
     known = ledger.open_trace(decision.decision_id, AT)
     assert app.explain(known[:12]).phases[0].decision.decision_id == decision.decision_id

@@ -93,7 +93,8 @@ async def test_equal_restricted_content_has_equal_hashes(bench: Bench) -> None:
 async def test_hashes_of_free_content_are_plain(bench: Bench) -> None:
     _, told = await asked(bench, FREE, said("fine"))
     assert told[0].receipt is not None
-    assert len(told[0].receipt.body_sha256) == 64
+    assert [len(item.sha256) for item in told[0].receipt.sent] == [64] * len(told[0].receipt.sent)
+    assert told[0].receipt.body_sha256.startswith("keyed:")
 
 
 async def test_an_answer_far_longer_than_was_asked_for_is_cut(bench: Bench) -> None:

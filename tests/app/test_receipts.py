@@ -55,7 +55,7 @@ async def test_a_receipt_is_of_exactly_the_bytes_that_a_remote_server_received(b
     receipt = attempt.receipt
     assert receipt is not None
     check(receipt, heard, remote.v1)
-    assert receipt.body_sha256 == sha256(heard.body)
+    assert receipt.body_sha256 == keyed(bench, heard.body)
     system, words, text, around = parts_of(heard)
     assert words == ASK.text
     assert [(i.path, i.sha256) for i in receipt.sent] == [("src/a.py", sha256(text))]
@@ -87,7 +87,7 @@ async def test_each_request_has_a_receipt_of_its_own(bench: Bench) -> None:
         told = reports(app, await done(app, ASK))
         heard = [*first.heard, *second.heard]
     receipts = [one.receipt for one in told if one.receipt]
-    assert [r.body_sha256 for r in receipts] == [sha256(one.body) for one in heard]
+    assert [r.body_sha256 for r in receipts] == [keyed(bench, one.body) for one in heard]
     assert [r.address for r in receipts] == [first.v1, first.v1, second.v1]
 
 
@@ -107,3 +107,13 @@ async def test_what_is_printed_names_every_item(bench: Bench) -> None:
     stopped = attempt.model_copy(update={"status": "failed", "code": "secret_detected"})
     assert any(line.startswith("  not sent: ") for line in attempt_lines(stopped, {}))
     assert "  sent: " not in "\n".join(attempt_lines(stopped, {}))
+
+
+async def test_a_receipt_says_where_nothing_was_written(bench: Bench) -> None:
+    async with serving(Reply(status=500)) as broken:
+        providers = compat("b", broken.v1) + compat("c", "https://nobody.invalid/v1")
+        app = bench.app(default("openai-compat:b/m", "openai-compat:c/m") + providers + ALLOWED)
+        rows = reports(app, await done(app, Task(text="What is a unit test?")))
+    assert [row.receipt and row.receipt.departed for row in rows] == [True, False]
+    told = ["\n".join(attempt_lines(row, {})) for row in rows]
+    assert [("not sent:" in text, "no connection" in text) for text in told] == [(False, False), (True, True)]

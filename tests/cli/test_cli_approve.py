@@ -148,11 +148,26 @@ def test_showing_asks_nothing(shell: CommandLine, home: Path, asked: str) -> Non
     assert state(home, asked) == "open"
 
 
+def test_the_text_of_a_release_is_shown_to_a_person_alone(
+    shell: CommandLine, home: Path, workspace: Path, withheld: dict[str, Any]
+) -> None:
+    given = withheld["approval_id"]
+    piped = shell.run("approve", given, "--show")
+    assert (piped.status, CANARY in piped.out, "would go" in piped.out) == (0, False, True)
+    assert CANARY not in shell.run("approve", given, "--json").out
+    for one, seen in ((shell, True), (AgentShell(home, workspace, "CLAUDECODE"), False)):
+        with on_terminal(one, "approve", given, "--show") as (process, ours):
+            shown = read_until(ours, b"\0")
+            assert process.wait() == 0
+        assert ((CANARY.encode() in shown), b"to the host" in shown) == (seen, True)
+
+
 def test_nothing_to_answer_and_unknown_ids(shell: CommandLine, home: Path) -> None:
-    assert shell.run("approve").out.strip() == "nothing waits for an answer"
+    assert shell.run("approve").out.startswith("nothing waits for an answer")
     assert shell.run("approve", "0" * 32).status == 1
     assert shell.run("approve", "no id").status == 1
     assert shell.run("approve", "--for-session").status == 2
+    assert shell.run("approve", "--revoke").status == 2
     assert home.exists()
 
 
@@ -161,6 +176,46 @@ def test_a_session_is_for_what_may_leave_anyway(shell: CommandLine, home: Path, 
     assert (status, "24 hours" in shown, state(home, asked)) == (0, True, "granted")
     for text in ("explain src/a.py", "what is a unit test?"):
         assert shell.run("route", text).status == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--for-session",)])
+def test_a_person_sees_which_workspace_it_is(
+    shell: CommandLine, home: Path, workspace: Path, asked: str, options: tuple[str, ...]
+) -> None:
+    elsewhere = CommandLine(home, home.parent)
+    assert str(workspace) in elsewhere.run("approve").out
+    shown, _ = answered(elsewhere, b"approve", asked, *options)
+    assert shown.count(str(workspace)) == 1 + len(options)
+    assert state(home, asked) == "granted"
+
+
+@pytest.mark.parametrize("options", [(), ("--for-session",)])
+def test_a_yes_is_taken_back(shell: CommandLine, home: Path, asked: str, options: tuple[str, ...]) -> None:
+    task = ("explain src/a.py", "--path", "src/a.py")
+    answered(shell, b"approve", asked, *options)
+    assert "granted" in shell.run("approve").out
+    assert "--revoke" in answered(shell, b"", asked)[0]
+    assert shell.run("route", *task).status == 0
+    assert shell.run("approve", asked[:8], "--revoke").status == 0
+    assert (state(home, asked), shell.run("route", *task).status) == ("refused", 1)
+    assert (shell.run("approve", asked, "--revoke").status, shell.run("approve", "--json").json) == (1, [])
+    assert ApprovalBook.open(home / "state").stored(asked, datetime.now(UTC)).events[-1].via == "command line"
+
+
+def test_an_agent_may_take_a_yes_back(home: Path, workspace: Path, shell: CommandLine, asked: str) -> None:
+    answered(shell, b"approve", asked)
+    assert AgentShell(home, workspace, "CLAUDECODE").run("approve", asked, "--revoke").status == 0
+    assert state(home, asked) == "refused"
+
+
+def test_a_refusal_says_that_another_yes_covers_the_same(shell: CommandLine, home: Path, asked: str) -> None:
+    other = shell.run("dispatch", "what is a unit test?", "--json").json["approval_id"]
+    answered(shell, b"approve", asked, "--for-session")
+    shown, _ = answered(shell, b"refuse", other)
+    assert (state(home, other), f"--revoke {asked[:8]}" in shown) == ("refused", True)
+    assert shell.run("route", "what is a unit test?").status == 0
+    shell.run("approve", asked, "--revoke")
+    assert shell.run("route", "what is a unit test?").status == 1
 
 
 def test_a_release_has_no_session(shell: CommandLine, withheld: dict[str, Any]) -> None:
@@ -177,7 +232,32 @@ def test_a_release_shows_the_whole_text_and_where_it_goes(
     assert "  | \\x1b[2Jend of the text" in shown
     assert "\x1b[2J" not in shown
     assert "\u202e" not in shown
-    assert ("to the host" in shown, withheld["phases"][0]["withheld"]["path"] in shown) == (True, True)
+    assert ("to whatever program called" in shown, withheld["phases"][0]["withheld"]["path"] in shown) == (True, True)
+
+
+@pytest.mark.parametrize("agent", [False, True])
+def test_a_person_and_an_agent_are_told_different_things(
+    shell: CommandLine, home: Path, workspace: Path, withheld: dict[str, Any], *, agent: bool
+) -> None:
+    command = AgentShell(home, workspace, "CLAUDECODE") if agent else shell
+    with on_terminal(command, "dispatch", "explain .env") as (process, ours):
+        shown = read_until(ours, b"\0").decode()
+        assert process.wait() == 0
+    assert ("do not open it" in shown, "cat " in shown) == (agent, not agent)
+    assert "job_id" not in shown
+    assert CANARY not in shown
+    assert "job_id" not in withheld["next"]
+
+
+@pytest.mark.parametrize("agent", [False, True])
+def test_what_waits_names_a_way_that_works_here(
+    shell: CommandLine, home: Path, workspace: Path, asked: str, *, agent: bool
+) -> None:
+    command = AgentShell(home, workspace, "CLAUDECODE") if agent else shell
+    told = command.run("dispatch", "explain src/a.py", "--path", "src/a.py", "--json").json
+    assert ("job_id" in told["next"], asked[:8] in told["next"]) == (False, True)
+    answered(shell, b"approve", asked)
+    assert command.run("dispatch", "explain src/a.py", "--path", "src/a.py").status == 0
 
 
 def test_a_text_that_is_no_longer_the_same_is_not_released(
@@ -185,7 +265,8 @@ def test_a_text_that_is_no_longer_the_same_is_not_released(
 ) -> None:
     Path(withheld["phases"][0]["withheld"]["path"]).write_text("harmless", encoding="utf-8")
     shown, status = answered(shell, b"approve", withheld["approval_id"])
-    assert (status, QUESTION.decode() in shown, state(home, withheld["approval_id"])) == (1, False, "open")
+    assert (status, QUESTION.decode() in shown, state(home, withheld["approval_id"])) == (1, False, "refused")
+    assert ("answer_withheld" in shown, shell.run("approve", "--json").json) == (True, [])
 
 
 @pytest.mark.parametrize(("word", "status"), [(b"approve", 0), (b"y", 1)])
@@ -199,6 +280,7 @@ def test_dispatch_on_a_terminal_shows_it_and_asks_for_the_word(
         rest = read_until(ours, b"\0")
         assert process.wait() == status
     assert b"  | explain src/a.py" in shown
+    assert (b"still waits" in rest) == (status == 1)
     assert (CANARY.encode() in rest, ollama.heard.is_set()) == (status == 0, status == 0)
     assert state(home, asked) == ("used" if status == 0 else "open")
 

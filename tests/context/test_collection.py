@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from smista_mcp.context.collection import Collected, CollectRequest, collect
+from smista_mcp.context.labels import UNPLACED
 from smista_mcp.context.skillfiles import read_skill_file, skill_places, taken
 from smista_mcp.context.survey import UNJUDGED, Caps
 from smista_mcp.core.globs import GlobSet
@@ -626,7 +627,8 @@ def test_a_git_that_fails_costs_only_what_it_would_have_said(
     assert "git diff" in left_out(broken.one(a_phase("review", Intent.REVIEW)))
     assert "src/" in left_out(broken.one(paths=["src"]))
     found = broken.one(a_phase("fix the auth middleware"))
-    assert (paths(found), items(found)) == ([], ["AGENTS.md"])
+    assert (paths(found), items(found)) == ([], [])  # nobody can say whether AGENTS.md is ignored
+    assert "AGENTS.md" in left_out(found)
 
 
 def test_a_helpful_difference_is_cut_at_the_cap(in_git: Bench) -> None:
@@ -685,3 +687,48 @@ def test_paths_that_words_forbid_stay_forbidden_in_any_number(bench: Bench) -> N
         a_phase(mentions=("src/db/store.py", "src/auth/login.rs", "README.md"), avoided=avoided)
     )
     assert items(found) == ["README.md"]
+
+
+def one_given(bench: Bench, name: str, how: str) -> str | None:
+    """What restricts a content that came under a name."""
+    if how == "diff":
+        found = bench.one(diff=f"--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-x\n+y\n")
+    else:
+        found = bench.one(attachments=(Attachment(path=name, content="x"),))
+    (item,) = (item for item in found.context.items if item.required)
+    return item.restricted
+
+
+GIVEN = pytest.mark.parametrize("how", ["diff", "attachment"])
+
+
+@GIVEN
+@pytest.mark.parametrize("name", ["plan.txt", "deep/plan.txt", "PLAN.TXT", "plan"])
+def test_a_name_means_a_restricted_file_however_many_files_lie_around_it(
+    bench: Bench, in_git: Bench, name: str, how: str
+) -> None:
+    for file in ("secrets/deep/plan.txt", "secrets/plan"):
+        write(bench, file, "x\n")
+    write(bench, ".gitignore", "secrets/\nmany/\n")
+    for number in range(300):
+        write(bench, f"many/{number}", "")
+    small = replace(bench, caps=Caps(walked=100, named=1_000))
+    assert one_given(small, name, how) == "secrets/**"
+
+
+@GIVEN
+def test_a_name_cannot_be_judged_where_not_every_file_is_looked_at(bench: Bench, in_git: Bench, how: str) -> None:
+    for number in range(300):
+        write(bench, f"many/{number}", "")
+    small = replace(bench, caps=Caps(named=100))
+    assert one_given(small, "new.txt", how) == UNPLACED
+    assert one_given(bench, "new.txt", how) is None
+    assert one_given(small, "README.md", how) is None
+
+
+def test_instructions_stay_where_git_does_not_say_whether_they_are_ignored(bench: Bench, in_git: Bench) -> None:
+    write(bench, "AGENTS.md", "use tabs\n")
+    write(bench, ".gitignore", "AGENTS.md\n")
+    late = replace(bench, caps=Caps(git_s=0.0))
+    assert "AGENTS.md" not in items(late.one())
+    assert "AGENTS.md" in {gone.path for gone in late.one().context.left_out}

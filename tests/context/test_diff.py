@@ -265,3 +265,21 @@ def test_the_names_that_git_prints_are_the_names_of_the_files(
         assert all(part.names is None or name in part.forms for part, name in zip(parts, listed, strict=True))
     else:
         assert [part.names for part in parts] == [(name,) for name in listed]
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        "diff --git a/.env b/.env\n--- a/.env\n+++ b/.env\n@@ -1 +1 @@\n-x\n+y\n".replace("\n", "\r"),
+        "--- a/src/a\r+++ b/src/a\n+++ b/.env\n@@ -1 +1 @@\n-x\n+y\n",
+        "diff --git a/src/a b/src/a\rdiff --git a/.env b/.env\n--- a/src/a\n+++ b/src/a\n@@ -1 +1 @@\n-x\n+y\n",
+        "commit 0123456789abcdef\n\n    words\rdiff --git a/.env b/.env\r@@ -1 +1 @@\r-x\n",
+    ],
+)
+def test_a_bare_return_before_the_hunks_cannot_be_judged(diff: str) -> None:
+    assert None in [part.names for part in split(diff)]
+
+
+def test_returns_at_the_ends_of_lines_and_inside_of_hunks_are_fine() -> None:
+    diff = "diff --git a/x b/x\r\n--- a/x\r\n+++ b/x\r\n@@ -1 +1 @@\r\n-old\rmac\r\n+new\rmac\r\n"
+    assert [part.names for part in split(diff)] == [("x",)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smista_mcp.context.looking import NOT_AVAILABLE, ToolResult, View
+from smista_mcp.context.looking import NOT_AVAILABLE, UNCOUNTED, UNNAMED, ToolResult, View
 from smista_mcp.context.readtools import ReadTools
 from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.survey import Caps, Survey
@@ -158,31 +158,81 @@ def test_ignored_files_are_nobody_s_to_read(desk: Desk, git: Git) -> None:
         assert not any(name in listed + found for name in ("build", "private.txt", ".git/"))
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["../TOLD", "/etc/TOLD", "~/TOLD", "file:///x/TOLD", "src/../../TOLD", "secrets/TOLD", "TOLD", "src/a.py/TOLD"],
+)
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_path_that_a_model_makes_up_is_told_nobody(desk: Desk, path: str, *, remote: bool) -> None:
+    one = replace(desk, remote=remote)
+    for tool in READ_TOOLS:
+        result = one.run(tool, path=path, text="two")
+        assert "TOLD" not in f"{result.name} {result.forms} {result.withheld} {result.restricted}"
+        assert {name for name, _ in result.withheld} <= {UNNAMED, ".env", "secrets/c.txt"}
+
+
+@pytest.mark.parametrize("path", ["./src//a.py", "src/x/../a.py", "src/./a.py#L1-L2"])
+def test_what_is_shown_is_called_by_its_own_name(desk: Desk, path: str) -> None:
+    (desk.root / "src" / "x").mkdir()
+    assert desk.run("read_file", path=path).name == "read_file src/a.py"
+
+
+def test_the_names_that_are_kept_are_short(desk: Desk) -> None:
+    name = "/".join(["secrets", "n" * 200, "n" * 200])
+    desk.write(name, "two\n")
+    (withheld,) = desk.run("read_file", path=name).withheld
+    assert len(withheld[0]) <= 201
+
+
 # ----------------------------------------------------------------------------------------------- listing and searching
 
 
-def test_a_listing_names_what_is_free_and_counts_the_rest(desk: Desk) -> None:
+def test_no_answer_depends_on_what_is_withheld(desk: Desk, git: Git) -> None:
+    desk.write("conf.txt", f"token = {TOKEN}\n")
+    desk.write(".gitignore", "build/\n")
+    desk.write("build/out.txt", "two\n")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+    desk.write("secrets/c.txt", "three\n")
+    alike: tuple[tuple[str, list[dict[str, object]]], ...] = (
+        ("search", [{"text": f"token = {TOKEN[:7]}{letter}"} for letter in TOKEN[7] + "xyz"]),
+        ("list_files", [{"pattern": f"secrets/{letter}*"} for letter in "cxyz"]),
+        ("search", [{"text": "two", "pattern": f"secrets/{letter}*"} for letter in "cxyz"]),
+        *(
+            (tool, [{"path": path} for path in ("build/out.txt", "build", "none.txt", "secrets/x")])
+            for tool in READ_TOOLS
+        ),
+    )
+    for tool, asked in alike:
+        default = {"text": "two"} if tool == "search" else {}
+        texts = {desk.run(tool, **(default | one)).text for one in asked}
+        assert len(texts) == 1, (tool, texts)
+
+
+def test_a_listing_names_what_is_free_and_tells_nothing_of_the_rest(desk: Desk) -> None:
     result = desk.run("list_files")
-    assert result.text == "src/a.py\nsrc/b.txt\n[2 files are not available to this model]"
+    assert result.text == f"src/a.py\nsrc/b.txt\n{UNCOUNTED}"
     assert {path for path, _ in result.withheld} == {".env", "secrets/c.txt"}
     assert not any("env" in form or "secrets" in form for form in result.forms)
 
 
 def test_patterns_and_directories_narrow(desk: Desk) -> None:
-    assert desk.run("list_files", pattern="*.py").text == "src/a.py"
-    assert desk.run("list_files", path="src", pattern="*.txt").text == "src/b.txt"
+    assert desk.run("list_files", pattern="*.py").text == f"src/a.py\n{UNCOUNTED}"
+    assert desk.run("list_files", path="src", pattern="*.txt").text == f"src/b.txt\n{UNCOUNTED}"
     assert desk.run("search", text="two", pattern="*.txt").text.startswith("src/b.txt:1: two")
-    assert desk.run("search", text="two", path="src/a.py").text == "src/a.py:2: two"
+    assert desk.run("search", text="two", path="src/a.py").text == f"src/a.py:2: two\n{UNCOUNTED}"
 
 
 def test_case_counts_unless_it_is_told_not_to(desk: Desk) -> None:
-    assert desk.run("search", text="TWO", path="src").text == "no line holds that text"
-    assert desk.run("search", text="TWO", path="src", ignore_case=True).text == "src/a.py:2: two\nsrc/b.txt:1: two"
+    assert desk.run("search", text="TWO", path="src").text == f"no line holds that text\n{UNCOUNTED}"
+    assert desk.run("search", text="TWO", path="src", ignore_case=True).text == (
+        f"src/a.py:2: two\nsrc/b.txt:1: two\n{UNCOUNTED}"
+    )
 
 
 def test_a_text_is_never_a_pattern(desk: Desk) -> None:
     desk.write("src/re.py", "(a+)+$\n" + "a" * 50_000 + "!\n")
-    assert desk.run("search", text="(a+)+$").text == "src/re.py:1: (a+)+$\n[2 files are not available to this model]"
+    assert desk.run("search", text="(a+)+$").text == f"src/re.py:1: (a+)+$\n{UNCOUNTED}"
 
 
 def test_caps_hold_for_names_hits_and_files(desk: Desk) -> None:
@@ -191,7 +241,7 @@ def test_caps_hold_for_names_hits_and_files(desk: Desk) -> None:
     few = replace(desk, caps=CAPS._replace(listed=5, hits=7, files=30))
     listed = few.run("list_files", path="many").text.splitlines()
     assert len([line for line in listed if line.startswith("many/")]) == 5
-    assert any("stopped after 30 of 50" in line for line in listed)
+    assert any("stopped after 30 files" in line for line in listed)
     hits = few.run("search", text="needle", path="many").text.splitlines()
     assert len([line for line in hits if line.startswith("many/")]) == 7
 
@@ -201,7 +251,7 @@ def test_time_is_capped_for_one_call_and_for_all(desk: Desk) -> None:
     now = iter(range(1000))
     tools = ticking.made()
     object.__setattr__(tools, "_clock", lambda: float(next(now)))
-    assert "stopped after" in tools.run("list_files", {}, 10**9).text
+    assert "[stopped " in tools.run("list_files", {}, 10**9).text
     while not tools.exhausted:
         tools.run("list_files", {}, 10**9)
     assert tools.run("read_file", {"path": "src/a.py"}, 10**9).text.startswith("nothing more")

@@ -3,8 +3,10 @@
 import pytest
 from deciding import book, decide, routed, world
 
+from smista_mcp.core.decision import Rejected
 from smista_mcp.core.explanation import changes, golden_view, judge_rules
 from smista_mcp.core.facts import ProviderFacts
+from smista_mcp.core.remedies import remedy
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Intent, Locality
 from smista_mcp.errors import Code
@@ -98,3 +100,20 @@ def test_a_decision_without_a_model_has_no_price() -> None:
     view = golden_view(decide("[privacy.remote]\nmode = 'deny'\n"))
     assert "no model is chosen" in view
     assert "none (default route)" in view
+
+
+def test_a_failed_phase_says_what_would_have_to_change_for_it() -> None:
+    decision = decide(POLICY, intent="edit")
+    assert changes(decision, [Code.PROVIDER_AUTH, Code.PROVIDER_AUTH]) == (remedy(Code.PROVIDER_AUTH),)
+    assert "[secrets] allow" in remedy(Code.SECRET_DETECTED)
+
+
+def test_what_a_passed_over_candidate_needs_is_told_as_such() -> None:
+    rejected = (Rejected(model="far/m", code=Code.RESTRICTED_CONTENT, detail="x"),)
+    (told,) = changes(decide(POLICY, intent="edit").model_copy(update={"rejected": rejected}))
+    assert ("`far/m`" in told, "local model" in told) == (True, False)
+
+
+def test_every_refusal_says_what_to_write_instead() -> None:
+    decision = decide(world(POLICY, anthropic=ProviderFacts(Locality.REMOTE, credentials=False)), intent="edit")
+    assert remedy(Code.MISSING_PROVIDER_CREDENTIALS) in decision.reason

@@ -12,8 +12,17 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(180)
-def test_no_random_pair_leaks() -> None:
-    command = [sys.executable, str(ROOT / "scripts/glob_differential.py"), "--patterns", "3000", "--paths", "20"]
+@pytest.mark.parametrize("steps", [(), ("--steps",)])
+def test_no_random_pair_leaks(steps: tuple[str, ...]) -> None:
+    command = [
+        sys.executable,
+        str(ROOT / "scripts/glob_differential.py"),
+        "--patterns",
+        "3000",
+        "--paths",
+        "20",
+        *steps,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

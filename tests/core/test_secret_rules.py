@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 PAIRS: list[dict[str, Any]] = json.loads((HERE / "secret_pairs.json").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = json.loads((HERE / "secret_cases.json").read_text(encoding="utf-8"))
 SECOND: list[dict[str, Any]] = json.loads((HERE / "secret_cases_second.json").read_text(encoding="utf-8"))
+THIRD: list[dict[str, Any]] = json.loads((HERE / "secret_cases_third.json").read_text(encoding="utf-8"))
 NEVER_MISSED = re.compile(
     r"aws|github|gitlab|openai|anthropic|google|gcp|slack|stripe|pem|private_key|openssh|pgp|postgres|mysql|mongo|redis|database|db_"
 )
@@ -124,6 +125,22 @@ def test_the_second_set_is_found_as_well() -> None:
     assert len(alarms) <= 0.02 * len(harmless), alarms
 
 
+def test_the_third_set_is_found_as_well() -> None:
+    """Cases of somebody else who had not seen the rules either.
+
+    When they were first measured, with the rules as they were: 176 of 182 secrets found (96.7 %), 8 of 119 harmless
+    ones alarmed (6.7 %), all of the group that must never be missed found. With the rules that their kinds led to: all
+    found, none alarmed; that says little about a fourth set.
+    """
+    secret = [case for case in THIRD if case["secret"]]
+    harmless = [case for case in THIRD if not case["secret"]]
+    assert (len(secret), len(harmless)) == (182, 119)
+    missed = [case["id"] for case in secret if not secrets_in("".join(case["text_parts"]))]
+    assert len(missed) <= 0.02 * len(secret), missed
+    alarms = [case["id"] for case in harmless if secrets_in("".join(case["text_parts"]))]
+    assert len(alarms) <= 0.02 * len(harmless), alarms
+
+
 def test_nothing_of_a_found_secret_is_left_where_it_is_shown() -> None:
     left: list[str] = []
     for case in (case for case in CASES if case["secret"] and case.get("value_parts")):
@@ -152,7 +169,7 @@ def test_a_short_line_is_not_passed_over_with_a_secret_in_it() -> None:
     """The end of a line makes the scan look at everything; without one it may first see that nothing can be there."""
     texts = [
         *("".join(case["text_parts"]) for case in CASES),
-        *("".join(case["text_parts"]) for case in SECOND),
+        *("".join(case["text_parts"]) for case in (*SECOND, *THIRD)),
         *map(text_of, PAIRS),
     ]
     lines = {line for text in texts for line in text.splitlines()}

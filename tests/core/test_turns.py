@@ -65,6 +65,8 @@ BACK = (
         "do the second step",
     ),
     *("Are there others like those?", "As you proposed, write the tests", "Now for Windows"),
+    *("explain the earlier answers", "compare the two previous results", "what did we find out before?"),
+    *("list your earlier replies", "put the prior analyses together", "what have we learned?"),
 )
 ALONE = (
     *("What is a mutex?", "write a function that adds two numbers", "explain the borrow checker", "list three sorts"),

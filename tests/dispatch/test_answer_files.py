@@ -1,11 +1,12 @@
 """Answers that are kept from the host."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from smista_mcp.dispatch.answerfiles import AnswerFiles
+from smista_mcp.dispatch.answerfiles import KEPT_DAYS, AnswerFiles
 from smista_mcp.errors import StateUnavailable
 
 
@@ -37,3 +38,18 @@ def test_an_answer_is_not_written_into_what_somebody_put_there(tmp_path: Path, w
         AnswerFiles(folder).keep("hush")
     assert "hush" not in str(failure.value)
     assert list(elsewhere.iterdir()) == []
+
+
+def test_answers_are_forgotten_after_a_month(tmp_path: Path) -> None:
+    files = AnswerFiles(tmp_path / "answers")
+    old, new = (Path(files.keep(text).path) for text in ("old", "new"))
+    other = tmp_path / "answers/notes.txt"
+    other.write_text("mine", encoding="utf-8")
+    now = new.stat().st_mtime
+    long_ago = now - KEPT_DAYS * 86400 - 1
+    for path in (old, other):
+        os.utime(path, (long_ago, long_ago))
+    files.forget(now)
+    assert (old.exists(), new.read_text(encoding="utf-8"), other.exists()) == (False, "new\n", True)
+    AnswerFiles(tmp_path / "nothing").forget(now)
+    assert not (tmp_path / "nothing").exists()

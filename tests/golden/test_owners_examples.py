@@ -128,6 +128,8 @@ def test_refactoring_the_auth_middleware_goes_to_claude(app: App, paths: tuple[s
     assert (decision.status, decision.code) == (Status.ROUTED, None)
     assert (decision.locality, decision.effort) == (Locality.REMOTE, Effort.MEDIUM)
     assert included(decision) == {"src/auth/middleware.rs", "git diff", "SMISTA.md"}
+    (reason,) = [e.reason for e in decision.context.included if e.path == "src/auth/middleware.rs"]
+    assert reason == ("required" if paths else "required, inferred from `auth middleware`")
     assert {".env", "secrets.toml"} <= excluded(decision)
     assert decision.cost is not None
     assert 0 < float(decision.cost.min) < float(decision.cost.max)

@@ -80,7 +80,7 @@ def test_a_file_that_opens_and_cannot_be_read_is_refused() -> None:
 
 
 @needs_links
-def test_a_link_inside_the_root_is_followed_and_one_out_of_it_is_not(tmp_path: Path) -> None:
+def test_no_link_below_the_root_is_followed(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "shared").mkdir(parents=True)
     (root / "shared/a.toml").write_text("inside = 1")
@@ -88,10 +88,19 @@ def test_a_link_inside_the_root_is_followed_and_one_out_of_it_is_not(tmp_path: P
     (root / "in.toml").symlink_to("shared/a.toml")
     (root / "out.toml").symlink_to("../b.toml")
     (root / "folder").symlink_to("..")
-    assert read_file(root / "in.toml", root) == b"inside = 1"
-    assert isinstance(read_file(root / "out.toml", root), Unreadable)
-    assert isinstance(read_file(root / "folder/b.toml", root), Unreadable)
+    (root / "beside").symlink_to("shared")
+    for name in ("in.toml", "out.toml", "folder/b.toml", "beside/a.toml"):
+        assert isinstance(read_file(root / name, root), Unreadable)
+    assert read_file(root / "shared/a.toml", root) == b"inside = 1"
     assert read_file(root / "out.toml") == b"outside = 1"
+
+
+@needs_links
+def test_a_file_below_the_root_that_has_another_name_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("a = 1")
+    (tmp_path / "b.toml").hardlink_to(tmp_path / "a.toml")
+    assert isinstance(read_file(tmp_path / "b.toml", tmp_path), Unreadable)
+    assert read_file(tmp_path / "b.toml") == b"a = 1"
 
 
 @needs_links

@@ -37,12 +37,12 @@ A = "openai-compat:a/m"
 Mode = Literal["legacy", "2026-07-28"]
 MODES: tuple[Mode, ...] = ("legacy", "2026-07-28")
 APPROVE = ElicitResult(action="accept", content={"answer": "approve"})
+REFUSE = ElicitResult(action="accept", content={"answer": "refuse"})
 NO_YES: dict[str, ElicitResult | ErrorData] = {
     "decline": ElicitResult(action="decline"),
     "cancel": ElicitResult(action="cancel"),
     "empty accept": ElicitResult(action="accept", content={}),
     "accept without a form": ElicitResult(action="accept"),
-    "refuse": ElicitResult(action="accept", content={"answer": "refuse"}),
     "another word": ElicitResult(action="accept", content={"answer": "Approve"}),
     "another field": ElicitResult(action="accept", content={"approve": "approve"}),
     "true": ElicitResult(action="accept", content={"answer": True}),
@@ -128,6 +128,36 @@ async def test_anything_but_a_yes_is_none(bench: Bench, mode: Mode, said: str) -
     assert (answer["status"], answer["code"], server.heard) == ("approval_required", "approval_required", [])
     assert (len(user.asked), states(bench, answer)[0]) == (1, "open")
     assert f"smista-mcp approve {answer['approval_id'][:8]}" in answer["next"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_refusal_in_a_form_ends_the_request(bench: Bench, mode: Mode) -> None:
+    user = User(REFUSE)
+    async with serving() as server, host(bench, remote(server), user, mode) as client:
+        answer = await dispatched(client, ASK)
+        polled = await dispatched(client, {"job_id": answer["job_id"]})
+    stored = ApprovalBook.open(bench.state).requests(datetime.now(UTC))
+    assert [(one.state, one.events[-1].event, one.events[-1].via) for one in stored] == [
+        ("refused", "refused", "form of claude-code")
+    ]
+    for told in (answer, polled):
+        assert (told["status"], told["code"], told["approval_id"]) == ("refused", "approval_required", None)
+        assert "smista-mcp approve" not in told["next"]
+    assert (len(user.asked), server.heard) == (1, [])
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_answer_that_was_refused_to_the_host_is_not_asked_about_again(bench: Bench, mode: Mode) -> None:
+    bench.write("secrets/plan.txt", f"the plan: {CANARY}\n")
+    user = User(REFUSE)
+    async with serving(Reply((CANARY,))) as server, host(bench, here(server, "ask"), user, mode) as client:
+        answer = await dispatched(client, SECRET)
+        polled = await dispatched(client, {"job_id": answer["job_id"]})
+    for told in (answer, polled):
+        assert (told["status"], told["code"], told["approval_id"]) == ("completed", "answer_withheld", None)
+        assert (CANARY in str(told), "smista-mcp approve" in told["next"]) == (False, False)
+        assert told["phases"][0]["withheld"]["held"]
+    assert len(user.asked) == 1
 
 
 async def test_a_host_that_cannot_show_the_form_after_all_is_no_yes(bench: Bench) -> None:
@@ -241,7 +271,7 @@ async def test_a_declined_answer_stays_in_its_file(bench: Bench, mode: Mode) -> 
     phase = answer["phases"][0]
     assert (answer["status"], answer["code"], phase["answer"]) == ("completed", "answer_withheld", None)
     assert CANARY not in str(answer)
-    assert (len(user.asked), Path(phase["withheld"]["path"]).read_text(encoding="utf-8")) == (1, CANARY)
+    assert (len(user.asked), Path(phase["withheld"]["path"]).read_text(encoding="utf-8")) == (1, f"{CANARY}\n")
 
 
 @pytest.mark.parametrize(("told", "seen"), [("file", False), ("return", True)])

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from smista_mcp.core.globs.dialect import Glob, meanings, octet_meanings, octets
 from smista_mcp.core.globs.expression import as_written, by_octets, expression, without_case
 from smista_mcp.core.globs.folding import fold, fold_ascii
+from smista_mcp.core.globs.places import AS_WRITTEN, BY_OCTETS, WITHOUT_CASE, Steps
 
 Matcher = Callable[[str], object]
 """True to a path that one of the patterns matches."""
+NEAR = 200
+"""Paths of more characters are matched in steps: a regular expression may take the product of pattern and path."""
 
 
 def folded(path: str) -> str:
@@ -25,26 +28,42 @@ class Compiled:
     """Patterns as one regular expression, and without case, when they forbid, as a second one for bytes.
 
     Attributes:
-        text: takes a path, without case a `folded` one.
+        text: takes a path of at most `NEAR` characters, without case a `folded` one.
         odd: even a path of ASCII has to be asked for by bytes, because a class names letters beyond it.
     """
 
-    __slots__ = ("_octets", "_patterns", "odd", "text")
+    __slots__ = ("_far", "_far_octets", "_fold", "_octets", "_patterns", "odd", "text")
 
     def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
         self._patterns = tuple(patterns)
+        self._fold = ignore_case
         globs = [glob for pattern in self._patterns for glob in meanings(pattern, forbidding=ignore_case)]
         write = without_case if ignore_case else as_written
         self.text: Matcher = re.compile(expression(globs, write), re.DOTALL).fullmatch
         self.odd = ignore_case and any(map(_is_odd, self._patterns))
         self._octets: Matcher | None = None
+        self._far: list[Steps] | None = None
+        self._far_octets: list[Steps] | None = None
 
-    def octets(self, path: str) -> object:
+    def octets(self, path: str) -> bool:
         """Takes the `folded_octets` of a path; names outside ASCII are rare, so this is compiled at the first one."""
+        if len(path) > NEAR:
+            if self._far_octets is None:
+                globs = [glob for pattern in self._patterns for glob in octet_meanings(pattern)]
+                self._far_octets = [Steps(glob, BY_OCTETS) for glob in globs]
+            return any(steps.matches(path) for steps in self._far_octets)
         if self._octets is None:
             globs = [glob for pattern in self._patterns for glob in octet_meanings(pattern)]
             self._octets = re.compile(expression(globs, by_octets), re.DOTALL).fullmatch
-        return self._octets(path)
+        return self._octets(path) is not None
+
+    def far(self, path: str) -> bool:
+        """Takes what `text` takes, of any length, in time that is linear in pattern and path."""
+        if self._far is None:
+            form = WITHOUT_CASE if self._fold else AS_WRITTEN
+            globs = [glob for pattern in self._patterns for glob in meanings(pattern, forbidding=self._fold)]
+            self._far = [Steps(glob, form) for glob in globs]
+        return any(steps.matches(path) for steps in self._far)
 
 
 def _is_odd(pattern: str) -> bool:
@@ -174,8 +193,8 @@ class GlobSet:
 
 
 def _meets(one: Compiled, path: str, blunt: str | None) -> bool:
-    if one.text(path) is not None:
+    if one.far(path) if len(path) > NEAR else one.text(path) is not None:
         return True
     if blunt is None:
-        return one.odd and one.octets(path) is not None
-    return one.octets(blunt) is not None
+        return one.odd and one.octets(path)
+    return one.octets(blunt)

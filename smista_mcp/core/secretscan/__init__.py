@@ -1,12 +1,10 @@
 """Which parts of a text are secrets: keys of well-known formats, key blocks, passwords, by a table of rules."""
 
-from smista_mcp.core.secretscan.escapes import unescaped
 from smista_mcp.core.secretscan.facts import (
     FINGERPRINT,
     SecretFact,
     placed_secrets,
     secrets_in,
-    secrets_in_body,
     secrets_of_phases,
     told,
 )
@@ -21,8 +19,6 @@ __all__ = [
     "rules_digest",
     "scan",
     "secrets_in",
-    "secrets_in_body",
     "secrets_of_phases",
     "told",
-    "unescaped",
 ]

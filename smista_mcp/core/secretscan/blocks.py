@@ -107,6 +107,8 @@ _LOGIN = Lazy(
     r"://(?P<user>[^\s/@:\"'`<>\\,]{0,200}+):(?P<value>[^\s@\"'`<>\\/]{1,300}+)@(?P<host>[A-Za-z0-9_.\[$<{%-]?)"
 )
 _SLASHED = Lazy(r"://[^\s/@:\"'`<>\\,]{1,100}+:(?P<value>[^\s@\"'`<>\\:]{3,100}+)@[A-Za-z0-9-]{1,80}+[.:/]")
+_TOKEN = Lazy(r"://(?P<value>(?![0-9a-f]{32}@)[A-Za-z0-9_-]{24,200}+)@[A-Za-z0-9]")
+"""In place of a user; 32 digits are what a service for reports of errors has as its public key."""
 _DATABASES = (
     "postgres",
     "postgresql",
@@ -133,6 +135,9 @@ def logins(text: str) -> Iterator[Span]:
         found = _LOGIN().match(text, at)
         if found is None and text.endswith(_DATABASES, max(0, at - 12), at):
             found = _SLASHED().match(text, at)
+        token = _TOKEN().match(text, at) if found is None else None
+        if token is not None and is_random(token["value"], 24) and not is_placeholder(token["value"]):
+            yield "url_password", *token.span("value")
         if found is not None:
             user, value = found.groupdict().get("user") or "", found["value"]
             if value in ("x-oauth-basic", "x-token-auth", "") and is_random(user, 12):
@@ -219,39 +224,3 @@ def _cookies(text: str, lowered: str) -> Iterator[Span]:
                 yield "session_cookie", *found.span("value")
         done = max(done, stop)
         at = lowered.find("cookie", at + 6)
-
-
-_CURL = Lazy(
-    r"[ \t](?:-u|--user|--proxy-user|-U)[ \t=]{0,3}\\?[\"']?(?P<user>[^\s:\"']{0,100}+):(?P<value>[^\s\"'\\]{3,200}+)"
-)
-_SHORT = Lazy(r"[ \t]-p[ \t]{0,1}[\"']?(?P<value>[^\s\"'\\-][^\s\"'\\]{4,100}+)")
-COMMANDS = (
-    ("curl", _CURL),
-    ("wget", _CURL),
-    ("http ", Lazy(r"[ \t](?:-a|--auth)[ \t=]{1,2}[\"']?[^\s:\"']{0,100}+:(?P<value>[^\s\"'\\]{3,200}+)")),
-    ("mysql", _SHORT),
-    ("sshpass", _SHORT),
-    ("docker login", _SHORT),
-    ("mongo", _SHORT),
-)
-_NETRC = Lazy(r"login\s{1,8}\S{1,100}+\s{1,8}password\s{1,8}(?P<value>\S{3,200}+)")
-
-
-def commands(text: str, lowered: str) -> Iterator[Span]:
-    """Passwords that are arguments of a command, or a line of `.netrc`."""
-    for word, pattern in COMMANDS:
-        at, done = lowered.find(word), 0
-        while at >= 0:
-            line = text.find("\n", at, at + 600)
-            for found in pattern().finditer(text, max(at, done), line if line >= 0 else at + 600):
-                if not is_placeholder(found["value"]) and not found["value"].isalpha():
-                    yield "command_password", *found.span("value")
-            done = max(done, line if line >= 0 else at + 600)
-            at = lowered.find(word, at + len(word))
-    at = lowered.find("machine ")
-    while at >= 0:
-        found = _NETRC().search(text, at, at + 400)
-        if found and not is_placeholder(found["value"]):
-            yield "netrc_password", *found.span("value")
-        done = found.start() if found and found.end() < at + 400 else 0
-        at = lowered.find("machine ", max(at + 8, done))

@@ -7,8 +7,8 @@ from smista_mcp.core.secretscan.rules import Lazy
 _PLAIN = {'\\"': '"', "\\/": "/", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\b": "\b", "\\f": "\f"}
 _NUMBERED = Lazy(r"(?>(?:\\u[0-9A-Fa-f]{4}){1,2000})")
 _ANY = Lazy(r"\\(?:[\"\\/nrtbf]|(?:u[0-9A-Fa-f]{4}(?>(?:\\u[0-9A-Fa-f]{4}){0,2000})))")
-_UNUSED, _QUOTE = "\0", "\1"
-"""No JSON holds them, so that they can stand for a backslash and a quotation mark for a while."""
+_UNUSED = "\0"
+"""No JSON holds it, so that it can stand for a backslash for a while."""
 
 
 def unescaped(text: str) -> str:
@@ -23,12 +23,6 @@ def unescaped(text: str) -> str:
     for escape, char in _PLAIN.items():
         text = text.replace(escape, char)
     return text.replace(_UNUSED, "\\")
-
-
-def strings(text: str) -> str:
-    """The strings of JSON, each on lines of its own and without its escapes, and what is between them likewise."""
-    plain = text.replace(_UNUSED, " ").replace(_QUOTE, " ").replace("\\\\", _UNUSED).replace('\\"', _QUOTE)
-    return unescaped(plain.replace('"', "\n").replace(_QUOTE, '\\"').replace(_UNUSED, "\\\\"))
 
 
 def _one(escape: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from smista_mcp.core.secretscan.escapes import strings, unescaped
+from smista_mcp.core.secretscan.escapes import unescaped
 from smista_mcp.core.secretscan.placeholders import entropy
 from smista_mcp.core.secretscan.rules import Hit, Lazy
 from smista_mcp.core.secretscan.scanner import scan
@@ -14,6 +14,7 @@ FINGERPRINT = r"[a-z0-9_]{3,60}-[0-9a-f]{16}\Z"
 
 _UNGUESSABLE_BITS = 60
 _TOLD = 3
+_NAMELESS = "too easy to guess to have a fingerprint, so it cannot be allowed: put a placeholder in its place"
 
 
 class SecretFact(NamedTuple):
@@ -68,19 +69,6 @@ def placed_secrets(text: str, allowed: frozenset[str] = frozenset()) -> tuple[tu
     return tuple((fact, start, end) for fact, start, end in found if fact is not None) if hits else ()
 
 
-def secrets_in_body(text: str, allowed: frozenset[str] = frozenset()) -> tuple[SecretFact, ...]:
-    """The secrets of JSON as it is sent: what is one in a string of it, and under the same fingerprint.
-
-    It is read twice: with the marks around the strings, for a value under its name, and without, for what a string
-    says by itself: a mark before a name looks like the beginning of a quotation that ends before the value.
-
-    Args:
-        text: need not be whole or well formed.
-        allowed: as for `secrets_in`.
-    """
-    return secrets_in(unescaped(text), allowed) or secrets_in(strings(text), allowed)
-
-
 def is_allowed(kind: str, value: str, allowed: frozenset[str]) -> bool:
     """Whether fingerprints hold that of a value, be it as they once were: of the value as it stands."""
     return fingerprint(kind, value) in allowed or _hashed(kind, value) in allowed
@@ -122,4 +110,4 @@ def told(facts: Sequence[SecretFact]) -> str:
 
 def _told(fact: SecretFact) -> str:
     where = f"{fact.kind} in line {fact.line}" if fact.line else f"{fact.kind} in its name"
-    return f"{where} (fingerprint {fact.fingerprint})" if fact.fingerprint else where
+    return f"{where} (fingerprint {fact.fingerprint})" if fact.fingerprint else f"{where} ({_NAMELESS})"

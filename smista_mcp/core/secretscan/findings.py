@@ -17,6 +17,10 @@ _JUDGED = 0.5
 could begin anywhere and reach over each other needs more; what is left of it then counts as secret unjudged."""
 
 
+_SHORTEST_ASSIGNMENT = 10
+"""A name, a sign, a value that can be a secret, and what ends it: where there are more names, they overlap."""
+
+
 class Found:
     """The places found so far; the first that takes a place keeps it.
 
@@ -28,6 +32,7 @@ class Found:
         self._text = text
         self._spans: list[tuple[int, int, str]] = []
         self._left = int(_JUDGED * len(text)) + _SPARE
+        self._names = len(text) // _SHORTEST_ASSIGNMENT + 1000
 
     @property
     def is_full(self) -> bool:
@@ -46,6 +51,11 @@ class Found:
         """Whether so many characters more cannot be judged: they count as secret. Else they are counted as judged."""
         self._left -= size
         return self._left < 0
+
+    def is_tired(self) -> bool:
+        """Whether no more names can be judged, as values then count as secret. Else one more is counted as judged."""
+        self._names -= 1
+        return self._names < 0
 
     def take(self, spans: Iterable[Span]) -> None:
         """Keeps the places that are free, as long as there are not too many."""

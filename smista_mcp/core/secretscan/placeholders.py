@@ -7,6 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from operator import sub
 
+from smista_mcp.core.secretscan.dummies import says_it_is_none
 from smista_mcp.core.secretscan.rules import Lazy
 
 _TELLING = Lazy(
@@ -25,8 +26,9 @@ _LONG = 200
 _REFERENCE = Lazy(
     r"ENC\[|vault:[a-z]{2,30}/|\([a-z ]{3,20}\)\Z|"
     r"(?:[A-Za-z0-9_.-]{1,60}+:)?(?:/[a-z0-9_.-]{1,60}+){2,20}\Z|Ag[A-D][A-Za-z0-9+/_-]{76}|"
-    r"\$[A-Za-z_{(]|%[A-Za-z_]{2,60}+%|%\(?[a-z]|[<{\[]|!(?:Ref|Sub|vault|secret|reference)"
-    r"|(?:ref\+|op|vault|awssm|ssm|file|env)://?"
+    r"\${1,2}[A-Za-z_{(]|%[A-Za-z_]{2,60}+%|%\(?[a-z]|[<{\[]|!(?:Ref|Sub|vault|secret|reference|GetAtt|ImportValue|env)"
+    r"|[a-z]{3,20}-secret!|@(?:Microsoft\.KeyVault|secret|env|param)|aws:secretsmanager|projects/[a-z0-9-]{4,40}/secrets/"
+    r"|(?:ref\+|op|vault|awssm|awsps|gcpsm|azkv|akv|sm|doppler|bws|ssm|file|env)://?"
     r"|(?:arn:|env[.:(]|os\.|process\.|System\.|getenv|secrets?[.:(\[]|config[.(\[]|settings\.|self\."
     r"|this\.|var\.|local\.|data\.)",
 )
@@ -37,7 +39,10 @@ _DEFAULTS = frozenset(
     " string str none null nil undefined true false yes no on off empty required optional hidden public private basic"
     " changeit letmein qwerty abc123 abcdef 123456 12345678 123456789 1234567890 minio minioadmin sa dev"
     " development local localhost value text bearer login bytes bool int object any unknown mysecret mypassword"
-    " password1 password123 test123 testpass testpassword secretkey test-key test-token test-secret test_secret"
+    " hunter2 p@ssw0rd p@ssword p@$$w0rd passw0rd! p@ssw0rd! p@ssw0rd1 p@ssw0rd123 p@ssword1 password1! password123!"
+    " password1234 s3cr3t s3cret sup3rs3cr3t test1234 test123! test1234! test@123 qwerty123 abc123!@# letmein1"
+    " yourstrong(!)password correct-horse-battery-staple shhhh shhhhh password1 password123 test123 testpass"
+    " testpassword secretkey test-key test-token test-secret test_secret"
     " test_token test_key dbpass dbpassword userpass credentials x-oauth-basic oauth2 x-access-token".split()
 )
 _DOCUMENTED = frozenset(
@@ -48,6 +53,10 @@ _DOCUMENTED = frozenset(
         " eab7452d7d0fd9d1 e4da07ad200089ce bdfeaef44475711c 0e9d220616f08345 ad62d48d8b069026 b8e148545b13c78b"
         " 6c96130f130ab0d6 ad71fb4165536675 647f7143af147062 0b5dd075ccdd03c4 731fa294d036e54f 9e309cccd311ea64"
         " 6106be84167d0109 15cef4b629cc2d07"
+        " f5e95c9954635b65 0c030bb13665363b ed967197261c16a9 eaa6a9190faf5587 ac9265e56c79b234 8be5d113c0871ce1"
+        " d3873980f248ddeb e9974c507d2a8021 00cf4c781dc37003 53f5da0aaa93d64c 7d7e962a3cadf6d1 ed8462e1cfbe0f3a"
+        " fb8f35129df87662 1e3e58656012d861 841b4f5b0b34e19a 96ad2ccd81462a76 cb87c87e4a138d9a 649e1f5c769e718b"
+        " 00b3dc640c9c99fc 16f1e631dca247bf 549c9390539efcfa"
     ).split()
 )
 _WORDS = Lazy(r"[A-Za-z]{1,30}")
@@ -91,7 +100,7 @@ def is_placeholder(value: str) -> bool:
     """Whether a value says of itself that it is none: a reference, an example, a row of equal or counted characters."""
     if _is_telling(value) or _REFERENCE().match(value):
         return True
-    return is_counted(value) or value.lower() in _DEFAULTS or is_documented(value)
+    return is_counted(value) or value.lower() in _DEFAULTS or says_it_is_none(value) or is_documented(value)
 
 
 def is_counted(value: str) -> bool:
@@ -102,7 +111,7 @@ def is_counted(value: str) -> bool:
     codes = low.encode("ascii") if low.isascii() else [ord(char) for char in low]
     steps = list(map(sub, codes[1:], codes))
     near = steps.count(0) + steps.count(1) + steps.count(-1)
-    return near >= 0.7 * len(steps) or len(set(codes)) <= max(2, len(codes) // 10)
+    return near >= 0.7 * len(steps) or len(set(codes)) <= max(2, min(len(codes) // 10, 8))
 
 
 def entropy(value: str) -> float:
@@ -122,7 +131,7 @@ def is_random(value: str, least: int = 16) -> bool:
     """Whether a run of characters looks drawn by lot: long, mixed, no words in a row."""
     if len(value) < least or (distinct := len(set(value))) < 8:
         return False
-    digits, upper, lower = _counts(value)
+    digits, upper, lower = counts(value)
     if not digits and not (upper >= 4 and lower >= 4):
         return False
     if digits and not upper and not lower:
@@ -133,7 +142,7 @@ def is_random(value: str, least: int = 16) -> bool:
     return _least_entropy(len(value), distinct) >= enough or entropy(value) >= enough
 
 
-def _counts(value: str) -> tuple[int, int, int]:
+def counts(value: str) -> tuple[int, int, int]:
     """Digits, capitals and small letters."""
     if value.isascii():
         classes = value.encode("ascii").translate(_CLASSES)

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from smista_mcp.core.secretscan.assignments import NAMES, assigned
-from smista_mcp.core.secretscan.blocks import COMMANDS, commands, driver_logins, headers, key_blocks, logins
+from smista_mcp.core.secretscan.blocks import driver_logins, headers, key_blocks, logins
+from smista_mcp.core.secretscan.calls import call_passwords
+from smista_mcp.core.secretscan.chosen import is_chosen
+from smista_mcp.core.secretscan.commands import COMMANDS, commands
 from smista_mcp.core.secretscan.findings import Found, Span
 from smista_mcp.core.secretscan.joints import ESCAPE, WRAP, Joined, char_of
 from smista_mcp.core.secretscan.placeholders import is_example, is_placeholder, is_random, is_wordy
 from smista_mcp.core.secretscan.prose import PASSWORD_WORDS, told_in_words
 from smista_mcp.core.secretscan.rules import Hit, Lazy, Nearby, Rule
-from smista_mcp.core.secretscan.services import SERVICES, SERVICES_NEARBY, WRITTEN
+from smista_mcp.core.secretscan.services import SERVICES, SERVICES_NEARBY
 from smista_mcp.core.secretscan.vendors import NEARBY, VENDORS
+from smista_mcp.core.secretscan.written import WRITTEN
 
 RULES: tuple[Rule, ...] = (*VENDORS, *SERVICES, *WRITTEN)
 NEARBY_RULES: tuple[Nearby, ...] = (*NEARBY, *SERVICES_NEARBY)
@@ -56,8 +60,23 @@ _LONG_RUN = Lazy(r"[A-Za-z0-9_-]{24}")
 
 
 _RUN = Lazy(r"[!-~]{12}|[^ -~\t]|[\"'`]")
+_MIXED_RUN = Lazy(r"[!-~]{6,}+")
+_JOINT = Lazy(r"[A-Za-z]{3}[!#%&*+~^$][A-Za-z]{3}")
+"""Where a password without a digit may join two words."""
 _TELLING_WORDS = (
-    *("://", "@tcp(", "@unix(", "authorization", "bearer ", "basic ", "cookie", "machine ", *NAMES),
+    *(
+        "://",
+        "@tcp(",
+        "@unix(",
+        "authorization",
+        "bearer ",
+        "basic ",
+        "cookie",
+        "machine ",
+        "phrase",
+        "nemonic",
+        *NAMES,
+    ),
     *(word for word, _ in COMMANDS),
     *(word for word in PASSWORD_WORDS if word.isascii() and "pass" not in word),
 )
@@ -87,8 +106,9 @@ def _present(text: str) -> list[_Anchor]:
     return sorted(found, key=lambda pair: (-len(pair[0]), _RANK[id(pair[1])], pair[0]))
 
 
-_SHAPED = frozenset({"json_web_token", "discord_bot_token", "private_key", "openvpn_static_key"})
+_SHAPED = frozenset({"json_web_token", "discord_bot_token", "private_key", "openvpn_static_key", "seed_phrase"})
 """Kinds whose parts are text in base64, in which words and counted rows are found."""
+_PASSWORDS = frozenset(rule.kind for rule in WRITTEN)
 _RANK = {id(rule): place for place, rule in enumerate(RULES)}
 
 
@@ -110,7 +130,7 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
         text: prose, code, a file, a diff, a name, or any of them inside JSON or an address.
         examples: whether keys in a known format count that say of themselves that they are none.
     """
-    if len(text) <= _SHORT and not _RUN().search(text):
+    if len(text) <= _SHORT and not _RUN().search(text) and not _has_mixed_run(text):
         lowered = text.lower()
         if not any(map(lowered.__contains__, _TELLING_WORDS)):
             return ()
@@ -122,12 +142,19 @@ def scan(text: str, *, examples: bool = False) -> tuple[Hit, ...]:
     return found.hits()
 
 
+def _has_mixed_run(text: str) -> bool:
+    """Whether six characters stand in a row with a digit among them."""
+    return _DIGIT().search(text) is not None and any(_DIGIT().search(run[0]) for run in _MIXED_RUN().finditer(text))
+
+
 def _passes(text: str, found: Found, *, examples: bool) -> Iterator[Iterator[Span]]:
     """The searches that a text needs, in the order in which they may take a place."""
     lowered = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     if "PRIVATE KEY" in text or "Private-Lines:" in text:
         yield key_blocks(text)
-    mixed = len(text) > _SHORT or bool(_DIGIT().search(text) or _LONG_RUN().search(text))
+    mixed = len(text) > _SHORT or _has_mixed_run(text) or _LONG_RUN().search(text) is not None
+    mixed = mixed or "nemonic" in lowered or "phrase" in lowered
+    loose = mixed or _JOINT().search(text) is not None
     present = _present(text) if mixed else []
     if present:
         yield _prefixed(text, present, found, examples=examples)
@@ -136,14 +163,16 @@ def _passes(text: str, found: Found, *, examples: bool) -> Iterator[Iterator[Spa
         yield _escaped(text, found, examples=examples)
     if "://" in text:
         yield logins(text)
-    yield driver_logins(text)
+    if "@tcp(" in text or "@unix(" in text:
+        yield driver_logins(text)
     yield headers(text, lowered, found)
     if mixed:
         yield _nearby(text, lowered)
         yield _encoded(text)
-    yield commands(text, lowered)
+    yield commands(text, lowered, loose=loose)
     yield assigned(text, lowered, found)
-    if mixed:
+    if loose:
+        yield call_passwords(text, lowered, found)
         yield told_in_words(text, lowered, found)
 
 
@@ -161,6 +190,7 @@ def _prefixed(
         pattern = _compiled(rule.pattern if rule.glued else BOUNDARY + rule.pattern)
         group = "value" if "value" in pattern.groupindex else 0
         size, back = len(anchor), rule.back
+        weight = 3 if rule.kind in _PASSWORDS else 1  # by its look alone a short one is more work to judge
         at, past = text.find(anchor), 0
         while at >= 0:
             match = pattern.match(text, at)
@@ -176,7 +206,9 @@ def _prefixed(
                 end -= 1
             if (start < at or back == 0) and wanted(start, end):
                 body = text[start if back else max(start, at + size) : end]
-                if found.is_worn_out(end - start) or _may_be_key(text[start:end], body, rule, examples=examples):
+                if found.is_worn_out(weight * (end - start)) or _may_be_key(
+                    text[start:end], body, rule, examples=examples
+                ):
                     yield rule.kind, start, end
             at = text.find(anchor, max(match.end(), at + size))
 
@@ -207,13 +239,16 @@ def _may_be_key(whole: str, body: str, rule: Rule, *, examples: bool) -> bool:
         rule: of the format.
         examples: as for `scan`.
     """
-    if not examples and is_example(whole):
+    if not examples and rule.kind not in _PASSWORDS and is_example(whole):
         return False
     if rule.plain:
         return is_random(body) and not is_placeholder(body)
     if rule.kind in _SHAPED:
         return len(set(body)) >= 10
-    return examples or (len(set(body)) >= 5 and not is_placeholder(body) and not is_wordy(body))
+    if examples:
+        return True
+    wordy = is_wordy(body) and not (rule.kind in _PASSWORDS and is_chosen(body))
+    return len(set(body)) >= 5 and not is_placeholder(body) and not wordy
 
 
 def _wrapped(text: str, anchors: Sequence[_Anchor], found: Found, *, examples: bool) -> Iterator[Span]:
@@ -244,15 +279,17 @@ def _joined(joined: Joined, anchors: Sequence[_Anchor], found: Found, *, example
 
 def _nearby(text: str, lowered: str) -> Iterator[Span]:
     for rule in NEARBY_RULES:
-        done = 0
         for word in rule.words:
             at = lowered.find(word)
             while at >= 0:
-                stop = at + len(word) + rule.reach
-                for found in _compiled(rule.pattern).finditer(text, max(done, at), stop):
+                start, stop = at, at + len(word) + rule.reach
+                at = lowered.find(word, at + len(word))
+                while 0 <= at < stop:  # reaches that meet are one
+                    stop = at + len(word) + rule.reach
+                    at = lowered.find(word, at + len(word))
+                for found in _compiled(rule.pattern).finditer(text, start, stop):
                     if is_random(found[0]) and not is_placeholder(found[0]):
                         yield rule.kind, found.start(), found.end()
-                at = lowered.find(word, max(stop, at + len(word)))
 
 
 def _encoded(text: str) -> Iterator[Span]:

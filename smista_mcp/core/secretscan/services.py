@@ -212,64 +212,12 @@ SERVICES = (
     _prefixed("age_secret_key", "AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1", 50, "age-encryption.org/v1"),
     Rule(
         "password_hash",
-        ("$apr1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$", "$argon2", "{SHA}", "{SSHA}"),
+        ("$1$", "$apr1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$", "$argon2", "{SHA}", "{SSHA}"),
         r"(?:\$[a-z0-9]{1,9}\$|\{S{1,2}HA\})[A-Za-z0-9./$=,+]{27,200}+",
         "httpd.apache.org/docs/current/misc/password_encryptions.html",
         glued=True,
     ),
 )
-
-WRITTEN = (
-    Rule(
-        "url_password",
-        ("jdbc:oracle:",),
-        r"jdbc:oracle:[a-z0-9]{3,5}:[^\s/@:\"']{1,60}+/(?P<value>[^\s@/\"']{4,100}+)@",
-        "docs.oracle.com/en/database/oracle/oracle-database/23/jjdbc/data-sources-and-URLs.html",
-        glued=True,
-    ),
-    Rule(
-        "pgpass_password",
-        (":5432:", ":5433:", ":6432:"),
-        r":[0-9]{4}:[^:\s]{1,63}+:[^:\s]{1,63}+:(?P<value>[^\s:\"']{5,200}+)(?![^\s\"'\\])",
-        "www.postgresql.org/docs/current/libpq-pgpass.html",
-        glued=True,
-    ),
-    Rule(
-        "wifi_password",
-        ("WIFI:",),
-        r"WIFI:(?:[TSHREAI]:[^;\s]{0,64}+;){0,5}P:(?P<value>[^;\s]{8,64}+);",
-        "github.com/zxing/zxing/wiki/Barcode-Contents#wi-fi-network-config-android-ios-11",
-    ),
-    Rule(
-        "openvpn_static_key",
-        ("BEGIN OpenVPN Static key V1-----",),
-        r"BEGIN OpenVPN Static key V1-----[\s\\nr\"',]{1,12}+"
-        r"(?P<value>[0-9a-f]{32}(?:[\s\\nr\"',]{1,12}+[0-9a-f]{32}){1,40})",
-        "openvpn.net/community-resources/static-key-mini-howto",
-        glued=True,
-    ),
-    Rule(
-        "credential_call",
-        ("NetworkCredential(", "PasswordCredentials(", "PasswordAuthentication(", "BasicAuth("),
-        r"[A-Za-z]{9,25}\(\s{0,20}+\\?[\"'][^\"'\\\n]{0,100}+\\?[\"']\s{0,4}+,\s{0,20}+\\?[\"']"
-        r"(?P<value>[^\"'\\\n]{5,200}+)\\?[\"']",
-        "learn.microsoft.com/dotnet/api/system.net.networkcredential.-ctor",
-        glued=True,
-    ),
-    Rule(
-        "sql_password",
-        ("IDENTIFIED BY ", "identified by "),
-        r"(?i:IDENTIFIED BY (?:PASSWORD )?)\\?[\"'](?P<value>[^\"'\\\s]{5,200}+)\\?[\"']",
-        "dev.mysql.com/doc/refman/9.0/en/create-user.html",
-    ),
-    Rule(
-        "secure_string",
-        ("ConvertTo-SecureString ",),
-        r"ConvertTo-SecureString {1,8}+(?:-String {1,8}+)?\\?[\"'](?P<value>[^\"'\\\n$]{5,200}+)\\?[\"']",
-        "learn.microsoft.com/powershell/module/microsoft.powershell.security/convertto-securestring",
-    ),
-)
-"""Passwords where a product or a language writes them."""
 
 SERVICES_NEARBY = (
     Nearby("twilio_auth_token", ("twilio",), _HEX32, "www.twilio.com/docs/iam/api-keys#auth-token", 100),
@@ -315,6 +263,13 @@ SERVICES_NEARBY = (
         r"(?<![A-Za-z0-9_-])[MNO][A-Za-z0-9_-]{23,27}+\.[A-Za-z0-9_-]{6,7}+\.[A-Za-z0-9_-]{27,40}+",
         "discord.com/developers/docs/reference#authentication",
         100,
+    ),
+    Nearby(
+        "sonar_token",
+        ("sonar.login", "sonar.token", "sonar_login", "sonar_token"),
+        r"(?<![0-9A-Za-z])[0-9a-f]{40}(?![0-9A-Za-z])",
+        "docs.sonarsource.com/sonarqube-server/user-guide/managing-tokens",
+        60,
     ),
     Nearby(
         "newrelic_key",
