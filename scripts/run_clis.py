@@ -8,8 +8,8 @@ path, plain and with an `@`. The model asks for that file with every tool that i
 that the CLI is known for although it is not offered them. Then it answers.
 
 One line for each CLI, exit status 0 where all held: it answered, no body that the model saw has the file's text or the
-user's own instructions, no file was written outside the CLI's own home and the folder of the attempt, the folder is
-gone, and the server that the user registered with the CLI (under another name than ours) was not started.
+user's own instructions, no file of the workspace or beside the wanted one was written or changed, the folder of the
+attempt is gone, and the server that the user registered with the CLI (under another name than ours) was not started.
 
 Everything runs in a network namespace with nothing but loopback.
 """
