@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.effective import Policy, ProviderSpec
 from smista_mcp.core.facts import ProviderFacts
+from smista_mcp.core.headless import CLI_KIND
 from smista_mcp.core.modelref import LOCAL_CLASS, ClassRef, parse_target
 from smista_mcp.core.values import Locality
 from smista_mcp.providers.factcache import known_facts
@@ -54,7 +56,13 @@ def _targets(policy: Policy, by_call: str | None) -> Iterator[str]:
 
 
 def availability(
-    policy: Policy, named: Mapping[str, Iterable[str]], secret: Secret, state: Path | None, *, now: float
+    policy: Policy,
+    named: Mapping[str, Iterable[str]],
+    secret: Secret,
+    state: Path | None,
+    *,
+    now: float,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, ProviderFacts]:
     """The facts of every named provider.
 
@@ -67,6 +75,7 @@ def availability(
         secret: gives the value of a key's variable, None where it is unset.
         state: our own folder, where answers are kept for a moment; None where there is none to be believed.
         now: seconds since the epoch.
+        variables: of the environment, for CLIs: where they are, and what login they have.
     """
     targets: list[ProbeTarget] = []
     found: dict[str, ProviderFacts] = {}
@@ -76,6 +85,8 @@ def availability(
         lacks_key = spec.key_required and key is None
         if spec.kind == "llamacpp":
             found[name] = _embedded(spec, state)
+        elif spec.kind == CLI_KIND:
+            found[name] = _cli(spec, variables)
         elif lacks_key:  # nothing can be asked of it, so nobody has to be asked whether it is there
             found[name] = ProviderFacts(spec.locality, credentials=False)
         elif spec.kind in _ASKED and spec.base_url is not None and parse_address(spec.base_url).loopback:
@@ -98,6 +109,12 @@ def _embedded(spec: ProviderSpec, state: Path | None) -> ProviderFacts:
         for name, model in (facts.models or {}).items()
     }
     return facts._replace(models=there)
+
+
+def _cli(spec: ProviderSpec, variables: Mapping[str, str]) -> ProviderFacts:
+    from smista_mcp.providers.cli_finding import cli_facts  # noqa: PLC0415  only a policy that names one needs it
+
+    return cli_facts(spec, variables)
 
 
 def models_folder(spec: ProviderSpec, state: Path) -> Path:

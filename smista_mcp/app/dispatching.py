@@ -31,6 +31,7 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.bindings import serves_none, serving
 from smista_mcp.dispatch.claims import Claims
+from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
 from smista_mcp.dispatch.jobs import Job, Jobs, Listener
@@ -53,7 +54,12 @@ class Dispatching:
         self._jobs = jobs
         self._sender = sender
         self._connections = Connections(
-            servers, world.settings.environment.secret, lambda spec: models_folder(spec, world.state)
+            servers,
+            world.settings.environment.secret,
+            lambda spec: models_folder(spec, world.state),
+            lambda spec, model: cli_target(
+                spec, model, world.settings.environment.variables, world.own_state() / "clis"
+            ),
         )
 
     async def dispatch(

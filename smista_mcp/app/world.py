@@ -240,6 +240,7 @@ class World:
             self.settings.environment.secret,
             self.believed_state,
             now=utc_now().timestamp(),
+            variables=self.settings.environment.variables,
         )
         for name in self._cooldowns.cooled() if self._cooldowns else ():
             if name in providers:

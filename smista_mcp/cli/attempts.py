@@ -10,6 +10,7 @@ from smista_mcp.errors import Code, SmistaError
 
 _SHORT = 16
 """Characters of a hash or an id that are shown; the rest is in the JSON form."""
+_CHILDREN = {"llamacpp": "a child process of smista-mcp"}
 _STOPPED = (Code.RESTRICTED_CONTENT, Code.SECRET_DETECTED)
 """What the last check before the socket says of an attempt."""
 
@@ -20,7 +21,7 @@ def destinations(app: App) -> dict[str, str]:
         providers = app.world.book().policy.providers
     except SmistaError:
         return {}
-    return {name: spec.base_url or "a child process of smista-mcp" for name, spec in providers.items()}
+    return {name: spec.base_url or _CHILDREN.get(spec.kind, spec.name) for name, spec in providers.items()}
 
 
 def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: str = "") -> Iterator[str]:

@@ -94,5 +94,8 @@ def _provider(spec: ProviderSpec) -> dict[str, object]:
         "locality": spec.locality.value,
         "key_variable": spec.key_variable,
         "models_dir": spec.models_dir,
+        "command": spec.command,
+        "variables": list(spec.variables) or None,
+        "unmediated": spec.unmediated or None,
     }
     return {name: value for name, value in said.items() if value is not None}

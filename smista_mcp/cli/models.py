@@ -81,8 +81,15 @@ def listed(app: App) -> Iterator[Listed]:
     for name, spec in policy.providers.items():
         if spec.locality is Locality.LOCAL:
             named.setdefault(name, set())
-    secret = world.settings.environment.secret
-    there = availability(policy, named, secret, world.believed_state, now=utc_now().timestamp())
+    around = world.settings.environment
+    there = availability(
+        policy,
+        named,
+        around.secret,
+        world.believed_state,
+        now=utc_now().timestamp(),
+        variables=around.variables,
+    )
     catalog = world.catalog(policy)
     for name in sorted(named):
         spec, provider = policy.providers[name], there[name]

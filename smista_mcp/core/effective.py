@@ -60,12 +60,15 @@ class ProviderSpec(NamedTuple):
     """A provider as the policy declares it, or as it is built in.
 
     Attributes:
-        kind: the wire protocol's word: `anthropic`, `openai`, `gemini`, `ollama`, `llamacpp`, `openai-compat`.
-        base_url: None for `llamacpp`, whose server we start.
+        kind: the wire protocol's word: `anthropic`, `openai`, `gemini`, `ollama`, `llamacpp`, `openai-compat`, `cli`.
+        base_url: None for `llamacpp`, whose server we start, and for a CLI.
         locality: where the request ends up, as far as the declaration can know it.
         key_variable: the environment variable or secret that holds its key; None where it needs none.
         declared: whether user or organisation wrote `locality = "local"`, and nobody with the right said otherwise.
         plain_lan: whether they allowed plain http to another machine of theirs.
+        command: of a CLI, the file to run; None: the one on the search path.
+        variables: of a CLI, names of environment variables that it gets besides those that it always gets.
+        unmediated: of a CLI, whether it may be asked although nothing keeps its own tools from reading.
     """
 
     name: str
@@ -77,6 +80,9 @@ class ProviderSpec(NamedTuple):
     models_dir: str | None = None
     declared: bool = False
     plain_lan: bool = False
+    command: str | None = None
+    variables: tuple[str, ...] = ()
+    unmediated: bool = False
 
 
 class DispatchLimits(NamedTuple):

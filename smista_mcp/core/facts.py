@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from smista_mcp.core.headless import CliFacts
 from smista_mcp.core.origins import Chain, told
 from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.values import ContextKind, Label, Locality
@@ -156,6 +157,7 @@ class ProviderFacts(NamedTuple):
         models: what it has, by name; None where it has no list or was not asked.
         detail: why it is not reachable, or has no list, in plain words.
         assumed: true where nobody was asked and all is taken to be there: cases of a policy, never a call.
+        cli: of a headless CLI, what is installed.
     """
 
     locality: Locality
@@ -165,6 +167,7 @@ class ProviderFacts(NamedTuple):
     models: Mapping[str, LiveModel] | None = None
     detail: str = ""
     assumed: bool = False
+    cli: CliFacts | None = None
 
 
 class BudgetLeft(NamedTuple):

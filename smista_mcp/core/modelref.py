@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 BUILTIN_PROVIDERS = ("anthropic", "openai", "gemini", "ollama", "llamacpp")
 """Providers that need no declaration."""
-DECLARED_KINDS = ("openai-compat",)
+DECLARED_KINDS = ("openai-compat", "cli")
 """Kinds of provider that a policy declares as `kind:name`."""
 HOST = "host"
 CURRENT = "current"

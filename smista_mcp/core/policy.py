@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
+from smista_mcp.core.endpoints import Address, CommandPath, SecretRef, VariableNames
 from smista_mcp.core.policywords import (
     MAX_BUDGETS,
     MAX_ENTRIES,
-    Address,
     ClassName,
     Count,
     Fingerprint,
@@ -28,7 +28,6 @@ from smista_mcp.core.policywords import (
     Prose,
     Scope,
     Seconds,
-    SecretRef,
     Target,
     Targets,
     Text,
@@ -185,13 +184,17 @@ class DispatchSection(Value):
 
 
 class ProviderDocument(Value):
-    """`[providers.NAME]`; NAME is a built-in one or `openai-compat:ANYTHING`."""
+    """`[providers.NAME]`; NAME is a built-in one, `openai-compat:ANYTHING`, or `cli:` and a headless CLI's name."""
 
     base_url: Address | None = None
     locality: Locality | None = None
     api_key: SecretRef | None = None
     allow_plain_lan: StrictBool = False
     models_dir: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = None
+    type: Literal["cli"] | None = None
+    command: CommandPath | None = None
+    variables: VariableNames = ()
+    unmediated: StrictBool = False
 
 
 class HostDocument(Value):

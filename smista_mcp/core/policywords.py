@@ -10,7 +10,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
-from smista_mcp.core.addresses import HiddenCredential, parse_address
 from smista_mcp.core.globs import refusal
 from smista_mcp.core.modelref import HOST, ClassRef, parse_target
 from smista_mcp.core.secretscan import FINGERPRINT
@@ -25,8 +24,6 @@ MAX_MODELS = 1_000
 MAX_BUDGETS = 100
 """Each one is a question to the ledger, for every decision."""
 _MONEY = r"[0-9]{1,12}(\.[0-9]{1,12})?\Z"
-_REFERENCE = r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z"
-_VARIABLE = r"(?s:\$.*)|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
 _ODD = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -111,28 +108,6 @@ def _fingerprint(value: str) -> str:
     )
 
 
-def _secret(value: str) -> str:
-    if re.match(_REFERENCE, value):
-        return value
-    if re.match(_VARIABLE, value):
-        raise PydanticCustomError(
-            "invalid_secret_ref", "is not a reference to a secret; write `${secret:NAME}` with the variable's name"
-        )
-    raise PydanticCustomError(
-        "inline_secret", "is the key itself; put it into a variable NAME and write `${secret:NAME}`"
-    )
-
-
-def _address(value: str) -> str:
-    try:
-        parse_address(value)
-    except HiddenCredential as error:
-        raise PydanticCustomError("inline_secret", "{wrong}", {"wrong": str(error)}) from None
-    except ValueError as error:
-        raise PydanticCustomError("invalid_type", "{wrong}", {"wrong": str(error)}) from None
-    return value.rstrip("/")
-
-
 def _class_name(value: str) -> str:
     if not _NAME.match(value):
         raise PydanticCustomError("invalid_model_ref", "is not a name; use letters, digits, `_`, `-` and `.`")
@@ -150,10 +125,8 @@ Money = Annotated[Decimal, BeforeValidator(_money)]
 Glob = Annotated[StrictStr, Field(min_length=1, max_length=4096), AfterValidator(_glob)]
 Target = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_target)]
 """`provider/model`, `class:NAME` or `host/MODEL`."""
-SecretRef = Annotated[StrictStr, AfterValidator(_secret)]
 Model = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_model)]
 """`provider/model` alone."""
-Address = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_address)]
 Function = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_function)]
 """`package.module:function`."""
 Text = Annotated[StrictStr, Field(min_length=1, max_length=400, pattern=_ONE_LINE)]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from smista_mcp.core.addresses import Address, parse_address
 from smista_mcp.core.effective import ProviderSpec
+from smista_mcp.core.headless import CLI_KIND, HEADLESS
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS
 from smista_mcp.core.policy import ProviderDocument
 from smista_mcp.core.sources import BUILTIN, LayerDocument, Stated
@@ -20,6 +21,7 @@ _CUSTOMARY = {
 """Address and variable of the key, as the vendors document them."""
 _VENDOR_HOSTS = frozenset({"api.anthropic.com", "api.openai.com", "generativelanguage.googleapis.com", "ollama.com"})
 _SECRET_NAME = re.compile(r"\$\{secret:(.+)\}")
+_PLACING = frozenset({"base_url", "api_key", "allow_plain_lan", "type", "command", "variables", "unmediated"})
 _NOTHING_SAID = ProviderDocument()
 
 
@@ -28,6 +30,8 @@ def kind_of(name: str) -> str | None:
     if name in BUILTIN_PROVIDERS:
         return name
     kind, colon, rest = name.partition(":")
+    if kind == CLI_KIND:
+        return kind if rest in HEADLESS else None
     return kind if colon and rest and kind in DECLARED_KINDS else None
 
 
@@ -54,8 +58,7 @@ def placing_layer(sources: Sequence[LayerDocument], name: str) -> LayerDocument 
 
 
 def _places(document: ProviderDocument) -> bool:
-    stated = document.model_fields_set & {"base_url", "api_key", "allow_plain_lan"}
-    return bool(stated) or document.locality is Locality.LOCAL
+    return bool(document.model_fields_set & _PLACING) or document.locality is Locality.LOCAL
 
 
 def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDocument]:
@@ -94,6 +97,8 @@ def crosses_in_the_clear(spec: ProviderSpec) -> bool:
 
 def _spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
     kind = kind_of(name)
+    if kind == CLI_KIND:
+        return _cli_spec(name, document)
     customary_url, customary_key = _CUSTOMARY.get(name, (None, None))
     url = None if kind == "llamacpp" else document.base_url or customary_url
     if kind is None or (url is None and kind != "llamacpp"):
@@ -110,6 +115,21 @@ def _spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
         models_dir=document.models_dir,
         declared=document.locality is Locality.LOCAL,
         plain_lan=bool(document.allow_plain_lan),
+    )
+
+
+def _cli_spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
+    """A CLI is remote, whatever anyone says: where it sends what it is given is its own affair."""
+    if document.type != CLI_KIND:
+        return None
+    return ProviderSpec(
+        name=name,
+        kind=CLI_KIND,
+        base_url=None,
+        locality=Locality.REMOTE,
+        command=document.command,
+        variables=document.variables,
+        unmediated=document.unmediated,
     )
 
 

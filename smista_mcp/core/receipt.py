@@ -40,6 +40,7 @@ class Receipt(Value):
         address: where the request went, as the policy wrote it; empty in receipts of earlier versions.
         departed: false where not a byte of the request was written to a socket.
         effort: that its model was told; None where it was told none.
+        unmediated: whether it went to a CLI whose own tools nothing kept from reading: what else left nobody knows.
         effort_ignored: that was asked for, where the model was told another or none.
     """
 
@@ -54,3 +55,4 @@ class Receipt(Value):
     departed: bool = True
     effort: Effort | None = None
     effort_ignored: Effort | None = None
+    unmediated: bool = False

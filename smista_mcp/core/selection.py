@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from smista_mcp.core.capabilities import has
 from smista_mcp.core.catalog import LOCAL_KINDS, Catalog, ModelFacts
+from smista_mcp.core.clis import behind_cli, open_because
 from smista_mcp.core.costing import expected_output_tokens, price_range
 from smista_mcp.core.decision import ContextReport, CostRange, Rejected
 from smista_mcp.core.effective import Policy
@@ -14,6 +15,7 @@ from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderF
 from smista_mcp.core.fitting import Fitted, fit, for_host
 from smista_mcp.core.floor import Floor
 from smista_mcp.core.globs import name_matches
+from smista_mcp.core.headless import CLI_KIND
 from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
 from smista_mcp.core.modelref import (
     CURRENT,
@@ -257,6 +259,10 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
         live = at_wire if spec.kind in LOCAL_KINDS else live
     _check_names(permits.refusal(written, named, spec.kind))
     _check_floor(locality, ask)
+    if spec.kind == CLI_KIND:
+        if (why := open_because(provider, spec)) is not None:
+            raise _No(Code.RESTRICTED_CONTENT, why)
+        facts = behind_cli(facts, provider, spec)
     if live.refusal is not None:
         raise _No(Code.UNKNOWN_MODEL, live.refusal)
     _check_capabilities(facts, live, ask)
@@ -266,7 +272,8 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
     if spec.kind == "ollama" and locality is Locality.LOCAL:
         _check_listed(live, provider, target.provider)
     asks = locality is Locality.REMOTE and market.policy.remote_mode is Grant.ASK
-    tools = _tools(facts, live, ask, market, asks=asks)
+    # A CLI has no way to call a tool of ours.
+    tools = () if spec.kind == CLI_KIND else _tools(facts, live, ask, market, asks=asks)
     return Candidate(
         written=written,
         resolved=str(facts.ref),

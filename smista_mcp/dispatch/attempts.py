@@ -3,10 +3,10 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 import anyio
 import anyio.to_thread
@@ -19,11 +19,13 @@ from smista_mcp.core.effective import DispatchLimits, ProviderSpec
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
-from smista_mcp.core.values import Label, Locality
+from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.answered import Answered, Failed, joined, total
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.claims import Claims
-from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
+from smista_mcp.dispatch.cli_targets import ask_cli
+from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
 from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
@@ -35,7 +37,7 @@ from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
-from smista_mcp.providers.base import Event, Finished, Timeouts, ToolCall, Usage, WireRequest
+from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
@@ -77,43 +79,6 @@ class Tools:
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
     serves: Serves = serves_none
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A complete answer.
-
-    Attributes:
-        cost: USD; None where it is unknown.
-        sent: what the model was given besides the words.
-        calls: what the model asks to see before it answers.
-        seen: every form of every path that the model was shown something of.
-    """
-
-    text: str
-    finished: Finished
-    cost: Decimal | None
-    label: Label | None
-    calls: tuple[ToolCall, ...] = ()
-    seen: tuple[str, ...] = ()
-    sent: tuple[Piece, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A failed attempt.
-
-    Attributes:
-        cost: USD; None where nobody knows.
-        uncertain: whether it may have been charged, and nobody knows how much.
-        label: of what was sent: the words of `error` may repeat it.
-    """
-
-    candidate: Candidate
-    error: ProviderError
-    cost: Decimal | None = Decimal(0)
-    uncertain: bool = False
-    label: Label | None = None
 
 
 Heard = Callable[[int], None]
@@ -174,31 +139,14 @@ async def _conversed(request: "_Request", rounds: Rounds | None, deadline: float
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is None or not rounds.goes_on(outcome.calls):
-                    return _joined(answers)
+                    return joined(answers)
                 request = await request.next(rounds, outcome, deadline)
                 continue
         except ProviderError as error:
             if not answers:
                 raise
             outcome = Failed(request.candidate, error, label=answers[-1].label)
-        return replace(outcome, cost=_sum([*(answer.cost for answer in answers), outcome.cost]))
-
-
-def _joined(answers: Sequence[Answered]) -> Answered:
-    """The last answer, with what all of them took."""
-    last = answers[-1]
-    usages = [answer.finished.usage for answer in answers]
-    usage = Usage(*(_sum(counts) for counts in zip(*map(astuple, usages), strict=True)))
-    return replace(last, finished=replace(last.finished, usage=usage), cost=_sum([one.cost for one in answers]))
-
-
-_N = TypeVar("_N", int, Decimal)
-
-
-def _sum(amounts: Sequence[_N | None]) -> _N | None:
-    """None where one of them is not known."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known[1:], known[0]) if len(known) == len(amounts) else None
+        return replace(outcome, cost=total([*(answer.cost for answer in answers), outcome.cost]))
 
 
 @contextmanager
@@ -246,7 +194,7 @@ class _Request:
             ProviderError: it may not be sent; nothing is recorded.
         """
         wire, stream = self._departure()
-        attempt_id = await self._begun(self.payload.receipt(wire, self.tools.key, self.connection.target.base_url))
+        attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
@@ -282,6 +230,11 @@ class _Request:
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, tools=tools, payload=payload)
 
+    def _receipt(self, wire: WireRequest) -> Receipt:
+        receipt = self.payload.receipt(wire, self.tools.key, self.connection.target.base_url)
+        target = self.connection.target
+        return receipt.model_copy(update={"unmediated": True}) if getattr(target, "unmediated", False) else receipt
+
     def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
         """The request as bytes, and its answer, for which nothing is sent before somebody listens."""
         limits, sender, request = self.tools.limits, self.tools.sender, self.payload.request
@@ -294,10 +247,12 @@ class _Request:
             return wire, sender.stream(wire, decoder, target=connection.target, timeouts=timeouts, protocol=protocol)
         if self.payload.cleared is None:
             raise ProviderError("nobody has cleared it for a remote model", code=Code.RESTRICTED_CONTENT)
+        watch = watch_over(self.tools.bounds, self.tools.known, self.work)
+        if isinstance(connection, CliConnection):
+            return ask_cli(connection.target, self.payload.cleared, timeouts, watch)
         protocol = connection.adapter.protocol
         cleared = connection.adapter.encode(self.payload.cleared)
         decoder = protocol.decoder(request)
-        watch = watch_over(self.tools.bounds, self.tools.known, self.work)
         return cleared.wire, sender.stream(
             cleared, decoder, target=connection.target, timeouts=timeouts, protocol=protocol, watch=watch
         )

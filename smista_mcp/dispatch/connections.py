@@ -9,11 +9,13 @@ from pathlib import Path
 import anyio.to_thread
 
 from smista_mcp.core.effective import ProviderSpec
+from smista_mcp.core.headless import CLI_KIND
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, ProviderError, UnknownModel
 from smista_mcp.providers.anthropic import Anthropic
 from smista_mcp.providers.base import Remote, WireProtocol
+from smista_mcp.providers.cli_sender import CliTarget
 from smista_mcp.providers.gemini import Gemini
 from smista_mcp.providers.gguf_models import find_model
 from smista_mcp.providers.llamacpp import EmbeddedServers
@@ -36,7 +38,7 @@ PROTOCOLS: Mapping[str, WireProtocol] = {
     "anthropic": Anthropic(),
     "gemini": Gemini(),
 }
-"""The protocol of every kind of provider."""
+"""The protocol of every kind of provider that is a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,14 @@ class RemoteConnection:
     target: RemoteTarget
 
 
-Connection = LocalConnection | RemoteConnection
+@dataclass(frozen=True, slots=True)
+class CliConnection:
+    """A headless CLI, which counts as remote."""
+
+    target: CliTarget
+
+
+Connection = LocalConnection | RemoteConnection | CliConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +74,13 @@ class Connections:
     Attributes:
         secret: gives the value of a key's variable.
         models_folder: tells where the files of embedded models lie.
+        clis: makes the target of a headless CLI; None where none may be run.
     """
 
     servers: EmbeddedServers
     secret: Callable[[str], str | None]
     models_folder: Callable[[ProviderSpec], Path]
+    clis: Callable[[ProviderSpec, str], CliTarget] | None = None
 
     @asynccontextmanager
     async def open(self, candidate: Candidate, spec: ProviderSpec) -> AsyncGenerator[Connection]:
@@ -83,6 +94,11 @@ class Connections:
             ProviderError: its address is refused, its server cannot be started, or a model that was taken for local
                 is not.
         """
+        if spec.kind == CLI_KIND:
+            if self.clis is None:
+                raise ProviderError("no CLI may be run here", code=Code.PROVIDER_UNAVAILABLE)
+            yield CliConnection(await anyio.to_thread.run_sync(self.clis, spec, candidate.facts.ref.model))
+            return
         protocol = PROTOCOLS[spec.kind]
         if spec.kind != _EMBEDDED:
             key = self.secret(spec.key_variable) if spec.key_variable else None
@@ -100,7 +116,9 @@ class Connections:
             yield LocalConnection(protocol, LocalTarget(server.endpoint.base_url, server.endpoint.key))
 
 
-def _connection(protocol: WireProtocol, candidate: Candidate, spec: ProviderSpec, key: str | None) -> Connection:
+def _connection(
+    protocol: WireProtocol, candidate: Candidate, spec: ProviderSpec, key: str | None
+) -> LocalConnection | RemoteConnection:
     """The connection of the candidate's locality, which may be less than what its provider is declared to be."""
     base_url = spec.base_url or ""
     if candidate.locality is Locality.LOCAL and spec.locality is Locality.LOCAL:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smista_mcp.core.headless import DELEGATE_MARK
 from smista_mcp.errors import StateUnavailable
 
 
@@ -25,6 +26,7 @@ class Environment:
         home: the home folder as `HOME` has it, or on Windows `USERPROFILE`; None where that names none.
         host: `SMISTA_HOST`, the name of the host that starts us.
         claude_code: whether `CLAUDECODE` is present: an agent's shell; `gemini_cli` and `opencode` likewise.
+        delegate: whether we were started by a CLI that we run ourselves.
         no_color: whether `NO_COLOR` is present and not empty.
         variables: all variables, for `secret`; never shown.
     """
@@ -41,6 +43,7 @@ class Environment:
     claude_code: bool = False
     gemini_cli: bool = False
     opencode: bool = False
+    delegate: bool = False
     no_color: bool = False
     variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
@@ -68,6 +71,7 @@ class Environment:
             claude_code="CLAUDECODE" in variables,
             gemini_cli="GEMINI_CLI" in variables,
             opencode="OPENCODE" in variables,
+            delegate=DELEGATE_MARK in variables,
             no_color="NO_COLOR" in known,
             variables=known,
         )

@@ -20,7 +20,9 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "tools": "What a delegate may do.",
         "budgets": "What may be spent in a time.",
         "dispatch": "Deadlines and repetitions of a request.",
-        "providers": f"Where model servers are: built-in ones, or `openai-compat:ANYTHING`. {_OWN}",
+        "providers": (
+            f"Where models are: built-in providers, `openai-compat:ANYTHING`, or `cli:` and the name of a CLI. {_OWN}"
+        ),
         "hosts": f"Whether the product that calls runs its own model here. `local`: {_OWN.lower()}",
         "catalog": f"Facts of models, in place of the built-in ones. {_OWN}",
         "secrets": f"What the scan for secrets shall pass over. {_OWN}",
@@ -115,6 +117,10 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "api_key": "The variable that holds the key, as `${secret:NAME}`; never the key itself.",
         "allow_plain_lan": "Whether a local provider on another machine may be reached without https.",
         "models_dir": "For `llamacpp`: the folder of its GGUF files.",
+        "type": "`cli`: a headless CLI that is installed here. It counts as remote.",
+        "command": "For a CLI: the file to run, an absolute path; else the one on the search path.",
+        "variables": "For a CLI: names of environment variables that it gets besides the few that it needs.",
+        "unmediated": "For a CLI: whether it may be asked although nothing keeps its own tools from reading files.",
     },
     "HostDocument": {"locality": "`local` where the host's own model runs here."},
     "CatalogEntry": {

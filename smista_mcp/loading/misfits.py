@@ -19,12 +19,9 @@ TomlValue: TypeAlias = "str | int | float | bool | date | time | list[TomlValue]
 
 _LATER = frozenset(
     {
-        ("routing", "rules", "escalate"),
         ("routing", "adaptive"),
         ("secrets",),
         ("ledger",),
-        ("providers", "unmediated"),
-        ("providers", "type"),
     }
 )
 """Keys that a policy may have one day; a policy that needs one must not be read as if it were not there."""

@@ -13,7 +13,7 @@ from typing import TypeAlias, cast
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from smista_mcp.core import policywords
+from smista_mcp.core import endpoints, policywords
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.policywords import MAX_PRIORITY, MAX_SECONDS
 from smista_mcp.loading.documents import FOREIGN_TABLES
@@ -26,6 +26,7 @@ _TARGET = r"^(class:\S+|[^\s/]+/\S+)$"
 _SHAPES: Mapping[str, Node] = {
     "_address": {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s@?#]+$"},
     "_class_name": {"pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"},
+    "_command": {"pattern": r"^(/|[A-Za-z]:[\\/])"},
     "_fingerprint": {"pattern": r"^[a-z0-9_]{3,60}-[0-9a-f]{16}$"},
     "_function": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"},
     "_glob": {"pattern": r"^[^!/~\x00-\x1f]"},
@@ -37,8 +38,10 @@ _SHAPES: Mapping[str, Node] = {
     "_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SECONDS},
     "_secret": {"pattern": r"^\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}$"},
     "_target": {"pattern": _TARGET},
+    "_variable": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]{0,199}$"},
 }
 """What the validators of the models ask for, by their names, as far as a schema can say it."""
+_MODULES = (policywords.__name__, endpoints.__name__)
 _ONE_OR_MANY = "_many"
 
 
@@ -79,6 +82,10 @@ class _Generator(GenerateJsonSchema):
         many = self.generate_inner(schema["schema"])
         return {"anyOf": [many["items"], many]}
 
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        inner = super().literal_schema(schema)
+        return {"enum": [inner.pop("const")], **inner} if "const" in inner else inner
+
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
@@ -86,7 +93,7 @@ class _Generator(GenerateJsonSchema):
 def _name(validator: Mapping[str, object]) -> str:
     """The name of a function of ours; empty where pydantic checks a bound, which it says by itself."""
     function = validator["function"]
-    ours = getattr(function, "__module__", "") == policywords.__name__
+    ours = getattr(function, "__module__", "") in _MODULES
     return getattr(function, "__name__", "") if ours else ""
 
 

@@ -139,12 +139,12 @@ Event = TextDelta | ToolCall | Finished
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """An HTTP request, complete but for address and key."""
+    """An HTTP request, complete but for address and key; with `PIPE` it is what a program reads, and has no path."""
 
     path: str
     body: bytes
     headers: Mapping[str, str]
-    method: Literal["POST", "GET"] = "POST"
+    method: Literal["POST", "GET", "PIPE"] = "POST"
 
 
 @dataclass(frozen=True, slots=True)

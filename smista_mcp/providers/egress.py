@@ -55,7 +55,18 @@ class Watch(NamedTuple):
     released: frozenset[str] = frozenset()
 
 
-def check_departure(departing: ClearedWire, model: str, words: frozenset[str], watch: Watch) -> None:
+def texts_of_json(departing: ClearedWire) -> object:
+    """The value of a body that is JSON: every string in it is a text."""
+    return _value(departing.wire.body)
+
+
+def check_departure(
+    departing: ClearedWire,
+    model: str,
+    words: frozenset[str],
+    watch: Watch,
+    texts_of: Callable[[ClearedWire], object] = texts_of_json,
+) -> None:
     """Looks at what is about to leave for a remote model.
 
     Args:
@@ -63,6 +74,7 @@ def check_departure(departing: ClearedWire, model: str, words: frozenset[str], w
         model: the name under which the target is asked for the model.
         words: the fixed strings of the wire protocol.
         watch: what is known of the call.
+        texts_of: cuts the body into its texts, so that nothing of it is left over: a value in whose strings all stands.
 
     Raises:
         ProviderError: `restricted_content` or `secret_detected`, with the place and never the value; nothing was sent.
@@ -79,7 +91,7 @@ def check_departure(departing: ClearedWire, model: str, words: frozenset[str], w
     for item in manifest.items:
         if why := _objection(item, watch, kept.get(item.sha256)):
             raise _stopped(f"`{redacted(shown(item.path))}` {why}")
-    value = _value(departing.wire.body)
+    value = texts_of(departing)
     texts = _texts(value)
     _check_account(texts, departing.payload, words | {model}, watch)
     _check_kept(texts, kept.values())

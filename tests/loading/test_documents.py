@@ -145,11 +145,8 @@ def test_each_misfit_has_a_code_a_key_and_a_line(text: str, code: str, at: str, 
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        ("escalate", rule("escalate = {}")),
         ("ledger", "[ledger]"),
         ("routing.adaptive", "[routing.adaptive]"),
-        ("unmediated", '[providers."cli:codex"]\nunmediated = true'),
-        ("type", '[providers."cli:codex"]\ntype = "cli"'),
     ],
 )
 def test_a_key_of_a_later_version_is_an_error_that_says_so(key: str, text: str) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from smista_mcp.core.addresses import parse_address
+from smista_mcp.core.checking.clis import CLI_KEYS, cli_faults
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
+from smista_mcp.core.headless import CLI_KIND, HEADLESS
 from smista_mcp.core.locks import locks_of, nearest_key, stated_keys, unlocked
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
 from smista_mcp.core.nearness import closest
@@ -180,8 +182,9 @@ def _unknown(text: str, known: Known) -> tuple[FindingCode, str, str] | None:
         return FindingCode.INVALID_MODEL_REF, f"no layer defines the class of `{text}`", fix
     if target.provider == HOST or target.provider in known.providers:
         return None
-    if target.provider.startswith("cli:"):
-        return FindingCode.UNKNOWN_PROVIDER, f"`{text}`: this version has no `cli:` providers", "name another provider"
+    if kind_of(target.provider) == CLI_KIND:
+        declare = f'add `type = "cli"` under `[providers.{dotted([target.provider])}]` in your own policy file'
+        return FindingCode.UNKNOWN_PROVIDER, f"`{text}` names a CLI that is not declared", declare
     declare = f"declare `[providers.{dotted([target.provider])}]` with its `base_url` in your own policy file"
     fix = _nearest(target.provider, [*known.providers, HOST], "") or declare
     return FindingCode.UNKNOWN_PROVIDER, f"`{text}` names the provider `{target.provider}`, which is not declared", fix
@@ -202,10 +205,13 @@ def _provider_faults(source: LayerDocument, sources: Sequence[LayerDocument], po
         kind = kind_of(name)
         spec = policy.providers.get(name)
         address = parse_address(document.base_url) if document.base_url else None
-        if kind is None:
+        if kind is not None and (kind == CLI_KIND or document.model_fields_set & CLI_KEYS):
+            yield from cli_faults(source, name, document)
+        elif kind is None:
             known = ", ".join(f"`{provider}`" for provider in BUILTIN_PROVIDERS)
-            close = _nearest(name, BUILTIN_PROVIDERS, "")
-            fix = close or f"built in are {known}; call any other `openai-compat:NAME`"
+            clis = ", ".join(f"`{CLI_KIND}:{cli}`" for cli in HEADLESS)
+            close = _nearest(name, [*BUILTIN_PROVIDERS, *(f"{CLI_KIND}:{cli}" for cli in HEADLESS)], "")
+            fix = close or f"built in are {known}; call any other `openai-compat:NAME`, or a CLI one of {clis}"
             yield finding_in(source, path, FindingCode.UNKNOWN_PROVIDER, (f"`{name}` is no provider", fix))
         elif kind == "llamacpp" and document.base_url:
             words = "`llamacpp` has no `base_url`; its server is started here", "declare an `openai-compat:NAME`"
