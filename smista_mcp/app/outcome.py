@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from smista_mcp.app.consents import Asked
 from smista_mcp.core.asked import cost_words, phase_words
-from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, overall
+from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld, overall
 from smista_mcp.core.redaction import redacted
+from smista_mcp.errors import Code
 
 _SHORT = 8
 """Characters of an id that `smista-mcp approve` needs."""
@@ -66,18 +67,25 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
     if phase.status == "approval_required":
         return f"{name} needs a person: {phase.detail}"
     if phase.withheld is not None:
-        return _withheld(name, phase.withheld.path, phase.withheld.bytes, phase.withheld.approval_id, job_id)
+        return _withheld(name, phase.withheld, job_id)
+    if phase.patch is not None:
+        asking = "once your user agrees, " if phase.file_write == "ask" else ""
+        return f"{name}: nothing was written; {asking}apply `patch` as it is with `git apply -` in the workspace"
+    if phase.code is Code.PATCH_DOES_NOT_APPLY:
+        return f"{name}: {phase.detail}; `answer` is what the model wrote, make the change by hand from it"
     return f"{name}: {phase.detail}" if phase.status in ("failed", "refused") else None
 
 
-def _withheld(name: str, path: str, size: int, approval_id: str | None, job_id: str) -> str:
+def _withheld(name: str, kept: Withheld, job_id: str) -> str:
     text = (
-        f"the answer of {name} was made from restricted content, so it is for your user alone: {size} bytes in {path},"
-        " which they open themselves. Do not open it: your provider would see it"
+        f"the answer of {name} was made from restricted content, so it is for your user alone: {kept.bytes} bytes in"
+        f" {kept.path}, which they open themselves. Do not open it: your provider would see it"
     )
-    if approval_id is None:
+    if kept.patch is not None:
+        text += f'. They apply its patch with `git apply "{kept.patch}"` in the workspace; nothing was written'
+    if kept.approval_id is None:
         return f"{text}. Nobody can release it to you"
     return (
-        f"{text}. To let you have it they run `smista-mcp approve {approval_id[:_SHORT]}` in a terminal of their own,"
-        f' which shows the text; then call dispatch with job_id "{job_id}" alone'
+        f"{text}. To let you have it they run `smista-mcp approve {kept.approval_id[:_SHORT]}` in a terminal of their"
+        f' own, which shows the text; then call dispatch with job_id "{job_id}" alone'
     )

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +25,6 @@ _KEPT = re.findall(
 _SWITCHES = (
     "--no-optional-locks",
     "--no-pager",
-    "--literal-pathspecs",
     "-c",
     "core.fsmonitor=",  # empty switches it off in every version; old ones would take `false` for a program
     "-c",
@@ -51,6 +51,10 @@ _DIFF = (
     "--diff-algorithm=myers",
     "--full-index",
     f"-O{os.devnull}",
+)
+_CHECK = (
+    *("-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no"),
+    *("apply", "--check", "--numstat", "-z", "--whitespace=nowarn", "-"),
 )
 _EMPTY_TREES = (
     "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -96,6 +100,10 @@ class Repository:
             return False
         self._environ = self._discovering | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(self._top)}
         return True
+
+    def forget_repositories(self) -> None:
+        """Makes git find no repository anywhere, a broken or foreign one neither."""
+        self._environ = self._discovering | {"GIT_DIR": os.devnull}
 
     def _is_accepted(self, folder: Path) -> bool:
         """Whether git takes the repository of another user, as the user's own `safe.directory` may say.
@@ -150,6 +158,37 @@ class Repository:
             directory or ".",
         )
         return _names(self._run(listing, _LISTING_CAP))
+
+    def ignores(self, name: str) -> bool:
+        """Whether git leaves a path alone that it does not track, whether or not there is such a file.
+
+        Args:
+            name: relative to the root.
+
+        Raises:
+            GitFailed: git did not answer.
+        """
+        try:
+            self._run(("check-ignore", "--quiet", "--", f"./{name}"), 1_000, literal=False)
+        except _NoAnswer as failure:
+            if failure.status != 1:
+                raise
+            return False
+        return True
+
+    def check_patch(self, patch: bytes) -> int:
+        """Proves that a patch applies to the working tree; nothing is written, the index neither.
+
+        Args:
+            patch: as `git apply` takes it. Where the root is not the top, names are relative to the top.
+
+        Returns:
+            How many files git would change; below the top it passes over those that lie elsewhere.
+
+        Raises:
+            GitFailed: git did not answer, or it does not apply.
+        """
+        return self._run((*self._unfiltered, *_CHECK), 1_000_000, given=patch).count(b"\0")
 
     def diff(self, cap: int) -> str:
         """The difference between the last commit and the working tree, staged or not, of the files below the root.
@@ -222,13 +261,22 @@ class Repository:
                 switches += ("-c", f"filter.{name}.{setting}")
         return tuple(switches)
 
-    def _run(self, arguments: Sequence[str], cap: int, *, at: Path | None = None) -> bytes:
+    def _run(
+        self,
+        arguments: Sequence[str],
+        cap: int,
+        *,
+        at: Path | None = None,
+        given: bytes | None = None,
+        literal: bool = True,
+    ) -> bytes:
+        literally = ("--literal-pathspecs",) if literal else ()  # check-ignore refuses it: it knows no other way
         try:
             child = subprocess.Popen(
-                (self._program, *_SWITCHES, *arguments),
+                (self._program, *_SWITCHES, *literally, *arguments),
                 cwd=at or self._root,
                 env=self._environ,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 process_group=0 if _GROUPS else None,
@@ -249,6 +297,7 @@ class Repository:
         watch.start()
         try:
             with child:
+                _feed(child, given)
                 stdout = child.stdout
                 data = stdout.read(cap + 1) if stdout is not None else b""
                 if len(data) > cap:
@@ -264,10 +313,36 @@ class Repository:
         return data
 
 
+def _feed(child: "subprocess.Popen[bytes]", given: bytes | None) -> None:
+    """Gives a child its whole input; git reads all of it before it says anything."""
+    if child.stdin is None or given is None:
+        return
+    with suppress(OSError):  # it has ended, and its status says why
+        child.stdin.write(given)
+    with suppress(OSError):
+        child.stdin.close()
+
+
 class _NoAnswer(GitFailed):
     def __init__(self, status: int) -> None:
         super().__init__(f"git refused (exit status {status})")
         self.status = status
+
+
+def git_alone(root: Path, environ: Mapping[str, str], timeout_s: float) -> Repository | None:
+    """A git for what needs no repository, in a folder; None where there is none.
+
+    Args:
+        root: a real path.
+        environ: as for `open_repository`.
+        timeout_s: likewise.
+    """
+    program = _program(environ, root)
+    if program is None:
+        return None
+    alone = Repository(root, root, program, environ, timeout_s)
+    alone.forget_repositories()
+    return alone
 
 
 def open_repository(root: Path, environ: Mapping[str, str], timeout_s: float) -> Repository | None:

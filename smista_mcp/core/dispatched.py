@@ -13,17 +13,22 @@ class Withheld(Value):
 
     Attributes:
         approval_id: what `smista-mcp approve` takes; None where nobody can release it.
+        patch: the file with its patch alone, as `git apply` takes it; None where it has none.
     """
 
     path: str
     bytes: int
     approval_id: str | None = None
+    patch: str | None = None
 
 
 class DispatchedPhase(Value):
     """What became of one phase.
 
     Attributes:
+        answer: what the model said, without its patch; None where that is nothing.
+        patch: a unified diff that applies to the workspace, exactly as `git apply` takes it.
+        file_write: what the policy says of applying it: `allow`, or `ask`, which is for the host to honour.
         label: `restricted`, `local` (bound by a rule) or None.
         released: whether the answer is here only because a person has let it go.
     """
@@ -35,6 +40,7 @@ class DispatchedPhase(Value):
     model: str | None
     answer: str | None
     patch: str | None
+    file_write: Literal["allow", "ask"] | None = None
     label: Literal["restricted", "local"] | None
     usage: UsageReport
     cost: str | None

@@ -3,10 +3,10 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 import anyio
 import anyio.to_thread
@@ -18,19 +18,21 @@ from smista_mcp.core.effective import DispatchLimits, ProviderSpec
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
-from smista_mcp.core.values import Label, Locality
+from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
+from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.connections import Connection, Connections, LocalConnection
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.listening import Listening, longest
+from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
-from smista_mcp.providers.base import Event, Finished, Timeouts, ToolCall, Usage, WireRequest
+from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
@@ -68,43 +70,6 @@ class Tools:
     known: list[Piece] = field(default_factory=list[Piece])
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A complete answer.
-
-    Attributes:
-        cost: USD; None where it is unknown.
-        sent: what the model was given besides the words.
-        calls: what the model asks to see before it answers.
-        seen: every form of every path that the model was shown something of.
-    """
-
-    text: str
-    finished: Finished
-    cost: Decimal | None
-    label: Label | None
-    calls: tuple[ToolCall, ...] = ()
-    seen: tuple[str, ...] = ()
-    sent: tuple[Piece, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A failed attempt.
-
-    Attributes:
-        cost: USD; None where nobody knows.
-        uncertain: whether it may have been charged, and nobody knows how much.
-        label: of what was sent: the words of `error` may repeat it.
-    """
-
-    candidate: Candidate
-    error: ProviderError
-    cost: Decimal | None = Decimal(0)
-    uncertain: bool = False
-    label: Label | None = None
-
-
 Heard = Callable[[int], None]
 """Called with the number of pieces written so far."""
 
@@ -134,45 +99,46 @@ async def attempt(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
             await tools.claims.spend(work.routed, candidate, work.trace_id)
-            return await _conversed(_Request(tools, work, candidate, payload, connection), rounds, deadline, heard)
+            request = _Request(tools, work, candidate, payload, connection)
+            patching = patching_of(candidate, work, tools.bounds, tools.survey)
+            return await _conversed(request, rounds, patching, deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
 
 
-async def _conversed(request: "_Request", rounds: Rounds | None, deadline: float, heard: Heard) -> Answered | Failed:
-    """Asks, and shows what the model asks to see, until it answers. Costs and tokens are those of all requests."""
+async def _conversed(
+    request: "_Request", rounds: Rounds | None, patching: Patching | None, deadline: float, heard: Heard
+) -> Answered | Failed:
+    """Asks, and shows what the model asks to see, until it answers. Costs and tokens are those of all requests.
+
+    Where the change in the answer does not apply, it is asked once more; a request that fails then loses no answer.
+    """
     answers: list[Answered] = []
     while True:
         try:
             outcome = await request.made(deadline, heard)
             if isinstance(outcome, Answered):
                 answers.append(outcome)
-                if rounds is None or not rounds.goes_on(outcome.calls):
-                    return _joined(answers)
-                request = await request.next(rounds, outcome, deadline)
+                if rounds is not None and rounds.goes_on(outcome.calls):
+                    request = await request.next(rounds, outcome, deadline)
+                    continue
+                if patching is None:
+                    return joined(answers)
+                stop = outcome.finished.stop_reason
+                patched = await patching.read(outcome.text, stop, outcome.sent, deadline)
+                answers[-1] = outcome.with_change(patched)
+                if patched.patch or not patching.may_repair:
+                    return joined(answers)
+                request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
             if not answers:
                 raise
             outcome = Failed(request.candidate, error, label=answers[-1].label)
-        return replace(outcome, cost=_sum([*(answer.cost for answer in answers), outcome.cost]))
-
-
-def _joined(answers: Sequence[Answered]) -> Answered:
-    """The last answer, with what all of them took."""
-    last = answers[-1]
-    usages = [answer.finished.usage for answer in answers]
-    usage = Usage(*(_sum(counts) for counts in zip(*map(astuple, usages), strict=True)))
-    return replace(last, finished=replace(last.finished, usage=usage), cost=_sum([one.cost for one in answers]))
-
-
-_N = TypeVar("_N", int, Decimal)
-
-
-def _sum(amounts: Sequence[_N | None]) -> _N | None:
-    """None where one of them is not known."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known[1:], known[0]) if len(known) == len(amounts) else None
+        if patching is not None and answers and answers[-1].patched:
+            answers[-1] = unrepaired(answers[-1], outcome)
+            return joined(answers)
+        return replace(outcome, cost=total([*(answer.cost for answer in answers), outcome.cost]))
 
 
 @contextmanager
@@ -245,6 +211,15 @@ class _Request:
         pieces = await rounds.follow(answer.text, answer.calls, answer.label, room=room, deadline=deadline)
         tools.known.extend(pieces)
         payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, rounds.looking)
+        tools.allowance.check(self.work.routed, self.candidate, payload.most)
+        return replace(self, payload=payload)
+
+    async def repaired(self, rounds: Rounds | None, patching: Patching, answer: Answered) -> Self:
+        """The request that follows an answer whose change does not apply; as for `next`."""
+        tools, looking = self.tools, rounds.looking if rounds else NO_LOOKING
+        looking = await patching.repair(looking, answer.text, answer.label, answer.seen)
+        tools.known.extend(looking.repair_pieces)
+        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, self.work, tools.bounds, looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)
 

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from smista_mcp.core.approval import HOST_DESTINATION
@@ -18,6 +18,7 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
+from smista_mcp.dispatch.earlier import Earlier
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
@@ -44,6 +45,7 @@ class Assignment:
         answers: what the phases said that it waits for.
         trace_id: None where the ledger could not be written.
         released: gives the hashes of the texts that a person has let go to a destination.
+        before: the patches of the phases that it waits for, and of those that these wait for.
     """
 
     routed: Routed
@@ -52,6 +54,7 @@ class Assignment:
     answers: Sequence[Piece]
     trace_id: str | None
     released: Callable[[str], frozenset[str]] = _none_released
+    before: Earlier = field(default=Earlier())
 
 
 @dataclass(frozen=True, slots=True)

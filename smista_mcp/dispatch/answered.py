@@ -1,0 +1,90 @@
+"""How an attempt ends: with an answer, or without one."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from decimal import Decimal
+from typing import Self, TypeVar
+
+from smista_mcp.core.pieces import Piece
+from smista_mcp.core.selection import Candidate
+from smista_mcp.core.values import Label
+from smista_mcp.dispatch.patching import Patched
+from smista_mcp.errors import ProviderError
+from smista_mcp.providers.base import Finished, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A complete answer.
+
+    Attributes:
+        cost: USD; None where it is unknown.
+        sent: what the model was given besides the words.
+        calls: what the model asks to see before it answers.
+        seen: every form of every path that the model was shown something of.
+        patched: what became of the change in it; None where none was asked for.
+    """
+
+    text: str
+    finished: Finished
+    cost: Decimal | None
+    label: Label | None
+    calls: tuple[ToolCall, ...] = ()
+    seen: tuple[str, ...] = ()
+    sent: tuple[Piece, ...] = ()
+    patched: Patched | None = None
+
+    def with_change(self, patched: Patched) -> Self:
+        """The answer with its change, labelled by the files that this holds lines of, too."""
+        labels = {self.label, *(piece.label for piece in patched.touched)}
+        label: Label | None = "restricted" if "restricted" in labels else "local" if "local" in labels else None
+        seen = (*self.seen, *(form for piece in patched.touched for form in piece.forms))
+        sent = (*self.sent, *patched.touched)
+        return replace(self, patched=patched, label=label, seen=tuple(dict.fromkeys(seen)), sent=sent)
+
+    @property
+    def whole(self) -> str:
+        """The text with the patch as it was written anew."""
+        return self.patched.whole if self.patched else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A failed attempt.
+
+    Attributes:
+        cost: USD; None where nobody knows.
+        uncertain: whether it may have been charged, and nobody knows how much.
+        label: of what was sent: the words of `error` may repeat it.
+    """
+
+    candidate: Candidate
+    error: ProviderError
+    cost: Decimal | None = Decimal(0)
+    uncertain: bool = False
+    label: Label | None = None
+
+
+def unrepaired(answer: Answered, failed: Failed) -> Answered:
+    """An answer whose repair failed, which may have cost something."""
+    if answer.patched is None:
+        return answer
+    why = f"{answer.patched.why}; asked once more: {failed.error.code}"
+    return replace(answer, patched=answer.patched._replace(why=why), cost=total([answer.cost, failed.cost]))
+
+
+def joined(answers: Sequence[Answered]) -> Answered:
+    """The last answer, with what all of them took."""
+    last = answers[-1]
+    usages = [answer.finished.usage for answer in answers]
+    usage = Usage(*(total(counts) for counts in zip(*map(astuple, usages), strict=True)))
+    return replace(last, finished=replace(last.finished, usage=usage), cost=total([one.cost for one in answers]))
+
+
+_N = TypeVar("_N", int, Decimal)
+
+
+def total(amounts: Sequence[_N | None]) -> _N | None:
+    """None where one of them is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known[1:], known[0]) if len(known) == len(amounts) else None
