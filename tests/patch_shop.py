@@ -64,7 +64,7 @@ class Shop:
         earlier: Sequence[Made] = (),
     ) -> Made | NotMade:
         """What becomes of an answer; by default its model has seen every file whole."""
-        guard = GlobSet(self.restricted)
+        guard = GlobSet(self.restricted, ignore_case=True)
         survey = Survey(self.root, guard, Caps(), self.environ)
 
         def judge(forms: Sequence[str]) -> Sight | None:

@@ -127,7 +127,7 @@ async def _conversed(
                 stop = outcome.finished.stop_reason
                 patched = await patching.read(outcome.text, stop, outcome.sent, deadline)
                 answers[-1] = outcome.with_change(patched)
-                if patched.patch or not patching.may_repair:
+                if not patched.why or patching.repaired:
                     return joined(answers)
                 request = await request.repaired(rounds, patching, outcome)
                 continue

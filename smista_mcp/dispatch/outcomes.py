@@ -106,7 +106,7 @@ def completed(
         phase=routed.phase.index,
         intent=routed.phase.intent.name,
         status="completed",
-        code=Code.PATCH_DOES_NOT_APPLY if patched and not patch else None,
+        code=Code.PATCH_DOES_NOT_APPLY if patched and patched.why else None,
         model=candidate.resolved,
         answer=(patched.words if patched else answer.text) or None,
         patch=patch,

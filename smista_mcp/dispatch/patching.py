@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from smista_mcp.context.looking import View
 from smista_mcp.context.patches.grounds import Grounds
-from smista_mcp.context.patches.making import Made, NotMade, Workshop, make
+from smista_mcp.context.patches.making import NO_CHANGE, Made, NotMade, Workshop, make
 from smista_mcp.context.readtools import ReadTools
 from smista_mcp.context.repository import git_alone
 from smista_mcp.context.secretlabels import SecretLabels
@@ -38,6 +38,8 @@ _LONGEST_ANSWER = 4_000_000
 _CUT = "is cut off: the answer ended before it was complete"
 _LATE = "could not be proved in time"
 _LONG = "is too large"
+_WORDS = "no diff: the task names no file, and its model answered in words"
+_FILES = frozenset(("file", "git_diff", "attachment", "tool_result"))
 _OURS = "proved without git, which is not here"
 
 
@@ -107,15 +109,17 @@ class Patching:
         else:
             with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
                 made = await anyio.to_thread.run_sync(partial(self._made, text, sent), abandon_on_cancel=True)
+        if isinstance(made, NotMade) and made.why == NO_CHANGE and not self._is_about_files(sent):
+            return Patched(text, remark=_WORDS)
         if isinstance(made, NotMade):
             self._failed = made
             return Patched(text, why=_at(made), name=made.name)
         remark = "" if made.by_git else _OURS
         return Patched(made.words, made.patch, "", "", remark, tuple(_touched(made)), made.after)
 
-    @property
-    def may_repair(self) -> bool:
-        return not self.repaired
+    def _is_about_files(self, sent: Sequence[Piece]) -> bool:
+        """Whether a model that answers in words has kept the change to itself: it was given files, or told of some."""
+        return any(piece.kind in _FILES for piece in sent) or any(path.required for path in self.work.context.paths)
 
     async def repair(self, looking: Looking, text: str, label: Label | None, forms: Sequence[str]) -> Looking:
         """What the next request is built with: the answer, why it does not apply, and the lines as they are.
@@ -169,7 +173,7 @@ class Patching:
     def _lines(self) -> Piece | None:
         """The lines about which the change would belong, read and judged like those that a delegate asks for."""
         failed, permissions = self._failed, self.work.routed.decision.permissions
-        if not failed.name or permissions["file_read"] is Grant.DENY or failed.name in self.work.before.after:
+        if not failed.line or permissions["file_read"] is Grant.DENY or failed.name in self.work.before.after:
             return None
         remote = self.candidate.locality is not Locality.LOCAL
         view = View(remote, ("read_file",), self._sight, SecretLabels(self.bounds.scans))
@@ -178,7 +182,7 @@ class Patching:
         name = next((one for one in names if survey.place(one).kind == "file"), None)
         if name is None:
             return None
-        first = max(1, (failed.line or 1) - _AROUND)
+        first = max(1, failed.line - _AROUND)
         asked = {"path": name, "first_line": first, "last_line": first + 2 * _AROUND}
         result = ReadTools(survey, view).run("read_file", asked, CAPS.result_bytes)
         return Piece(

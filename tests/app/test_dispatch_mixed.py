@@ -2,7 +2,7 @@
 
 import pytest
 from model_server import Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama
+from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, ollama
 
 from smista_mcp.app import App
 from smista_mcp.core.dispatched import DispatchAnswer
@@ -45,7 +45,8 @@ def statuses(answer: DispatchAnswer) -> list[str]:
 async def test_phases_run_in_order_and_each_is_told_what_it_waits_for(bench: Bench) -> None:
     replies = [Reply((f"answer {number}",)) for number in range(3)]
     async with serving(*replies) as server:
-        answer = await done(bench.app(rules("ollama/m", "ollama/m", "ollama/m") + ollama(server.root)))
+        policy = rules("ollama/m", "ollama/m", "ollama/m") + ollama(server.root) + NO_PATCHES
+        answer = await done(bench.app(policy))
         asked = [heard.text for heard in server.heard]
     assert [phase.answer for phase in answer.phases] == ["answer 0", "answer 1", "answer 2"]
     assert [phase.intent for phase in answer.phases] == ["plan", "edit", "document"]
@@ -122,7 +123,7 @@ async def test_the_status_of_a_task_is_that_of_its_most_telling_phase(
 async def test_each_phase_falls_back_by_itself(bench: Bench) -> None:
     route = default(A, B)
     async with serving(Reply(status=500), Reply(("plan of a",)), Reply(status=500)) as a, serving() as b:
-        answer = await done(bench.app(route + compat("a", a.v1) + compat("b", b.v1) + ALLOWED))
+        answer = await done(bench.app(route + compat("a", a.v1) + compat("b", b.v1) + ALLOWED + NO_PATCHES))
         assert (len(a.heard), len(b.heard)) == (3, 2)
     assert [phase.model for phase in answer.phases] == [B, A, B]
 

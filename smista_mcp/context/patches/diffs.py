@@ -13,6 +13,7 @@ from smista_mcp.context.patches.changes import Change, Hunk, HunkLine
 _HUNK = re.compile(r"@@ *-(?P<start>[0-9]{1,9})(?:,(?P<old>[0-9]{1,9}))? *\+[0-9]{1,9}(?:,(?P<new>[0-9]{1,9}))? *@@")
 _ANY = re.compile(r"@@[^@]*(?:@@)?")
 _GIT = "diff --git "
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _LETTER = re.compile(r"\w")
 _REGULAR = "100644"
 BINARY = "holds a binary file; a patch can hold text alone"
@@ -144,7 +145,7 @@ def _by_counts(lines: Sequence[str], at: int, old: int, new: int, *, fenced: boo
     below = at
     while below < len(lines) and not lines[below].strip():
         below += 1
-    border = below == len(lines) or opens_hunk(lines[below]) or opens_file(lines, below)
+    border = below == len(lines) or opens_hunk(lines[below]) or opens_file(lines, below) or _signs(lines, below)
     return at if border or (not fenced and below > at) or _line(lines, at)[:1] not in (" ", "+", "-") else None
 
 
@@ -154,7 +155,7 @@ def _by_border(lines: Sequence[str], at: int, *, fenced: bool) -> int:
     while at < len(lines) and not opens_hunk(lines[at]):
         if opens_file(lines, at) and (lines[at][:1] != "-" or opens_hunk(_line(lines, at + 2))):
             break
-        if not fenced and lines[at] and lines[at][0] not in " +-\\":
+        if _signs(lines, at) or (not fenced and lines[at] and lines[at][0] not in " +-\\"):
             break
         at += 1
     while at > begin and not lines[at - 1]:
@@ -175,6 +176,11 @@ def _hunk_lines(lines: Sequence[str]) -> tuple[HunkLine, ...]:
         else:
             found.append(HunkLine(" ", line.removeprefix(" "), line))
     return tuple(found)
+
+
+def _signs(lines: Sequence[str], at: int) -> bool:
+    """Whether the signature of a mail stands there, as git writes it."""
+    return lines[at].rstrip() == "--" and _VERSION.match(_line(lines, at + 1)) is not None
 
 
 def _line(lines: Sequence[str], at: int) -> str:

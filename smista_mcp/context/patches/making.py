@@ -37,7 +37,7 @@ class NotMade(NamedTuple):
         why: goes on from "the change ..."; repeats nothing of the answer.
         name: of the file, as the answer names it; empty where none is meant.
         hunk: its number in the file, from 1; 0 where none is meant.
-        line: of the file, from 1, about where it would belong; 0 where nobody knows.
+        line: of the file, from 1, about where it would belong; 0 where that is no question of lines.
     """
 
     why: str
@@ -131,7 +131,7 @@ class _Laying:
             try:
                 self._one(change)
             except (Refused, Unfit) as fault:
-                hunk, line = (fault.hunk, fault.line) if isinstance(fault, Unfit) else (0, 0)
+                hunk, line = (fault.hunk, max(1, fault.line)) if isinstance(fault, Unfit) else (0, 0)
                 raise _Fault(str(fault), name, hunk, line) from None
             if len(self._files) > MOST_FILES:
                 raise _Fault(_TOO_MANY)
@@ -198,6 +198,9 @@ class _Laying:
         return self._files[-1]
 
     def _create(self, name: str, change: Change, *, sure: bool) -> None:
+        ground = self._grounds.at(name)._replace(
+            text=None
+        )  # judged first: nobody learns what is there behind a refusal
         if self._is_there(name):
             raise Refused(_EXISTS)
         if any(line.mark != "+" for hunk in change.hunks for line in hunk.lines) or change.moved:
@@ -206,7 +209,6 @@ class _Laying:
             raise Refused(_MISSING)
         if change.content is not None and not (change.sure and name):
             raise Refused(_MISSING)
-        ground = self._grounds.at(name)._replace(text=None)
         sheet = Sheet(None)
         if change.content is not None:
             sheet.rewrite(change.content, shown=True)
@@ -225,9 +227,9 @@ class _Laying:
         there.name = None
 
     def _rename(self, there: _File, new: str) -> None:
+        self._grounds.at(new)
         if self._is_there(new):
             raise Refused(_EXISTS)
-        self._grounds.at(new)
         there.name = new
 
     def _rewrite(self, there: _File, change: Change) -> None:

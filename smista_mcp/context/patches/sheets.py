@@ -61,7 +61,7 @@ class Sheet:
         self.old = split_lines(old or "")
         self._new = [Entry(*parted(line), place) for place, line in enumerate(self.old)]
         crlf = sum(line.endswith("\r\n") for line in self.old)
-        self._usual = "\r\n" if crlf * 2 > len(self.old) else "\n"
+        self._usual = "\r\n" if crlf * 2 > sum(line.endswith("\n") for line in self.old) else "\n"
         self._bare = bool(self.old) and not self.old[-1].endswith("\n")
 
     @property
