@@ -15,6 +15,10 @@ ALLOWED = '[privacy.remote]\nmode = "allow"\n'
 """Remote models may be asked."""
 
 
+NO_PATCHES = '[tools.permissions]\nfile_write = "deny"\n'
+"""Changes are told in words, so that a model may answer anything."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """Everything that one user of this machine has."""

@@ -87,6 +87,11 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
         return f"{name} needs a person: {phase.detail}"
     if phase.withheld is not None:
         return _withheld(name, phase.withheld, job_id)
+    if phase.patch is not None:
+        asking = "once your user agrees, " if phase.file_write == "ask" else ""
+        return f"{name}: nothing was written; {asking}apply `patch` as it is with `git apply -` in the workspace"
+    if phase.code is Code.PATCH_DOES_NOT_APPLY and phase.answer is not None:
+        return f"{name}: {phase.detail}; `answer` is what the model wrote, make the change by hand from it"
     if phase.status not in ("failed", "refused"):
         return None
     instead = "" if phase.code is Code.APPROVAL_REQUIRED else remedy(phase.code)  # a person said no: that stands
@@ -98,6 +103,8 @@ def _withheld(name: str, kept: Withheld, job_id: str) -> str:
         f"the answer of {name} {kept.reason or MADE_FROM_RESTRICTED}, so it is for your user alone: {kept.bytes} bytes"
         f" in {kept.path}, which they open themselves. Do not open it: your provider would see it"
     )
+    if kept.patch is not None:
+        text += f'. They apply its patch with `git apply "{kept.patch}"` in the workspace; nothing was written'
     if kept.approval_id is None:
         return f"{text}. It is not released to you: {kept.held or 'nobody can be asked'}"
     return (

@@ -179,13 +179,16 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
 def _phase(phase: DispatchedPhase) -> Iterator[str]:
     if phase.answer is not None:
         yield content(phase.answer)
-        if phase.detail:
-            yield f"note: {one_line(phase.detail)}"
     if phase.patch is not None:
-        yield content(phase.patch)
+        yield content(phase.patch.removesuffix("\n"))
+        yield "nothing was written: the diff above applies to the workspace, see --json for it alone"
+    if phase.detail and (phase.answer is not None or phase.patch is not None):
+        yield f"note: {one_line(phase.detail)}"
     if phase.withheld is not None:
         path = one_line(phase.withheld.path)
         yield f"the answer stays on this machine: {path} ({phase.withheld.bytes} bytes)"
+        if phase.withheld.patch is not None:
+            yield f"its patch: git apply {one_line(phase.withheld.patch)}"
     if phase.handoff is not None and phase.status == "handoff":
         handoff = phase.handoff
         kind = f"{handoff.intent}, {handoff.capability_class}, {handoff.effort}"

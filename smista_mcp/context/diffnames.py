@@ -122,11 +122,11 @@ def paired(old: str, new: str, *, git: bool) -> Names:
     """
     if NOWHERE in (old, new):
         alone = old if new == NOWHERE else new
-        short = alone[2:] if _prefixed(alone) else alone
+        short = alone[2:] if prefixed(alone) else alone
         return Names((short,), tuple(dict.fromkeys((short, alone)))) if short != NOWHERE else Names((), ())
     if old == new:
         return named((old,))
-    if _prefixed(old) and _prefixed(new) and (old[2:] == new[2:] or (old[0], new[0]) in {("a", "b"), ("b", "a")}):
+    if prefixed(old) and prefixed(new) and (old[2:] == new[2:] or (old[0], new[0]) in {("a", "b"), ("b", "a")}):
         best = tuple(dict.fromkeys((old[2:], new[2:])))
         return named(best) if git and old[2:] == new[2:] else Names(best, tuple(dict.fromkeys((*best, old, new))))
     end = _common_end(old, new)
@@ -140,7 +140,8 @@ def joined(parts: Sequence[Names]) -> Names:
     return Names(best, tuple(dict.fromkeys(form for part in parts for form in part.forms)))
 
 
-def _prefixed(name: str) -> bool:
+def prefixed(name: str) -> bool:
+    """Whether a name may have a prefix such as git writes before it."""
     return len(name) > 2 and name[1] == "/" and name[0] in _PREFIXES
 
 

@@ -6,14 +6,11 @@ conversion, filters, a pager, helpers of a remote). Each is switched off here by
 
 import os
 import re
-import signal
-import subprocess
-import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from smista_mcp.context.gitchild import GitFailed, NoAnswer, answer_of
 from smista_mcp.context.gitfolder import git_folder
 from smista_mcp.context.workspace import git_top
 
@@ -25,7 +22,6 @@ _KEPT = re.findall(
 _SWITCHES = (
     "--no-optional-locks",
     "--no-pager",
-    "--literal-pathspecs",
     "-c",
     "core.fsmonitor=",  # empty switches it off in every version; old ones would take `false` for a program
     "-c",
@@ -53,6 +49,10 @@ _DIFF = (
     "--full-index",
     f"-O{os.devnull}",
 )
+_CHECK = (
+    *("-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no"),
+    *("apply", "--check", "--numstat", "-z", "--whitespace=nowarn", "-"),
+)
 _EMPTY_TREES = (
     "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
@@ -60,13 +60,9 @@ _EMPTY_TREES = (
 """The tree without files, in SHA-1 and SHA-256 repositories; git knows it without having it."""
 _FILTER = re.compile(rb"filter\.(.*)\.[^.]+\Z", re.DOTALL)  # the name may be empty
 _LISTING_CAP = 64_000_000
+_CHECK_CAP = 1_000_000
 _BLOB_HEAD = 3
 """Words before the content of an object: its hash, its kind, its size."""
-_GROUPS = os.name == "posix"
-
-
-class GitFailed(Exception):
-    """git did not answer; the text says why, in plain words."""
 
 
 class Repository:
@@ -99,6 +95,10 @@ class Repository:
             return False
         self._environ = self._discovering | {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(self._top)}
         return True
+
+    def forget_repositories(self) -> None:
+        """Makes git find no repository anywhere, a broken or foreign one neither."""
+        self._environ = self._discovering | {"GIT_DIR": os.devnull}
 
     def _is_accepted(self, folder: Path) -> bool:
         """Whether git takes the repository of another user, as the user's own `safe.directory` may say.
@@ -154,6 +154,40 @@ class Repository:
         )
         return _names(self._run(listing, _LISTING_CAP))
 
+    def ignores(self, name: str) -> bool:
+        """Whether git leaves a path alone that it does not track, whether or not there is such a file.
+
+        Args:
+            name: relative to the root.
+
+        Raises:
+            GitFailed: git did not answer.
+        """
+        try:
+            self._run(("check-ignore", "--quiet", "--", f"./{name}"), 1_000, literal=False)
+        except NoAnswer as failure:
+            if failure.status != 1:
+                raise
+            return False
+        return True
+
+    def check_patch(self, patch: bytes) -> int:
+        """Proves that a patch applies to the working tree; nothing is written, the index neither.
+
+        Args:
+            patch: as `git apply` takes it. Where the root is not the top, names are relative to the top.
+
+        Returns:
+            How many files git would change; below the top it passes over those that lie elsewhere.
+
+        Raises:
+            GitFailed: git did not answer, or it does not apply.
+        """
+        listing = self._run((*self._unfiltered, *_CHECK), _CHECK_CAP, said=patch)
+        if len(listing) >= _CHECK_CAP:  # cut, perhaps: then neither the number nor git's own verdict is known
+            raise GitFailed("the patch changes too many files")
+        return listing.count(b"\0")
+
     def diff(self, cap: int) -> str:
         """The difference between the last commit and the working tree, staged or not, of the files below the root.
 
@@ -168,7 +202,7 @@ class Repository:
         options = (*self._unfiltered, *_DIFF)
         try:
             data = self._run((*options, "HEAD", "--"), cap)
-        except _NoAnswer:
+        except NoAnswer:
             if not self._is_unborn():
                 raise
             data = self._diff_without_commits(options, cap)
@@ -184,7 +218,7 @@ class Repository:
         """
         try:
             data = self._run((*self._unfiltered, *_DIFF, "--cached", "HEAD", "--"), cap)
-        except _NoAnswer:
+        except NoAnswer:
             if not self._is_unborn():
                 raise
             return ""
@@ -220,13 +254,13 @@ class Repository:
     def _diff_without_commits(self, options: Sequence[str], cap: int) -> bytes:
         try:
             return self._run((*options, _EMPTY_TREES[0], "--"), cap)
-        except _NoAnswer:
+        except NoAnswer:
             return self._run((*options, _EMPTY_TREES[1], "--"), cap)
 
     def _is_unborn(self) -> bool:
         try:
             self._run(("rev-parse", "--quiet", "--verify", "HEAD^{commit}"), 1_000)
-        except _NoAnswer as failure:
+        except NoAnswer as failure:
             return failure.status == 1
         return False
 
@@ -235,7 +269,7 @@ class Repository:
         """Options that switch off every content filter that any configuration names: git has no single switch."""
         try:
             keys = self._run(("config", "-z", "--name-only", "--get-regexp", r"^filter\."), 1_000_000)
-        except _NoAnswer as failure:
+        except NoAnswer as failure:
             if failure.status != 1:
                 raise
             return ()
@@ -252,64 +286,35 @@ class Repository:
                 switches += ("-c", f"filter.{name}.{setting}")
         return tuple(switches)
 
-    def _run(self, arguments: Sequence[str], cap: int, *, at: Path | None = None, said: bytes | None = None) -> bytes:
-        """What git answers. Where it is `said` something on its input, the answer is cut at the cap, else refused."""
-        try:
-            child = subprocess.Popen(
-                (self._program, *_SWITCHES, *arguments),
-                cwd=at or self._root,
-                env=self._environ,
-                stdin=subprocess.DEVNULL if said is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                process_group=0 if _GROUPS else None,
-            )
-        except (OSError, ValueError) as error:
-            raise GitFailed("git cannot be started") from error
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            if _GROUPS:
-                os.killpg(child.pid, signal.SIGKILL)  # also whatever it may have started and that holds its output
-            else:
-                child.kill()
-
-        watch = threading.Timer(self._timeout_s, stop)
-        watch.daemon = True
-        watch.start()
-        try:
-            with child:
-                if said is not None:
-                    threading.Thread(target=_feed, args=(child, said), daemon=True).start()
-                stdout = child.stdout
-                data = stdout.read(cap + 1) if stdout is not None else b""
-                if len(data) > cap:
-                    child.kill()
-        finally:
-            watch.cancel()
-        if late.is_set():
-            raise GitFailed(f"git did not answer within {self._timeout_s:g} s")
-        if len(data) > cap and said is not None:
-            return data[:cap]
-        if len(data) > cap:
-            raise GitFailed(f"too large: over {cap / 1_000_000:g} MB")
-        if child.returncode:
-            raise _NoAnswer(child.returncode)
-        return data
+    def _run(
+        self,
+        arguments: Sequence[str],
+        cap: int,
+        *,
+        at: Path | None = None,
+        said: bytes | None = None,
+        literal: bool = True,
+    ) -> bytes:
+        """What git answers; as for `answer_of`."""
+        literally = ("--literal-pathspecs",) if literal else ()  # check-ignore refuses it: it knows no other way
+        command = (self._program, *_SWITCHES, *literally, *arguments)
+        return answer_of(command, at or self._root, self._environ, self._timeout_s, cap, said)
 
 
-def _feed(child: subprocess.Popen[bytes], said: bytes) -> None:
-    """Writes what git reads, beside what reads its answer: else both could wait for each other."""
-    if child.stdin is not None:
-        with suppress(OSError, ValueError), child.stdin as pipe:
-            pipe.write(said)
+def git_alone(root: Path, environ: Mapping[str, str], timeout_s: float) -> Repository | None:
+    """A git for what needs no repository, in a folder; None where there is none.
 
-
-class _NoAnswer(GitFailed):
-    def __init__(self, status: int) -> None:
-        super().__init__(f"git refused (exit status {status})")
-        self.status = status
+    Args:
+        root: a real path.
+        environ: as for `open_repository`.
+        timeout_s: likewise.
+    """
+    program = _program(environ, root)
+    if program is None:
+        return None
+    alone = Repository(root, root, program, environ, timeout_s)
+    alone.forget_repositories()
+    return alone
 
 
 def open_repository(root: Path, environ: Mapping[str, str], timeout_s: float) -> Repository | None:

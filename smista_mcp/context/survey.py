@@ -60,12 +60,12 @@ class Survey:
         self.caps = caps
         self._root = root
         self._restricted = restricted
-        self._environ = environ
+        self.environ = environ
         self._readings: dict[tuple[str, ...], Reading | Unread] = {}
 
     @cached_property
     def repository(self) -> Repository | None:
-        return open_repository(self._root, self._environ, self.caps.git_s) if self._root else None
+        return open_repository(self._root, self.environ, self.caps.git_s) if self._root else None
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class Survey:
 
     def label(self, written: str) -> Place:
         """Understands the name of an attachment, in every way that it can be read."""
-        home = self._environ.get("HOME") or self._environ.get("USERPROFILE", "")
+        home = self.environ.get("HOME") or self.environ.get("USERPROFILE", "")
         place = self._with_other_names(label(self.tree, written, home))
         ends, doubt = self._ends_of_files(place)
         return place._replace(forms=tuple(dict.fromkeys((*place.forms, *ends))), unjudged=place.unjudged or doubt)
@@ -126,7 +126,7 @@ class Survey:
             unjudged = unjudged or place.unjudged
             bare = places.get(name[2:]) if name[1:2] == "/" else None  # without a prefix such as `a/`
             if given and (bare is None or bare.kind != "file"):
-                further, doubt = elsewhere(self.tree, name, place, self._above)
+                further, doubt = elsewhere(self.tree, name, place, self.above)
                 ends, many = self._ends_of_files(place)
                 forms.update(dict.fromkeys((*further, *ends)))
                 unjudged = unjudged or doubt or many
@@ -172,7 +172,7 @@ class Survey:
         return found, True
 
     @cached_property
-    def _above(self) -> str:
+    def above(self) -> str:
         """The root's own name from the top of its repository, with `/` at the end; empty where it is the top."""
         top = git_top(self._root) if self._root is not None else None
         if top is None or self._root is None or top == self._root:

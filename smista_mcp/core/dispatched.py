@@ -13,6 +13,7 @@ class Withheld(Value):
 
     Attributes:
         approval_id: what `smista-mcp approve` takes; None where nobody can release it.
+        patch: the file with its patch alone, as `git apply` takes it; None where it has none.
         reason: why it is withheld; empty where it was made from restricted content.
         held: why nobody can release it; empty where somebody can.
     """
@@ -20,6 +21,7 @@ class Withheld(Value):
     path: str
     bytes: int
     approval_id: str | None = None
+    patch: str | None = None
     reason: str = ""
     held: str = ""
 
@@ -28,6 +30,9 @@ class DispatchedPhase(Value):
     """What became of one phase.
 
     Attributes:
+        answer: what the model said, without its patch; None where that is nothing.
+        patch: a unified diff that applies to the workspace, exactly as `git apply` takes it.
+        file_write: what the policy says of applying it: `allow`, or `ask`, which is for the host to honour.
         label: `restricted`, `local` (bound by a rule) or None.
         released: whether the answer is here only because a person has let it go.
         escalated: whether a stronger model was asked because another provably failed.
@@ -40,6 +45,7 @@ class DispatchedPhase(Value):
     model: str | None
     answer: str | None
     patch: str | None
+    file_write: Literal["allow", "ask"] | None = None
     label: Literal["restricted", "local"] | None
     usage: UsageReport
     cost: str | None

@@ -12,9 +12,10 @@ from typing import Literal
 from smista_mcp.core.values import Label
 
 PieceKind = Literal[
-    "file", "git_diff", "instructions", "attachment", "skill", "answer", "turn", "tool_call", "tool_result"
+    "file", "git_diff", "instructions", "attachment", "skill", "answer", "turn", "tool_call", "tool_result", "repair"
 ]
-"""`answer`: of an earlier phase. `turn`: of a session. `tool_call`, `tool_result`: of the rounds of one attempt."""
+"""`answer`: of an earlier phase. `turn`: of a session. `tool_call`, `tool_result`: of the rounds of one attempt.
+`repair`: what a model is shown of a change of its own that does not apply."""
 OF_PATHS: frozenset[PieceKind] = frozenset({"file", "git_diff", "instructions", "attachment", "skill"})
 """Kinds that come from a path: without a form of it they cannot be judged."""
 PartKind = Literal["frame", "words", "title", "item"]
@@ -23,6 +24,7 @@ _SIGNED: dict[PieceKind, str] = {
     "turn": "earlier turn of the session",
     "tool_call": "what the model asked to see",
     "tool_result": "what the model asked to see",
+    "repair": "its change did not apply",
 }
 
 

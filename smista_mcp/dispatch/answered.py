@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Label
+from smista_mcp.dispatch.patching import Patched
 from smista_mcp.errors import ProviderError
 from smista_mcp.providers.base import Finished, ToolCall, Usage
 
@@ -21,6 +22,7 @@ class Answered:
         sent: what the model was given besides the words.
         calls: what the model asks to see before it answers.
         seen: every form of every path that the model was shown something of.
+        patched: what became of the change in it; None where none was asked for.
     """
 
     text: str
@@ -30,6 +32,20 @@ class Answered:
     calls: tuple[ToolCall, ...] = ()
     seen: tuple[str, ...] = ()
     sent: tuple[Piece, ...] = ()
+    patched: Patched | None = None
+
+    def with_change(self, patched: Patched) -> Self:
+        """The answer with its change, labelled by the files that this holds lines of, too."""
+        labels = {self.label, *(piece.label for piece in patched.touched)}
+        label: Label | None = "restricted" if "restricted" in labels else "local" if "local" in labels else None
+        seen = (*self.seen, *(form for piece in patched.touched for form in piece.forms))
+        sent = (*self.sent, *patched.touched)
+        return replace(self, patched=patched, label=label, seen=tuple(dict.fromkeys(seen)), sent=sent)
+
+    @property
+    def whole(self) -> str:
+        """The text with the patch as it was written anew."""
+        return self.patched.whole if self.patched else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,14 @@ class Failed:
     cost: Decimal | None = Decimal(0)
     uncertain: bool = False
     label: Label | None = None
+
+
+def unrepaired(answer: Answered, failed: Failed) -> Answered:
+    """An answer whose repair failed, which may have cost something."""
+    if answer.patched is None:
+        return answer
+    why = f"{answer.patched.why}; asked once more: {failed.error.code}"
+    return replace(answer, patched=answer.patched._replace(why=why), cost=total([answer.cost, failed.cost]))
 
 
 def joined(answers: Sequence[Answered]) -> Answered:

@@ -21,7 +21,7 @@ from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.answered import Answered, Failed, joined, total
+from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.cli_targets import ask_cli
@@ -30,6 +30,7 @@ from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
+from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
@@ -125,27 +126,45 @@ async def _attempted(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
             await tools.claims.spend(work.routed, candidate, work.trace_id)
-            return await _conversed(_Request(tools, work, candidate, payload, connection), rounds, deadline, heard)
+            request = _Request(tools, work, candidate, payload, connection)
+            patching = patching_of(candidate, work, tools.bounds, tools.survey)
+            return await _conversed(request, rounds, patching, deadline, heard)
     except ProviderError as error:
         return Failed(candidate, error)
 
 
-async def _conversed(request: "_Request", rounds: Rounds | None, deadline: float, heard: Heard) -> Answered | Failed:
-    """Asks, and shows what the model asks to see, until it answers. Costs and tokens are those of all requests."""
+async def _conversed(
+    request: "_Request", rounds: Rounds | None, patching: Patching | None, deadline: float, heard: Heard
+) -> Answered | Failed:
+    """Asks, and shows what the model asks to see, until it answers. Costs and tokens are those of all requests.
+
+    Where the change in the answer does not apply, it is asked once more; a request that fails then loses no answer.
+    """
     answers: list[Answered] = []
     while True:
         try:
             outcome = await request.made(deadline, heard)
             if isinstance(outcome, Answered):
                 answers.append(outcome)
-                if rounds is None or not rounds.goes_on(outcome.calls):
+                if rounds is not None and rounds.goes_on(outcome.calls):
+                    request = await request.next(rounds, outcome, deadline)
+                    continue
+                if patching is None:
                     return joined(answers)
-                request = await request.next(rounds, outcome, deadline)
+                stop = outcome.finished.stop_reason
+                patched = await patching.read(outcome.text, stop, outcome.sent, deadline)
+                answers[-1] = outcome.with_change(patched)
+                if not patched.why or patching.repaired:
+                    return joined(answers)
+                request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
             if not answers:
                 raise
             outcome = Failed(request.candidate, error, label=answers[-1].label)
+        if patching is not None and answers and answers[-1].patched:
+            answers[-1] = unrepaired(answers[-1], outcome)
+            return joined(answers)
         return replace(outcome, cost=total([*(answer.cost for answer in answers), outcome.cost]))
 
 
@@ -234,6 +253,16 @@ class _Request:
         receipt = self.payload.receipt(wire, self.tools.key, self.connection.target.base_url)
         target = self.connection.target
         return receipt.model_copy(update={"unmediated": True}) if getattr(target, "unmediated", False) else receipt
+
+    async def repaired(self, rounds: Rounds | None, patching: Patching, answer: Answered) -> Self:
+        """The request that follows an answer whose change does not apply; as for `next`."""
+        tools, looking = self.tools, rounds.looking if rounds else NO_LOOKING
+        looking = await patching.repair(looking, answer.text, answer.label, answer.seen)
+        tools.known.extend(looking.repair_pieces)
+        work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
+        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, looking)
+        tools.allowance.check(self.work.routed, self.candidate, payload.most)
+        return replace(self, payload=payload)
 
     def _departure(self) -> tuple[WireRequest, AsyncGenerator[Event]]:
         """The request as bytes, and its answer, for which nothing is sent before somebody listens."""

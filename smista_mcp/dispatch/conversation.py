@@ -112,7 +112,7 @@ class Conversation:
             phase=phase.index,
             model=model,
             words=phase.text,
-            answer=answer.text,
+            answer=answer.whole,
             label=answer.label,
             origin=origin,
             forms=self._forms[answer_name(phase.index)],

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from smista_mcp.core.pieces import Part, Piece, PieceKind
 from smista_mcp.core.receipt import WithheldItem
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.dispatch.prompts import LEFT_OUT, NO_ARGUMENTS
+from smista_mcp.dispatch.prompts import LEFT_OUT, NO_ARGUMENTS, repair_message
 from smista_mcp.providers.base import Message, ToolCall, ToolSpec
 
-OF_ROUNDS: frozenset[PieceKind] = frozenset({"tool_call", "tool_result"})
+OF_ROUNDS: frozenset[PieceKind] = frozenset({"tool_call", "tool_result", "repair"})
 """Kinds of the pieces of exchanges; they stand behind all others."""
 
 
@@ -40,6 +40,14 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """A change that does not apply: the answer that held it, and what its model is shown of that."""
+
+    said: Piece
+    shown: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Looking:
     """How far a model has looked around, and how it may go on.
 
@@ -47,6 +55,7 @@ class Looking:
         tools: what it may call now; none in a request that must be answered.
         rounds: requests that may follow this one; `grown` is what they may add to its prompt, in tokens of the model.
         withheld: what was kept back.
+        repair: what follows all exchanges; None before there is an answer to repair.
     """
 
     tools: tuple[ToolSpec, ...] = ()
@@ -54,6 +63,7 @@ class Looking:
     rounds: int = 0
     grown: int = 0
     withheld: tuple[WithheldItem, ...] = field(default=())
+    repair: Repair | None = None
 
     @property
     def looks(self) -> bool:
@@ -69,7 +79,11 @@ class Looking:
             for followed in exchange.calls:
                 found += [followed.carried] if followed.carried else []
                 found += (followed.asked, followed.shown)
-        return tuple(found)
+        return (*found, *self.repair_pieces)
+
+    @property
+    def repair_pieces(self) -> tuple[Piece, ...]:
+        return (self.repair.said, *self.repair.shown) if self.repair else ()
 
     def messages(self, chosen: Sequence[Piece]) -> tuple[Message, ...]:
         """The exchanges as messages. What is not among the chosen pieces is left out, and said to be."""
@@ -93,6 +107,10 @@ class Looking:
             for followed, call in zip(exchange.calls, calls, strict=True):
                 shown = part(followed.shown, LEFT_OUT)
                 found.append(Message("tool", shown.text, (shown,), answers=call))
+        if self.repair is not None:
+            found.append(Message.of("assistant", part(self.repair.said, LEFT_OUT)))
+            shown_places = [(piece.block.text, places[id(piece)]) for piece in self.repair.shown if id(piece) in places]
+            found.append(repair_message(shown_places))
         return tuple(found)
 
 

@@ -11,7 +11,7 @@ from smista_mcp.core.explained import UsageReport
 from smista_mcp.core.facts import LeftOut
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
-from smista_mcp.core.values import Status
+from smista_mcp.core.values import Grant, Status
 from smista_mcp.dispatch.attempts import Answered, Failed
 from smista_mcp.dispatch.reactions import cause_of, reaction
 from smista_mcp.errors import Cause, Code, ProviderError, StateUnavailable
@@ -26,6 +26,7 @@ _CUT = {
     "length": "the answer was cut at its length limit",
     "content_filter": "the provider's content filter ended the answer",
 }
+_WRITES: dict[Grant, Literal["allow", "ask"]] = {Grant.ALLOW: "allow", Grant.ASK: "ask"}
 _DUPLICATE = "possible_duplicate_charge: a request that was not completed may have been charged"
 
 
@@ -84,18 +85,32 @@ def completed(
     answer: Answered,
     failures: Sequence[Failed],
     trace_id: str | None,
+    *,
+    named: bool,
 ) -> DispatchedPhase:
-    """A phase with its answer. Its cost includes what failed attempts have cost."""
-    usage = answer.finished.usage
+    """A phase with its answer. Its cost includes what failed attempts have cost.
+
+    Args:
+        routed: the phase.
+        candidate: whose answer it is.
+        answer: the answer.
+        failures: of the attempts before.
+        trace_id: None where the ledger could not be written.
+        named: whether the host may see names that the model has written.
+    """
+    usage, patched = answer.finished.usage, answer.patched
     remarks = [_CUT.get(answer.finished.stop_reason, ""), told(failures)]
+    remarks += [patched.reason(named=named)] if patched else []
+    patch = patched.patch if patched else None
     return DispatchedPhase(
         phase=routed.phase.index,
         intent=routed.phase.intent.name,
         status="completed",
-        code=None,
+        code=Code.PATCH_DOES_NOT_APPLY if patched and patched.why else None,
         model=candidate.resolved,
-        answer=answer.text,
-        patch=None,
+        answer=(patched.words if patched else answer.text) or None,
+        patch=patch,
+        file_write=_WRITES.get(routed.decision.permissions["file_write"]) if patch else None,
         label=answer.label,
         usage=UsageReport(
             input_tokens=usage.input_tokens,
@@ -117,18 +132,17 @@ def escalated(phase: DispatchedPhase) -> DispatchedPhase:
 
 def in_a_file(phase: DispatchedPhase, kept: Withheld) -> DispatchedPhase:
     """A completed phase whose answer the host must not see."""
-    return phase.model_copy(update={"answer": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
+    return phase.model_copy(update={"answer": None, "patch": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
 
 
-def released(phase: DispatchedPhase, text: str) -> DispatchedPhase:
-    """A completed phase whose answer a person has let go to the host."""
-    changed = {"answer": text, "withheld": None, "code": None, "released": True}
-    return phase.model_copy(update=changed)
+def released(whole: DispatchedPhase) -> DispatchedPhase:
+    """A completed phase whose answer a person has let go to the host; `whole` is the phase with the answer."""
+    return whole.model_copy(update={"released": True})
 
 
 def lost(phase: DispatchedPhase, error: StateUnavailable) -> DispatchedPhase:
     """A completed phase whose answer may be neither shown nor kept."""
-    changed = {"status": "failed", "answer": None, "code": Code.ANSWER_WITHHELD, "detail": str(error)}
+    changed = {"status": "failed", "answer": None, "patch": None, "code": Code.ANSWER_WITHHELD, "detail": str(error)}
     return phase.model_copy(update=changed)
 
 

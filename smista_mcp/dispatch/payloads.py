@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
@@ -18,6 +18,7 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
 from smista_mcp.dispatch.bindings import UNBOUND, Bound
+from smista_mcp.dispatch.earlier import Earlier
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
@@ -47,6 +48,7 @@ class Assignment:
             That says nothing of what is made from them: their labels stay.
         bound: rules that bind it by what the answers were made from.
         left: USD that the next request, with those that follow it, may cost; None where nothing limits it.
+        before: the patches of the phases that it waits for, and of those that these wait for.
     """
 
     routed: Routed
@@ -57,6 +59,7 @@ class Assignment:
     released: Callable[[str], frozenset[str]] = _none_released
     bound: Bound = UNBOUND
     left: Decimal | None = None
+    before: Earlier = field(default=Earlier())
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
+from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
@@ -133,7 +134,10 @@ class _Run:
         if missing:
             return outcomes.nothing_to_read(routed, missing)
         trace_id = await self._open_trace(routed)
-        return await self._walk(Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go, bound))
+        before = all_of(self._kept[d].before for d in routed.phase.depends_on)
+        return await self._walk(
+            Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go, bound=bound, before=before)
+        )
 
     def _let_go(self, destination: str) -> frozenset[str]:
         return let_go(self._delivery.releases, self._kept.values(), destination)
@@ -259,32 +263,38 @@ class _Run:
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
         phase, delivery = work.routed.phase, self._delivery
-        digest = digest_of(answer.text)
-        secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, answer.text, digest)
+        text = answer.whole
+        digest = digest_of(text)
+        secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
         if delivery.conversation is not None:
             await delivery.conversation.note(work, candidate.resolved, answer, secrets)
         piece = Piece(
-            block=Block(f"Answer of the step before ({phase.intent.name})", answer.text),
+            block=Block(f"Answer of the step before ({phase.intent.name})", text),
             path=answer_name(phase.index),
             sha256=digest,
-            tokens=count_tokens(answer.text),
+            tokens=count_tokens(text),
             label=answer.label,
             kind="answer",
             forms=answer.seen,
         )
         self._tools.known.append(piece)
-        done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id)
-        if answer.label == "restricted" and not delivery.shows_restricted:
+        withheld = answer.label == "restricted" and not delivery.shows_restricted
+        done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id, named=not withheld)
+        whole, patch = done, done.patch
+        if withheld:
             try:
-                kept = await anyio.to_thread.run_sync(delivery.files.keep, answer.text)
+                kept = await anyio.to_thread.run_sync(delivery.files.keep, text, patch)
                 done = outcomes.in_a_file(done, kept.model_copy(update={"reason": told(secrets) if secrets else ""}))
             except StateUnavailable as error:
                 return outcomes.lost(done, error)
-        before = [self._kept[d].hold for d in phase.depends_on]
-        hold = hold_on(work, answer.seen, self._tools.bounds.guard, before, secret=bool(secrets))
-        self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold)
+        holds = [self._kept[d].hold for d in phase.depends_on]
+        hold = hold_on(work, answer.seen, self._tools.bounds.guard, holds, secret=bool(secrets))
+        before = work.before
+        if patch is not None and answer.patched is not None:
+            before = before.with_patch(phase.index, patch, answer.patched.after)
+        self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold, whole, before)
         if answer.label and delivery.look_up is not None:  # somebody may have let this very text go before
             found = await anyio.to_thread.run_sync(delivery.look_up, self._kept)
             self._delivery = replace(delivery, releases=found)
@@ -294,7 +304,7 @@ class _Run:
         """A completed phase as the host may see it now."""
         if done.phase.withheld is None or done.piece.sha256 not in self._let_go(HOST_DESTINATION):
             return done.phase
-        return outcomes.released(done.phase, done.piece.block.text)
+        return outcomes.released(done.whole)
 
 
 def _kept_from_host(candidate: Candidate) -> Failed:

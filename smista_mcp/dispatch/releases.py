@@ -9,6 +9,7 @@ from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.floor import Guard, sight
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.routing import Routed
+from smista_mcp.dispatch.earlier import Earlier
 from smista_mcp.dispatch.payloads import Assignment
 
 _ANY_SIZE = 10**9
@@ -84,13 +85,17 @@ class Done:
     Attributes:
         known_by: hashes of words and context: where they change, it counts no longer.
         phase: as the host was told; without its answer where that is withheld.
-        piece: the answer.
+        piece: the answer, with its patch.
+        whole: the phase with its answer, whether or not that is withheld.
+        before: its patch and those that it builds on.
     """
 
     known_by: tuple[str, ...]
     phase: DispatchedPhase
     piece: Piece
     hold: Hold
+    whole: DispatchedPhase
+    before: Earlier = field(default=Earlier())
 
 
 def let_go(releases: Releases, done: Iterable[Done], destination: str) -> frozenset[str]:

@@ -171,6 +171,7 @@ _DISPATCHED = _object(
         "model": _MAYBE,
         "answer": _MAYBE,
         "patch": _MAYBE,
+        "file_write": _MAYBE,
         "label": _MAYBE,
         "usage": _OBJECT,
         "cost": _MAYBE,

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
+from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app import App
 from smista_mcp.context.looking import UNCOUNTED
@@ -160,7 +160,7 @@ async def test_tools_whose_rounds_would_not_fit_a_limit_are_left_away(code: Benc
 )
 async def test_only_work_that_profits_is_offered_tools(code: Bench, task: Task, offered: bool) -> None:
     async with serving(tools=True) as server:
-        app = code.app(local_policy(server))
+        app = code.app(local_policy(server) + NO_PATCHES)
         assert bool((await routed(app, task)).tools) is offered
         await done(app, task)
     (request,) = server.heard

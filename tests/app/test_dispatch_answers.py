@@ -139,7 +139,7 @@ async def test_a_change_is_asked_for_as_a_patch_only_where_files_may_be_written(
             async with app.running():
                 await app.dispatch(task)
         asked = [heard.asked["messages"][0]["content"] for heard in server.heard]
-    assert ["unified diff" in text for text in asked] == [True, False]
+    assert ["unified diff" in text for text in asked] == [True, True, False]  # asked once more for want of one
 
 
 async def test_the_model_is_told_how_large_the_prompt_is_and_not_to_be_creative(bench: Bench) -> None:

@@ -415,6 +415,7 @@ def test_a_decision_is_printed_with_the_names_of_the_contract() -> None:
         "recorded",
         "inputs",
         "tools",
+        "escalation",
         "handoff",
     ]
     assert Decision.model_validate(printed) == decide(DEFAULT)
