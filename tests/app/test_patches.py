@@ -18,7 +18,7 @@ from smista_mcp.errors import Code
 pytestmark = pytest.mark.anyio
 
 CANARY = "canary-4c81d0"
-A = "openai-compat:a/m"
+A, B = "openai-compat:a/m", "openai-compat:b/m"
 OLD = "def first():\n    return 1\n"
 NEW = "def first():\n    return 11\n"
 TASK = Task(text="Fix the return value of src/a.py", intent=Intent.EDIT)
@@ -121,6 +121,26 @@ async def test_a_repair_keeps_to_the_limit_of_the_rule(bench: Bench, shop: Shop)
     assert (len(server.heard), phase.code) == (1, Code.PATCH_DOES_NOT_APPLY)
     assert Code.COST_LIMIT_EXCEEDED in phase.detail
     assert phase.cost == "9.999"
+
+
+@pytest.mark.parametrize(("on", "asked"), [("patch_does_not_apply", 1), ("refusal", 0)])
+@pytest.mark.parametrize("mended", [True, False])
+async def test_a_rule_may_escalate_where_no_change_applies(
+    bench: Bench, shop: Shop, on: str, asked: int, *, mended: bool
+) -> None:
+    rule = f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\nescalate = {{ on = ["{on}"], to = "{B}" }}\n'
+    async with serving(BAD, BAD) as server, serving(GOOD if mended else Reply(status=402)) as strong:
+        app = bench.app(rule + compat("a", server.v1) + compat("b", strong.v1) + ALLOWED)
+        phase = only(await done(app, TASK))
+    assert (len(server.heard), len(strong.heard), phase.escalated) == (2, asked, bool(asked))
+    if asked and mended:
+        assert (phase.code, phase.model) == (None, B)
+        assert Code.PATCH_DOES_NOT_APPLY in phase.detail
+        assert "src/a.py" not in phase.detail
+        shop.apply(phase.patch or "")
+    else:  # what the first has written is not lost
+        assert (phase.status, phase.code, phase.model) == ("completed", Code.PATCH_DOES_NOT_APPLY, A)
+        assert phase.answer == BAD.pieces[0]
 
 
 async def test_an_answer_that_was_cut_is_never_a_patch(bench: Bench, shop: Shop) -> None:
