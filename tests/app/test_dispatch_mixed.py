@@ -60,11 +60,11 @@ async def test_phases_run_in_order_and_each_is_told_what_it_waits_for(bench: Ben
 
 
 async def test_a_failed_phase_stops_what_waits_for_it_and_keeps_what_was_done(bench: Bench) -> None:
-    async with serving(Reply(("the plan",)), Reply(status=500)) as server:
+    async with serving(Reply(("the plan",)), Reply(status=402)) as server:
         answer = await done(bench.app(rules("ollama/m", "ollama/m", "ollama/m") + ollama(server.root)))
         asked = len(server.heard)
     assert statuses(answer) == ["completed", "failed", "failed"]
-    assert (answer.status, answer.code, asked) == ("failed", Code.PROVIDER_UNAVAILABLE, 2)
+    assert (answer.status, answer.code, asked) == ("failed", Code.PROVIDER_RATE_LIMITED, 2)
     assert answer.phases[0].answer == "the plan"
     assert "phase 1" in answer.phases[2].detail
     assert answer.phases[2].trace_id is None
@@ -112,7 +112,7 @@ async def test_what_waits_for_a_refused_phase_is_refused(bench: Bench) -> None:
 async def test_the_status_of_a_task_is_that_of_its_most_telling_phase(
     bench: Bench, documents: str, status: str
 ) -> None:
-    async with serving() as server, serving(Reply(status=500)) as bad, serving() as remote:
+    async with serving() as server, serving(Reply(status=402)) as bad, serving() as remote:
         providers = ollama(server.root) + compat("b", bad.v1, local=True) + compat("a", remote.v1)
         answer = await done(bench.app(rules("ollama/m", "ollama/m", documents) + providers))
     assert answer.status == status
@@ -121,7 +121,7 @@ async def test_the_status_of_a_task_is_that_of_its_most_telling_phase(
 
 async def test_each_phase_falls_back_by_itself(bench: Bench) -> None:
     route = default(A, B)
-    async with serving(Reply(status=500), Reply(("plan of a",)), Reply(status=500)) as a, serving() as b:
+    async with serving(Reply(status=402), Reply(("plan of a",)), Reply(status=402)) as a, serving() as b:
         answer = await done(bench.app(route + compat("a", a.v1) + compat("b", b.v1) + ALLOWED))
         assert (len(a.heard), len(b.heard)) == (3, 2)
     assert [phase.model for phase in answer.phases] == [B, A, B]

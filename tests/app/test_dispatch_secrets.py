@@ -78,7 +78,7 @@ async def test_a_discardable_file_stays_here_and_the_rest_goes(bench: Bench) -> 
     bench.write("src/a.py", "x = 1\n")
     bench.write("AGENTS.md", f"# Rules\n\nUse {TOKEN} to deploy.\n")
     task = Task(text="rename x to y in src/a.py", intent=Intent.EDIT)
-    async with serving(Reply(status=500)) as remote, serving() as local:
+    async with serving(Reply(status=402)) as remote, serving() as local:
         app = bench.app(default(A, "ollama/m") + compat("a", remote.v1) + ollama(local.root) + ALLOWED)
         decision = await decided(app, task)
         answer = await done(app, task)

@@ -96,7 +96,7 @@ async def test_the_result_of_a_job_is_as_withheld_later_as_at_first(bench: Bench
 
 
 async def test_falling_back_to_a_remote_model_leaves_the_turn_behind(bench: Bench) -> None:
-    async with stage(bench, "ollama/m", A, local=(Reply(status=500),)) as on:
+    async with stage(bench, "ollama/m", A, local=(Reply(status=402),)) as on:
         answer = await on.done(OTHER)
         (phase,) = (await anyio.to_thread.run_sync(on.app.explain, only(answer).trace_id)).phases
     assert (only(answer).status, only(answer).label, only(answer).answer) == ("completed", None, "done")
@@ -107,14 +107,14 @@ async def test_falling_back_to_a_remote_model_leaves_the_turn_behind(bench: Benc
 
 
 async def test_a_follow_up_has_no_remote_model_to_fall_back_to(bench: Bench) -> None:
-    async with stage(bench, "ollama/m", A, local=(Reply(status=500),), policy=HANDOFF) as on:
+    async with stage(bench, "ollama/m", A, local=(Reply(status=402),), policy=HANDOFF) as on:
         answer = await on.done(FOLLOW)
     assert (answer.status, on.remote.heard, only(answer).handoff) == ("failed", [], None)
     assert free_of_it(answer)
 
 
 async def test_falling_back_to_a_local_model_labels_the_answer(bench: Bench) -> None:
-    async with stage(bench, A, "ollama/m", local=(Reply((CANARY,)),), remote=(Reply(status=500),)) as on:
+    async with stage(bench, A, "ollama/m", local=(Reply((CANARY,)),), remote=(Reply(status=402),)) as on:
         answer = await on.done(OTHER)
     assert (only(answer).label, only(answer).code, only(answer).answer) == ("restricted", Code.ANSWER_WITHHELD, None)
     assert CANARY not in on.remote.heard_text
@@ -122,7 +122,7 @@ async def test_falling_back_to_a_local_model_labels_the_answer(bench: Bench) -> 
 
 
 async def test_the_host_that_takes_over_is_told_nothing_of_it(bench: Bench) -> None:
-    async with stage(bench, "ollama/m", local=(Reply(status=500),), policy=HANDOFF) as on:
+    async with stage(bench, "ollama/m", local=(Reply(status=402),), policy=HANDOFF) as on:
         answer = await on.done(OTHER)
     assert answer.status == "handoff"
     assert only(answer).handoff is not None
