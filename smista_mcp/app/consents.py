@@ -213,7 +213,8 @@ class Consents:
         """The id of another yes that covers what is asked for here; None where there is none."""
         if not isinstance(one.request, CallRequest):
             return None
-        held = covering(AskedCall(one.key, one.request), self.book().granted(one.workspace, utc_now()))
+        theirs = self.book().granted(one.workspace, utc_now(), one.request.owner)
+        held = covering(AskedCall(one.key, one.request), theirs)
         return None if held is None else held.approval_id
 
     def note_shown(self, given: str, via: str) -> None:

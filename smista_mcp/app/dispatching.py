@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Literal
 
 import anyio
 import anyio.to_thread
@@ -171,10 +172,13 @@ class Dispatching:
         return None if root is None else lambda: Survey(root, prepared.book.guard.unsendable, Caps(), environ)
 
 
+_FOLLOWED: Mapping[str, Literal["workflow", "conventions"]] = {"skill": "workflow", "instructions": "conventions"}
+
+
 def _pieces(collected: Collected) -> list[Piece]:
     return [
         Piece(
-            block=Block(_title(content.item), content.text, followed=content.item.kind == "skill"),
+            block=Block(_title(content.item), content.text, followed=_FOLLOWED.get(content.item.kind)),
             path=content.item.path,
             sha256=content.item.digest,
             tokens=content.item.tokens,

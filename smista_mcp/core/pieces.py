@@ -33,12 +33,12 @@ class Block:
     """A named piece of text that goes along.
 
     Attributes:
-        followed: whether it is a skill: what stands in it is to be done.
+        followed: what it is, where it is more than data: the workflow of a skill, or the project's own conventions.
     """
 
     title: str
     text: str
-    followed: bool = False
+    followed: Literal["workflow", "conventions"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ async def test_what_both_cost_stays_under_the_limit_of_the_rule(bench: Bench) ->
     used = {"prompt_tokens": 500, "completion_tokens": 5000}
     async with serving(Reply((), used=used)) as a, serving() as c:
         providers = compat("a", a.v1, price="100") + compat("strong", c.v1, price="4000")
-        limit = 'cost_limit = "40.90"\n'
+        limit = 'cost_limit = "41.00"\n'
         answer = await done(bench.app(rule(more=limit) + providers + ALLOWED), ASK)
     assert (len(a.heard), len(c.heard)) == (1, 1)
     assert c.heard[0].asked["max_tokens"] < a.heard[0].asked["max_tokens"]

@@ -159,7 +159,7 @@ def test_the_text_of_a_release_is_shown_to_a_person_alone(
         with on_terminal(one, "approve", given, "--show") as (process, ours):
             shown = read_until(ours, b"\0")
             assert process.wait() == 0
-        assert ((CANARY.encode() in shown), b"to the host" in shown) == (seen, True)
+        assert ((CANARY.encode() in shown), b"to whatever program called" in shown) == (seen, True)
 
 
 def test_nothing_to_answer_and_unknown_ids(shell: CommandLine, home: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_million_backticks_are_fenced() -> None:
 
 
 def test_a_skill_comes_first_and_is_followed_where_files_are_data() -> None:
-    blocks = [Block("a.md", "a file"), Block("x/SKILL.md", "do this", followed=True)]
+    blocks = [Block("a.md", "a file"), Block("x/SKILL.md", "do this", followed="workflow")]
     system, user = messages(Intent.SKILL, "/x", blocks)
     assert user.content.index("do this") < user.content.index("a file")
     assert "do not count" in system.content

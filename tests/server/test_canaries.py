@@ -67,7 +67,8 @@ def test_over_stdio(home: Path, workspace: Path, canaries: Sequence[Canary]) -> 
                 answer = host.call(tool, arguments, _meta={"progressToken": "t"})
                 assert found_in(told(answer), canaries) == [], (tool, sorted(arguments))
         assert found_in(told(host.call("classify", {"text": inputs(canaries)[0]["text"]})), canaries) == []
-        assert found_in(told(host.call("explain", {"decision_id": canaries[0].value})), canaries) == []
+        for alone in [canary for canary in canaries if canary.is_name][:1]:  # others are known by what stands around
+            assert found_in(told(host.call("explain", {"decision_id": alone.value})), canaries) == []
         assert found_in(json.dumps(host.noted), canaries) == []
         host.end_input()
         host.exit()
