@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from model_server import Reply, serving
-from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
+from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent
@@ -84,7 +84,8 @@ async def test_a_diff_that_touches_what_a_rule_keeps_here_goes_to_local_models_a
     rule = '[[routing.rules]]\nname = "auth stays"\npaths = ["src/auth/**"]\nmodel = "ollama/m"\nlocal_only = true\n'
     task = Task(text="rename b to c in src/b.py", intent=Intent.EDIT)
     async with serving(Reply(status=402)) as remote, serving() as local:
-        app = bench.app(default(A, B) + rule + compat("a", remote.v1) + compat("b", local.v1, local=True) + ALLOWED)
+        providers = compat("a", remote.v1) + compat("b", local.v1, local=True)
+        app = bench.app(default(A, B) + rule + providers + ALLOWED + NO_PATCHES)
         answer = await done(app, task)
     assert len(remote.heard) == len(local.heard) == 1
     assert (CANARY in remote.heard_text, CANARY in local.heard_text) == (False, True)

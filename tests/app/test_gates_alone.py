@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from canaries import CANARIES
 from model_server import ModelServer, Reply, serving, unused_port
-from workbench import ALLOWED, Bench, compat, default, done, ollama, only
+from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, done, ollama, only
 
 from smista_mcp.app import dispatching
 from smista_mcp.context.collection import Collected
@@ -254,7 +254,7 @@ async def test_what_only_helps_is_left_out_or_nothing_leaves(bench: Bench, monke
     no_floor(monkeypatch)
     switch_off(off, monkeypatch)
     async with serving() as remote:
-        app = bench.app(default(A) + compat("a", remote.v1) + PRIVACY)
+        app = bench.app(default(A) + compat("a", remote.v1) + PRIVACY + NO_PATCHES)
         answer = await done(app, Task(text="fix the bug in src/a.py"))
     assert leaked(remote) == []
     gate_is_on = off in ("none", "egress")

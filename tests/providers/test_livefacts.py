@@ -44,6 +44,7 @@ FACTS = st.dictionaries(
         models=st.none() | MODELS,
         detail=TEXT,
         assumed=st.just(value=False),
+        cli=st.none(),  # no file keeps what is installed
     ),
     max_size=3,
 )
