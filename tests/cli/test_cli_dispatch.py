@@ -73,7 +73,7 @@ def test_a_withheld_answer_stays_in_a_file(here: Here, workspace: Path) -> None:
     assert told.status == 0
     (line,) = (line for line in told.out.splitlines() if "stays on this machine" in line)
     path = Path(line.partition(": ")[2].partition(" (")[0])
-    assert path.read_text(encoding="utf-8") == "fine"
+    assert path.read_text(encoding="utf-8") == "fine\n"
     assert "(4 bytes)" in line
 
 
@@ -242,7 +242,9 @@ def app(home: Path, workspace: Path) -> App:
 
 
 def test_a_patch_is_shown_without_what_would_steer_the_terminal(app: App) -> None:
-    assert list(report(app, answer_of(patch="--- a\n+++ b\x1b[31m\n"))) == ["--- a\n+++ b\\x1b[31m\n"]
+    shown, note = report(app, answer_of(patch="--- a\n+++ b\x1b[31m\n"))
+    assert shown == "--- a\n+++ b\\x1b[31m"
+    assert "nothing was written" in note
 
 
 def test_a_job_that_still_runs_is_named(app: App) -> None:
