@@ -73,7 +73,7 @@ def test_a_withheld_answer_stays_in_a_file(here: Here, workspace: Path) -> None:
     assert told.status == 0
     (line,) = (line for line in told.out.splitlines() if "stays on this machine" in line)
     path = Path(line.partition(": ")[2].partition(" (")[0])
-    assert path.read_text(encoding="utf-8") == "fine"
+    assert path.read_text(encoding="utf-8") == "fine\n"
     assert "(4 bytes)" in line
 
 
