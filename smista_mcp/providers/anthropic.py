@@ -23,7 +23,7 @@ from smista_mcp.providers.base import (
     Usage,
     WireRequest,
 )
-from smista_mcp.providers.eventstream import EventStream
+from smista_mcp.providers.eventstream import EventDecoder
 from smista_mcp.providers.failures import cut_short, error_object, error_of, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, arguments_of, compact
 from smista_mcp.providers.wirejson import member
@@ -70,9 +70,8 @@ class Anthropic:
             "stream": True,
             **_effort(request.effort_as, most),
         }
-        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
-        if system:
-            body["system"] = system
+        if request.system:
+            body["system"] = request.system
         if request.temperature is not None and "thinking" not in body:
             body["temperature"] = request.temperature
         if request.tools:
@@ -155,11 +154,11 @@ class _Block:
         self.signature: list[str] = []
 
 
-class MessagesDecoder:
+class MessagesDecoder(EventDecoder):
     """One answer."""
 
     def __init__(self) -> None:
-        self._events = EventStream("Anthropic's Messages")
+        super().__init__("Anthropic's Messages")
         self._open: dict[int, _Block] = {}
         self._thinking: list[object] = []
         self._calls: list[ToolCall] = []
@@ -168,18 +167,8 @@ class MessagesDecoder:
         self._model: str | None = None
         self._request_id: str | None = None
         self._stop: StopReason | None = None
-        self._finished = False
 
-    def feed(self, line: bytes) -> tuple[Event, ...]:
-        if self._finished:
-            return ()
-        event = self._events.feed(line)
-        return () if event is None else self._event(event)
-
-    def end(self) -> tuple[Event, ...]:
-        if self._finished:
-            return ()
-        whole = self._events.end()
+    def _ended(self, whole: dict[str, object] | None) -> tuple[Event, ...]:
         if whole is not None:
             return self._whole(whole)
         if self._stop is None:

@@ -97,6 +97,11 @@ class CompletionRequest:
     tools: tuple[ToolSpec, ...] = ()
     effort_as: str | int | None = None
 
+    @property
+    def system(self) -> str:
+        """What the system's messages say, for protocols that keep it apart; empty where there are none."""
+        return "\n\n".join(message.content for message in self.messages if message.role == "system")
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

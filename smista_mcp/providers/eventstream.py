@@ -5,7 +5,10 @@ data lines, comments between them, a byte order mark, `error:` lines, and a whol
 asked for.
 """
 
+from abc import ABC, abstractmethod
+
 from smista_mcp.providers import wirejson
+from smista_mcp.providers.base import Event
 from smista_mcp.providers.failures import not_of_protocol
 
 _FIELDS = (b"event", b"id", b"retry")
@@ -106,3 +109,30 @@ class EventStream:
         if len(self._pending) > _MAX_PIECES or len(joined) > _MAX_PIECED:
             raise not_of_protocol("holds an event that is not JSON")
         return joined
+
+
+class EventDecoder(ABC):
+    """A decoder of one answer whose events are JSON objects, or that comes as one object."""
+
+    def __init__(self, of: str) -> None:
+        self._events = EventStream(of)
+        self._finished = False
+
+    def feed(self, line: bytes) -> tuple[Event, ...]:
+        """As in `Decoder`."""
+        if self._finished:
+            return ()
+        event = self._events.feed(line)
+        return () if event is None else self._event(event)
+
+    def end(self) -> tuple[Event, ...]:
+        """As in `Decoder`."""
+        return () if self._finished else self._ended(self._events.end())
+
+    @abstractmethod
+    def _event(self, event: dict[str, object], /) -> tuple[Event, ...]:
+        """What one event of the stream says."""
+
+    @abstractmethod
+    def _ended(self, whole: dict[str, object] | None) -> tuple[Event, ...]:
+        """What is left to say at the end; `whole` is the object that was the whole body, None after a stream."""

@@ -24,7 +24,7 @@ from smista_mcp.providers.base import (
     Usage,
     WireRequest,
 )
-from smista_mcp.providers.eventstream import EventStream
+from smista_mcp.providers.eventstream import EventDecoder
 from smista_mcp.providers.failures import (
     ErrorObject,
     cut_short,
@@ -74,9 +74,8 @@ class Gemini:
             name = "thinkingLevel" if isinstance(request.effort_as, str) else "thinkingBudget"
             settings["thinkingConfig"] = {name: request.effort_as}
         body: dict[str, object] = {"contents": _contents(request.messages)}
-        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
-        if system:
-            body["systemInstruction"] = {"parts": [{"text": system}]}
+        if request.system:
+            body["systemInstruction"] = {"parts": [{"text": request.system}]}
         if settings:
             body["generationConfig"] = settings
         if request.tools:
@@ -162,35 +161,25 @@ def _called(call: ToolCall) -> dict[str, object]:
     return {"functionCall": told, "thoughtSignature": call.carry} if call.carry else {"functionCall": told}
 
 
-class GeminiDecoder:
+class GeminiDecoder(EventDecoder):
     """One answer. Google sends no last event: an answer is complete once a finish reason stood in it."""
 
     def __init__(self) -> None:
-        self._events = EventStream("Gemini")
+        super().__init__("Gemini")
         self._calls: list[ToolCall] = []
         self._usage: object = None
         self._model: str | None = None
         self._request_id: str | None = None
         self._stop: StopReason | None = None
-        self._finished = False
 
-    def feed(self, line: bytes) -> tuple[Event, ...]:
-        if self._finished:
-            return ()
-        chunk = self._events.feed(line)
-        return () if chunk is None else self._chunk(chunk)
-
-    def end(self) -> tuple[Event, ...]:
-        if self._finished:
-            return ()
-        whole = self._events.end()
-        texts = () if whole is None else self._chunk(whole)
+    def _ended(self, whole: dict[str, object] | None) -> tuple[Event, ...]:
+        texts = () if whole is None else self._event(whole)
         if self._stop is None:
             begun = self._events.begun or whole is not None
             raise cut_short(begun=begun)
         return (*texts, *self._finish())
 
-    def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:
+    def _event(self, chunk: dict[str, object]) -> tuple[Event, ...]:
         if chunk.get("error") is not None:
             raise stream_error(_error(chunk))
         self._model = wirejson.text(chunk.get("modelVersion")) or self._model

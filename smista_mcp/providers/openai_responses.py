@@ -23,7 +23,7 @@ from smista_mcp.providers.base import (
     Usage,
     WireRequest,
 )
-from smista_mcp.providers.eventstream import EventStream
+from smista_mcp.providers.eventstream import EventDecoder
 from smista_mcp.providers.failures import cut_short, error_object, error_of, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import MAX_CALLS, SCHEMA_WORDS, compact
 from smista_mcp.providers.wirejson import member
@@ -57,9 +57,8 @@ class OpenAiResponses:
             "stream": True,
             "store": False,
         }
-        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
-        if system:
-            body["instructions"] = system
+        if request.system:
+            body["instructions"] = request.system
         if request.max_output_tokens is not None:
             body["max_output_tokens"] = max(request.max_output_tokens, _LEAST_OUTPUT)
         if request.temperature is not None:
@@ -113,27 +112,17 @@ def _items(messages: Sequence[Message]) -> list[object]:
     return found
 
 
-class ResponsesDecoder:
+class ResponsesDecoder(EventDecoder):
     """One answer."""
 
     def __init__(self) -> None:
-        self._events = EventStream("OpenAI's Responses")
+        super().__init__("OpenAI's Responses")
         self._reasoning: list[object] = []
         self._calls: list[ToolCall] = []
         self._spoke = False
         self._refused = False
-        self._finished = False
 
-    def feed(self, line: bytes) -> tuple[Event, ...]:
-        if self._finished:
-            return ()
-        event = self._events.feed(line)
-        return () if event is None else self._event(event)
-
-    def end(self) -> tuple[Event, ...]:
-        if self._finished:
-            return ()
-        whole = self._events.end()
+    def _ended(self, whole: dict[str, object] | None) -> tuple[Event, ...]:
         if whole is None:
             raise cut_short(begun=self._events.begun)
         if whole.get("object") != "response" and whole.get("error") is None:
