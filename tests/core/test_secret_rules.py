@@ -21,6 +21,7 @@ PAIRS: list[dict[str, Any]] = json.loads((HERE / "secret_pairs.json").read_text(
 CASES: list[dict[str, Any]] = json.loads((HERE / "secret_cases.json").read_text(encoding="utf-8"))
 SECOND: list[dict[str, Any]] = json.loads((HERE / "secret_cases_second.json").read_text(encoding="utf-8"))
 THIRD: list[dict[str, Any]] = json.loads((HERE / "secret_cases_third.json").read_text(encoding="utf-8"))
+FOURTH: list[dict[str, Any]] = json.loads((HERE / "secret_cases_fourth.json").read_text(encoding="utf-8"))
 NEVER_MISSED = re.compile(
     r"aws|github|gitlab|openai|anthropic|google|gcp|slack|stripe|pem|private_key|openssh|pgp|postgres|mysql|mongo|redis|database|db_"
 )
@@ -139,6 +140,22 @@ def test_the_third_set_is_found_as_well() -> None:
     assert len(missed) <= 0.02 * len(secret), missed
     alarms = [case["id"] for case in harmless if secrets_in("".join(case["text_parts"]))]
     assert len(alarms) <= 0.02 * len(harmless), alarms
+
+
+def test_the_fourth_set_is_found_as_well() -> None:
+    """Cases of a fourth author who had not seen the rules; nobody has changed a rule because of them.
+
+    When they were first measured: 175 of 180 secrets found (97.2 %), 5 of 123 harmless ones alarmed (4.1 %), all 96 of
+    the group that must never be missed found.
+    """
+    secret = [case for case in FOURTH if case["secret"]]
+    harmless = [case for case in FOURTH if not case["secret"]]
+    assert (len(secret), len(harmless)) == (180, 123)
+    missed = [case for case in secret if not secrets_in("".join(case["text_parts"]))]
+    assert len(missed) <= 0.03 * len(secret), [case["id"] for case in missed]
+    assert [case["id"] for case in missed if case["group"]] == []
+    alarms = [case["id"] for case in harmless if secrets_in("".join(case["text_parts"]))]
+    assert len(alarms) <= 0.05 * len(harmless), alarms
 
 
 def test_nothing_of_a_found_secret_is_left_where_it_is_shown() -> None:
