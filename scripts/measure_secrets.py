@@ -1,9 +1,9 @@
 """What the secret scan finds and misses in a set of labelled cases.
 
 `python scripts/measure_secrets.py [SET]`; SET is a JSON list of cases, by default the second set of the tests. A case
-may be `"disputed": true` with a `"reason"`: the figures are printed with and without these. The first word of a kind is
-its family, the second one where the first is `wrapped` (a key that is split or encoded); a set may name it as `group`. Ends with 0 when every bar is
-met without the disputed cases, else with 1.
+may be `"disputed": true` with a `"reason"`: the figures are printed with and without these. The first word of a kind
+is its family, the second one where the first is `wrapped` (a key that is split or encoded); a set may name it as
+`group`. Ends with 0 when every bar is met without the disputed cases, else with 1.
 """
 
 import json
