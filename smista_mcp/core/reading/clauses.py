@@ -51,6 +51,8 @@ _NEAR: Final = 10
 _SKIPPED: Final = frozenset((OPENER, PLEASE, ORDER, THEN, AND, BUT, NUM, COMMA, BREAK))
 _FINITE: Final = frozenset((AUX, AUXNEG, MODAL))
 _SPEAKERS: Final = frozenset((ME, WE, YOU))
+_ASKED: Final = frozenset((SUBJECT, DEIXIS, YOU, WE))
+"""What stands behind "is", "do" in a question ("…, is there a way")."""
 _MODIFIERS: Final = frozenset(("test", "commit", "prompt", "plan"))
 _CONDITIONS: Final = frozenset((COND, WHEN))
 
@@ -114,10 +116,10 @@ def opens(words: list[Word], i: int, end: int) -> bool:
         return following in _FINITE
     if role == NEG:
         return following in (VERB, TO)
-    return role == AUX and following == NEG
+    return role == AUX and (following == NEG or following in _ASKED)
 
 
-def _parts(words: list[Word], i: int, start: int, end: int) -> bool:
+def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> bool:
     """Whether the boundary word at `i` ends the clause that began at `start`."""
     role = words[i].role
     if role in (THEN, BUT):
@@ -126,7 +128,7 @@ def _parts(words: list[Word], i: int, start: int, end: int) -> bool:
     if role == COMMA:
         return first in _CONDITIONS or opens(words, i + 1, end) or _clausal(words, i + 1, end)
     if role == AND:
-        return opens(words, i + 1, end) and not _parallel(words, i, start)
+        return opens(words, i + 1, end) and not _parallel(words, raw, i, start)
     if role == BREAK:
         return True
     k = i - 1
@@ -142,8 +144,10 @@ def _parts(words: list[Word], i: int, start: int, end: int) -> bool:
     return False
 
 
-def _parallel(words: list[Word], i: int, start: int) -> bool:
+def _parallel(words: list[Word], raw: list[str], i: int, start: int) -> bool:
     """Whether the verb after "and" at `i` goes on with a subordinate one ("jobs that build and test")."""
+    if raw[i] == "or" and i + 1 < len(words) and words[i + 1].role == VERB:
+        return True  # "open or close": one request
     for k in range(i - 1, start, -1):
         if words[k].role == VERB and not words[k].noun:
             marker = words[k - 1].role
@@ -192,7 +196,7 @@ def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
         elif i == start and role <= THEN:
             start, join = i + 1, _closer(join, role)
             continue
-        elif inside or i < start or not _parts(words, i, start, end):
+        elif inside or i < start or not _parts(words, raw, i, start, end):
             continue
         if i > start:
             found.append(Clause(start, i, join, i))

@@ -84,8 +84,7 @@ VERBS: Final[dict[str, str]] = {
         " organize organise narrow"
     ),
     "format": (
-        "format reformat lint prettify beautify indent rename autoformat capitalize capitalise lowercase uppercase"
-        " restyle"
+        "format reformat lint prettify beautify indent rename autoformat capitalize capitalise restyle"
     ),
     "document": "document annotate comment",
     "summarize": "summarize summarise recap condense",
@@ -94,8 +93,8 @@ VERBS: Final[dict[str, str]] = {
     "ensure": "ensure guarantee",
     # says how to go on, not what to do
     "aside": (
-        "ask wait remember note think be know hope pause hold listen imagine assume feel stay pretend act focus"
-        " concentrate expect approve"
+        "ask wait remember note think be know hope pause hold listen imagine assume suppose feel stay pretend act focus"
+        " concentrate expect approve pay bear"
     ),
     "use": "use follow respect adhere prefer stick utilize leverage obey",
     # means something only with the word after it, see PHRASES

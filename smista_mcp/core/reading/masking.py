@@ -115,6 +115,8 @@ _DOCUMENT_WORDS: Final = {
 _PROSE_ENDINGS: Final = (".md", ".rst", ".adoc", ".txt", ".docx")
 _PROMPT_ENDINGS: Final = (".mdc", ".cursorrules", ".prompt")
 _PATH_WORD: Final = re.compile(r"[a-z0-9]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the words of a name in camel case meet ("testParser.py")."""
 
 
 class Token(NamedTuple):
@@ -174,7 +176,7 @@ def _named(path: str) -> str:
 
 
 def _path_noun(path: str) -> str:
-    low = path.lower().replace("\\", "/")
+    low = _HUMP.sub("_", path).lower().replace("\\", "/")
     if low.endswith(_PROMPT_ENDINGS):
         return "prompt"
     folders, _, name = low.rstrip("/").rpartition("/")

@@ -320,12 +320,20 @@ def _made(s: Sentence, i: int, thing: Object) -> Verdict:
     return intent, Confidence.HIGH, Intent.EDIT, at
 
 
+_CONTAINERS: Final = frozenset(("doc", "roadmap", "prompt"))
+
+
 def _target(s: Sentence, i: int) -> tuple[str, int]:
     """The document that something is put into, where it stands behind more words ("a section about that to x.md")."""
     words = s.words
     for k in range(i, s.end - 1):
-        if words[k].role in (v.TO, v.INTO) and words[k + 1].role == v.PATH and words[k + 1].noun:
-            return words[k + 1].noun, k + 1
+        if words[k].role not in (v.TO, v.INTO):
+            continue
+        n = k + 1
+        while n < s.end - 1 and words[n].role == v.DET:
+            n += 1
+        if words[n].noun and (words[n].role == v.PATH or words[n].noun in _CONTAINERS):
+            return words[n].noun, n
     return "", -1
 
 

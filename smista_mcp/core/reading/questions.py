@@ -15,8 +15,9 @@ _REPAIRED: Final = {"doc": Intent.DOCUMENT, "test": Intent.TEST, "style": Intent
 _DOUBTS: Final = frozenset(("is", "are", "does", "do", "did", "have", "has"))
 _VERDICTS: Final = frozenset(
     "correct correctly properly consistent complete valid accurate aligned conform conforms compliant sound done"
-    " finished".split()
+    " finished ready sufficient".split()
 )
+_LACKING: Final = frozenset("missing missed miss forget forgot forgetting forgotten overlook overlooked overlooking".split())
 _APPEARANCES: Final = frozenset(("right", "good", "ok", "okay", "fine", "correct"))
 _CAUSES: Final = frozenset(("why", "why's", *tongues.CAUSES.split()))
 _PLACES: Final = frozenset(("where", "which", "where's", "wheres"))
@@ -47,6 +48,8 @@ def asked(s: Sentence, i: int) -> Reading:
     if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
         known = faulty or not FAULTY.isdisjoint(s.lows)
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
+    if low in _WHATS and s.lows[i + 1 : i + 2] == ["if"] and i + 2 < s.end and s.words[i + 2].role == v.WE:
+        return requested(s, i + 3, Act.DESIRE)  # "what if we …"
     if (low in _WHATS and faulty) or (low in _PLACES and following.role not in (v.MODAL, v.ME) and _of_code(s, i)):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)
     if low in _DOUBTS and following.role == v.SUBJECT and not {"place", "places"}.isdisjoint(s.lows[i : s.end]):
@@ -72,4 +75,6 @@ def _verdict(s: Sentence, i: int) -> int:
     open_ = "any" in lows[i : s.end]
     if "look" in lows[i : s.end]:
         return next((k for k in range(i, s.end) if lows[k] in _APPEARANCES), -1)
+    if "anything" in lows[i : s.end]:
+        return next((k for k in range(i, s.end) if lows[k] in _LACKING), -1)
     return next((k for k in range(i, s.end) if lows[k] in _VERDICTS or (open_ and s.words[k].noun == "fault")), -1)

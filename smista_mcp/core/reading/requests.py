@@ -13,6 +13,8 @@ _HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 _LEADING: Final = frozenset(("begin", "try", "help", "go"))
 _LOOKING: Final = frozenset(("read", "analyze"))
 _BETWEEN: Final = frozenset((v.OPENER, v.ME, v.WE, v.TO, v.AND, v.PREP, v.PLEASE))
+_DETAILING: Final = frozenset(("include", "mention", "cover", "highlight", "specify", "keep", "use", "note"))
+_GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
 _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
 
@@ -20,16 +22,18 @@ _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
 def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     """The reading of a clause whose head verb stands at `i`."""
     verb, after = _verb_at(s, i)
+    if verb == "give" and _bestows(s, after):
+        verb = "make"  # "give it a border"
     if verb == "read" and after < s.end and s.words[after].role == v.WH and s.lows[after] != "how":
         verb = "analyze"  # "see why it fails"
-    inner = _inner(s, verb, after)
+    inner = _inner(s, verb, after) if s.lows[i] != "get" else _participle(s, after)
     if inner >= 0 and inner - s.start < DEEP:
         return imperative(s, inner, act)
     if verb in _LEADING and after >= s.end:
         return Reading(act, Intent.EDIT, _LOW, (i,), Intent.CHAT, GO_ON)
     if verb == "leave" and not _UNTOUCHED.isdisjoint(s.lows[i : s.end]):
         return Reading(Act.NEGATION, verb=verb, evidence=(i,))
-    if verb == "aside":
+    if verb == "aside" or s.lows[i] == "consider":  # "consider the following", unless "consider using"
         return _beside(s, i, act)
     thing = object_from(s, after)
     intent, confidence, runner_up, at = intent_of(s, verb, i, thing)
@@ -38,7 +42,8 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     evidence = (i,) if at < 0 else (i, at)
     more = further(s, verb, intent, thing)
     passing = verb == "check" and intent is Intent.ANALYZE and _names_something(s, after, thing)
-    return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun)
+    detail = s.lows[i] in _DETAILING
+    return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun, detail)
 
 
 def _beside(s: Sentence, i: int, act: int) -> Reading:
@@ -84,6 +89,24 @@ def _inner(s: Sentence, verb: str, after: int) -> int:
         k = after + 1 if words[after].role in (v.INTO, v.PREP) else after
         if k < s.end and words[k].role == v.GERUND and words[k].verb:
             return k
+    return -1
+
+
+def _bestows(s: Sentence, i: int) -> bool:
+    """Whether what follows "give" is a thing that gets another ("give the button a border")."""
+    if i >= s.end or s.words[i].role in (v.ME, v.WE, v.YOU):
+        return False
+    return any(s.lows[k] in ("a", "an", "more", "some") for k in range(i + 1, min(i + 4, s.end)))
+
+
+def _participle(s: Sentence, i: int) -> int:
+    """Index of the participle that "get … done" leads to, or -1."""
+    words = s.words
+    for k in range(i, min(i + 6, s.end)):
+        if words[k].role == v.PAST and k > i and words[k].verb:
+            return k
+        if words[k].role not in _GOTTEN:
+            return -1
     return -1
 
 
@@ -160,4 +183,5 @@ def wish(s: Sentence, i: int, start: int) -> Reading:
     evidence = (i, thing.at) if thing.noun else (i,)
     runner_up = Intent.EDIT if intent is not Intent.EDIT else Intent.CHAT
     more = further(s, "make", intent, thing)
-    return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic)
+    detail = s.words[start].role in (v.SUBJECT, v.DEIXIS)
+    return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic, detail=detail)

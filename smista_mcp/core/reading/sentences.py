@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.acts import DEEP, STATEMENT, WISH, Act, Reading, is_faulty
+from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
 from smista_mcp.core.reading.clauses import Clause, acts
 from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence, further, object_from
@@ -30,6 +30,8 @@ _REASONS: Final = frozenset(("given", "based", "considering", "according"))
 _URGES: Final = frozenset(("can", "could", "should", "must", "shall", "cna", "shoudl", "shoud", "shuold"))
 _WISHES: Final = frozenset(("should", "must", "ought", "shall"))
 _NEEDS: Final = frozenset(("needs", "need"))
+_ABLE: Final = frozenset(("access", "see", "read", "hear", "remember", "understand", "connect", "recall", "reach"))
+"""Verbs after "can you" that ask for an ability, where nothing more is said than their object."""
 _HAVING: Final = frozenset(("have", "has", "had"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
@@ -44,11 +46,12 @@ def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading |
         return _elliptic(words, clause, before)
     if before.noun and not found.noun:
         found = _taking_up(found, before.noun, plural="them" in lows[clause.start : clause.end])
-    if clause.join != v.AND or found.act != Act.REQUEST:
+    if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA):
         return found
-    if before.act == Act.NEGATION and lows[clause.start - 1] == "or":
-        return found._replace(act=Act.NEGATION)
-    if before.act in (Act.QUESTION, Act.CONDITION) or before.verb == WISH:
+    series = clause.join == v.AND or before.detail or before.verb == TOLD
+    if before.verb in (WISH, TOLD) and series and words[clause.start].role == v.VERB:
+        return before._replace(further=())  # "it should render the page, track the points and calculate …"
+    if clause.join == v.AND and before.act in (Act.QUESTION, Act.CONDITION):
         return found._replace(act=before.act, intent=before.intent, further=())
     return found
 
@@ -100,9 +103,11 @@ def _modal(s: Sentence, i: int) -> Reading:
     if k >= s.end:
         return STATEMENT
     role, low = s.words[k].role, s.lows[i]
+    if role == v.YOU and s.lows[k + 1 : k + 2] and s.lows[k + 1] in _ABLE and s.question:
+        return asked(s, i)  # "can you access the repository?"
     if role == v.YOU or (role == v.WE and low in ("can", "could", "cna", "coud", "would")):
         return requested(s, k + 1)
-    if role == v.DEIXIS and low in ("can", "could"):
+    if role == v.DEIXIS and low in ("can", "could") and not (s.question and s.lows[k + 1 : k + 2] == ["be"]):
         return requested(s, k + 1, Act.DESIRE)
     if low == "would" and s.lows[k] == "be" and not s.question:
         return wish(s, k, k + 1)
@@ -182,7 +187,7 @@ def _speaker(s: Sentence, i: int) -> Reading:
         elif role == v.MODAL:
             return requested(s, k + 1) if words[i].role == v.WE and low in _URGES else _own(s, i)
         elif role == v.VERB:
-            return _opinion(s, k) if words[k].verb == "aside" else _own(s, i)
+            return _opinion(s, k) if words[k].verb == "aside" else _own(s, i, TOLD)
         elif role in (v.AUXNEG, v.NEG):
             return _denial(s, k)
         elif _must(s, k):
@@ -213,13 +218,13 @@ def _denial(s: Sentence, k: int) -> Reading:
     return symptom(s, k)
 
 
-def _own(s: Sentence, i: int) -> Reading:
+def _own(s: Sentence, i: int, verb: str = "") -> Reading:
     """A report in the first person."""
     if is_faulty(s, i):
         return symptom(s, i)
     if s.question or any(s.words[k].noun == "question" for k in range(i, s.end)):
         return question_reading(Intent.CHAT, (i,), Intent.ANALYZE)
-    return STATEMENT
+    return STATEMENT._replace(verb=verb)
 
 
 def _addressed(s: Sentence, i: int) -> Reading:
