@@ -35,6 +35,7 @@ class Reading(NamedTuple):
         passing: whether it only names something to look at, so that a request after it is the real one.
         noun: the class of the object, which a later "it" takes up.
         detail: whether it says how something is to be that was asked for before ("it should", "include").
+        barring: whether it forbids work on the code as such ("don't implement it yet").
     """
 
     act: int
@@ -48,6 +49,7 @@ class Reading(NamedTuple):
     passing: bool = False
     noun: str = ""
     detail: bool = False
+    barring: bool = False
 
 
 STATEMENT: Final = Reading(Act.STATEMENT)

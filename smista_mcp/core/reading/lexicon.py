@@ -69,9 +69,10 @@ VERBS: Final[dict[str, str]] = {
     ),
     "read": "read look see view browse skim consult reread",
     "explain": (
-        "explain tell describe clarify answer say teach discuss talk recommend suggest advise elaborate remind walk"
+        "explain tell describe clarify answer say teach discuss talk advise elaborate remind walk"
         " respond reply guide inform justify illustrate report"
     ),
+    "suggest": "suggest recommend",
     "test": "test retest",
     "refactor": (
         "refactor restructure reorganize reorganise deduplicate dedupe dedup consolidate decouple modularize modularise"

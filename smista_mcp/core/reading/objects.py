@@ -15,6 +15,7 @@ class Sentence(NamedTuple):
         start: index of the first token; `end` is exclusive.
         question: whether it ends as a question.
         joined: whether it is joined to a clause before it.
+        contrast: whether "but" joins it.
     """
 
     words: list[Word]
@@ -23,6 +24,7 @@ class Sentence(NamedTuple):
     end: int
     question: bool
     joined: bool = False
+    contrast: bool = False
 
 
 class Object(NamedTuple):
@@ -71,13 +73,17 @@ TABLE: Final[dict[str, tuple[Intent, dict[str, Intent]]]] = {
     ),
     "begin": (Intent.EDIT, {**_ACTIVITIES, "doc": Intent.DOCUMENT, "paper": Intent.DOCUMENT}),
     "give": (Intent.CHAT, {**DOCUMENTS, "options": Intent.PLAN}),
-    "show": (Intent.ANALYZE, {**DOCUMENTS, "test": Intent.ANALYZE, "doc": Intent.ANALYZE, "style": Intent.ANALYZE}),
+    "show": (
+        Intent.ANALYZE,
+        {**DOCUMENTS, **dict.fromkeys(("test", "doc", "style", "prompt", "commit"), Intent.ANALYZE)},
+    ),
     "plan": (Intent.PLAN, {}),
     "analyze": (Intent.ANALYZE, {}),
     "check": (Intent.ANALYZE, {}),
     "review": (Intent.REVIEW, {}),
     "read": (Intent.ANALYZE, {"review": Intent.REVIEW}),
     "explain": (Intent.CHAT, {"summary": Intent.SUMMARIZE}),
+    "suggest": (Intent.CHAT, {"plan": Intent.PLAN, "options": Intent.PLAN}),
     "test": (Intent.TEST, {}),
     "refactor": (Intent.REFACTOR, _PROSE),
     "reshape": (Intent.REFACTOR, _PROSE),
@@ -145,6 +151,8 @@ def object_from(s: Sentence, i: int) -> Object:
         elif role not in _PASSED and s.lows[i] not in _PARTICLES and (noun or not _crosses(s, i, role)):
             break
         i += 1
+    if not noun and i > first and s.lows[i - 1] in _SOME:
+        deictic = True  # "let's add some"
     return Object(noun, at, i, deictic)
 
 
@@ -284,7 +292,8 @@ def _ensured(s: Sentence, i: int, thing: Object) -> Verdict:
     works = _any(s, i, WORKING)
     if works >= 0:
         return Intent.TEST, Confidence.MEDIUM, Intent.EDIT, works
-    return Intent.EDIT, Confidence.MEDIUM, Intent.TEST, -1
+    alone, by_noun = TABLE["ensure"]
+    return by_noun.get(thing.noun, alone), Confidence.MEDIUM, Intent.TEST, thing.at if thing.noun in by_noun else -1
 
 
 def _shown(s: Sentence, i: int, thing: Object) -> Verdict:
@@ -320,6 +329,12 @@ def _made(s: Sentence, i: int, thing: Object) -> Verdict:
     return intent, Confidence.HIGH, Intent.EDIT, at
 
 
+_PLACING: Final = frozenset(
+    ("put", "save", "store", "copy", "paste", "add", "append", "write", "record", "insert", "move", "list", "dump")
+)
+_SENDING: Final = frozenset(("publish", "upload", "send", "submit", "sync"))
+_FORGES: Final = frozenset(("github", "gitlab", "bitbucket", "remote", "origin"))
+_SOME: Final = frozenset(("some", "one", "another"))
 _CONTAINERS: Final = frozenset(("doc", "roadmap", "prompt"))
 
 
@@ -349,9 +364,27 @@ _SPECIAL: Final = {
 }
 
 
+def _placed(s: Sentence, i: int, thing: Object) -> Verdict | None:
+    """Work on the document that something is put into ("put the results into notes.md"), or its sending to a forge."""
+    low = s.lows[i]
+    if low in _PLACING:
+        noun, at = _target(s, i + 1)
+        if noun in _PROSE:
+            kind = "plan" if thing.noun == "plan" else noun
+            return DOCUMENTS[kind], Confidence.HIGH, Intent.EDIT, at
+    elif low in _SENDING:
+        at = _any(s, i, _FORGES)
+        if at >= 0 and "pages" not in s.lows[at : s.end]:
+            return Intent.COMMIT, Confidence.MEDIUM, Intent.EDIT, at
+    return None
+
+
 def intent_of(s: Sentence, verb: str, i: int, thing: Object) -> Verdict:
     """The kind of work that the verb at `i`, of class `verb`, asks for with its object."""
     alone, by_noun = TABLE[verb]
+    placed = _placed(s, i, thing)
+    if placed is not None:
+        return placed
     special = _SPECIAL.get(verb)
     if special is not None and (verb != "explain" or thing.noun != "summary"):
         return special(s, i, thing)

@@ -108,6 +108,8 @@ def _outline(prompt: Prompt) -> Outline:
 def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
     """The clauses that ask for something: requests, else questions, else symptoms, else bare nouns."""
     requests = [i for i, r in enumerate(readings) if r.act <= Act.DESIRE and r.intent is not None]
+    if any(r.barring for r in readings):
+        requests = [i for i in requests if readings[i].intent is not Intent.EDIT] or requests
     if requests:
         last = requests[-1]
         questions = [i for i, r in enumerate(readings) if r.act == Act.QUESTION]

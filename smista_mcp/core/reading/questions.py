@@ -7,7 +7,7 @@ from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, is_faulty, question
 from smista_mcp.core.reading.objects import Sentence, object_from
 from smista_mcp.core.reading.requests import by_noun, requested
-from smista_mcp.core.reading.vocabulary import CODE, FAULTY
+from smista_mcp.core.reading.vocabulary import CODE, FAULTY, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
@@ -29,8 +29,9 @@ def symptom(s: Sentence, i: int) -> Reading:
     at = next((k for k in range(i, s.end) if s.lows[k] in FAULTY or s.words[k].role == v.AUXNEG), i)
     thing = object_from(s, i)
     intent = Intent.EDIT
-    if thing.at >= 0 and thing.at + 1 < s.end and s.words[thing.at + 1].role in _FINITE:  # "the README is outdated"
-        intent = _REPAIRED.get(thing.noun, intent)
+    failing = thing.noun == "test" and not WORKING.isdisjoint(s.lows[i : s.end])
+    if failing or (thing.at >= 0 and thing.at + 1 < s.end and s.words[thing.at + 1].role in _FINITE):
+        intent = _REPAIRED.get(thing.noun, intent)  # "the README is outdated"
     return Reading(Act.SYMPTOM, intent, Confidence.MEDIUM, (at,), Intent.ANALYZE, noun=thing.noun)
 
 
@@ -50,7 +51,7 @@ def asked(s: Sentence, i: int) -> Reading:
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
     if low in _WHATS and s.lows[i + 1 : i + 2] == ["if"] and i + 2 < s.end and s.words[i + 2].role == v.WE:
         return requested(s, i + 3, Act.DESIRE)  # "what if we …"
-    if (low in _WHATS and faulty) or (low in _PLACES and following.role not in (v.MODAL, v.ME) and _of_code(s, i)):
+    if (low in _WHATS and faulty) or (low in _PLACES and following.role not in (v.MODAL, v.ME, v.TO) and _of_code(s, i)):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)
     if low in _DOUBTS and following.role == v.SUBJECT and not {"place", "places"}.isdisjoint(s.lows[i : s.end]):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)

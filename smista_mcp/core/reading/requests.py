@@ -14,6 +14,11 @@ _LEADING: Final = frozenset(("begin", "try", "help", "go"))
 _LOOKING: Final = frozenset(("read", "analyze"))
 _BETWEEN: Final = frozenset((v.OPENER, v.ME, v.WE, v.TO, v.AND, v.PREP, v.PLEASE))
 _DETAILING: Final = frozenset(("include", "mention", "cover", "highlight", "specify", "keep", "use", "note"))
+_WORKS: Final = frozenset(
+    "implement code change edit modify touch make do write apply execute build start fix begin create".split()
+)
+_UNNAMED: Final = frozenset((v.DET, v.DEIXIS, v.OPENER, v.STOP, v.COND, v.BUT, v.NEG, v.TO))
+_ANY_WORK: Final = frozenset("code changes change yet anything file files implementation implementing coding".split())
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
 _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
@@ -154,7 +159,15 @@ def forbidden(s: Sentence, i: int) -> Reading:
         return Reading(Act.NEGATION, evidence=(i,))
     if s.lows[k] == "forget":
         return requested(s, k + 1)
-    return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k))
+    return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k), barring=_bars(s, k))
+
+
+def _bars(s: Sentence, k: int) -> bool:
+    """Whether what is forbidden at `k` is to work on the code at all ("implement it yet", "make any changes")."""
+    if s.lows[k] not in _WORKS:
+        return False
+    objects = [n for n in range(k + 1, s.end) if s.words[n].role not in _UNNAMED]
+    return all(s.lows[n] in _ANY_WORK for n in objects)
 
 
 def desire(s: Sentence, i: int) -> Reading:

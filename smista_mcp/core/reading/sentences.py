@@ -24,6 +24,8 @@ _SKIPPED: Final = frozenset(
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
 _FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
+_PLURAL: Final = frozenset(("them", "some"))
+_NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
 _REASONS: Final = frozenset(("given", "based", "considering", "according"))
@@ -39,13 +41,17 @@ _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading | None) -> Reading:
     """The reading of one clause; `before` is that of the clause before it in the same text."""
     sign = lows[clause.sign] if clause.sign < len(lows) else ""
-    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, clause.join != v.STOP), clause.start)
+    joined, contrast = clause.join != v.STOP, clause.join == v.BUT
+    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, joined, contrast), clause.start)
+    if found.act == Act.QUESTION and not found.noun:
+        named = (words[k].noun for k in range(clause.start, clause.end) if words[k].role in _NAMING)
+        found = found._replace(noun=next((noun for noun in named if noun in DOCUMENTS), ""))
     if before is None:
         return found
     if clause.join == v.THEN and found.act == Act.STATEMENT and before.act == Act.REQUEST:
         return _elliptic(words, clause, before)
     if before.noun and not found.noun:
-        found = _taking_up(found, before.noun, plural="them" in lows[clause.start : clause.end])
+        found = _taking_up(found, before.noun, plural=not _PLURAL.isdisjoint(lows[clause.start : clause.end]))
     if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA):
         return found
     series = clause.join == v.AND or before.detail or before.verb == TOLD
@@ -129,6 +135,8 @@ def _negation(s: Sentence, i: int) -> Reading:
         return _at(s, i + 1)
     if s.question and i + 1 < s.end and s.words[i + 1].role in (v.ME, v.YOU, v.WE, v.SUBJECT):
         return asked(s, i)
+    if s.lows[i] == "not" and s.lows[i + 1 : i + 2] and s.lows[i + 1] in ("all", "every", "everything"):
+        return symptom(s, i + 1)
     return forbidden(s, i)
 
 
@@ -276,6 +284,8 @@ def _verbless(s: Sentence, i: int) -> Reading:
         return symptom(s, i)
     thing = object_from(s, i)
     if finite:
+        if s.contrast or "again" in s.lows[i:end]:  # "…, but now it is too wide"
+            return symptom(s, i)
         return STATEMENT._replace(noun=thing.noun)
     if s.lows[i] == "same":  # "same for the other page"
         return Reading(Act.REQUEST, Intent.EDIT, Confidence.MEDIUM, (i,), Intent.CHAT)
