@@ -70,9 +70,18 @@ class Clause(NamedTuple):
     sign: int
 
 
+def _is_counted(words: list[Word], i: int) -> bool:
+    """Whether the word at `i` is one of several with numbers ("slice 4 of", "stage 2 is")."""
+    if i + 2 >= len(words) or words[i + 1].role != NUM:
+        return False
+    return words[i + 2].role == OF or words[i + 2].role in _FINITE
+
+
 def acts(words: list[Word], i: int) -> bool:
     """Whether the base form at `i` is meant as a verb where a clause may begin ("test the parser", "test plan")."""
     word = words[i]
+    if _is_counted(words, i):
+        return False
     if not word.noun:
         following = words[i + 1].role if i + 1 < len(words) else STOP
         return following not in _FINITE
@@ -125,6 +134,8 @@ def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> b
     if role in (THEN, BUT):
         return i > start
     first = words[start].role
+    if role == COMMA and _lists(words, i, end):
+        return False
     if role == COMMA:
         return first in _CONDITIONS or opens(words, i + 1, end) or _clausal(words, i + 1, end)
     if role == AND:
@@ -142,6 +153,13 @@ def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> b
     if role == MODAL:
         return before not in (WH, PREP, TO, OF) and i + 1 < end and words[i + 1].role == YOU
     return False
+
+
+def _lists(words: list[Word], i: int, end: int) -> bool:
+    """Whether the comma at `i` stands in a list of bare words behind a verb ("run typecheck, format and tests")."""
+    if i < 2 or i + 2 >= end or not words[i + 1].noun or words[i + 1].role != VERB:
+        return False
+    return words[i - 1].role == UNKNOWN and words[i - 2].role in (VERB, COMMA) and words[i + 2].role in (AND, COMMA)
 
 
 def _parallel(words: list[Word], raw: list[str], i: int, start: int) -> bool:

@@ -110,7 +110,7 @@ VERBS: Final[dict[str, str]] = {
 NOUNS: Final[dict[str, str]] = {
     "test": (
         "test tests testing testcase testcases unittest unittests coverage e2e pytest jest vitest playwright cypress"
-        " mocha junit rspec testsuite fixture fixtures unit-test unit-tests"
+        " mocha junit rspec testsuite suite suites fixture fixtures unit-test unit-tests"
     ),
     "doc": (
         "docs documentation readme readmes comment comments docstring docstrings jsdoc javadoc tutorial tutorials"
@@ -141,7 +141,7 @@ NOUNS: Final[dict[str, str]] = {
         " regression regressions warning warnings fault faults leak deadlock glitch mistake traceback stacktrace"
         " vulnerability vulnerabilities bottleneck"
     ),
-    "options": "options alternatives approaches ideas suggestions",
+    "options": "options alternatives approaches ideas suggestions ways",
     "question": "question questions explanation advice opinion answer answers",
 }
 """Noun class to words."""
@@ -161,7 +161,7 @@ NOUN_PAIRS: Final[dict[str, str]] = {
 }
 """Noun class to pairs of words that are one thing."""
 BEARERS: Final = (
-    "file files folder folders section sections suite suites case cases code message messages directory entry entries"
+    "file files folder folders section sections case cases code message messages directory entry entries"
     " text description descriptions set content contents line lines result results rule rules"
 )
 """Nouns that carry the class of the noun before them ("test file", "commit message")."""

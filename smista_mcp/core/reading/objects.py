@@ -124,6 +124,7 @@ _INCLUDING: Final = frozenset(("make", "build"))
 _ADDED: Final = frozenset(("test", "doc", "commit"))
 _CARRIED: Final = frozenset(("run", "update", "report", "check", "fix", "change", "draft"))
 _PARTICLES: Final = frozenset(("up", "down", "out", "off"))
+_TERMINAL: Final = frozenset(("shell", "command", "login", "password", "confirmation", "terminal", "bash", "zsh"))
 _NEUTRAL: Final = frozenset(("fault", "app"))
 
 
@@ -144,6 +145,8 @@ def object_from(s: Sentence, i: int) -> Object:
             elif not kind and noun and at == i - 1 and _describes(s, at, i):
                 noun, at = "", -1
             i = last
+        elif s.lows[i] == "following" and i > first and i + 1 < end and words[i + 1].role in (v.DET, v.DEIXIS):
+            break  # "… following the plan"
         elif role == v.DEIXIS:
             if s.lows[i] == "that" and i > first and words[i - 1].role in _PLAIN:
                 break
@@ -162,6 +165,8 @@ def _kind(s: Sentence, i: int) -> tuple[str, int]:
     pairs = NOUN_PAIRS.get(s.lows[i])
     if pairs is not None and i + 1 < s.end and s.lows[i + 1] in pairs:
         return pairs[s.lows[i + 1]], i + 1
+    if kind == "prompt" and i and s.lows[i - 1] in _TERMINAL:
+        return "", i  # "the shell prompt"
     if kind in _NEUTRAL or (kind == "style" and s.lows[i] == "format" and i and s.words[i - 1].role == v.UNKNOWN):
         return "", i  # "the JSON format" is no layout of code
     return kind, i
@@ -382,6 +387,8 @@ def _placed(s: Sentence, i: int, thing: Object) -> Verdict | None:
 def intent_of(s: Sentence, verb: str, i: int, thing: Object) -> Verdict:
     """The kind of work that the verb at `i`, of class `verb`, asks for with its object."""
     alone, by_noun = TABLE[verb]
+    if verb == "run" and thing.at >= 0 and s.lows[thing.at] in ("spec", "specs"):
+        return Intent.TEST, Confidence.HIGH, Intent.EDIT, thing.at
     placed = _placed(s, i, thing)
     if placed is not None:
         return placed

@@ -115,7 +115,7 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
         questions = [i for i, r in enumerate(readings) if r.act == Act.QUESTION]
         if questions and questions[-1] > requests[-1] and all(readings[i].act == Act.DESIRE for i in requests):
             return _best(questions, readings, Act.QUESTION)
-        strong = [i for i in requests if readings[i].verb not in _WEAK and not (readings[i].passing and i < last)]
+        strong = [i for i in requests if _asks(readings[i]) and not (readings[i].passing and i < last)]
         if not strong:
             return _weak(readings, requests)
         looking = [i for i in requests if readings[i].verb == "read"]
@@ -131,6 +131,11 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
         if found:
             return _best(found, readings, act)
     return [i for i, r in enumerate(readings) if r.act == Act.NEGATION][-1:]
+
+
+def _asks(r: Reading) -> bool:
+    """Whether a request counts beside others ("make sure it is documented" does, "make sure it works" does not)."""
+    return r.verb not in _WEAK or (r.verb == "ensure" and r.intent is Intent.DOCUMENT)
 
 
 def _weak(readings: list[Reading], requests: list[int]) -> list[int]:

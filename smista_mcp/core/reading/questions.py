@@ -40,12 +40,15 @@ def asked(s: Sentence, i: int) -> Reading:
     low = s.lows[i]
     following = s.words[i + 1] if i + 1 < s.end else v.UNKNOWN_WORD
     faulty = is_faulty(s, i)
-    if s.joined and not s.question and following.role not in (v.AUX, v.MODAL):  # a relative clause, ", where …"
+    relative = s.joined and not s.question and low not in _CAUSES and following.role not in (v.AUX, v.MODAL)
+    if relative and s.lows[i : i + 2] != ["how", "to"]:  # ", where …"
         return symptom(s, i) if faulty else STATEMENT
     if low in ("what", "how") and i + 1 < s.end and s.lows[i + 1] == "about":
         return by_noun(s, i + 1, Act.DESIRE)
     if low == "why" and following.role == v.NEG:
         return requested(s, i + 2, Act.DESIRE)
+    if s.lows[i : i + 2] in (["what", "happens"], ["where", "did"]):  # "what happens if …", "where did we land"
+        return question(Intent.CHAT, (i, i + 1), Intent.ANALYZE)
     if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
         known = faulty or not FAULTY.isdisjoint(s.lows)
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)

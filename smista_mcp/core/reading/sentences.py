@@ -32,8 +32,10 @@ _REASONS: Final = frozenset(("given", "based", "considering", "according"))
 _URGES: Final = frozenset(("can", "could", "should", "must", "shall", "cna", "shoudl", "shoud", "shuold"))
 _WISHES: Final = frozenset(("should", "must", "ought", "shall"))
 _NEEDS: Final = frozenset(("needs", "need"))
-_ABLE: Final = frozenset(("access", "see", "read", "hear", "remember", "understand", "connect", "recall", "reach"))
-"""Verbs after "can you" that ask for an ability, where nothing more is said than their object."""
+_ABLE: Final = frozenset(("access", "hear", "remember", "recall"))
+"""Verbs after "can you" that ask for an ability."""
+_JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "say", "rather", "advise", "go"))
+"""Verbs after "would you" that ask for an opinion."""
 _HAVING: Final = frozenset(("have", "has", "had"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
@@ -57,7 +59,8 @@ def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading |
     series = clause.join == v.AND or before.detail or before.verb == TOLD
     if before.verb in (WISH, TOLD) and series and words[clause.start].role == v.VERB:
         return before._replace(further=())  # "it should render the page, track the points and calculate …"
-    if clause.join == v.AND and before.act in (Act.QUESTION, Act.CONDITION):
+    asking = before.act == Act.QUESTION and (clause.join == v.AND or "?" in sign)
+    if asking or (clause.join == v.AND and before.act == Act.CONDITION):
         return found._replace(act=before.act, intent=before.intent, further=())
     return found
 
@@ -109,8 +112,8 @@ def _modal(s: Sentence, i: int) -> Reading:
     if k >= s.end:
         return STATEMENT
     role, low = s.words[k].role, s.lows[i]
-    if role == v.YOU and s.lows[k + 1 : k + 2] and s.lows[k + 1] in _ABLE and s.question:
-        return asked(s, i)  # "can you access the repository?"
+    if role == v.YOU and s.question and s.lows[k + 1 : k + 2] and s.lows[k + 1] in (_JUDGED if low == "would" else _ABLE):
+        return asked(s, i)  # "can you access the repository?", "would you use a queue here?"
     if role == v.YOU or (role == v.WE and low in ("can", "could", "cna", "coud", "would")):
         return requested(s, k + 1)
     if role == v.DEIXIS and low in ("can", "could") and not (s.question and s.lows[k + 1 : k + 2] == ["be"]):
@@ -255,6 +258,8 @@ def _declaration(s: Sentence, i: int) -> Reading:
     words = s.words
     if words[i].role == v.UNKNOWN and is_idiom(s, i):
         return imperative(s, i)
+    if words[i].role in (v.PATH, v.MASK) and _after_mention(s, i + 1):
+        return _framed(_at(s, i + 1), words[i].noun)
     for k in range(i, s.end):
         role = words[k].role
         if role == v.CJK:
@@ -264,6 +269,26 @@ def _declaration(s: Sentence, i: int) -> Reading:
         if _is_wished(s, k):
             return asked(s, i) if s.question else wish(s, k, i)
     return asked(s, i) if s.question else _verbless(s, i)
+
+
+def _after_mention(s: Sentence, i: int) -> bool:
+    """Whether a request or a question begins at `i`, behind a file that is only named ("@app.py can you …")."""
+    if i >= s.end:
+        return False
+    role, following = s.words[i].role, s.words[i + 1].role if i + 1 < s.end else v.STOP
+    if role == v.VERB:
+        return acts(s.words, i) and following in (v.DET, v.DEIXIS, v.TO, v.INTO, v.UNKNOWN, v.PATH)
+    if role == v.MODAL:
+        return following in (v.YOU, v.WE)
+    return role in (v.PLEASE, v.LET) or (role == v.WH and following in _FINITE) or (role == v.ME and following != v.AND)
+
+
+def _framed(found: Reading, noun: str) -> Reading:
+    """A reading whose object is the document named before it, where it names none itself."""
+    intent = DOCUMENTS.get(noun)
+    if intent is None or found.noun or found.intent is not Intent.EDIT or found.verb not in ("make", "fix", "build"):
+        return found
+    return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT, noun=noun)
 
 
 def _is_wished(s: Sentence, k: int) -> bool:
