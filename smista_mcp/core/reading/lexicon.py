@@ -28,7 +28,7 @@ VERBS: Final[dict[str, str]] = {
         " import export parse encrypt decrypt sanitize escape cache store save persist throw catch return assign bind"
         " redirect reset reload wrap encapsulate customize personalize parametrize parameterize hardcode override"
         " automate print switch swap adopt merge rebase checkout unzip kill enforce secure harden protect mock stub"
-        " patch tune display optimize optimise accelerate shrink grow force prioritize stop reopen boot send receive"
+        " patch tune display optimize optimise track accelerate shrink grow force prioritize stop reopen boot send receive"
         " post load transform normalise normalize serialize deserialize encode decode calculate compute count limit"
         " ignore skip bypass fallback collapse reproduce draw paint filter paginate sort dockerize containerize"
         " provision seed animate resize scale minify bundle compile transpile debounce throttle retry schedule ship"
@@ -60,7 +60,7 @@ VERBS: Final[dict[str, str]] = {
     "analyze": (
         "analyze analyse investigate debug diagnose explore examine research study trace find search locate identify"
         " determine scan compare figure understand pinpoint discover profile dig troubleshoot detect deduce infer grep"
-        " monitor observe survey benchmark bisect track gather probe guess measure learn"
+        " monitor observe survey benchmark bisect gather probe guess measure learn"
     ),
     "check": "check inspect verify confirm recheck",
     "review": (
@@ -142,7 +142,7 @@ NOUNS: Final[dict[str, str]] = {
         " vulnerability vulnerabilities bottleneck"
     ),
     "options": "options alternatives approaches ideas suggestions ways",
-    "question": "question questions explanation advice opinion answer answers",
+    "question": "question questions explanation advice opinion answer answers recommendation recommendations",
 }
 """Noun class to words."""
 
@@ -154,6 +154,12 @@ NOUN_PAIRS: Final[dict[str, str]] = {
     "review": "second opinion",
     "doc": "code comments, style guide, getting started",
     "remarks": "review comments, review feedback, review findings, pr comments",
+    # named by a noun that would mislead: none of the above
+    "other": (
+        "design system, design systems, design tokens, audit log, audit logs, audit trail, audit entries, audit entry,"
+        " test data, test user, test users, test environment, shell prompt, command prompt, login prompt,"
+        " password prompt, terminal prompt, confirmation prompt"
+    ),
     "waste": (
         "dead code, unused code, unused imports, unused variables, unused files, unused functions, duplicate code,"
         " duplicated code"
@@ -257,7 +263,7 @@ PHRASES: Final[dict[str, str]] = {
     "run": "carry out",
     "begin": "go ahead, move on, move onto, move to",
     "plan": "break down, come up, think about, think through, think of, lay out",
-    "analyze": "look into, look for, look up, figure out, find out, dig into, work out, deep dive",
+    "analyze": "look into, look for, look up, figure out, find out, track down, dig into, work out, deep dive",
     "read": "take a, have a, go through, check out, read through, catch up, get familiar",
     "review": "go over, double check, cross check, sanity check, spell check",
     "explain": "walk through, point out, tell me",

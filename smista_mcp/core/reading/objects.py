@@ -124,7 +124,6 @@ _INCLUDING: Final = frozenset(("make", "build"))
 _ADDED: Final = frozenset(("test", "doc", "commit"))
 _CARRIED: Final = frozenset(("run", "update", "report", "check", "fix", "change", "draft"))
 _PARTICLES: Final = frozenset(("up", "down", "out", "off"))
-_TERMINAL: Final = frozenset(("shell", "command", "login", "password", "confirmation", "terminal", "bash", "zsh"))
 _NEUTRAL: Final = frozenset(("fault", "app"))
 
 
@@ -164,9 +163,8 @@ def _kind(s: Sentence, i: int) -> tuple[str, int]:
     kind = s.words[i].noun
     pairs = NOUN_PAIRS.get(s.lows[i])
     if pairs is not None and i + 1 < s.end and s.lows[i + 1] in pairs:
-        return pairs[s.lows[i + 1]], i + 1
-    if kind == "prompt" and i and s.lows[i - 1] in _TERMINAL:
-        return "", i  # "the shell prompt"
+        name = pairs[s.lows[i + 1]]
+        return "" if name == "other" else name, i + 1
     if kind in _NEUTRAL or (kind == "style" and s.lows[i] == "format" and i and s.words[i - 1].role == v.UNKNOWN):
         return "", i  # "the JSON format" is no layout of code
     return kind, i
@@ -295,7 +293,7 @@ def _moved(s: Sentence, i: int, thing: Object) -> Verdict:
 
 def _ensured(s: Sentence, i: int, thing: Object) -> Verdict:
     works = _any(s, i, WORKING)
-    if works >= 0:
+    if works >= 0 and s.lows[works + 1 : works + 2] not in (["on"], ["in"]):
         return Intent.TEST, Confidence.MEDIUM, Intent.EDIT, works
     alone, by_noun = TABLE["ensure"]
     return by_noun.get(thing.noun, alone), Confidence.MEDIUM, Intent.TEST, thing.at if thing.noun in by_noun else -1

@@ -141,7 +141,7 @@ def _asks(r: Reading) -> bool:
 def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
     """Of requests that only lead on ("look at this", "continue"), the last; a question or a symptom says more."""
     last = requests[-1]
-    if readings[last].verb in ("read", GO_ON):
+    if readings[last].verb in ("read", "use", GO_ON):
         for act in (Act.QUESTION, Act.SYMPTOM):
             found = [i for i, r in enumerate(readings) if r.act == act]
             if found:
@@ -158,7 +158,7 @@ def _absorbed(r: Reading, join: int, last: Intent) -> bool:
     if r.verb == "reshape" and r.intent is Intent.REFACTOR:
         return last is Intent.EDIT
     if r.intent in (Intent.CHAT, Intent.SUMMARIZE) and last in (Intent.DOCUMENT, Intent.PLAN):
-        return join in (v.COMMA, v.AND)
+        return join in (v.COMMA, v.AND) or last is Intent.DOCUMENT
     if r.intent is Intent.ANALYZE and r.deictic and r.verb == "analyze":
         return last in _CHANGING
     if r.intent is Intent.ANALYZE and last is Intent.REVIEW:

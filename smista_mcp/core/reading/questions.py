@@ -50,7 +50,8 @@ def asked(s: Sentence, i: int) -> Reading:
     if s.lows[i : i + 2] in (["what", "happens"], ["where", "did"]):  # "what happens if …", "where did we land"
         return question(Intent.CHAT, (i, i + 1), Intent.ANALYZE)
     if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
-        known = faulty or not FAULTY.isdisjoint(s.lows)
+        near = range(i + 1, min(i + 5, s.end))
+        known = faulty or not FAULTY.isdisjoint(s.lows) or any(s.words[k].role == v.NEG for k in near)
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
     if low in _WHATS and s.lows[i + 1 : i + 2] == ["if"] and i + 2 < s.end and s.words[i + 2].role == v.WE:
         return requested(s, i + 3, Act.DESIRE)  # "what if we …"

@@ -17,6 +17,8 @@ _DETAILING: Final = frozenset(("include", "mention", "cover", "highlight", "spec
 _WORKS: Final = frozenset(
     "implement code change edit modify touch make do write apply execute build start fix begin create".split()
 )
+_STARTING: Final = frozenset(("implement", "code", "apply", "execute", "start", "begin"))
+_ANYTHING: Final = "anything"
 _UNNAMED: Final = frozenset((v.DET, v.DEIXIS, v.OPENER, v.STOP, v.COND, v.BUT, v.NEG, v.TO))
 _ANY_WORK: Final = frozenset("code changes change yet anything file files implementation implementing coding".split())
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
@@ -47,7 +49,7 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     evidence = (i,) if at < 0 else (i, at)
     more = further(s, verb, intent, thing)
     passing = verb == "check" and intent is Intent.ANALYZE and _names_something(s, after, thing)
-    detail = s.lows[i] in _DETAILING
+    detail = s.lows[i] in _DETAILING or _details(s, i, after)
     return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun, detail)
 
 
@@ -97,11 +99,23 @@ def _inner(s: Sentence, verb: str, after: int) -> int:
     return -1
 
 
+def _details(s: Sentence, i: int, after: int) -> bool:
+    """Whether the verb at `i` only says how: "do this with care", "call it x", "add which role may do what"."""
+    if after >= s.end:
+        return False
+    if s.words[after].role == v.WH:
+        return s.words[i].verb == "make"
+    if s.lows[i] not in ("do", "call") or s.words[after].role != v.DEIXIS or after + 1 >= s.end:
+        return False
+    return s.words[after + 1].role not in (v.VERB, v.AND, v.INTO)
+
+
 def _bestows(s: Sentence, i: int) -> bool:
     """Whether what follows "give" is a thing that gets another ("give the button a border")."""
     if i >= s.end or s.words[i].role in (v.ME, v.WE, v.YOU):
         return False
-    return any(s.lows[k] in ("a", "an", "more", "some") for k in range(i + 1, min(i + 4, s.end)))
+    near = range(i + 1, min(i + 4, s.end))
+    return any(s.words[k].role == v.NUM or s.lows[k] in ("a", "an", "more", "some", "two", "three") for k in near)
 
 
 def _participle(s: Sentence, i: int) -> int:
@@ -166,6 +180,8 @@ def _bars(s: Sentence, k: int) -> bool:
     """Whether what is forbidden at `k` is to work on the code at all ("implement it yet", "make any changes")."""
     if s.lows[k] not in _WORKS:
         return False
+    if s.lows[k] not in _STARTING and any(s.words[n].role == v.DEIXIS for n in range(k + 1, s.end)):
+        return _ANYTHING in s.lows[k + 1 : s.end]
     objects = [n for n in range(k + 1, s.end) if s.words[n].role not in _UNNAMED]
     return all(s.lows[n] in _ANY_WORK for n in objects)
 

@@ -24,6 +24,7 @@ _SKIPPED: Final = frozenset(
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
 _FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
+_PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
 _PLURAL: Final = frozenset(("them", "some"))
 _NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
@@ -90,6 +91,8 @@ def _at(s: Sentence, i: int) -> Reading:
         i += 1
     if i >= end or i - s.start > DEEP:
         return STATEMENT
+    if s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]:
+        return _condition(s, i)
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
 
 
@@ -258,6 +261,8 @@ def _declaration(s: Sentence, i: int) -> Reading:
     words = s.words
     if words[i].role == v.UNKNOWN and is_idiom(s, i):
         return imperative(s, i)
+    if words[i].role == v.INTO:
+        return _located(s, i)
     if words[i].role in (v.PATH, v.MASK) and _after_mention(s, i + 1):
         return _framed(_at(s, i + 1), words[i].noun)
     for k in range(i, s.end):
@@ -269,6 +274,19 @@ def _declaration(s: Sentence, i: int) -> Reading:
         if _is_wished(s, k):
             return asked(s, i) if s.question else wish(s, k, i)
     return asked(s, i) if s.question else _verbless(s, i)
+
+
+def _located(s: Sentence, i: int) -> Reading:
+    """A clause that opens with a place ("in the readme add …"): what is asked for there, or a fragment."""
+    noun, words = "", s.words
+    for k in range(i + 1, min(i + 8, s.end)):
+        role = words[k].role
+        if role == v.VERB and acts(words, k) and (not words[k].noun or _after_mention(s, k)):
+            return _framed(imperative(s, k), noun)
+        if role not in _PLACE:
+            return _at(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else _verbless(s, i)
+        noun = words[k].noun or noun
+    return _verbless(s, i)
 
 
 def _after_mention(s: Sentence, i: int) -> bool:
