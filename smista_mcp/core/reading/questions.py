@@ -47,7 +47,8 @@ def asked(s: Sentence, i: int) -> Reading:
         return by_noun(s, i + 1, Act.DESIRE)
     if low == "why" and following.role == v.NEG:
         return requested(s, i + 2, Act.DESIRE)
-    if s.lows[i : i + 2] in (["what", "happens"], ["where", "did"]):  # "what happens if …", "where did we land"
+    supposed = s.lows[i : i + 2] == ["what", "happens"] and _role_at(s, i + 2) in (v.COND, v.WHEN)
+    if supposed or s.lows[i : i + 2] == ["where", "did"]:  # "what happens if …", "where did we land"
         return question(Intent.CHAT, (i, i + 1), Intent.ANALYZE)
     if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
         near = range(i + 1, min(i + 5, s.end))
@@ -63,6 +64,11 @@ def asked(s: Sentence, i: int) -> Reading:
     if judged >= 0:
         return question(Intent.REVIEW, (i, judged), Intent.CHAT)
     return question(Intent.CHAT, (i,), Intent.ANALYZE, Confidence.HIGH if low == "how" else Confidence.MEDIUM)
+
+
+def _role_at(s: Sentence, i: int) -> int:
+    """The role of the word at `i`; STOP behind the clause."""
+    return s.words[i].role if i < s.end else v.STOP
 
 
 def _of_code(s: Sentence, i: int) -> bool:
