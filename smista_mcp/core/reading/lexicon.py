@@ -54,13 +54,13 @@ VERBS: Final[dict[str, str]] = {
     "show": "show list enumerate",
     "give": "give present share",
     "plan": (
-        "plan design brainstorm propose architect outline strategize strategise devise spec scope estimate ideate"
+        "plan design brainstorm propose architect outline strategize strategise devise spec scope ideate"
         " conceptualize replan spike roadmap rethink"
     ),
     "analyze": (
         "analyze analyse investigate debug diagnose explore examine research study trace find search locate identify"
         " determine scan compare figure understand pinpoint discover profile dig troubleshoot detect deduce infer grep"
-        " monitor observe survey benchmark bisect gather probe guess measure learn"
+        " monitor observe survey benchmark bisect gather estimate probe guess measure learn"
     ),
     "check": "check inspect verify confirm recheck",
     "review": (
@@ -114,7 +114,7 @@ NOUNS: Final[dict[str, str]] = {
     ),
     "doc": (
         "docs documentation readme readmes comment comments docstring docstrings jsdoc javadoc tutorial tutorials"
-        " manual wiki adr adrs faq glossary runbook constitution todo todos quickstart walkthrough how-to howto guide"
+        " manual manuals instructions wiki adr adrs faq glossary runbook constitution todo todos quickstart walkthrough how-to howto guide"
         " guides handbook diary licence license paragraph paragraphs subsection subsections chapter chapters appendix"
     ),
     "roadmap": "roadmap roadmaps",
@@ -153,6 +153,7 @@ NOUN_PAIRS: Final[dict[str, str]] = {
     "summary": "status report, status update, meeting notes",
     "review": "second opinion",
     "doc": "code comments, style guide, getting started",
+    "prompt": "agent instructions, system instructions, custom instructions",
     "remarks": "review comments, review feedback, review findings, pr comments",
     # named by a noun that would mislead: none of the above
     "other": (
@@ -228,7 +229,7 @@ ROLES: Final[dict[str, str]] = {
 """Role to the small words that decide how a clause is meant."""
 
 FAULTY: Final = (
-    "fail fails failed failing broken broke breaks crash crashed crashes crashing stuck wrong missing duplicated"
+    "fail fails failed failing nan nans hang broken broke breaks crash crashed crashes crashing stuck wrong missing duplicated"
     " duplicating undefined null invisible freezes frozen forgot forgotten missed lost loses gone ignored unreadable"
     " outdated leaks hangs hanging empty off odd strange incorrect incorrectly invalid corrupt corrupted slow slower"
     " laggy ugly weird blank disappeared disappears overlapping misaligned flaky unexpected unexpectedly persists"

@@ -113,6 +113,8 @@ _DOCUMENT_WORDS: Final = {
 }
 """Words in the name of a document to its noun class; any other document is prose."""
 _PROSE_ENDINGS: Final = (".md", ".rst", ".adoc", ".txt", ".docx")
+_LISTS: Final = ("requirements", "constraints", "robots", "cmakelists", "cmake_lists", "cmake-lists")
+"""Beginnings of names of text files that a program reads."""
 _PROMPT_ENDINGS: Final = (".mdc", ".cursorrules", ".prompt")
 _PATH_WORD: Final = re.compile(r"[a-z0-9]+")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -182,7 +184,7 @@ def _path_noun(path: str) -> str:
     folders, _, name = low.rstrip("/").rpartition("/")
     places = _PATH_WORD.findall(folders)
     words = _PATH_WORD.findall(name.partition(".")[0])
-    if low.endswith(_PROSE_ENDINGS):
+    if low.endswith(_PROSE_ENDINGS) and not name.startswith(_LISTS):
         if not _PROMPT_FOLDERS.isdisjoint(places):
             return "prompt"
         return next((_DOCUMENT_WORDS[word] for word in words if word in _DOCUMENT_WORDS), "doc")

@@ -72,7 +72,7 @@ TABLE: Final[dict[str, tuple[Intent, dict[str, Intent]]]] = {
         },
     ),
     "begin": (Intent.EDIT, {**_ACTIVITIES, "doc": Intent.DOCUMENT, "paper": Intent.DOCUMENT}),
-    "give": (Intent.CHAT, {**DOCUMENTS, "options": Intent.PLAN}),
+    "give": (Intent.CHAT, {**DOCUMENTS, "doc": Intent.CHAT, "options": Intent.PLAN}),
     "show": (
         Intent.ANALYZE,
         {**DOCUMENTS, **dict.fromkeys(("test", "doc", "style", "prompt", "commit"), Intent.ANALYZE)},
@@ -240,7 +240,7 @@ def _checked(s: Sentence, i: int, thing: Object) -> Verdict:
         return Intent.REVIEW, Confidence.MEDIUM, Intent.ANALYZE, judged
     if thing.noun == "test":
         return Intent.TEST, Confidence.MEDIUM, Intent.ANALYZE, thing.at
-    if not _SUBMITTED.isdisjoint(s.lows[i : thing.end]):
+    if not _SUBMITTED.isdisjoint(s.lows[i : thing.end]) and FAULTY.isdisjoint(s.lows):
         return Intent.REVIEW, Confidence.MEDIUM, Intent.ANALYZE, -1
     works = _any(s, i, WORKING)
     if works >= 0 and not any(s.words[k].role in (v.WH, v.AUXNEG, v.NEG) for k in range(i, s.end)):
@@ -333,7 +333,7 @@ def _made(s: Sentence, i: int, thing: Object) -> Verdict:
 
 
 _PLACING: Final = frozenset(
-    ("put", "save", "store", "copy", "paste", "add", "append", "write", "record", "insert", "move", "list", "dump")
+    "put save store copy paste add append write record insert move list dump incorporate integrate merge fold build".split()
 )
 _SENDING: Final = frozenset(("publish", "upload", "send", "submit", "sync"))
 _FORGES: Final = frozenset(("github", "gitlab", "bitbucket", "remote", "origin"))

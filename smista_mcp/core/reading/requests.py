@@ -85,6 +85,8 @@ def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
 def _inner(s: Sentence, verb: str, after: int) -> int:
     """Index of the verb that "try to", "start by", "help me", "look into" lead to, or -1."""
     words = s.words
+    if verb == "ensure" and after + 1 < s.end and words[after].role == v.TO and words[after + 1].role == v.VERB:
+        return after + 1  # "make sure to test it"
     if verb in _LEADING:
         for k in range(after, min(after + 5, s.end)):
             role = words[k].role

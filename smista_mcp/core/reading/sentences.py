@@ -3,6 +3,7 @@
 Nothing here knows the order of phases or the policy.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +25,7 @@ _SKIPPED: Final = frozenset(
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
 _FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
+_SEEMING: Final = frozenset(("seems", "appears"))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
 _PLURAL: Final = frozenset(("them", "some"))
 _NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
@@ -170,6 +172,11 @@ def _auxiliary_negated(s: Sentence, i: int) -> Reading:
     return symptom(s, i)
 
 
+def _want(s: Sentence, i: int) -> Reading:
+    """A clause that opens with "want", "need"; one that opens with "like" gives an example."""
+    return STATEMENT if s.lows[i] in ("like", "love") else desire(s, i)
+
+
 def _when(s: Sentence, i: int) -> Reading:
     following = s.words[i + 1].role if i + 1 < s.end else v.STOP
     return asked(s, i) if s.question and following in _FINITE else _condition(s, i)
@@ -234,7 +241,7 @@ def _denial(s: Sentence, k: int) -> Reading:
 
 def _own(s: Sentence, i: int, verb: str = "") -> Reading:
     """A report in the first person."""
-    if is_faulty(s, i):
+    if is_faulty(s, i) or (s.contrast and not s.question):
         return symptom(s, i)
     if s.question or any(s.words[k].noun == "question" for k in range(i, s.end)):
         return question_reading(Intent.CHAT, (i,), Intent.ANALYZE)
@@ -326,6 +333,8 @@ def _verbless(s: Sentence, i: int) -> Reading:
     if is_faulty(s, i):
         return symptom(s, i)
     thing = object_from(s, i)
+    if _is_observed(s, i) and not s.question:
+        return symptom(s, i)
     if finite:
         if s.contrast or "again" in s.lows[i:end]:  # "…, but now it is too wide"
             return symptom(s, i)
@@ -340,6 +349,12 @@ def _verbless(s: Sentence, i: int) -> Reading:
         return STATEMENT
     more = further(s, "make", intent, thing)
     return Reading(Act.FRAGMENT, intent, Confidence.LOW, (thing.at,), Intent.EDIT, further=more, noun=thing.noun)
+
+
+def _is_observed(s: Sentence, i: int) -> bool:
+    """Whether a clause tells how something looks ("it looks like the button is gone", "the list seems to jump")."""
+    lows = s.lows[i : min(i + 5, s.end)]
+    return not _SEEMING.isdisjoint(lows) or any(pair == ("looks", "like") for pair in itertools.pairwise(lows))
 
 
 def _may_ask(s: Sentence, k: int) -> bool:
@@ -367,7 +382,7 @@ _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
     v.WH: asked,
     v.WHEN: _when,
     v.COND: _condition,
-    v.WANT: desire,
+    v.WANT: _want,
     v.ME: _speaker,
     v.WE: _speaker,
     v.YOU: _addressed,
