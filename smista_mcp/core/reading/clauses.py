@@ -17,6 +17,7 @@ from smista_mcp.core.reading.vocabulary import (
     COND,
     DEIXIS,
     DET,
+    INTO,
     LAST_BOUNDARY,
     LET,
     ME,
@@ -101,8 +102,8 @@ def acts(words: list[Word], i: int) -> bool:
 def _content(words: list[Word], i: int, end: int) -> int:
     """Index of the first word at or after `i` that says something; `end` where none is near."""
     near = min(i + _NEAR, end)
-    while i < near and words[i].role in _SKIPPED:
-        i += 1
+    while i < near and (words[i].role in _SKIPPED or (words[i].role == INTO and words[i - 1].role == ORDER)):
+        i += 1  # "later on"
     return i if i < near else end
 
 

@@ -44,7 +44,7 @@ VERBS: Final[dict[str, str]] = {
         " reconcile reconnect recover redact reindex reject relax remap repackage replicate represent restrict retain"
         " retrieve reverse safeguard scrape select shuffle silence slugify smooth spawn stabilize standardize"
         " standardise strengthen stretch subscribe suppress terminate tokenize traverse trim truncate unblock unmount"
-        " unpack unregister unset unsubscribe unwrap visualize visualise warn zoom close crop cut dump fold group join"
+        " unpack unregister unset unsubscribe unwrap visualize visualise warn tie zoom close crop cut dump fold group join"
         " lift log plot pop slice collect speed"
     ),
     "fix": "fix repair resolve solve address hotfix mend rectify correct remedy unbreak",
@@ -65,7 +65,7 @@ VERBS: Final[dict[str, str]] = {
     "check": "check inspect verify confirm recheck",
     "review": (
         "review audit critique assess evaluate proofread judge grade rate scrutinize scrutinise vet criticize validate"
-        " double-check cross-check re-review spell-check revisit"
+        " double-check cross-check re-review spell-check revisit challenge"
     ),
     "read": "read look see view browse skim consult reread",
     "explain": (
@@ -152,7 +152,7 @@ NOUN_PAIRS: Final[dict[str, str]] = {
     "plan": "user stories, task list, action items, next steps, test plan",
     "summary": "status report, status update, meeting notes",
     "review": "second opinion",
-    "doc": "code comments, style guide, getting started",
+    "doc": "code comments, style guide, getting started, decision log, decision record, decision records",
     "prompt": "agent instructions, system instructions, custom instructions",
     "remarks": "review comments, review feedback, review findings, pr comments",
     # named by a noun that would mislead: none of the above

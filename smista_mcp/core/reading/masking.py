@@ -235,6 +235,8 @@ def _chunk(token: str) -> Token:
         return _path_token(path)
     low = token.lower().strip("*_~'")
     known = WORDS.get(low) or WORDS.get(low.replace("-", ""))
+    if known is None and "'" in low and not low.endswith("'s"):
+        known = WORDS.get(low.replace("'", ""))  # "le'ts"
     if known is None and "-" in low:
         tail = WORDS.get(low.rpartition("-")[2])
         if tail is not None and (tail.noun or tail.role in (VERB, NOUN)):

@@ -335,6 +335,8 @@ def _made(s: Sentence, i: int, thing: Object) -> Verdict:
 _PLACING: Final = frozenset(
     "put save store copy paste add append write record insert move list dump incorporate integrate merge fold build".split()
 )
+_CONSTRUCTING: Final = frozenset(("build", "develop", "construct", "assemble"))
+_ARTICLES: Final = frozenset(("a", "an"))
 _SENDING: Final = frozenset(("publish", "upload", "send", "submit", "sync"))
 _FORGES: Final = frozenset(("github", "gitlab", "bitbucket", "remote", "origin"))
 _SOME: Final = frozenset(("some", "one", "another"))
@@ -387,6 +389,8 @@ def intent_of(s: Sentence, verb: str, i: int, thing: Object) -> Verdict:
     alone, by_noun = TABLE[verb]
     if verb == "run" and thing.at >= 0 and s.lows[thing.at] in ("spec", "specs"):
         return Intent.TEST, Confidence.HIGH, Intent.EDIT, thing.at
+    if s.lows[i] in _CONSTRUCTING and thing.noun in ("plan", "doc") and not _ARTICLES.isdisjoint(s.lows[i : thing.at]):
+        return CREATED[thing.noun], Confidence.HIGH, Intent.EDIT, thing.at  # "build a plan"
     placed = _placed(s, i, thing)
     if placed is not None:
         return placed

@@ -161,6 +161,8 @@ def _absorbed(r: Reading, join: int, last: Intent) -> bool:
         return join in (v.COMMA, v.AND) or last is Intent.DOCUMENT
     if r.intent is Intent.ANALYZE and r.deictic and r.verb == "analyze":
         return last in _CHANGING
+    if r.intent is Intent.ANALYZE and (r.verb, last) in (("check", Intent.TEST), ("show", Intent.PLAN)):
+        return True
     if r.intent is Intent.ANALYZE and last is Intent.REVIEW:
         return join in (v.COMMA, v.AND)
     return r.intent is Intent.CHAT and last in (Intent.ANALYZE, Intent.REVIEW, Intent.TEST)

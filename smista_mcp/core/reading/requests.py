@@ -49,6 +49,7 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     evidence = (i,) if at < 0 else (i, at)
     more = further(s, verb, intent, thing)
     passing = verb == "check" and intent is Intent.ANALYZE and _names_something(s, after, thing)
+    passing = passing or (s.lows[i] == "understand" and thing.deictic)
     detail = s.lows[i] in _DETAILING or _details(s, i, after)
     return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun, detail)
 
@@ -196,7 +197,7 @@ def desire(s: Sentence, i: int) -> Reading:
         role = words[k].role
         if role == v.TO and k + 1 < s.end and words[k + 1].role in (v.VERB, v.OPENER, v.AUX, v.UNKNOWN):
             if subject >= 0 and words[subject].role not in (v.YOU, v.WE):
-                break
+                return wish(s, i, i + 1)._replace(detail=True)
             return requested(s, k + 1, Act.DESIRE if subject < 0 else Act.REQUEST)
         if role == v.GERUND and subject >= 0 and words[subject].verb == "help":
             return imperative(s, k, Act.DESIRE)

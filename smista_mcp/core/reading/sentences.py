@@ -57,11 +57,13 @@ def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading |
         return _elliptic(words, clause, before)
     if before.noun and not found.noun:
         found = _taking_up(found, before.noun, plural=not _PLURAL.isdisjoint(lows[clause.start : clause.end]))
-    if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA):
+    if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA, v.THEN):
         return found
     series = clause.join == v.AND or before.detail or before.verb == TOLD
     if before.verb in (WISH, TOLD) and series and words[clause.start].role == v.VERB:
         return before._replace(further=())  # "it should render the page, track the points and calculate …"
+    if clause.join == v.THEN:
+        return found
     asking = before.act == Act.QUESTION and (clause.join == v.AND or "?" in sign)
     if asking or (clause.join == v.AND and before.act == Act.CONDITION):
         return found._replace(act=before.act, intent=before.intent, further=())
@@ -89,7 +91,7 @@ def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
 def _at(s: Sentence, i: int) -> Reading:
     """The reading of what is left of a clause from `i` on."""
     words, end = s.words, s.end
-    while i < end and words[i].role in _SKIPPED:
+    while i < end and (words[i].role in _SKIPPED or (words[i].role == v.INTO and i and words[i - 1].role == v.ORDER)):
         i += 1
     if i >= end or i - s.start > DEEP:
         return STATEMENT
@@ -254,6 +256,9 @@ def _addressed(s: Sentence, i: int) -> Reading:
         role = s.words[k].role
         if role == v.MODAL and s.lows[k] in ("can", "could", "may"):
             return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=Confidence.LOW)
+        if role == v.MODAL and k + 1 < s.end and s.words[k + 1].role == v.AUX and not _must(s, k + 1):
+            wanted = requested(s, k + 1)  # "you should have tests", but not "you should have access"
+            return wanted if wanted.intent is not Intent.EDIT else symptom(s, i) if is_faulty(s, i) else STATEMENT
         if role in (v.MODAL, v.WANT) or _must(s, k):
             return requested(s, k + 1)
         if role != v.OPENER:
@@ -278,6 +283,8 @@ def _declaration(s: Sentence, i: int) -> Reading:
             return unspaced(s, i)
         if role == v.VERB and words[k].foreign and (k == i or not words[k].noun):
             return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+        if s.lows[i] == "your" and s.lows[k] == "is" and _leads_to_verb(s, k + 1):
+            return asked(s, i) if s.question else requested(s, k + 2)  # "your job is to …"
         if _is_wished(s, k):
             return asked(s, i) if s.question else wish(s, k, i)
     return asked(s, i) if s.question else _verbless(s, i)
@@ -314,6 +321,11 @@ def _framed(found: Reading, noun: str) -> Reading:
     if intent is None or found.noun or found.intent is not Intent.EDIT or found.verb not in ("make", "fix", "build"):
         return found
     return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT, noun=noun)
+
+
+def _leads_to_verb(s: Sentence, k: int) -> bool:
+    """Whether "to" and a verb stand at `k`."""
+    return k + 1 < s.end and s.words[k].role == v.TO and s.words[k + 1].role == v.VERB
 
 
 def _is_wished(s: Sentence, k: int) -> bool:

@@ -98,7 +98,7 @@ VERBS: Final[dict[str, str]] = {
     "summarize": (
         "resume resumir resuma résume résumer riassumi riassumere sintetizza fasse zusammenfassen резюмируй суммируй"
     ),
-    "commit": "commitea commitear commite commiter committa committare committe закоммить запушь",
+    "commit": "sube subir subes suba pushea pushear commitea commitear commite commiter committa committare committe закоммить запушь",
 }
 """Verb class to forms, all written out."""
 
