@@ -115,7 +115,7 @@ NOUNS: Final[dict[str, str]] = {
     "doc": (
         "docs documentation readme readmes comment comments docstring docstrings jsdoc javadoc tutorial tutorials"
         " manual manuals instructions wiki adr adrs faq glossary runbook constitution todo todos quickstart walkthrough how-to howto guide"
-        " guides handbook diary licence license paragraph paragraphs subsection subsections chapter chapters appendix"
+        " guides handbook diary licence license paragraph paragraphs markdown verbiage citation citations footnote footnotes subsection subsections chapter chapters appendix"
     ),
     "roadmap": "roadmap roadmaps",
     "paper": "doc document documents note notes write-up",
@@ -124,7 +124,7 @@ NOUNS: Final[dict[str, str]] = {
         " prds rfc blueprint tasklist tasks subtasks epics estimate design designs clarification clarifications"
     ),
     "prompt": "prompt prompts skill skills subagent subagents sub-agent sub-agents",
-    "commit": "commit commits changelog changelogs pr prs mr mrs push commit-message release-notes",
+    "commit": "commit commits changelog changelogs release releases pr prs mr mrs push commit-message release-notes",
     "summary": "summary summaries recap tldr tl;dr handover handoff hand-off overview digest synopsis",
     "review": "review reviews audit audits critique feedback assessment evaluation",
     "analysis": "analysis analyses investigation research diagnosis findings comparison",

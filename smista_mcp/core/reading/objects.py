@@ -286,6 +286,8 @@ def _moved(s: Sentence, i: int, thing: Object) -> Verdict:
     if intent is not None:
         return intent, Confidence.HIGH, Intent.REFACTOR, thing.at
     words, lows = s.words, s.lows
+    if any(words[k].noun == "fault" for k in range(i, thing.end)):  # "clean those warnings"
+        return Intent.EDIT, Confidence.MEDIUM, Intent.REFACTOR, -1
     if s.lows[i] != "move" or any(lows[k] in CODE or words[k].role in (v.PATH, v.MASK) for k in range(i, s.end)):
         return Intent.REFACTOR, Confidence.HIGH, Intent.EDIT, -1
     return Intent.EDIT, Confidence.MEDIUM, Intent.REFACTOR, -1
@@ -323,6 +325,8 @@ def _made(s: Sentence, i: int, thing: Object) -> Verdict:
     if thing.noun == "roadmap" and s.lows[i] in _CREATING:
         return Intent.PLAN, Confidence.HIGH, Intent.DOCUMENT, thing.at
     noun, at = (thing.noun, thing.at) if thing.noun else _target(s, thing.end)
+    if not noun and s.lows[thing.end - 1 : thing.end] == ["section"] and s.lows[thing.end : thing.end + 1] in _TOPICS:
+        noun, at = "doc", thing.end - 1  # "add a section about …"
     intent = DOCUMENTS.get(noun)
     if intent is None:
         clause = s.lows[i : s.end]
@@ -337,6 +341,7 @@ _PLACING: Final = frozenset(
 )
 _CONSTRUCTING: Final = frozenset(("build", "develop", "construct", "assemble"))
 _ARTICLES: Final = frozenset(("a", "an"))
+_TOPICS: Final = (["about"], ["explaining"], ["describing"], ["regarding"], ["covering"])
 _SENDING: Final = frozenset(("publish", "upload", "send", "submit", "sync"))
 _FORGES: Final = frozenset(("github", "gitlab", "bitbucket", "remote", "origin"))
 _SOME: Final = frozenset(("some", "one", "another"))

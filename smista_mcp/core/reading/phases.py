@@ -168,6 +168,13 @@ def _absorbed(r: Reading, join: int, last: Intent) -> bool:
     return r.intent is Intent.CHAT and last in (Intent.ANALYZE, Intent.REVIEW, Intent.TEST)
 
 
+def _seeks(prompt: Prompt, part: Clause, r: Reading, last: Draft) -> bool:
+    """Whether what is told after a review shows that it was only reading ("review it and tell me what it is about")."""
+    if last.intent is not Intent.REVIEW or r.intent is not Intent.CHAT or "think" in prompt.lows[part.start : part.end]:
+        return False
+    return any(prompt.words[k].role == v.WH for k in range(part.start, part.end))
+
+
 def _leads_to(last: Draft, r: Reading, join: int) -> bool:
     """Whether the phase before only brought up what is judged ("examine the plan and tell me if you see problems")."""
     return last.intent is Intent.ANALYZE and r.intent is Intent.REVIEW and join in (v.COMMA, v.AND)
@@ -188,7 +195,8 @@ def _drafts(prompt: Prompt, parts: list[Clause], readings: list[Reading], chosen
         other = r.runner_up if r.runner_up not in (None, intent) else RUNNERS_UP[intent]
         ordered = parts[i].join == v.THEN or _says_next(prompt, parts[i])
         if found and _absorbed(r, parts[i].join, found[-1].intent):
-            found[-1] = found[-1]._replace(own=(*found[-1].own, i))
+            intent = Intent.ANALYZE if _seeks(prompt, parts[i], r, found[-1]) else found[-1].intent
+            found[-1] = found[-1]._replace(own=(*found[-1].own, i), intent=intent)
             continue
         if found and _leads_to(found[-1], r, parts[i].join):
             own = found.pop().own

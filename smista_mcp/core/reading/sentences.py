@@ -16,7 +16,7 @@ from smista_mcp.core.reading.questions import asked, symptom
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
 from smista_mcp.core.reading.spelling import corrected
 from smista_mcp.core.reading.unspaced import unspaced
-from smista_mcp.core.reading.vocabulary import WORDS
+from smista_mcp.core.reading.vocabulary import JUDGING, WORDS, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 _SKIPPED: Final = frozenset(
@@ -25,10 +25,18 @@ _SKIPPED: Final = frozenset(
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
 _FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
+_THINGS: Final = frozenset((v.DET, v.DEIXIS, v.SUBJECT))
+_PRAISE: Final = WORKING | JUDGING | frozenset(
+    "good great nice perfect better best fine ok okay well cool awesome excellent done ready true clear enough sense"
+    " agree agreed solved fixed resolved love like same that's".split()
+)
+"""Words by which a report is no complaint."""
+_COMPLAINING: Final = frozenset(("too", "still", "again"))
 _SEEMING: Final = frozenset(("seems", "appears"))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
 _PLURAL: Final = frozenset(("them", "some"))
 _NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
+_FOLLOWERS_ASKED: Final = _FOLLOWERS | {v.INTO, v.WITH, v.TO, v.PREP, v.UNKNOWN}
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
 _REASONS: Final = frozenset(("given", "based", "considering", "according"))
@@ -228,7 +236,8 @@ def _must(s: Sentence, k: int) -> bool:
 def _opinion(s: Sentence, k: int) -> Reading:
     """After "I think" or "I hope", what follows is meant."""
     following = _at(s, k + 1)
-    return following if following.intent is not None else _own(s, k)
+    unsure = following.act == Act.SYMPTOM and following.confidence is Confidence.LOW
+    return following if following.intent is not None and not unsure else _own(s, k)
 
 
 def _denial(s: Sentence, k: int) -> Reading:
@@ -340,7 +349,9 @@ def _verbless(s: Sentence, i: int) -> Reading:
     """A clause without a request in its words: an unknown verb, a symptom, a bare noun, a statement."""
     words, end = s.words, s.end
     finite = any(words[k].role in _FINITE for k in range(i, end))
-    if words[i].role == v.UNKNOWN and i + 1 < end and words[i + 1].role in _FOLLOWERS and not finite:
+    asked_for = i > s.start and words[i - 1].role == v.PLEASE
+    followers = _FOLLOWERS_ASKED if asked_for else _FOLLOWERS
+    if words[i].role == v.UNKNOWN and i + 1 < end and words[i + 1].role in followers and not finite:
         return _unknown_verb(s, i)
     if is_faulty(s, i):
         return symptom(s, i)
@@ -348,9 +359,11 @@ def _verbless(s: Sentence, i: int) -> Reading:
     if _is_observed(s, i) and not s.question:
         return symptom(s, i)
     if finite:
-        if s.contrast or "again" in s.lows[i:end]:  # "…, but now it is too wide"
-            return symptom(s, i)
-        return STATEMENT._replace(noun=thing.noun)
+        if s.contrast or not _COMPLAINING.isdisjoint(s.lows[i : end - 1]) or s.lows[end - 1] == "again":
+            return symptom(s, i)  # "…, but now it is too wide"
+        return _told(s, i, thing.noun)
+    if words[i].role in (v.DEIXIS, v.SUBJECT) and i + 1 < end and _is_third_person(s, i + 1):
+        return _told(s, i, thing.noun)
     if s.lows[i] == "same":  # "same for the other page"
         return Reading(Act.REQUEST, Intent.EDIT, Confidence.MEDIUM, (i,), Intent.CHAT)
     for k in range(i, end - 1):
@@ -361,6 +374,18 @@ def _verbless(s: Sentence, i: int) -> Reading:
         return STATEMENT
     more = further(s, "make", intent, thing)
     return Reading(Act.FRAGMENT, intent, Confidence.LOW, (thing.at,), Intent.EDIT, further=more, noun=thing.noun)
+
+
+def _is_third_person(s: Sentence, k: int) -> bool:
+    """Whether the word at `k` has the form of "it logs"."""
+    return s.words[k].role == v.UNKNOWN and s.lows[k].isalpha() and s.lows[k].endswith("s")
+
+
+def _told(s: Sentence, i: int, noun: str) -> Reading:
+    """A plain report. What is told of a thing and is no praise is most likely to be changed ("it logs me out")."""
+    if s.words[i].role not in _THINGS or not _PRAISE.isdisjoint(s.lows[i : s.end]) or s.joined:
+        return STATEMENT._replace(noun=noun)
+    return Reading(Act.SYMPTOM, Intent.EDIT, Confidence.LOW, (i,), Intent.CHAT, noun=noun)
 
 
 def _is_observed(s: Sentence, i: int) -> bool:
