@@ -23,29 +23,29 @@ VERBS: Final[dict[str, str]] = {
     "build": (
         "implement build rebuild setup develop code program apply install reinstall uninstall configure reconfigure"
         " integrate scaffold bootstrap initialize initialise wire enable disable support revert restore undo rollback"
-        " migrate downgrade bump deploy redeploy publish host serve connect hook handle allow prevent block hide render"
-        " center centre toggle activate deactivate register mount attach detach inject embed download upload fetch"
-        " import export parse encrypt decrypt sanitize escape cache store save persist throw catch return assign bind"
-        " redirect reset reload wrap encapsulate customize personalize parametrize parameterize hardcode override"
+        " migrate downgrade bump deploy redeploy publish host serve connect hook handle allow prevent block hide"
+        " render center centre toggle activate deactivate register mount attach detach inject embed download upload"
+        " fetch import export parse encrypt decrypt sanitize escape cache store save persist throw catch return assign"
+        " bind redirect reset reload wrap encapsulate customize personalize parametrize parameterize hardcode override"
         " automate print switch swap adopt merge rebase checkout unzip kill enforce secure harden protect mock stub"
-        " patch tune display optimize optimise track accelerate shrink grow force prioritize stop reopen boot send receive"
-        " post load transform normalise normalize serialize deserialize encode decode calculate compute count limit"
-        " ignore skip bypass fallback collapse reproduce draw paint filter paginate sort dockerize containerize"
+        " patch tune display optimize optimise track accelerate shrink grow force prioritize stop reopen boot send"
+        " receive post load transform normalise normalize serialize deserialize encode decode calculate compute count"
+        " limit ignore skip bypass fallback collapse reproduce draw paint filter paginate sort dockerize containerize"
         " provision seed animate resize scale minify bundle compile transpile debounce throttle retry schedule ship"
-        " release vendor pin lock unlock rotate revoke grant scrap wipe nuke reveal link unlink symlink mirror simulate"
-        " train accept achieve acquire aggregate allocate announce arrange assemble assert associate authenticate"
-        " authorize backfill backport become blur broadcast calibrate cancel choose clamp classify coalesce concatenate"
-        " construct consume contain coordinate decompose decorate defer delegate deliver denormalize deny deprecate"
-        " derive destroy differentiate discard disconnect dismiss dispatch distinguish distribute divide drag eliminate"
-        " emit employ emulate enter establish exchange feed flip flush forward fuse grab harmonize hoist increment"
-        " inherit instantiate instrument intercept interpolate invalidate invert iterate manage maximize memoize mimic"
-        " minimize multiply mute navigate nest notify obfuscate obtain offload orchestrate overload pad parallelize"
-        " partition permit preserve prefetch propagate prototype pull purge randomize recognize recompute recalculate"
-        " reconcile reconnect recover redact reindex reject relax remap repackage replicate represent restrict retain"
-        " retrieve reverse safeguard scrape select shuffle silence slugify smooth spawn stabilize standardize"
-        " standardise strengthen stretch subscribe suppress terminate tokenize traverse trim truncate unblock unmount"
-        " unpack unregister unset unsubscribe unwrap visualize visualise warn tie zoom close crop cut dump fold group join"
-        " lift log plot pop slice collect speed"
+        " release vendor pin lock unlock rotate revoke grant scrap wipe nuke reveal link unlink symlink mirror"
+        " simulate train accept achieve acquire aggregate allocate announce arrange assemble assert associate"
+        " authenticate authorize backfill backport become blur broadcast calibrate cancel choose clamp classify"
+        " coalesce concatenate construct consume contain coordinate decompose decorate defer delegate deliver"
+        " denormalize deny deprecate derive destroy differentiate discard disconnect dismiss dispatch distinguish"
+        " distribute divide drag eliminate emit employ emulate enter establish exchange feed flip flush forward fuse"
+        " grab harmonize hoist increment inherit instantiate instrument intercept interpolate invalidate invert"
+        " iterate manage maximize memoize mimic minimize multiply mute navigate nest notify obfuscate obtain offload"
+        " orchestrate overload pad parallelize partition permit preserve prefetch propagate prototype pull purge"
+        " randomize recognize recompute recalculate reconcile reconnect recover redact reindex reject relax remap"
+        " repackage replicate represent restrict retain retrieve reverse safeguard scrape select shuffle silence"
+        " slugify smooth spawn stabilize standardize standardise strengthen stretch subscribe suppress terminate"
+        " tokenize traverse trim truncate unblock unmount unpack unregister unset unsubscribe unwrap visualize"
+        " visualise warn tie zoom close crop cut dump fold group join lift log plot pop slice collect speed"
     ),
     "fix": "fix repair resolve solve address hotfix mend rectify correct remedy unbreak",
     "run": "run rerun execute do perform conduct repeat launch invoke trigger restart relaunch call",
@@ -84,9 +84,7 @@ VERBS: Final[dict[str, str]] = {
         "move extract split separate relocate inline unify tidy factor retire prune rewire clean isolate reuse combine"
         " organize organise narrow"
     ),
-    "format": (
-        "format reformat lint prettify beautify indent rename autoformat capitalize capitalise restyle"
-    ),
+    "format": ("format reformat lint prettify beautify indent rename autoformat capitalize capitalise restyle"),
     "document": "document annotate comment",
     "summarize": "summarize summarise recap condense",
     "commit": "commit push stage recommit squash",
@@ -114,8 +112,9 @@ NOUNS: Final[dict[str, str]] = {
     ),
     "doc": (
         "docs documentation readme readmes comment comments docstring docstrings jsdoc javadoc tutorial tutorials"
-        " manual manuals instructions wiki adr adrs faq glossary runbook constitution todo todos quickstart walkthrough how-to howto guide"
-        " guides handbook diary licence license paragraph paragraphs markdown verbiage citation citations footnote footnotes subsection subsections chapter chapters appendix"
+        " manual manuals instructions wiki adr adrs faq glossary runbook constitution todo todos quickstart"
+        " walkthrough how-to howto guide guides handbook diary licence license paragraph paragraphs markdown verbiage"
+        " citation citations footnote footnotes subsection subsections chapter chapters appendix"
     ),
     "roadmap": "roadmap roadmaps",
     "paper": "doc document documents note notes write-up",
@@ -229,12 +228,12 @@ ROLES: Final[dict[str, str]] = {
 """Role to the small words that decide how a clause is meant."""
 
 FAULTY: Final = (
-    "fail fails failed failing nan nans hang broken broke breaks crash crashed crashes crashing stuck wrong missing duplicated"
-    " duplicating undefined null invisible freezes frozen forgot forgotten missed lost loses gone ignored unreadable"
-    " outdated leaks hangs hanging empty off odd strange incorrect incorrectly invalid corrupt corrupted slow slower"
-    " laggy ugly weird blank disappeared disappears overlapping misaligned flaky unexpected unexpectedly persists"
-    " wrongly denied refused unresponsive unable worse error errors bug bugs issue issues exception happening happens"
-    " causing instead nothing problem problems 404 500 403 401"
+    "fail fails failed failing nan nans hang broken broke breaks crash crashed crashes crashing stuck wrong missing"
+    " duplicated duplicating undefined null invisible freezes frozen forgot forgotten missed lost loses gone ignored"
+    " unreadable outdated leaks hangs hanging empty off odd strange incorrect incorrectly invalid corrupt corrupted"
+    " slow slower laggy ugly weird blank disappeared disappears overlapping misaligned flaky unexpected unexpectedly"
+    " persists wrongly denied refused unresponsive unable worse error errors bug bugs issue issues exception happening"
+    " happens causing instead nothing problem problems 404 500 403 401"
 )
 """Words by which a statement or a question tells of something that does not work."""
 

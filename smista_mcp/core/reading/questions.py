@@ -17,7 +17,9 @@ _VERDICTS: Final = frozenset(
     "correct correctly properly consistent complete valid accurate aligned conform conforms compliant sound done"
     " finished ready sufficient".split()
 )
-_LACKING: Final = frozenset("missing missed miss forget forgot forgetting forgotten overlook overlooked overlooking".split())
+_LACKING: Final = frozenset(
+    "missing missed miss forget forgot forgetting forgotten overlook overlooked overlooking".split()
+)
 _APPEARANCES: Final = frozenset(("right", "good", "ok", "okay", "fine", "correct"))
 _CAUSES: Final = frozenset(("why", "why's", *tongues.CAUSES.split()))
 _PLACES: Final = frozenset(("where", "which", "where's", "wheres"))
@@ -56,7 +58,9 @@ def asked(s: Sentence, i: int) -> Reading:
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
     if low in _WHATS and s.lows[i + 1 : i + 2] == ["if"] and i + 2 < s.end and s.words[i + 2].role == v.WE:
         return requested(s, i + 3, Act.DESIRE)  # "what if we …"
-    if (low in _WHATS and faulty) or (low in _PLACES and following.role not in (v.MODAL, v.ME, v.TO) and _of_code(s, i)):
+    if (low in _WHATS and faulty) or (
+        low in _PLACES and following.role not in (v.MODAL, v.ME, v.TO) and _of_code(s, i)
+    ):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)
     if low in _DOUBTS and following.role == v.SUBJECT and not {"place", "places"}.isdisjoint(s.lows[i : s.end]):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)

@@ -5,7 +5,8 @@ from typing import Final
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, GO_ON, STATEMENT, WISH, Act, Reading, question
 from smista_mcp.core.reading.clauses import acts
-from smista_mcp.core.reading.objects import CREATED, Object, Sentence, further, intent_of, object_from
+from smista_mcp.core.reading.objects import CREATED, Object, Sentence, further, object_from
+from smista_mcp.core.reading.verdicts import intent_of
 from smista_mcp.core.reading.vocabulary import CODE, PHRASES
 from smista_mcp.core.values import Confidence, Intent
 

@@ -3,7 +3,6 @@
 Nothing here knows the order of phases or the policy.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Final
 
@@ -11,12 +10,11 @@ from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
 from smista_mcp.core.reading.clauses import Clause, acts
-from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence, further, object_from
+from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence
 from smista_mcp.core.reading.questions import asked, symptom
+from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
-from smista_mcp.core.reading.spelling import corrected
 from smista_mcp.core.reading.unspaced import unspaced
-from smista_mcp.core.reading.vocabulary import JUDGING, WORDS, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 _SKIPPED: Final = frozenset(
@@ -24,19 +22,9 @@ _SKIPPED: Final = frozenset(
 )
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
-_FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
-_THINGS: Final = frozenset((v.DET, v.DEIXIS, v.SUBJECT))
-_PRAISE: Final = WORKING | JUDGING | frozenset(
-    "good great nice perfect better best fine ok okay well cool awesome excellent done ready true clear enough sense"
-    " agree agreed solved fixed resolved love like same that's".split()
-)
-"""Words by which a report is no complaint."""
-_COMPLAINING: Final = frozenset(("too", "still", "again"))
-_SEEMING: Final = frozenset(("seems", "appears"))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
 _PLURAL: Final = frozenset(("them", "some"))
 _NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
-_FOLLOWERS_ASKED: Final = _FOLLOWERS | {v.INTO, v.WITH, v.TO, v.PREP, v.UNKNOWN}
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
 _REASONS: Final = frozenset(("given", "based", "considering", "according"))
@@ -127,7 +115,12 @@ def _modal(s: Sentence, i: int) -> Reading:
     if k >= s.end:
         return STATEMENT
     role, low = s.words[k].role, s.lows[i]
-    if role == v.YOU and s.question and s.lows[k + 1 : k + 2] and s.lows[k + 1] in (_JUDGED if low == "would" else _ABLE):
+    if (
+        role == v.YOU
+        and s.question
+        and s.lows[k + 1 : k + 2]
+        and s.lows[k + 1] in (_JUDGED if low == "would" else _ABLE)
+    ):
         return asked(s, i)  # "can you access the repository?", "would you use a queue here?"
     if role == v.YOU or (role == v.WE and low in ("can", "could", "cna", "coud", "would")):
         return requested(s, k + 1)
@@ -296,7 +289,7 @@ def _declaration(s: Sentence, i: int) -> Reading:
             return asked(s, i) if s.question else requested(s, k + 2)  # "your job is to …"
         if _is_wished(s, k):
             return asked(s, i) if s.question else wish(s, k, i)
-    return asked(s, i) if s.question else _verbless(s, i)
+    return asked(s, i) if s.question else verbless(s, i)
 
 
 def _located(s: Sentence, i: int) -> Reading:
@@ -307,9 +300,9 @@ def _located(s: Sentence, i: int) -> Reading:
         if role == v.VERB and acts(words, k) and (not words[k].noun or _after_mention(s, k)):
             return _framed(imperative(s, k), noun)
         if role not in _PLACE:
-            return _at(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else _verbless(s, i)
+            return _at(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else verbless(s, i)
         noun = words[k].noun or noun
-    return _verbless(s, i)
+    return verbless(s, i)
 
 
 def _after_mention(s: Sentence, i: int) -> bool:
@@ -343,69 +336,6 @@ def _is_wished(s: Sentence, k: int) -> bool:
     if role == v.MODAL:
         return low in _WISHES or (low == "would" and not s.question and s.lows[k + 1 : k + 2] == ["be"])
     return (role == v.WANT and low in _NEEDS) or (role == v.AUX and _must(s, k))
-
-
-def _verbless(s: Sentence, i: int) -> Reading:
-    """A clause without a request in its words: an unknown verb, a symptom, a bare noun, a statement."""
-    words, end = s.words, s.end
-    finite = any(words[k].role in _FINITE for k in range(i, end))
-    asked_for = i > s.start and words[i - 1].role == v.PLEASE
-    followers = _FOLLOWERS_ASKED if asked_for else _FOLLOWERS
-    if words[i].role == v.UNKNOWN and i + 1 < end and words[i + 1].role in followers and not finite:
-        return _unknown_verb(s, i)
-    if is_faulty(s, i):
-        return symptom(s, i)
-    thing = object_from(s, i)
-    if _is_observed(s, i) and not s.question:
-        return symptom(s, i)
-    if finite:
-        if s.contrast or not _COMPLAINING.isdisjoint(s.lows[i : end - 1]) or s.lows[end - 1] == "again":
-            return symptom(s, i)  # "…, but now it is too wide"
-        return _told(s, i, thing.noun)
-    if words[i].role in (v.DEIXIS, v.SUBJECT) and i + 1 < end and _is_third_person(s, i + 1):
-        return _told(s, i, thing.noun)
-    if s.lows[i] == "same":  # "same for the other page"
-        return Reading(Act.REQUEST, Intent.EDIT, Confidence.MEDIUM, (i,), Intent.CHAT)
-    for k in range(i, end - 1):
-        if words[k].role == v.VERB and not words[k].noun and words[k + 1].role in _FOLLOWERS and _may_ask(s, k):
-            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
-    intent = DOCUMENTS.get(thing.noun)
-    if intent is None:
-        return STATEMENT
-    more = further(s, "make", intent, thing)
-    return Reading(Act.FRAGMENT, intent, Confidence.LOW, (thing.at,), Intent.EDIT, further=more, noun=thing.noun)
-
-
-def _is_third_person(s: Sentence, k: int) -> bool:
-    """Whether the word at `k` has the form of "it logs"."""
-    return s.words[k].role == v.UNKNOWN and s.lows[k].isalpha() and s.lows[k].endswith("s")
-
-
-def _told(s: Sentence, i: int, noun: str) -> Reading:
-    """A plain report. What is told of a thing and is no praise is most likely to be changed ("it logs me out")."""
-    if s.words[i].role not in _THINGS or not _PRAISE.isdisjoint(s.lows[i : s.end]) or s.joined:
-        return STATEMENT._replace(noun=noun)
-    return Reading(Act.SYMPTOM, Intent.EDIT, Confidence.LOW, (i,), Intent.CHAT, noun=noun)
-
-
-def _is_observed(s: Sentence, i: int) -> bool:
-    """Whether a clause tells how something looks ("it looks like the button is gone", "the list seems to jump")."""
-    lows = s.lows[i : min(i + 5, s.end)]
-    return not _SEEMING.isdisjoint(lows) or any(pair == ("looks", "like") for pair in itertools.pairwise(lows))
-
-
-def _may_ask(s: Sentence, k: int) -> bool:
-    """Whether a base form amid a clause may be its head: not after "to", nor after a plural that it is the verb of."""
-    return s.words[k - 1].role != v.TO and not s.lows[k - 1].endswith("s")
-
-
-def _unknown_verb(s: Sentence, i: int) -> Reading:
-    """An unknown word before an object: a slip of the pen, else a verb that the noun explains."""
-    meant = corrected(s.lows[i])
-    if meant is not None and WORDS[meant].role == v.VERB:
-        return imperative(s._replace(words=[*s.words[:i], WORDS[meant], *s.words[i + 1 :]]), i)
-    found = by_noun(s, i)
-    return found if found.noun else found._replace(confidence=Confidence.LOW)
 
 
 _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {

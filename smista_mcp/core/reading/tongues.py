@@ -98,7 +98,10 @@ VERBS: Final[dict[str, str]] = {
     "summarize": (
         "resume resumir resuma résume résumer riassumi riassumere sintetizza fasse zusammenfassen резюмируй суммируй"
     ),
-    "commit": "sube subir subes suba pushea pushear commitea commitear commite commiter committa committare committe закоммить запушь",
+    "commit": (
+        "sube subir subes suba pushea pushear commitea commitear commite commiter committa committare committe"
+        " закоммить запушь"
+    ),
 }
 """Verb class to forms, all written out."""
 
@@ -160,14 +163,14 @@ FAULTY: Final = (
 ASIAN: Final[dict[str, str]] = {
     "fix": "修复 修正 修好 修一下 解决 修復 解決",
     "make": (
-        "修改 更新 添加 增加 新增 创建 新建 编写 写一 写个 生成 删除 删掉 移除 去掉 改成 改为 改一下 更改 改进 优化 完善"
-        " 补充 翻译 写入 写到 写成 合并 移动 移到 展开 换成 换一 换个 更换 替换 变成 变为 加上 加个 加一 加入 加到 填写 填入"
-        " 放到 放在 放入 放进 做成 做一 做个 调整 转成 转为 转换 整理成 帮我写 刪除 創建 建立 編寫 優化 補充 翻譯 寫入 調整"
-        " 轉換 替換 增補 用这个 用這個"
+        "修改 更新 添加 增加 新增 创建 新建 编写 写一 写个 生成 删除 删掉 移除 去掉 改成 改为 改一下 更改 改进 优化"
+        " 完善 补充 翻译 写入 写到 写成 合并 移动 移到 展开 换成 换一 换个 更换 替换 变成 变为 加上 加个 加一 加入"
+        " 加到 填写 填入 放到 放在 放入 放进 做成 做一 做个 调整 转成 转为 转换 整理成 帮我写 刪除 創建 建立 編寫 優化"
+        " 補充 翻譯 寫入 調整 轉換 替換 增補 用这个 用這個"
     ),
     "build": (
-        "实现 开发 搭建 构建 安装 配置 部署 继续 设置 设为 接入 集成 升级 支持 显示 隐藏 发布 上传 下载 實現 開發 構建 安裝"
-        " 繼續 設置 設定 升級 顯示 隱藏 發布"
+        "实现 开发 搭建 构建 安装 配置 部署 继续 设置 设为 接入 集成 升级 支持 显示 隐藏 发布 上传 下载 實現 開發 構建"
+        " 安裝 繼續 設置 設定 升級 顯示 隱藏 發布"
     ),
     "run": "运行 执行 启动 跑一下 運行 執行 啟動",
     "plan": "规划 设计 規劃 設計",

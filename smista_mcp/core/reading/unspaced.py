@@ -5,7 +5,8 @@ from typing import Final
 from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, question
-from smista_mcp.core.reading.objects import CREATED, Object, Sentence, intent_of
+from smista_mcp.core.reading.objects import CREATED, Object, Sentence
+from smista_mcp.core.reading.verdicts import intent_of
 from smista_mcp.core.values import Confidence, Intent
 
 _VERBS: Final = tuple((cue, name) for name, text in tongues.ASIAN.items() for cue in text.split())
