@@ -216,5 +216,5 @@ def wish(s: Sentence, i: int, start: int) -> Reading:
     evidence = (i, thing.at) if thing.noun else (i,)
     runner_up = Intent.EDIT if intent is not Intent.EDIT else Intent.CHAT
     more = further(s, "make", intent, thing)
-    detail = s.words[start].role in (v.SUBJECT, v.DEIXIS)
+    detail = start < s.end and s.words[start].role in (v.SUBJECT, v.DEIXIS)
     return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic, detail=detail)
