@@ -72,25 +72,23 @@ def _output() -> re.Pattern[str]:
 
 _SUFFIX: Final = re.compile(r"(?::\d+(?:[-:]\d+)*|#L?\d+(?:-L?\d+)?)\Z", re.ASCII)
 _EXTENSION: Final = re.compile(r"[A-Za-z0-9_\])~-]\.([A-Za-z][A-Za-z0-9_]{0,9})\Z")
-_SIGNS: Final = str.maketrans(
-    {
-        **dict.fromkeys("’‘", "'"),
-        **dict.fromkeys("“”«»„「」《》", '"'),
-        **dict.fromkeys("—–，、", ","),
-        **dict.fromkeys("\u00a0\u3000\u200b\ufeff¿¡", " "),
-        **dict.fromkeys("\u2028\u2029", "\n"),
-        "…": ".",
-        "。": ".",
-        "！": "!",
-        "？": "?",
-        "；": ";",
-        "：": ":",
-        "（": "(",
-        "）": ")",
-        "【": "[",
-        "】": "]",
-    }
-)
+_SIGNS: Final = {
+    **dict.fromkeys("’‘", "'"),
+    **dict.fromkeys("“”«»„「」《》", '"'),
+    **dict.fromkeys("—–，、", ","),
+    **dict.fromkeys("\u00a0\u3000\u200b\ufeff¿¡", " "),
+    **dict.fromkeys("\u2028\u2029", "\n"),
+    "…": ".",
+    "。": ".",
+    "！": "!",
+    "？": "?",
+    "；": ";",
+    "：": ":",
+    "（": "(",
+    "）": ")",
+    "【": "[",
+    "】": "]",
+}
 """Signs of typography to the ASCII ones that they stand for, one for one."""
 _NOT_FILES: Final = frozenset(
     "node.js next.js vue.js nuxt.js three.js d3.js react.js express.js chart.js discord.js ember.js p5.js moment.js"
@@ -138,7 +136,10 @@ _PLAIN: Final = Token(UNKNOWN_WORD)
 
 def plain(text: str) -> str:
     """The same text, as long as before, with ASCII signs in place of typographic ones."""
-    return text if text.isascii() else text.translate(_SIGNS)
+    if not text.isascii():
+        for sign, plainly in _SIGNS.items():  # several times faster than str.translate
+            text = text.replace(sign, plainly)
+    return text
 
 
 def tokens(text: str) -> list[str]:

@@ -102,12 +102,12 @@ def _output(prompt: Prompt, told: Sequence[Span], begins: int) -> list[tuple[int
     clause = next(taken, None)
     found: list[tuple[int, int]] = []
     at, joined = 0, False
-    for line, shown in zip(prompt.text.split("\n"), prompt.shown.split("\n"), strict=True):
-        end = at + len(line)
+    for shown in prompt.shown.split("\n"):
+        end = at + len(shown)
         while clause is not None and clause.end <= at:
             clause, joined = next(taken, None), False
         within = clause is not None and end > clause.start
-        if line.strip() and not shown.strip() and not within and not begins <= at < prompt.gap[1]:
+        if not shown.strip() and prompt.text[at:end].strip() and not within and not begins <= at < prompt.gap[1]:
             begin = found.pop()[0] if joined else at
             found.append((begin, end))
             joined = True

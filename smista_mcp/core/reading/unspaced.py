@@ -1,5 +1,7 @@
 """Chinese clauses: their words are not parted, so cues are looked for inside."""
 
+import re
+from functools import cache
 from typing import Final
 
 from smista_mcp.core.reading import tongues
@@ -9,7 +11,7 @@ from smista_mcp.core.reading.objects import CREATED, Object, Sentence
 from smista_mcp.core.reading.verdicts import intent_of
 from smista_mcp.core.values import Confidence, Intent
 
-_VERBS: Final = tuple((cue, name) for name, text in tongues.ASIAN.items() for cue in text.split())
+_VERBS: Final = {cue: name for name, text in sorted(tongues.ASIAN.items(), reverse=True) for cue in text.split()}
 _NOUNS: Final = tuple((cue, name) for name, text in tongues.ASIAN_NOUNS.items() for cue in text.split())
 
 
@@ -51,6 +53,12 @@ def _asks(text: str) -> bool:
     return any(cue in text for cue in tongues.ASIAN_ASKING) and not any(cue in text for cue in tongues.ASIAN_INQUIRIES)
 
 
+@cache
+def _verb() -> re.Pattern[str]:
+    """The cues of verbs, none of which repeats anything."""
+    return re.compile("|".join(sorted(_VERBS, key=lambda cue: (_VERBS[cue], cue))))
+
+
 def _parts(text: str) -> list[str]:
     for joint in tongues.ASIAN_JOINTS:
         text = text.replace(joint, "\n")
@@ -59,10 +67,10 @@ def _parts(text: str) -> list[str]:
 
 def _head(text: str) -> tuple[str, str, bool] | None:
     """Verb class, noun class of what follows, and whether it is negated, of the earliest cue in a part of a clause."""
-    found = min(((at, name) for cue, name in _VERBS if (at := text.find(cue)) >= 0), default=None)
+    found = _verb().search(text)
     if found is None:
         return None
-    at, verb = found
+    at, verb = found.start(), _VERBS[found.group()]
     noun = next((name for cue, name in _NOUNS if cue in text[at + 2 :]), "")
     if not noun and verb == "make" and not _FRONTING.isdisjoint(text[:at]):  # the object stands before the verb
         noun = next((name for cue, name in _NOUNS if cue in text[:at]), "")
