@@ -175,7 +175,7 @@ BEARERS: Final = (
 ROLES: Final[dict[str, str]] = {
     "opener": (
         "ok okay k great nice good thanks thank thx cool perfect awesome hi hello hey yes yeah yep yup sure well so"
-        " also now just actually alright right btw basically simply quickly carefully again still maybe perhaps oof hmm"
+        " also now just actually alright right btw basically simply quickly carefully again still maybe perhaps hmm"
         " hm oh ah wow excellent amazing fantastic lovely too instead immediately already currently only really very"
         " even directly properly thoroughly correctly fully deeply briefly safely manually automatically completely"
         " here alternatively additionally furthermore moreover however therefore hence overall anyway sorry job fine"
@@ -189,12 +189,12 @@ ROLES: Final[dict[str, str]] = {
         " many following existing current entire whole missing most simple basic proper full short detailed"
         " comprehensive unit integration end-to-end api system initial quick little bit small brief better final latest"
         " above below own old big tiny additional extra relevant corresponding necessary up-to-date updated concise"
-        " high-level technical functional failing broken staged unstaged uncommitted recent second-to-last single"
+        " high-level technical functional failing broken staged unstaged uncommitted recent single"
         " dedicated different specific appropriate useful thorough rough step-by-step"
     ),
     "deixis": "this thsi that taht these those it them everything something anything nothing stuff",
     "i": "i i'm i've i'll i'd im ive id ill me",
-    "you": "you u oyu yuo ya you're you've you'd youre",
+    "you": "you u yuo ya you're you've you'd youre",
     "we": "we we're we've we'll we'd us",
     "subject": "he she they there he's she's they're it's its' that's thats there's theres it'll",
     "modal": "can cna could coud would will should shoudl shoud shuold shall may might must ought",
