@@ -244,6 +244,7 @@ JUDGING: Final = (
 )
 """Words that turn a check into a judgement."""
 
+CAUSING: Final = "cause causes caused causing"
 WORKING: Final = "works working pass passes passing green compiles succeed succeeds work returns responds"
 """Words that turn a check into a test."""
 

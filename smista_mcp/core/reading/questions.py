@@ -7,7 +7,7 @@ from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, is_faulty, question
 from smista_mcp.core.reading.objects import Sentence, object_from
 from smista_mcp.core.reading.requests import by_noun, requested
-from smista_mcp.core.reading.vocabulary import CODE, FAULTY, WORKING
+from smista_mcp.core.reading.vocabulary import CAUSING, CODE, FAULTY, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
@@ -58,8 +58,11 @@ def asked(s: Sentence, i: int) -> Reading:
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
     if low in _WHATS and s.lows[i + 1 : i + 2] == ["if"] and i + 2 < s.end and s.words[i + 2].role == v.WE:
         return requested(s, i + 3, Act.DESIRE)  # "what if we …"
-    if (low in _WHATS and faulty) or (
-        low in _PLACES and following.role not in (v.MODAL, v.ME, v.TO) and _of_code(s, i)
+    caused = low in _WHATS and not CAUSING.isdisjoint(s.lows[i + 1 : i + 3])
+    if (
+        caused
+        or (low in _WHATS and faulty)
+        or (low in _PLACES and following.role not in (v.MODAL, v.ME, v.TO) and _of_code(s, i))
     ):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)
     if low in _DOUBTS and following.role == v.SUBJECT and not {"place", "places"}.isdisjoint(s.lows[i : s.end]):

@@ -4,7 +4,7 @@ from typing import Final
 
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.objects import CREATED, DOCUMENTS, PROSE, RUNNERS_UP, TABLE, Object, Sentence
-from smista_mcp.core.reading.vocabulary import CODE, FAULTY, JUDGING, WORKING
+from smista_mcp.core.reading.vocabulary import CAUSING, CODE, FAULTY, JUDGING, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 
@@ -58,6 +58,8 @@ def _explained(s: Sentence, i: int, thing: Object) -> Verdict:
         return Intent.DOCUMENT, Confidence.HIGH, Intent.CHAT, thing.at  # "explain in the README how"
     for k in range(i + 1, s.end):
         if s.lows[k] == "why" and (not FAULTY.isdisjoint(s.lows) or any(w.role == v.AUXNEG for w in s.words)):
+            return Intent.ANALYZE, Confidence.MEDIUM, Intent.CHAT, k
+        if s.lows[k] == "what" and not CAUSING.isdisjoint(s.lows[k + 1 : k + 3]):
             return Intent.ANALYZE, Confidence.MEDIUM, Intent.CHAT, k
         said = s.lows[k : s.end] if s.lows[k] in ("if", "whether") else []
         if said and not (_FINDINGS.isdisjoint(said) and JUDGING.isdisjoint(said)):
