@@ -124,6 +124,7 @@ _JOINED: Final = _PASSED | _JOINING | {v.UNKNOWN, v.BEARER, v.MASK, v.NOUN}
 _INCLUDING: Final = frozenset(("make", "build"))
 _ADDED: Final = frozenset(("test", "doc", "commit"))
 _CARRIED: Final = frozenset(("run", "update", "report", "check", "fix", "change", "draft"))
+_ITEMS: Final = frozenset("task tasks step steps item items issue issues point points requirement requirements".split())
 _PARTICLES: Final = frozenset(("up", "down", "out", "off"))
 _NEUTRAL: Final = frozenset(("fault", "app"))
 _SOME: Final = frozenset(("some", "one", "another"))
@@ -187,6 +188,8 @@ def _crosses(s: Sentence, i: int, role: int) -> bool:
     """Whether the search for an object goes on behind a small word."""
     if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and not s.words[i + 1].noun:
         return False
+    if s.lows[i] == "from" and s.lows[i - 1] in _ITEMS:
+        return False  # "the tasks from PLAN.md"
     return role in _CROSSED or s.lows[i] == "as"
 
 

@@ -21,6 +21,7 @@ _LACKING: Final = frozenset(
     "missing missed miss forget forgot forgetting forgotten overlook overlooked overlooking".split()
 )
 _APPEARANCES: Final = frozenset(("right", "good", "ok", "okay", "fine", "correct"))
+_CAUSE_PAIRS: Final = (["how", "come"], *tongues.CAUSE_PAIRS)
 _CAUSES: Final = frozenset(("why", "why's", *tongues.CAUSES.split()))
 _PLACES: Final = frozenset(("where", "which", "where's", "wheres"))
 _WHATS: Final = frozenset(("what", "what's", "whats"))
@@ -52,7 +53,7 @@ def asked(s: Sentence, i: int) -> Reading:
     supposed = s.lows[i : i + 2] == ["what", "happens"] and _role_at(s, i + 2) in (v.COND, v.WHEN)
     if supposed or s.lows[i : i + 2] == ["where", "did"]:  # "what happens if …", "where did we land"
         return question(Intent.CHAT, (i, i + 1), Intent.ANALYZE)
-    if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
+    if low in _CAUSES or s.lows[i : i + 2] in _CAUSE_PAIRS:
         near = range(i + 1, min(i + 5, s.end))
         known = faulty or not FAULTY.isdisjoint(s.lows) or any(s.words[k].role == v.NEG for k in near)
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)

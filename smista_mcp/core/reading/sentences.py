@@ -6,6 +6,7 @@ Nothing here knows the order of phases or the policy.
 from collections.abc import Callable
 from typing import Final
 
+from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
@@ -93,6 +94,8 @@ def _at(s: Sentence, i: int) -> Reading:
         return STATEMENT
     if s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]:
         return _condition(s, i)
+    if s.lows[i] == "por" and s.lows[i : i + 2] in tongues.CAUSE_PAIRS:
+        return asked(s, i)
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
 
 
@@ -202,6 +205,8 @@ def _speaker(s: Sentence, i: int) -> Reading:
     """A clause whose subject is "I" or "we"."""
     words, lows = s.words, s.lows
     would = lows[i].endswith(("'d", "id"))
+    if lows[i : i + 2] == ["i", "mean"]:
+        return _at(s, i + 2)
     for k in range(i + 1, s.end):
         role, low = words[k].role, lows[k]
         if role == v.WANT:

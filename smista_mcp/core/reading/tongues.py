@@ -153,11 +153,13 @@ ROLES: Final[dict[str, str]] = {
 }
 """Role to words."""
 
+CAUSE_PAIRS: Final = (["por", "qué"], ["por", "que"])
+"""Two words that ask for a cause."""
 CAUSES: Final = "pourquoi warum wieso weshalb perché perchè porqué почему зачем"
 """Words that ask for a cause."""
 FAULTY: Final = (
     "falla fallo error funciona sale saliendo falha erro erros échoue échouent fallan falham marche erreur bug errore"
-    " fallisce fehler funktioniert kaputt ошибка ошибку"
+    " fallisce funziona fehler funktioniert kaputt ошибка ошибку"
 )
 
 ASIAN: Final[dict[str, str]] = {

@@ -140,8 +140,16 @@ def _pairs(phrases: dict[str, str]) -> dict[str, dict[str, str]]:
     return table
 
 
-PHRASES: Final = _pairs(lexicon.PHRASES)
-"""First word, second word to verb class."""
+def _phrases() -> dict[str, dict[str, str]]:
+    table = _pairs(lexicon.PHRASES)
+    for first, seconds in [*table.items()]:
+        for _, gerund, _ in inflections(first):
+            table.setdefault(gerund, seconds)
+    return table
+
+
+PHRASES: Final = _phrases()
+"""First word (as a verb: also "-ing"), second word to verb class."""
 NOUN_PAIRS: Final = _pairs(lexicon.NOUN_PAIRS)
 """First word, second word to noun class."""
 FAULTY: Final = frozenset((lexicon.FAULTY + " " + tongues.FAULTY).split())
