@@ -112,20 +112,54 @@ def connected(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
     file = folder / FILE
     prepare_folder(folder)
     prepare_file(file)
-    try:
-        # mode=rw: should the file vanish now, SQLite must not make one that others can read
-        db = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=busy_s, isolation_level=None)
+    with reported_database(file):
+        db = open_database(file, busy_s)
         try:
-            _configure(db, file)
-            _migrate(db, file)
             yield db
         finally:
             db.close()
+
+
+@contextmanager
+def reported_database(file: Path) -> Generator[None]:
+    """Turns a failure of the file into one that names it and says what to do.
+
+    Raises:
+        StateUnavailable: in place of what SQLite raised.
+    """
+    try:
+        yield
     except sqlite3.Error as error:
         refusal = _explained(error, file)
         if refusal is None:
             raise  # an error in our use of it
         raise refusal from error
+
+
+def open_database(file: Path, busy_s: float) -> sqlite3.Connection:
+    """A connection to the ledger's file, which is there; any thread may use it, one at a time.
+
+    Raises:
+        sqlite3.Error: it cannot be opened or read.
+        StateUnavailable: it is no ledger that this version knows.
+    """
+    # mode=rw: should the file vanish now, SQLite must not make one that others can read
+    db = sqlite3.connect(
+        f"{file.as_uri()}?mode=rw", uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _configure(db, file)
+        _migrate(db, file)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_as_opened(db: sqlite3.Connection) -> bool:
+    """Whether the file is still of this version, and nobody has changed its journal mode."""
+    mode: tuple[str] = db.execute("PRAGMA journal_mode").fetchone()
+    return mode == ("delete",) and _version(db) == len(MIGRATIONS)
 
 
 @contextmanager
