@@ -66,7 +66,7 @@ class Clocked(Standing):
         super().__init__()
 
     @property
-    def tokens(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def tokens(self) -> int:
         return self.heard
 
     @tokens.setter
