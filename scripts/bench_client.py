@@ -35,6 +35,7 @@ from smista_mcp.app import App, dispatching, open_app
 from smista_mcp.core.dispatched import DispatchedPhase
 from smista_mcp.core.secretscan.memory import Scans
 from smista_mcp.core.task import Task
+from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.jobs import MAX_RUNNING, Standing
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
@@ -147,7 +148,8 @@ class Client:
         clock = Clocked()
         began = time.perf_counter()
         bounds = tools.bounds._replace(scans=Scans(tools.bounds.scans.allowed))  # nothing is searched yet
-        (phase,) = await carry_out(replace(tools, bounds=bounds, known=[*tools.known]), phases, delivery, clock, {})
+        fresh = replace(tools, bounds=bounds, known=[*tools.known], allowance=Allowance(()))
+        (phase,) = await carry_out(fresh, phases, delivery, clock, {})
         return _stream(clock, began, phase.status)
 
     async def _clocked(

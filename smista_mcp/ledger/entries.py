@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from smista_mcp.core.redaction import redacted, redacted_json
@@ -58,8 +59,8 @@ class AttemptEntry:
         self._trace, self._start, self._limits = trace, start, limits
         self._attempt_id = os.urandom(16).hex()
         self._row = (
-            *(self._attempt_id, trace_id, start.phase, start.intent.value, redacted(start.model)),
-            *(_name(start.resolved_model), redacted(start.provider), start.locality.value, start.workspace),
+            *(self._attempt_id, trace_id, start.phase, start.intent.value, _name(start.model)),
+            *(_name(start.resolved_model), _name(start.provider), start.locality.value, start.workspace),
             *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
             *(redacted_json(start.receipt.model_dump_json()), owner),
         )
@@ -110,7 +111,9 @@ class SettlementEntry:
         return False
 
 
+@lru_cache(maxsize=256)
 def _name(text: str | None) -> str | None:
+    """A name as it is kept; few have many."""
     return None if text is None else redacted(text)
 
 

@@ -7,10 +7,13 @@ with the HTTP client, or, where SSL_CERT_FILE or SSL_CERT_DIR is set, against th
 """
 
 import ssl
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import NamedTuple, Self, overload
+from functools import lru_cache
+from importlib.util import find_spec
+from types import ModuleType, TracebackType
+from typing import NamedTuple, Self, cast, overload
 
 import anyio
 import anyio.to_thread
@@ -40,6 +43,12 @@ _CLOSING_S = 1.0
 """Seconds that the closing of a connection may take."""
 _REST_S = 0.2
 """Seconds that a server may take to end the body behind the end of the answer; then its connection is not kept."""
+
+
+if find_spec("sniffio") is None:
+    # The transport tries to import this module several times in each request; where it is not installed, Python looks
+    # through every folder of its path each time, unless it is known that there is none.
+    sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 
 class Authorities(NamedTuple):
@@ -141,7 +150,8 @@ class Sender:
                     while (chunk := await flight.next_chunk()) is not None:
                         for line in splitter.feed(chunk):
                             for event in decoder.feed(line):
-                                flight.note(event)
+                                if isinstance(event, Finished):
+                                    flight.finish()
                                 yield event
                     for event in () if flight.finished else _last_events(decoder, splitter.rest()):
                         yield event
@@ -249,10 +259,10 @@ class _Flight:
             self._deadline = anyio.current_time() + self._timeouts.first_byte_s
             self._scope.deadline = self._deadline
 
-    def note(self, event: Event) -> None:
-        if isinstance(event, Finished):
-            self.finished = True
-            self._deadline = anyio.current_time() + _REST_S
+    def finish(self) -> None:
+        """The answer's own end was read."""
+        self.finished = True
+        self._deadline = anyio.current_time() + _REST_S
 
     async def next_chunk(self) -> bytes | None:
         """The next bytes of the body; None at its end. Behind the answer's own end nothing counts as a failure."""
@@ -342,16 +352,17 @@ def _request(wire: WireRequest, authorization: Mapping[str, str], address: Addre
     own = {"host": host_header(address), "accept-encoding": "identity", "user-agent": "smista-mcp"}
     return httpx.Request(
         wire.method,
-        httpx.URL(
-            scheme=address.scheme,
-            host=host,
-            port=address.port,
-            raw_path=f"{address.path}{wire.path}".encode("ascii"),
-        ),
+        _url(address, host, wire.path),
         headers={**wire.headers, **authorization, **own},
         content=wire.body,
         extensions={"sni_hostname": address.host},
     )
+
+
+@lru_cache(maxsize=64)
+def _url(address: Address, host: str, path: str) -> httpx.URL:
+    raw_path = f"{address.path}{path}".encode("ascii")
+    return httpx.URL(scheme=address.scheme, host=host, port=address.port, raw_path=raw_path)
 
 
 def _authorization(protocol: WireProtocol, key: str | None) -> Mapping[str, str]:
