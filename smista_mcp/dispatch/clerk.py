@@ -21,8 +21,12 @@ class _Waiting(Generic[T]):
     """An entry, and what became of it. Woken without that, whoever waits is the next to write."""
 
     entry: Entry[T]
-    woken: anyio.Event = field(default_factory=anyio.Event)
+    woken: anyio.Event | None = None
     found: list[object] = field(default_factory=list[object])
+
+    def wake(self) -> None:
+        if self.woken is not None:
+            self.woken.set()
 
 
 class Clerk:
@@ -70,6 +74,7 @@ class Clerk:
         self._waiting.append(cast("_Waiting[object]", own))
         with anyio.CancelScope(shield=True):
             if self._writes:
+                own.woken = anyio.Event()
                 await own.woken.wait()
             if not own.found:
                 await self._write_waiting()
@@ -89,10 +94,10 @@ class Clerk:
             lost = StateUnavailable("writing to the ledger was broken off")
             for place, one in enumerate(batch):
                 one.found.append(found[place] if found else lost)
-                one.woken.set()
+                one.wake()
             self._writes = bool(self._waiting)  # nobody may come before the one who is woken
             if self._waiting:
-                self._waiting[0].woken.set()
+                self._waiting[0].wake()
 
     def _all(self, entries: Sequence[Entry[object]]) -> list[object]:
         try:

@@ -5,13 +5,16 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Code, NotFound
 from smista_mcp.ledger.queries import find_trace
 from smista_mcp.ledger.records import AttemptStart, BudgetExceeded, NewTrace, Settlement, SpendingLimit
 from smista_mcp.ledger.spending import amount, spent, timestamp
+
+if TYPE_CHECKING:
+    from smista_mcp.core.receipt import Receipt
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -62,7 +65,7 @@ class AttemptEntry:
             *(self._attempt_id, trace_id, start.phase, start.intent.value, _name(start.model)),
             *(_name(start.resolved_model), _name(start.provider), start.locality.value, start.workspace),
             *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
-            *(redacted_json(start.receipt.model_dump_json()), owner),
+            *(_receipt(start.receipt), owner),
         )
 
     def write(self, db: sqlite3.Connection) -> str:
@@ -115,6 +118,16 @@ class SettlementEntry:
 def _name(text: str | None) -> str | None:
     """A name as it is kept; few have many."""
     return None if text is None else redacted(text)
+
+
+def _receipt(receipt: "Receipt") -> str:
+    """A receipt as it is kept. Its hashes are ours; whatever else it says somebody may have chosen."""
+    text = receipt.model_dump_json()
+    chosen = [
+        part for item in (*receipt.sent, *receipt.written, *receipt.withheld) for part in (item.path, item.reason)
+    ]
+    said = "\n".join((receipt.address, receipt.path, *chosen))
+    return text if redacted(said) == said else redacted_json(text)
 
 
 def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:

@@ -56,7 +56,8 @@ class Writer:
             db.close()
 
     def _begun(self) -> sqlite3.Connection:
-        prepare_folder(self._folder)
+        if self._db is None or not os.path.lexists(self._file):
+            prepare_folder(self._folder)
         info = prepare_file(self._file)
         here = (info.st_dev, info.st_ino, os.getpid())  # a connection does not survive a fork
         if self._db is not None and self._opened == here:

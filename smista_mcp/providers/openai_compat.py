@@ -134,7 +134,7 @@ class ChatDecoder:
                 self._calls.feed(member(delta, "tool_calls"))
                 text = self._text_of(delta)
                 if text:
-                    events = (*events, TextDelta(text)) if events else (TextDelta(text),)
+                    events += (TextDelta(text),)
                 self._note_stop(choice)
         return events
 

@@ -1,19 +1,18 @@
 """The one way out: the only module that knows an HTTP client, and the last that sees a request before the socket.
 
-It works on httpx's transport, below its client: no redirect is followed, no cookie kept, no proxy or credential taken
-from the environment. A remote target gets what the gate has cleared and nothing else, and that only after the check at
-egress has read the bytes once more. Certificates are verified against the system's authorities and those that come
-with the HTTP client, or, where SSL_CERT_FILE or SSL_CERT_DIR is set, against those alone.
+It works on transports of httpx, below its client, and on one of our own for what goes in the clear: no redirect is
+followed, no cookie kept, no proxy or credential taken from the environment. A remote target gets what the gate has
+cleared and nothing else, and that only after the check at egress has read the bytes once more. Certificates are
+verified against the system's authorities and those that come with the HTTP client, or, where SSL_CERT_FILE or
+SSL_CERT_DIR is set, against those alone.
 """
 
 import ssl
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.util import find_spec
-from types import ModuleType, TracebackType
-from typing import NamedTuple, Self, cast, overload
+from types import TracebackType
+from typing import NamedTuple, Self, overload
 
 import anyio
 import anyio.to_thread
@@ -34,6 +33,7 @@ from smista_mcp.providers.egress import Watch, check_departure
 from smista_mcp.providers.failures import not_of_protocol, quoted, timed_out, untrusted
 from smista_mcp.providers.lines import LineSplitter
 from smista_mcp.providers.loopback import host_header, is_sendable
+from smista_mcp.providers.plainhttp import PlainTransport
 from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, address_of, hosts_of, is_literal
 
 _MAX_ERROR_BODY = 64 * 1024
@@ -43,12 +43,6 @@ _CLOSING_S = 1.0
 """Seconds that the closing of a connection may take."""
 _REST_S = 0.2
 """Seconds that a server may take to end the body behind the end of the answer; then its connection is not kept."""
-
-
-if find_spec("sniffio") is None:
-    # The transport tries to import this module several times in each request; where it is not installed, Python looks
-    # through every folder of its path each time, unless it is known that there is none.
-    sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 
 class Authorities(NamedTuple):
@@ -75,7 +69,7 @@ class Sender:
         self._now = now
         self._authorities = authorities
         # One for each host: connections are kept by their IP address, and a certificate is good for one name.
-        self._transports: dict[tuple[str, str], httpx.AsyncHTTPTransport] = {}
+        self._transports: dict[tuple[str, str], httpx.AsyncBaseTransport] = {}
         self._trust: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
@@ -177,13 +171,14 @@ class Sender:
                 continue
         return await self._send(transport, _request(wire, authorization, address, last), flight)
 
-    async def _transport(self, address: Address) -> httpx.AsyncHTTPTransport:
+    async def _transport(self, address: Address) -> httpx.AsyncBaseTransport:
         known = self._transports.get((address.scheme, address.host))
         if known is not None:
             return known
-        verify = await self._verification() if address.scheme == "https" else False
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
-        made = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
+        made: httpx.AsyncBaseTransport = PlainTransport()
+        if address.scheme == "https":
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
+            made = httpx.AsyncHTTPTransport(verify=await self._verification(), trust_env=False, limits=limits)
         return self._transports.setdefault((address.scheme, address.host), made)
 
     async def _verification(self) -> ssl.SSLContext:
@@ -192,7 +187,7 @@ class Sender:
         return self._trust
 
     async def _send(
-        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, flight: "_Flight"
+        self, transport: httpx.AsyncBaseTransport, request: httpx.Request, flight: "_Flight"
     ) -> httpx.Response:
         request.extensions = {**request.extensions, **flight.extensions()}
         return await flight.take_off(transport, request)
@@ -241,7 +236,7 @@ class _Flight:
         read = None if self._scope_each_chunk else self._timeouts.idle_s
         return {"timeout": {"connect": connect, "read": read, "write": write, "pool": None}, "trace": self._trace}
 
-    async def take_off(self, transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    async def take_off(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
         """Sends the request and reads the answer's headers."""
         with anyio.fail_after(self._timeouts.connect_s + self._timeouts.first_byte_s) as self._scope:
             response = await transport.handle_async_request(request)
