@@ -6,16 +6,20 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from smista_mcp.ledger.database import FILE, is_as_opened, open_database, reported_database
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
+
+_JOURNAL: Final = "truncate"
+"""The journal is emptied and stays where it is: to make and remove a file each time takes the disk longer."""
 
 
 class Writer:
     """Writes to the ledger of one folder, one transaction after the other, from any thread.
 
-    A kept connection serves again only while the file under the ledger's name is the one that it opened, of this
-    version and in this journal mode. It keeps none of the file's pages: what somebody did to the file is seen.
+    A kept connection serves again only while the file under the ledger's name is the one that it opened, with the same
+    rights, of this version and in this journal mode. It keeps no pages of the file: what somebody did to it is seen.
 
     Args:
         folder: the state folder, absolute.
@@ -28,7 +32,7 @@ class Writer:
         self._busy_s = busy_s
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
-        self._opened: tuple[int, int, int] | None = None
+        self._opened: tuple[int, int, int, int] | None = None
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -59,13 +63,13 @@ class Writer:
         if self._db is None or not os.path.lexists(self._file):
             prepare_folder(self._folder)
         info = prepare_file(self._file)
-        here = (info.st_dev, info.st_ino, os.getpid())  # a connection does not survive a fork
+        here = (info.st_dev, info.st_ino, info.st_mode, os.getpid())  # a connection does not survive a fork
         if self._db is not None and self._opened == here:
             self._db.execute("BEGIN IMMEDIATE")
-            if is_as_opened(self._db):
+            if is_as_opened(self._db, _JOURNAL):
                 return self._db
         self.close()
-        self._db = open_database(self._file, self._busy_s)
+        self._db = open_database(self._file, self._busy_s, journal=_JOURNAL)
         self._opened = here
         self._db.execute("BEGIN IMMEDIATE")
         return self._db

@@ -18,7 +18,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\x00\r\n]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}):[ \t]*([^\x00\r\n]*)")
 _UNSENDABLE = re.compile(rb"[\x00\r\n]")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;.*|[ \t]*)", re.DOTALL)
 _NO_BODY = (204, 304)
 
 
@@ -117,18 +117,16 @@ def framing_of(head: Head) -> Framing:
         BadAnswer: its headers contradict each other, or name a coding that was not asked for.
     """
     codings, lengths = head.values(b"transfer-encoding"), set(head.values(b"content-length"))
+    if codings not in ([], [b"chunked"]) or len(lengths) + len(codings) > 1:
+        raise BadAnswer("its headers do not say in one way where it ends")
+    length = next(iter(lengths), b"0")
+    if not _LENGTH.fullmatch(length):
+        raise BadAnswer("its headers do not say how long it is")
     if head.status in _NO_BODY or head.status < 200:
         return Sized(0)
     if codings:
-        if codings != [b"chunked"] or lengths:
-            raise BadAnswer("its headers say in more than one way where it ends")
         return Chunked()
-    if not lengths:
-        return UntilClosed()
-    length = lengths.pop()
-    if lengths or not _LENGTH.fullmatch(length):
-        raise BadAnswer("its headers do not say how long it is")
-    return Sized(int(length))
+    return Sized(int(length)) if lengths else UntilClosed()
 
 
 class Sized:

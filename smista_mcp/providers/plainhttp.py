@@ -7,9 +7,9 @@ strict: what is no HTTP/1.1 is an error, and only a connection whose last answer
 
 import select
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import anyio
 import anyio.abc
@@ -86,19 +86,20 @@ class _Body(httpx.AsyncByteStream):
         self._keep = keep
         self._closed = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._pieces()
+    def __aiter__(self) -> Self:
+        return self
 
-    async def _pieces(self) -> AsyncGenerator[bytes]:
-        framing, read = self._framing, self._connection.read
+    async def __anext__(self) -> bytes:
+        framing = self._framing
         try:
             while not framing.done:
-                data = await read(self._limit_s)
+                data = await self._connection.read(self._limit_s)
                 piece = framing.feed(data) if data else framing.end()
                 if piece:
-                    yield piece
+                    return piece
         except BadAnswer as error:
             raise httpx.RemoteProtocolError(str(error)) from None
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         if self._closed:

@@ -166,10 +166,10 @@ class Sender:
         *others, last = await flight.hosts(address)
         for host in others:
             try:
-                return await self._send(transport, _request(wire, authorization, address, host), flight)
+                return await flight.take_off(transport, _request(wire, authorization, address, host))
             except (httpx.ConnectError, httpx.ConnectTimeout):  # a server may listen on some of its addresses only
                 continue
-        return await self._send(transport, _request(wire, authorization, address, last), flight)
+        return await flight.take_off(transport, _request(wire, authorization, address, last))
 
     async def _transport(self, address: Address) -> httpx.AsyncBaseTransport:
         known = self._transports.get((address.scheme, address.host))
@@ -185,12 +185,6 @@ class Sender:
         if self._trust is None:
             self._trust = await anyio.to_thread.run_sync(_trust, self._authorities)
         return self._trust
-
-    async def _send(
-        self, transport: httpx.AsyncBaseTransport, request: httpx.Request, flight: "_Flight"
-    ) -> httpx.Response:
-        request.extensions = {**request.extensions, **flight.extensions()}
-        return await flight.take_off(transport, request)
 
     async def _check(self, response: httpx.Response, protocol: WireProtocol, flight: "_Flight") -> None:
         if not 200 <= response.status_code < 300:
@@ -230,7 +224,7 @@ class _Flight:
         with anyio.fail_after(self._timeouts.connect_s):
             return await anyio.to_thread.run_sync(hosts_of, address, abandon_on_cancel=True)
 
-    def extensions(self) -> dict[str, object]:
+    def _extensions(self) -> dict[str, object]:
         """What the transport must know."""
         connect, write = self._timeouts.connect_s, self._timeouts.first_byte_s
         read = None if self._scope_each_chunk else self._timeouts.idle_s
@@ -238,6 +232,7 @@ class _Flight:
 
     async def take_off(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
         """Sends the request and reads the answer's headers."""
+        request.extensions = {**request.extensions, **self._extensions()}
         with anyio.fail_after(self._timeouts.connect_s + self._timeouts.first_byte_s) as self._scope:
             response = await transport.handle_async_request(request)
         self._chunks = aiter(response.stream) if isinstance(response.stream, httpx.AsyncByteStream) else None
@@ -288,19 +283,19 @@ class _Flight:
             raise timed_out("the provider did not answer", sent=self.sent, cause=Cause.SILENT) from None
         except httpx.ConnectError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise untrusted().saying(_reason(error)) from None
+                raise untrusted().saying_reason(error) from None
             raise ProviderError(
                 "nothing answers at the provider's address",
                 code=Code.PROVIDER_UNAVAILABLE,
                 fix="start the server, or check `base_url`",
                 cause=_unreached(error),
-            ).saying(_reason(error)) from None
+            ).saying_reason(error) from None
         except httpx.TransportError as error:
             if not self.sent:
                 broken = ProviderError(
                     "the provider broke off the connection", code=Code.PROVIDER_UNAVAILABLE, cause=Cause.BROKEN
                 )
-                raise broken.saying(_reason(error)) from None
+                raise broken.saying_reason(error) from None
             raise not_of_protocol("was cut", _reason(error), Cause.CUT) from None
 
 
