@@ -283,19 +283,19 @@ class _Flight:
             raise timed_out("the provider did not answer", sent=self.sent, cause=Cause.SILENT) from None
         except httpx.ConnectError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise untrusted().saying_reason(error) from None
+                raise untrusted().saying(_reason(error)) from None
             raise ProviderError(
                 "nothing answers at the provider's address",
                 code=Code.PROVIDER_UNAVAILABLE,
                 fix="start the server, or check `base_url`",
                 cause=_unreached(error),
-            ).saying_reason(error) from None
+            ).saying(_reason(error)) from None
         except httpx.TransportError as error:
             if not self.sent:
                 broken = ProviderError(
                     "the provider broke off the connection", code=Code.PROVIDER_UNAVAILABLE, cause=Cause.BROKEN
                 )
-                raise broken.saying_reason(error) from None
+                raise broken.saying(_reason(error)) from None
             raise not_of_protocol("was cut", _reason(error), Cause.CUT) from None
 
 
