@@ -34,6 +34,7 @@ from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.spans import chat_span, note_settled
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
@@ -143,7 +144,8 @@ async def _conversed(
     answers: list[Answered] = []
     while True:
         try:
-            outcome = await request.made(deadline, heard)
+            with chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
+                outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
@@ -323,6 +325,7 @@ class _Request:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
+        note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         if attempt_id is None or self.tools.ledger is None:
             return

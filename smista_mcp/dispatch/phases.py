@@ -29,6 +29,7 @@ from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
 from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
+from smista_mcp.dispatch.spans import note_escalation, note_failure, note_phase, note_retry, note_turn, phase_span
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 
@@ -89,7 +90,9 @@ async def carry_out(
     for work in phases:
         phase = work.routed.phase
         blocking = next((done[d] for d in phase.depends_on if done[d].status != "completed"), None)
-        done[phase.index] = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+        with phase_span(work.routed) as span:
+            became = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+            done[phase.index] = note_phase(span, became)
     return tuple(done.values())
 
 
@@ -171,6 +174,7 @@ class _Run:
         self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
     ) -> DispatchedPhase:
         """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        note_escalation(work.routed.escalation)
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
         for candidate in work.routed.escalation:
@@ -196,6 +200,7 @@ class _Run:
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
+        note_turn(candidate, failures)
         for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase, standing.tokens = work.routed.phase.index, 0
             standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
@@ -204,6 +209,7 @@ class _Run:
                 return outcome
             outcome = self._tellable(outcome)
             failures.append(outcome)
+            note_failure(outcome)
             law = reaction(outcome.error)
             if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
@@ -211,6 +217,7 @@ class _Run:
             if anyio.current_time() + wait >= deadline:
                 return None
             standing.message = f"waiting {wait:.0f} s before {candidate.written} is asked again"
+            note_retry(outcome, wait)
             await anyio.sleep(wait)
         return None
 
