@@ -10,6 +10,7 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from smista_mcp.server.schemas import TOOL_NAMES
@@ -69,7 +70,7 @@ class CallSpans:
     def _facts(self, ctx: ServerRequestContext[Any, Any], method: str, tool: str | None) -> Facts:
         return {
             "mcp.method.name": method,
-            "mcp.protocol.version": ctx.protocol_version,
+            "mcp.protocol.version": ctx.protocol_version if ctx.protocol_version in KNOWN_PROTOCOL_VERSIONS else _OTHER,
             "jsonrpc.request.id": str(ctx.request_id) if isinstance(ctx.request_id, int) else None,
             "gen_ai.operation.name": "execute_tool" if tool else None,
             "gen_ai.tool.name": tool,

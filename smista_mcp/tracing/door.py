@@ -48,10 +48,14 @@ def unseen() -> AbstractContextManager[None]:
     """No instrumentation of an HTTP client sees what is sent in the block.
 
     It would write the trace into a header of the request. That is something of the user's that leaves without a
-    receipt; and by it the receiver could put calls together that have nothing in common for it.
+    receipt; and by it the receiver could put calls together that have nothing in common for it. This holds also where
+    no span is made: a header is written without one, too.
     """
-    live = _live()
-    return _ALONE if live is None else live.unseen()
+    if "opentelemetry.context" not in sys.modules:
+        return _ALONE
+    from smista_mcp.tracing.live import unseen  # noqa: PLC0415  loads the library
+
+    return unseen()
 
 
 def _live() -> "Live | None":

@@ -112,13 +112,15 @@ class Live:
         finally:
             context.detach(token)
 
-    @contextmanager
-    def unseen(self) -> Generator[None]:
-        token = context.attach(context.set_value(_QUIET, True))  # noqa: FBT003  its only form
-        try:
-            yield
-        finally:
-            context.detach(token)
+
+@contextmanager
+def unseen() -> Generator[None]:
+    """As `door.unseen`."""
+    token = context.attach(context.set_value(_QUIET, True))  # noqa: FBT003  its only form
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def live() -> Live | None:
