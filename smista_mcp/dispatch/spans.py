@@ -233,7 +233,7 @@ def request_facts(candidate: Candidate, payload: Payload, base_url: str) -> Fact
     host, port = _server(base_url)
     return {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": _vendor(host) or _own_name(candidate.provider),
+        "gen_ai.provider.name": provider_name(candidate.provider, host),
         "gen_ai.request.model": word(request.model),
         "gen_ai.request.max_tokens": request.max_output_tokens,
         "gen_ai.request.temperature": request.temperature,
@@ -298,6 +298,16 @@ def shown_facts(result: ToolResult) -> Facts:
     }
 
 
+def provider_name(provider: str, host: str | None) -> str:
+    """The conventions' word for a provider: who answers at its host, else our own, without the user's name for it."""
+    if host is not None:
+        for end, name in _VENDORS.items():
+            if host == end or host.endswith(f".{end}"):
+                return name
+    kind = provider if provider.startswith("cli:") else provider.partition(":")[0]
+    return _PROVIDERS.get(kind) or word(kind) or _OTHER
+
+
 def word(text: str | None) -> str | None:
     """A name that a caller or a file has chosen, where it looks like a name of a model or a provider."""
     return text if text is not None and _NAME.fullmatch(text) else None
@@ -330,15 +340,3 @@ def _server(base_url: str) -> tuple[str | None, int | None]:
     except ValueError:  # a program: it has no address
         return None, None
     return address.host, address.port
-
-
-def _vendor(host: str | None) -> str | None:
-    if host is None:
-        return None
-    return next((name for end, name in _VENDORS.items() if host == end or host.endswith(f".{end}")), None)
-
-
-def _own_name(provider: str) -> str:
-    """Our word for a provider without the user's name for it."""
-    kind = provider if provider.startswith("cli:") else provider.partition(":")[0]
-    return _PROVIDERS.get(kind) or word(kind) or _OTHER

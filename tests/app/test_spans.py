@@ -216,10 +216,11 @@ async def test_steps_that_wait_for_each_other_are_told_apart(bench: Bench, spans
     assert [len(spans.below(span)) for span in phases] == [1, 0]
 
 
-async def test_a_local_request_that_is_restricted_repeats_nothing_of_its_server(bench: Bench, spans: Collected) -> None:
+@pytest.mark.parametrize("name", [CANARY, "some-7b"])
+async def test_a_restricted_request_repeats_nothing_of_its_server(name: str, bench: Bench, spans: Collected) -> None:
     bench.write(".env", f"MODE={CANARY}\n")
     policy = '[privacy]\nrestricted_paths = [".env"]\n'
-    async with serving(Reply((CANARY,), model=CANARY)) as server:
+    async with serving(Reply((CANARY,), model=name)) as server:
         task = Task(text="explain this", paths=(".env",))
         await done(bench.app(default("ollama/m") + ollama(server.root) + policy), task)
     asked = spans.only("chat m")
