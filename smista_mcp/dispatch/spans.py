@@ -302,7 +302,7 @@ def provider_name(provider: str, host: str | None) -> str:
     """The conventions' word for a provider: who answers at its host, else our own, without the user's name for it."""
     if host is not None:
         for end, name in _VENDORS.items():
-            if host == end or host.endswith(f".{end}"):
+            if host == end or host.endswith((f".{end}", f"-{end}")):
                 return name
     kind = provider if provider.startswith("cli:") else provider.partition(":")[0]
     return _PROVIDERS.get(kind) or word(kind) or _OTHER

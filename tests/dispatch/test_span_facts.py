@@ -64,6 +64,7 @@ def test_a_cost_that_nobody_knows_is_not_nothing() -> None:
         ("openai-compat:secret-project", "127.0.0.1", "openai-compat"),
         ("openai-compat:g", "api.groq.com", "groq"),
         ("openai-compat:az", "mine.openai.azure.com", "azure.ai.openai"),
+        ("gemini", "us-central1-aiplatform.googleapis.com", "gcp.vertex_ai"),
         ("openai-compat:evil", "api.groq.com.evil.example", "openai-compat"),
         ("openai-compat:evil", "notapi.groq.com", "openai-compat"),
         ("ollama", "localhost", "ollama"),
