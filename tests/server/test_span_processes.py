@@ -59,6 +59,7 @@ def test_a_dispatch_over_stdio_belongs_to_the_trace_that_the_host_names(
     assert chain(receiver, call) == CHAIN
     assert call.facts["mcp.method.name"] == "tools/call"
     assert (call.facts["gen_ai.operation.name"], call.facts["gen_ai.tool.name"]) == ("execute_tool", "dispatch")
+    assert (call.facts["smista.status"], "smista.code" in call.facts) == ("completed", False)
     assert (call.facts["network.transport"], call.facts["jsonrpc.request.id"]) == ("pipe", "1")
     assert receiver.resources[0]["service.name"] == "smista-mcp"
 
@@ -151,12 +152,25 @@ def test_a_collector_that_is_away_keeps_nobody(home: Path, workspace: Path, monk
         assert CANARY not in host.rest("err")
 
 
-@pytest.mark.parametrize(("protocol", "missing"), [("grpc", "opentelemetry-exporter-otlp-proto-grpc"), ("smoke", "")])
+@pytest.mark.parametrize(
+    ("protocol", "missing", "before"),
+    [
+        ("grpc", "opentelemetry-exporter-otlp-proto-grpc", ""),
+        ("smoke", "http/protobuf", ""),
+        ("http/protobuf", "smista-mcp[otel]", "sys.modules['opentelemetry.sdk'] = None"),
+    ],
+)
 def test_a_server_says_why_it_sends_no_spans_and_serves(
-    protocol: str, missing: str, home: Path, workspace: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    protocol: str,
+    missing: str,
+    before: str,
+    home: Path,
+    workspace: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-    with RawHost.started(home, workspace) as host:
+    with RawHost.started(home, workspace, before=before) as host:
         said = host.line("err")
         host.greet()
         assert json.loads(host.call("classify", READ)["content"][0]["text"])["phases"]
