@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,6 @@ from model_server import unused_port
 import smista_mcp
 
 PATIENCE_S = 30.0
-NOTHING: Mapping[str, str] = {}
 SERVE = """\
 import sys
 from pathlib import Path
@@ -152,23 +151,15 @@ class WebHost:
             process.process.terminate()
             process.exit()
 
-    def call(
-        self,
-        tool: str,
-        arguments: dict[str, Any],
-        *,
-        headers: Mapping[str, str] = NOTHING,
-        meta: Mapping[str, str] = NOTHING,
-    ) -> str:
-        """The whole text of an answer that is none about the request itself; `headers` and `meta` are more of each."""
-        params = {"name": tool, "arguments": arguments, "_meta": {**ENVELOPE, **meta}}
+    def call(self, tool: str, arguments: dict[str, Any]) -> str:
+        """The whole text of an answer that is none about the request itself."""
+        params = {"name": tool, "arguments": arguments, "_meta": ENVELOPE}
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         fields = {
             "Accept": "application/json, text/event-stream",
             "MCP-Protocol-Version": "2026-07-28",
             "Mcp-Method": "tools/call",
             "Mcp-Name": tool,
-            **headers,
         }
         answer = httpx.post(self._url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False)
         assert '"result":' in answer.text, answer.text

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from collector import Receiver, Seen
 from model_server import unused_port
-from raw_host import ENVELOPE, RawHost, WebHost
+from raw_host import ENVELOPE, RawHost
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -37,6 +38,22 @@ def chain(receiver: Receiver, call: Seen) -> list[str]:
         assert at.trace == call.trace
         names.append(at.name)
     return names
+
+
+def post(port: int, tool: str, arguments: dict[str, str], *, header: str, named: str | None = None) -> None:
+    """Calls a tool over HTTP; `named` is the trace that the message itself names."""
+    meta = ENVELOPE if named is None else ENVELOPE | {"traceparent": named}
+    params = {"name": tool, "arguments": arguments, "_meta": meta}
+    fields = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": tool,
+        "traceparent": header,
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    answer = httpx.post(f"http://127.0.0.1:{port}/mcp", json=body, headers=fields, timeout=30, trust_env=False)
+    assert '"result":' in answer.text, answer.text
 
 
 @pytest.mark.parametrize("modern", [False, True])
@@ -113,12 +130,14 @@ def test_names_and_texts_of_a_host_stay_out(home: Path, workspace: Path, receive
 
 
 def test_over_http_the_header_counts_where_a_message_names_no_trace(
-    home: Path, workspace: Path, receiver: Receiver, tmp_path: Path
+    home: Path, workspace: Path, receiver: Receiver
 ) -> None:
-    with WebHost.started(home, workspace, tmp_path / "log") as host:
-        host.call("dispatch", ASK, headers={"traceparent": HEADER})
-        host.call("classify", READ, headers={"traceparent": HEADER}, meta={"traceparent": TRACEPARENT})
-        host.call("classify", READ, headers={"traceparent": f"00-{CANARY}"})
+    port = unused_port()
+    with RawHost.started(home, workspace, module="http", arguments=("127.0.0.1", port)) as host:
+        assert "listening on" in host.line("err")
+        post(port, "dispatch", ASK, header=HEADER)
+        post(port, "classify", READ, header=HEADER, named=TRACEPARENT)
+        post(port, "classify", READ, header=f"00-{CANARY}")
         both, neither = receiver.wait_for("tools/call classify", 2)
         (header,) = receiver.wait_for("tools/call dispatch")
     assert (header.trace, header.parent, header.facts["network.transport"]) == (OTHER_TRACE, OTHER_PARENT, "tcp")
@@ -153,22 +172,18 @@ def test_a_collector_that_is_away_keeps_nobody(home: Path, workspace: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("protocol", "missing", "before"),
+    "case",
     [
         ("grpc", "opentelemetry-exporter-otlp-proto-grpc", ""),
         ("smoke", "http/protobuf", ""),
         ("http/protobuf", "smista-mcp[otel]", "sys.modules['opentelemetry.sdk'] = None"),
     ],
+    ids=lambda case: case[0],
 )
 def test_a_server_says_why_it_sends_no_spans_and_serves(
-    protocol: str,
-    missing: str,
-    before: str,
-    home: Path,
-    workspace: Path,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[str, str, str], home: Path, workspace: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    protocol, missing, before = case
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     with RawHost.started(home, workspace, before=before) as host:
         said = host.line("err")
