@@ -20,6 +20,7 @@ from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
+from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
@@ -34,7 +35,6 @@ from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
-from smista_mcp.dispatch.spans import chat_span, note_settled
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
@@ -144,7 +144,7 @@ async def _conversed(
     answers: list[Answered] = []
     while True:
         try:
-            with chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
+            with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
                 outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
@@ -325,7 +325,7 @@ class _Request:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
-        note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
+        spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         if attempt_id is None or self.tools.ledger is None:
             return

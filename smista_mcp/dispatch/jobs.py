@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from smista_mcp.core.dispatched import DispatchAnswer
-from smista_mcp.dispatch.spans import dispatch_span, note_answer
+from smista_mcp.dispatch import spans
 from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.tracing import door
 
@@ -194,11 +194,11 @@ class Jobs:
 
 async def _carry_out(job: Job, work: Work) -> None:
     try:
-        with dispatch_span() as span:
+        with spans.dispatch_span() as span:
             job.place = span.place
             with job.scope:
                 job.answer = await work(job)
-            note_answer(span, job.answer)
+            spans.note_answer(span, job.answer)
     except Exception as error:  # noqa: BLE001  whoever waits for the job gets it; no other job may end for it
         job.error = error
         _note(error)
