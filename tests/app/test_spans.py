@@ -1,10 +1,12 @@
 """What a dispatch shows of itself as spans: who stands below whom, and what each says."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+from certificates import Authority
 from collector import Collected, Seen, provider_for
 from model_server import Reply, serving
 from opentelemetry import context, propagate, trace
@@ -239,9 +241,10 @@ async def test_a_server_that_repeats_a_word_of_the_request_as_its_name_is_not_be
 
 @pytest.mark.parametrize("listening", [True, False])
 async def test_an_instrumentation_of_http_clients_adds_no_header_and_no_span(
-    listening: bool, bench: Bench, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    listening: bool, bench: Bench, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As `opentelemetry-instrumentation-httpx` works: one look at the context, then a span and a header."""
+    authority = Authority.new(tmp_path / "authority")
     if listening:
         request.getfixturevalue("spans")
     real, met = httpx.AsyncHTTPTransport.handle_async_request, list[bool]()
@@ -254,9 +257,10 @@ async def test_an_instrumentation_of_http_clients_adds_no_header_and_no_span(
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", instrumented)
     under_way = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=True, trace_flags=trace.TraceFlags(1)))
-    async with serving() as server:
+    async with serving(tls=authority.server("localhost")) as server:
+        policy = default(A) + compat("a", f"https://localhost:{server.port}/v1") + ALLOWED
         with trace.use_span(under_way):
-            await done(bench.app(default(A) + compat("a", server.v1) + ALLOWED), ASK)
+            await done(bench.app(policy, SSL_CERT_FILE=str(authority.file)), ASK)
     assert met == [False]
     assert "traceparent" not in server.heard[0].head.lower()
 
