@@ -1,7 +1,9 @@
 """What a dispatch shows of itself as spans: who stands below whom, and what each says."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -20,6 +22,7 @@ from smista_mcp.tracing import door
 pytestmark = pytest.mark.anyio
 
 CANARY = "canary-91c3d0"
+NAME = "models.test"
 A, B = "openai-compat:a/m", "openai-compat:b/m"
 ASK = Task(text=f"explain what {CANARY} means", intent=Intent.CHAT)
 
@@ -244,7 +247,12 @@ async def test_an_instrumentation_of_http_clients_adds_no_header_and_no_span(
     listening: bool, bench: Bench, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As `opentelemetry-instrumentation-httpx` works: one look at the context, then a span and a header."""
-    authority = Authority.new(tmp_path / "authority")
+    authority, resolve = Authority.new(tmp_path / "authority"), socket.getaddrinfo
+
+    def found(host: Any, *rest: Any, **more: Any) -> list[Any]:
+        return list(resolve("127.0.0.1" if host in (NAME, NAME.encode()) else host, *rest, **more))
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)  # as a line in the hosts file would say it
     if listening:
         request.getfixturevalue("spans")
     real, met = httpx.AsyncHTTPTransport.handle_async_request, list[bool]()
@@ -257,10 +265,11 @@ async def test_an_instrumentation_of_http_clients_adds_no_header_and_no_span(
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", instrumented)
     under_way = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=True, trace_flags=trace.TraceFlags(1)))
-    async with serving(tls=authority.server("localhost")) as server:
-        policy = default(A) + compat("a", f"https://localhost:{server.port}/v1") + ALLOWED
+    async with serving(tls=authority.server(NAME)) as server:
+        policy = default(A) + compat("a", f"https://{NAME}:{server.port}/v1") + ALLOWED
         with trace.use_span(under_way):
-            await done(bench.app(policy, SSL_CERT_FILE=str(authority.file)), ASK)
+            answer = await done(bench.app(policy, SSL_CERT_FILE=str(authority.file)), ASK)
+    assert answer.status == "completed", answer
     assert met == [False]
     assert "traceparent" not in server.heard[0].head.lower()
 
