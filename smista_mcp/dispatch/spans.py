@@ -16,6 +16,7 @@ https://github.com/open-telemetry/semantic-conventions-genai, docs/gen-ai, as of
 import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from decimal import Decimal
 
 import anyio
@@ -61,6 +62,14 @@ _VENDORS = {
     "api.x.ai": "x_ai",
 }
 """The conventions' word for who answers at a host, or at one below it."""
+TOKENS = {
+    "input_tokens": "input_tokens",
+    "cached_input_tokens": "cache_read.input_tokens",
+    "cache_write_tokens": "cache_creation.input_tokens",
+    "output_tokens": "output_tokens",
+    "reasoning_tokens": "reasoning.output_tokens",
+}
+"""The conventions' words for the kinds of tokens; as ours, those that are read count as input, thoughts as output."""
 _NANO = Decimal(1_000_000_000)
 
 
@@ -261,10 +270,7 @@ def settled_facts(
         "gen_ai.response.model": _said(payload, finished.model if finished else None),
         "gen_ai.response.id": _said(payload, finished.request_id if finished else None),
         "gen_ai.response.finish_reasons": [finished.stop_reason] if finished else None,
-        "gen_ai.usage.input_tokens": usage.input_tokens,
-        "gen_ai.usage.cache_read.input_tokens": usage.cached_input_tokens,
-        "gen_ai.usage.output_tokens": usage.output_tokens,
-        "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens,
+        **{f"gen_ai.usage.{TOKENS[kind]}": count for kind, count in asdict(usage).items()},
         "smista.attempt_status": status,
         "smista.attempt_id": attempt_id,
         **_money("smista.cost", cost),

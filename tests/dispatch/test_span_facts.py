@@ -1,5 +1,6 @@
 """What a span says of a request, from values alone."""
 
+from dataclasses import fields
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from smista_mcp.core.pieces import Part
 from smista_mcp.core.values import Effort, Label
 from smista_mcp.dispatch.payloads import Payload
-from smista_mcp.dispatch.spans import provider_name, settled_facts, word
+from smista_mcp.dispatch.spans import TOKENS, provider_name, settled_facts, word
 from smista_mcp.providers.base import CompletionRequest, Finished, Message, Usage
 
 
@@ -47,6 +48,13 @@ def test_a_servers_own_word_is_told_where_it_cannot_be_of_the_request(
 def test_money_is_told_as_a_decimal_and_as_a_number_to_add_up(cost: str, usd: str, nano: int) -> None:
     facts = settled_facts(payload("x"), None, "failed", Decimal(cost), "a1")
     assert (facts["smista.cost_usd"], facts["smista.cost_nano_usd"], facts["smista.attempt_id"]) == (usd, nano, "a1")
+
+
+def test_every_kind_of_tokens_has_a_word() -> None:
+    kinds = [kind.name for kind in fields(Usage)]
+    used = Usage(**{kind: count for count, kind in enumerate(kinds)})
+    facts = settled_facts(payload("x"), Finished("stop", used), "completed", None, None)
+    assert [facts[f"gen_ai.usage.{TOKENS[kind]}"] for kind in kinds] == list(range(len(kinds)))
 
 
 def test_a_cost_that_nobody_knows_is_not_nothing() -> None:
