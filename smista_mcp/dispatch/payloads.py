@@ -166,7 +166,7 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
     bound: Label | None = "local" if work.bound.local else None
     label = label_of(work.routed.floor, places, [bound, *(piece.label for piece in sent)])
     withheld = (*report, *kept, *looking.withheld)
-    told = told_effort(candidate.facts.effort, request.effort).effort
+    told = told_effort(candidate.facts.effort, request.effort, request.max_output_tokens).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)
 
 
@@ -207,12 +207,13 @@ def _request(
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
         return None
+    longest = _longest(candidate, work, looking, prompt, min(room, expected))
     return CompletionRequest(
         model=candidate.facts.ref.model,
         messages=asked,
         effort=decision.effort,
-        effort_as=told_effort(candidate.facts.effort, decision.effort).told,
-        max_output_tokens=_longest(candidate, work, looking, prompt, min(room, expected)),
+        effort_as=told_effort(candidate.facts.effort, decision.effort, longest).told,
+        max_output_tokens=longest,
         context_window=candidate.window,
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
