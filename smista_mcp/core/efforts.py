@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from smista_mcp.core.values import Effort
 
-_ROOM_TO_WRITE = 1024
 _STILL = 0.75
 """The part of an effort's tokens with which it is still that effort."""
 _RISING = (Effort.LOW, Effort.MEDIUM, Effort.HIGH, Effort.XHIGH)
@@ -23,7 +22,7 @@ class ToldEffort(NamedTuple):
     told: str | int | None = None
 
 
-def told_effort(levels: Mapping[str, str | int], asked: Effort, most: int | None = None) -> ToldEffort:
+def told_effort(levels: Mapping[str, str | int], asked: Effort, room: int | None = None) -> ToldEffort:
     """The highest effort that a model knows and that is not above the asked one; its lowest where all are above.
 
     More than was asked for is never told, unless the model knows nothing less: it would cost more than was priced.
@@ -31,14 +30,15 @@ def told_effort(levels: Mapping[str, str | int], asked: Effort, most: int | None
     Args:
         levels: how the model is told each effort that it knows.
         asked: the effort.
-        most: tokens of the answer, thinking included: of tokens to think, so many are told that there is room to write.
-            Where that is clearly less than an effort has, it counts as the next lower one.
+        room: tokens that the answer may have besides what is written: no more of them are told. Where that is clearly
+            less than an effort has, it counts as the next lower one.
     """
     known = [effort for effort in _RISING if effort in levels]
     below = [effort for effort in known if _RISING.index(effort) <= _RISING.index(asked)]
     for effort in reversed(below or known[:1]):
         told = levels[effort]
-        room = told if most is None or isinstance(told, str) else min(told, most - _ROOM_TO_WRITE)
-        if isinstance(told, str) or isinstance(room, str) or room >= told * _STILL:
-            return ToldEffort(effort, room)
+        if isinstance(told, str) or room is None:
+            return ToldEffort(effort, told)
+        if room >= told * _STILL:
+            return ToldEffort(effort, min(told, room))
     return ToldEffort()

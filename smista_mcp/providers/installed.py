@@ -171,7 +171,7 @@ class Contracted:
         try:
             with _guarded(self._quietly):
                 told: object = self._inner.failure(status, dict(headers), body, now=now)
-        except (_Misbehaved, ProviderError):
+        except _Misbehaved:
             return standard
         code = _code_of(told) if type(told) is ProviderError else None
         if type(told) is not ProviderError or code is None or code is standard.code:
@@ -201,10 +201,16 @@ class _Misbehaved(Exception):
 
 
 class _guarded:  # noqa: N801  used as a function
-    """Runs code of somebody else's: whatever it raises but a `ProviderError` is `_Misbehaved`."""
+    """Runs code of somebody else's: whatever it raises is `_Misbehaved`.
 
-    def __init__(self, quietly: Quietly) -> None:
+    Args:
+        quietly: wraps it.
+        documented: whether a `ProviderError` is among what it may raise, and comes through.
+    """
+
+    def __init__(self, quietly: Quietly, *, documented: bool = False) -> None:
         self._quiet = quietly()
+        self._documented = documented
         self._depth = sys.getrecursionlimit()
 
     def __enter__(self) -> None:
@@ -215,7 +221,7 @@ class _guarded:  # noqa: N801  used as a function
         if sys.getrecursionlimit() != self._depth:
             sys.setrecursionlimit(self._depth)
         # also KeyboardInterrupt: the loop that this runs in takes a person's Ctrl-C as a signal, never as an exception
-        if error is not None and type(error) is not ProviderError:
+        if error is not None and not (self._documented and type(error) is ProviderError):
             raise _Misbehaved(type_name(error)) from None
 
 
@@ -256,7 +262,7 @@ class _ContractedDecoder:
 
     def _events(self, read: Callable[[], object]) -> tuple[Event, ...]:
         try:
-            with _guarded(self._quietly):
+            with _guarded(self._quietly, documented=True):
                 given = read()
         except _Misbehaved as error:
             raise self._broken(f"could not read an answer ({error})") from None
