@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import parley
+from plugins import parley
 
 from smista_mcp.core.vendors import VENDORS
 from smista_mcp.dispatch.connections import PROTOCOLS
@@ -38,7 +38,7 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"id": "c1", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-COUNTED = {
+COUNTED: dict[str, Any] = {
     "choices": [],
     "usage": {
         "prompt_tokens": 20,
@@ -152,7 +152,7 @@ MESSAGES = (
 
 # ------------------------------------------------------------------------------------------------- OpenAI Responses
 
-REASONED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "Z0FB"}
+REASONED: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "Z0FB"}
 WANTED = {"type": "function_call", "call_id": "x", "name": "read_file", "arguments": ARGUMENTS}
 
 
@@ -300,12 +300,9 @@ PARLEYS_REFUSALS = (Failure(418, b'{"oops": "full-up"}', Code.PROVIDER_RATE_LIMI
 def offered(protocol: WireProtocol) -> Any:
     """One of ours as a distribution would offer it."""
 
-    class Offered(type(protocol)):  # pyright: ignore[reportUntypedBaseClass]
-        __slots__ = ()
-        interface = INTERFACE
-
+    made: Any = type("Offered", (type(protocol),), {"__slots__": (), "interface": INTERFACE})
     members = {name: getattr(protocol, name) for name in getattr(protocol, "__dataclass_fields__", {})}
-    return Offered(**members)
+    return made(**members)
 
 
 def contract(kind: str, answers: Sequence[Answer], *efforts: str | int, model: str = "m1") -> Contract:

@@ -7,7 +7,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import (
@@ -89,7 +89,8 @@ class Listener:
             raise stream_error(ErrorObject(str(said.get("why", "")), status=status))
         if isinstance(said.get("say"), str):
             return (TextDelta(said["say"]),)
-        if isinstance(want := said.get("want"), dict):
+        if "want" in said:
+            want = _members(said["want"])
             return (ToolCall(str(want.get("id", "")), str(want.get("do", "")), json.dumps(want.get("with", {}))),)
         if "bye" in said:
             self._done = True
@@ -105,7 +106,11 @@ def _object(text: bytes) -> dict[str, Any] | None:
         value = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _members(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _said(message: Message) -> dict[str, object]:
@@ -119,7 +124,7 @@ def _said(message: Message) -> dict[str, object]:
 
 def _spent(told: object) -> Usage:
     def count(name: str) -> int | None:
-        value = told.get(name) if isinstance(told, dict) else None
+        value = _members(told).get(name)
         return value if type(value) is int and 0 <= value < 10**9 else None
 
     return Usage(count("in"), count("kept"), count("out"), count("mused"))

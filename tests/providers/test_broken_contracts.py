@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from contracts import PARLEY, PARLEYS_REFUSALS
-from parley import Listener, Parley
+from plugins.parley import Listener, Parley
 
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import (
@@ -20,6 +20,21 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.contract import LAWS, Broken, Contract
+
+
+def answering(work: Callable[[Any], object]) -> Callable[..., object]:
+    """A method that answers so."""
+
+    def method(self: object, given: Any) -> object:
+        del self
+        return work(given)
+
+    return method
+
+
+def asked(work: Callable[[CompletionRequest], object]) -> Callable[[CompletionRequest], object]:
+    """What depends on the request."""
+    return work
 
 
 def making(change: Callable[[dict[str, Any], CompletionRequest], object]) -> Callable[[], Parley]:
@@ -224,14 +239,14 @@ BROKEN: dict[str, tuple[Callable[[], Parley], ...]] = {
         having(encode=None),
         having(words=frozenset({"two words"})),
         having(words=["to"]),
-        having(authorization=lambda self, key: {}),
-        having(authorization=lambda self, key: {"host": key}),
-        having(authorization=lambda self, key: {"x-pass": key.upper()}),
+        having(authorization=answering(lambda key: {})),
+        having(authorization=answering(lambda key: {"host": key})),
+        having(authorization=answering(lambda key: {"x-pass": key.upper()})),
     ),
     "touches_nothing": (hearing(Reading), hearing(Printing)),
     "same_bytes": (Counting,),
     "head": (
-        wire(path=lambda request: f"/ask/{len(request.messages)}"),
+        wire(path=asked(lambda request: f"/ask/{len(request.messages)}")),
         wire(path="//elsewhere.example/ask"),
         wire(path="https://elsewhere.example/ask"),
         wire(path="/v1/../../admin"),
@@ -246,7 +261,7 @@ BROKEN: dict[str, tuple[Callable[[], Parley], ...]] = {
         wire(headers={"x-forwarded-for": "127.0.0.1"}),
         wire(headers={"x-more": "a\r\nhost: b"}),
         wire(headers={"X-Parley": "2"}),
-        wire(headers=lambda request: {"x-about": str(len(request.messages))}),
+        wire(headers=asked(lambda request: {"x-about": str(len(request.messages))})),
         wire(method="GET"),
     ),
     "body": (wire(body=b"to=model"), wire(body=b"[]"), Strict),

@@ -11,7 +11,7 @@ import pytest
 from contracts import PARLEY
 from hypothesis import given
 from hypothesis import strategies as st
-from parley import Listener, Parley
+from plugins.parley import Listener, Parley
 
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Cause, Code, ProviderError
@@ -22,6 +22,26 @@ from smista_mcp.providers.heads import MAX_REQUEST, STAND_IN
 from smista_mcp.providers.installed import Contracted, Unfit, contracted
 
 REQUEST = CompletionRequest("m", (Message("user", "hello"),), Effort.HIGH, max_output_tokens=500, effort_as="keen")
+
+
+def giving(told: object) -> Callable[..., object]:
+    """A function that gives this, whatever it is asked."""
+
+    def given(*asked: object, **named: object) -> object:
+        del asked, named
+        return told
+
+    return given
+
+
+def answering(work: Callable[[Any], object]) -> Callable[..., object]:
+    """A method that answers so."""
+
+    def method(self: object, given: Any) -> object:
+        del self
+        return work(given)
+
+    return method
 
 
 def held(protocol: object) -> Contracted:
@@ -75,10 +95,10 @@ def refused(work: Callable[[], object]) -> ProviderError:
         type("Changed", (Parley,), {"words": frozenset({"a text with spaces"})})(),
         type("Changed", (Parley,), {"words": frozenset(map(str, range(2001)))})(),
         type("Changed", (Parley,), {"authorization": raising(SystemExit())})(),
-        type("Changed", (Parley,), {"authorization": lambda self, key: {"x-pass": key[:3]}})(),
-        type("Changed", (Parley,), {"authorization": lambda self, key: {"x-pass": key, "x-more": "1"}})(),
-        type("Changed", (Parley,), {"authorization": lambda self, key: {"content-length": key}})(),
-        type("Changed", (Parley,), {"authorization": lambda self, key: [("x-pass", key)]})(),
+        type("Changed", (Parley,), {"authorization": answering(lambda key: {"x-pass": key[:3]})})(),
+        type("Changed", (Parley,), {"authorization": answering(lambda key: {"x-pass": key, "x-more": "1"})})(),
+        type("Changed", (Parley,), {"authorization": answering(lambda key: {"content-length": key})})(),
+        type("Changed", (Parley,), {"authorization": answering(lambda key: [("x-pass", key)])})(),
     ],
 )
 def test_what_is_no_protocol_is_not_spoken(found: object) -> None:
@@ -211,7 +231,7 @@ def test_what_is_asked_does_not_travel_in_path_or_headers(place: str) -> None:
 
 
 def heard(listener: type[Any], *lines: bytes) -> list[Event]:
-    protocol = made(decoder=lambda self, request: listener())
+    protocol = made(decoder=answering(lambda request: listener()))
     decoder = protocol.decoder(REQUEST)
     events: list[Event] = []
     for line in lines or PARLEY[0].body.splitlines():
@@ -220,7 +240,7 @@ def heard(listener: type[Any], *lines: bytes) -> list[Event]:
 
 
 def saying(*events: Any) -> type[Any]:
-    return type("Changed", (Listener,), {"feed": lambda self, line: events})
+    return type("Changed", (Listener,), {"feed": answering(lambda line: events)})
 
 
 def test_an_answer_comes_through_as_it_is() -> None:
@@ -274,12 +294,12 @@ def test_what_is_no_event_does_not_come_through(events: tuple[Any, ...]) -> None
 
 @pytest.mark.parametrize("given", [None, "text", iter(()), {}, 3])
 def test_what_is_no_row_of_events_neither(given: object) -> None:
-    listener = type("Changed", (Listener,), {"feed": lambda self, line: given})
+    listener = type("Changed", (Listener,), {"feed": answering(lambda line: given)})
     assert refused(lambda: heard(listener, b"x")).code is Code.PROVIDER_PROTOCOL
 
 
 def test_an_answer_without_its_end_is_cut() -> None:
-    listener = type("Changed", (Listener,), {"end": lambda self: (TextDelta("that is all"),)})
+    listener = type("Changed", (Listener,), {"end": giving((TextDelta("that is all"),))})
     told = refused(lambda: heard(listener, b'{"say": "x"}'))
     assert (told.code, told.cause) == (Code.PROVIDER_PROTOCOL, Cause.CUT)
 
@@ -337,10 +357,6 @@ def test_whatever_lines_come_one_end_or_one_error_comes_out(lines: list[bytes]) 
 def test_a_refusal_is_read_as_the_protocol_reads_it() -> None:
     told = held(Parley()).failure(418, {"retry-after": "9"}, b'{"oops": "full-up"}', now=0.0)
     assert (told.code, told.status, told.retry_after_s) == (Code.PROVIDER_RATE_LIMITED, 418, 9.0)
-
-
-def giving(told: object) -> Callable[..., object]:
-    return lambda *given, **named: told
 
 
 FAILURES = (
