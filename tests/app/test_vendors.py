@@ -206,13 +206,7 @@ async def test_a_vendor_is_asked_and_heard_as_its_documentation_says(name: str, 
     [
         (
             "openrouter",
-            [
-                {
-                    "id": "c",
-                    "error": {"code": 429, "message": "slow"},
-                    "choices": [{"delta": {}, "finish_reason": "error"}],
-                }
-            ],
+            [{**delta("error"), "error": {"code": 429, "message": "slow"}}],
             Code.PROVIDER_RATE_LIMITED,
         ),
         ("openrouter", [delta("error")], Code.PROVIDER_UNAVAILABLE),
