@@ -97,10 +97,12 @@ def _offers(name: str) -> dict[str, str]:
     """What each distribution offers under that name; of two states of one distribution the one that Python finds."""
     found: dict[str, str | None] = {}
     for distribution in importlib.metadata.distributions():
-        known = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
-        if known not in found:
-            values = (e.value for e in distribution.entry_points if (e.group, e.name) == (ENTRY_POINTS, name))
-            found[known] = next(values, None)
+        try:
+            known = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
+            values = [e.value for e in distribution.entry_points if (e.group, e.name) == (ENTRY_POINTS, name)]
+        except (OSError, ValueError, TypeError, KeyError):  # half of one that is being removed, say
+            continue
+        found.setdefault(known, next(iter(values), None))
     return {known: value for known, value in found.items() if value is not None}
 
 
