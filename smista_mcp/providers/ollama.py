@@ -112,7 +112,7 @@ class OllamaDecoder:
         message = chunk.get("message")
         if message is None and "done" not in chunk:
             raise not_of_protocol("is not a chat of Ollama")
-        text = wirejson.text(member(message, "content"))
+        text = wirejson.text(chunk.get("response") if message is None else member(message, "content"))
         self._calls.feed(member(message, "tool_calls"))
         events: tuple[Event, ...] = (TextDelta(text),) if text else ()
         return (*events, *self._calls.whole(), self._finish(chunk)) if chunk.get("done") is True else events
