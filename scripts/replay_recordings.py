@@ -12,12 +12,14 @@ One line for each recording; exit status 1 where any was read otherwise. Recordi
 calls have to be refused as no answer of the protocol.
 """
 
+# What is recorded has no types of its own.
+# pyright: basic
 import argparse
 import itertools
 import json
 import random
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -211,7 +213,13 @@ def ollama(parts: list[Json]) -> Read:
     return Read(text, calls, stop, counts, last["model"], None)
 
 
-READERS = {Anthropic: anthropic, Gemini: gemini, OpenAiResponses: responses, Ollama: ollama, OpenAiCompat: chat}
+READERS: Mapping[type, Callable[[list[Json]], Read]] = {
+    Anthropic: anthropic,
+    Gemini: gemini,
+    OpenAiResponses: responses,
+    Ollama: ollama,
+    OpenAiCompat: chat,
+}
 
 
 # ------------------------------------------------------------------------------------------------ what we make of it

@@ -1,16 +1,16 @@
 """Ask a real llama.cpp server in three protocols: chat completions, OpenAI's Responses, Anthropic's Messages.
 
-    python scripts/run_llama.py [--model FILE.gguf] [--window 2048]
+    python scripts/run_llama.py [--model FILE.gguf] [--window 4096]
     python scripts/run_llama.py --base-url http://127.0.0.1:8080 [--key KEY]
 
-Without an address it starts the server that comes with the extra `local`, on FILE or on a tiny model with random
-weights that is made here (extra `test`): its answers are noise, its manners are real.
+Without an address it starts the server that comes with the extra `local`, on FILE or on a tiny model that is made here
+(extra `test`): it calls a tool where it is offered any, and says noise otherwise, but its server's manners are real.
 
-For each protocol, through the adapter and the sender: an answer streamed and whole, a length stop, tools offered,
-tools called (forced: whether a small model calls any by itself is its own affair), calls and their results sent back,
-a prompt beyond the window, a wrong key. Then through `smista-mcp dispatch` as a process: an answer with its usage, a
-length stop, a prompt beyond a window that the policy states too large, and an interrupted dispatch: it has to end
-within two seconds and leave the server free. One line a check, exit status 1 where any failed.
+For each protocol, through the adapter and the sender: an answer streamed and whole, a length stop, tools called, calls
+and their results sent back, a prompt beyond the window, a wrong key. Then through `smista-mcp dispatch` as a process:
+an answer with its usage, a length stop, a tool called and answered, a prompt beyond a window that the policy states too
+large, and an interrupted dispatch: it has to end within two seconds and leave the server free. One line a check, exit
+status 1 where any failed. Whether a model of FILE or of an address calls tools is its own affair, and not judged.
 """
 
 import argparse
@@ -18,16 +18,19 @@ import json
 import os
 import re
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import anyio
 import anyio.to_thread
@@ -60,10 +63,10 @@ from smista_mcp.providers.targets import LocalTarget  # noqa: E402
 
 PATIENCE = Timeouts(first_byte_s=300.0, idle_s=300.0)
 SHORT = 24
-TOOL = ToolSpec(
-    "read_file", "Reads a file.", {"type": "object", "properties": {"path": {"type": "string", "enum": ["a.py"]}}, "required": ["path"]}
-)
+PATHS = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+TOOL = ToolSpec("read_file", "Reads a file.", PATHS)
 ASKED = "What is a unit test? Answer in one short sentence."
+LONG = "Tell me a very long story about a fox."
 
 
 class Shape(NamedTuple):
@@ -73,7 +76,6 @@ class Shape(NamedTuple):
         provider: as a policy declares it.
         variable: of its key.
         path: behind the server's address.
-        forced: what makes the server's model call a tool.
     """
 
     name: str
@@ -81,24 +83,24 @@ class Shape(NamedTuple):
     provider: str
     variable: str
     path: str
-    forced: object
 
 
 SHAPES = (
-    Shape("chat", OpenAiCompat(), "openai-compat:llama", "LLAMA_KEY", "/v1", "required"),
-    Shape("responses", OpenAiResponses(), "openai", "OPENAI_API_KEY", "/v1", "required"),
-    Shape("anthropic", Anthropic(), "anthropic", "ANTHROPIC_API_KEY", "", {"type": "any"}),
+    Shape("chat", OpenAiCompat(), "openai-compat:llama", "LLAMA_KEY", "/v1"),
+    Shape("responses", OpenAiResponses(), "openai", "OPENAI_API_KEY", "/v1"),
+    Shape("anthropic", Anthropic(), "anthropic", "ANTHROPIC_API_KEY", ""),
 )
 
 
 @dataclass
 class Server:
-    """Where it is, the key that opens it, what it calls its model, and how much that reads."""
+    """Where it is, the key that opens it, what it calls its model, how much that reads, whether it calls tools."""
 
     root: str
     key: str
     model: str
     window: int
+    calls: bool = False
 
 
 @dataclass
@@ -106,7 +108,6 @@ class Found:
     """What was found."""
 
     failed: int = 0
-    lines: list[str] = field(default_factory=list[str])
 
     def note(self, shape: str, what: str, said: str, *, good: bool) -> None:
         self.failed += not good
@@ -178,7 +179,7 @@ async def on_the_wire(shape: Shape, server: Server, found: Found) -> None:
     good = same == (text, end.stop_reason, used.input_tokens, used.output_tokens)
     found.note(shape.name, "whole, the same", f"{len(again)} characters, {last.usage}", good=good)
 
-    _, _, cut = await streamed(shape, server, question(server, "Count to one thousand.", max_output_tokens=SHORT))
+    _, _, cut = await streamed(shape, server, question(server, LONG, max_output_tokens=SHORT))
     good = (cut.stop_reason, cut.usage.output_tokens) == ("length", SHORT)
     found.note(shape.name, "length stop", f"{cut.stop_reason} after {cut.usage.output_tokens}", good=good)
 
@@ -192,17 +193,15 @@ async def on_the_wire(shape: Shape, server: Server, found: Found) -> None:
 
 
 async def with_tools(shape: Shape, server: Server, found: Found) -> None:
-    """Tools offered, called, and answered."""
-    asked = question(server, "Read the file a.py.", tools=(TOOL,), max_output_tokens=256)
-    _, _, end = await streamed(shape, server, asked)
-    found.note(shape.name, "tools offered", end.stop_reason, good=end.stop_reason != "unknown")
-    wire = shape.protocol.encode(asked)
-    body = json.dumps({**json.loads(wire.body), "tool_choice": shape.forced}).encode()
-    _, calls, end = await streamed(shape, server, asked, replace(wire, body=body))
+    """Tools offered, called by a model that does, and answered."""
+    asked = question(server, "Read the file a.py.", tools=(TOOL,))
+    _, calls, end = await streamed(shape, server, asked)
     made = [(call.name, call.arguments) for call in calls]
-    good = end.stop_reason == "tool_calls" and bool(made) and all(call.id for call in calls)
-    good = good and made[0][0] == TOOL.name and json.loads(made[0][1]) == {"path": "a.py"}
-    found.note(shape.name, "tools called", f"{end.stop_reason}: {made}"[:90], good=good)
+    good = end.stop_reason != "unknown"
+    if server.calls:
+        good = end.stop_reason == "tool_calls" and len(calls) == 1 and bool(calls[0].id)
+        good = good and (calls[0].name, json.loads(calls[0].arguments)) == ("read_file", {"path": "a.py"})
+    found.note(shape.name, "tools", f"{end.stop_reason}: {made}"[:90], good=good)
     call = calls[0] if calls else ToolCall("call00000", "read_file", '{"path":"a.py"}')
     turns = (*asked.messages, Message("assistant", "", calls=(call,)), Message("tool", "print(1)\n", answers=call))
     pieces, _, end = await streamed(shape, server, replace(asked, messages=turns, max_output_tokens=SHORT))
@@ -213,14 +212,58 @@ async def with_tools(shape: Shape, server: Server, found: Found) -> None:
 # ------------------------------------------------------------------------------------------------ the whole product
 
 
-def policy(shape: Shape, server: Server, catalog: str) -> str:
+class Relay(socketserver.ThreadingTCPServer):
+    """Stands between the product and the server, counts questions, and can hold an answer up once it has begun."""
+
+    daemon_threads = True
+
+    def __init__(self, root: str) -> None:
+        host, _, port = root.rpartition("//")[2].rpartition(":")
+        self.upstream = (host, int(port))
+        self.holds = False
+        self.asked = 0
+        self.begun = threading.Event()
+        super().__init__(("127.0.0.1", 0), _Passing)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def root(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Passing(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        relay = cast("Relay", self.server)
+        with socket.create_connection(relay.upstream) as server:
+            back = threading.Thread(target=self._back, args=(relay, server), daemon=True)
+            back.start()
+            with suppress(OSError):
+                while sent := self.request.recv(65_536):
+                    relay.asked += sent.startswith(b"POST ")
+                    server.sendall(sent)
+                server.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    def _back(self, relay: Relay, server: socket.socket) -> None:
+        with suppress(OSError):
+            while said := server.recv(65_536):
+                if relay.holds and relay.begun.is_set():
+                    continue
+                self.request.sendall(said)
+                if b"data:" in said:
+                    relay.begun.set()
+            self.request.shutdown(socket.SHUT_WR)
+
+
+def policy(shape: Shape, server: Server, root: str, catalog: str) -> str:
     """Everything to this server, which the user declares to be local."""
     target = f"{shape.provider}/{server.model}"
     return f"""
 [routing.default]
 model = "{target}"
 [providers."{shape.provider}"]
-base_url = "{server.root}{shape.path}"
+base_url = "{root}{shape.path}"
 locality = "local"
 api_key = "${{secret:{shape.variable}}}"
 [dispatch]
@@ -236,17 +279,22 @@ class Product:
 
     shape: Shape
     server: Server
+    relay: Relay
     folder: Path
+
+    @property
+    def work(self) -> Path:
+        """The workspace."""
+        return self.folder / "work"
 
     def start(self, catalog: str, *words: str) -> subprocess.Popen[str]:
         """A dispatch as a process."""
-        (self.folder / "config.toml").write_text(policy(self.shape, self.server, catalog), encoding="utf-8")
-        work = self.folder / "work"
-        work.mkdir(exist_ok=True)
+        text = policy(self.shape, self.server, self.relay.root, catalog)
+        (self.folder / "config.toml").write_text(text, encoding="utf-8")
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         own = {"SMISTA_HOME": str(self.folder), "HOME": str(self.folder), "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
-            [sys.executable, "-m", "smista_mcp", "dispatch", "--yes", "--json", "--workspace", str(work), *words],
+            [sys.executable, "-m", "smista_mcp", "dispatch", "--yes", "--json", "--workspace", str(self.work), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -262,47 +310,62 @@ class Product:
             return {"status": "?", "code": None, "detail": (out + err)[-300:], "answer": None, "usage": None}
 
 
+def short(phase: dict[str, Any]) -> str:
+    """What became of a phase, on one line."""
+    return re.sub(r"\s+", " ", f"{phase['status']} {phase['code'] or ''}: {phase.get('detail') or ''}")[:110]
+
+
 def through_dispatch(shape: Shape, server: Server, found: Found) -> None:
     """The same server, asked by the whole product."""
-    with tempfile.TemporaryDirectory() as folder:
-        product = Product(shape, server, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, Relay(server.root) as relay:
+        product = Product(shape, server, relay, Path(folder))
+        product.work.mkdir()
+        (product.work / "a.py").write_text("print(1)\n", encoding="utf-8")
+        (product.work / "long.txt").write_text("some more words\n" * server.window, encoding="utf-8")
         window = f"context_window = {server.window}\n"
         one = product.told(f"{window}max_output_tokens = 64", ASKED)
-        told = f"{one['status']} {one['code'] or ''} {one['usage']}"
-        good = one["status"] == "completed" and bool(one["answer"]) and bool(one["usage"])
-        found.note(shape.name, "dispatch", told, good=good)
+        good = one["status"] == "completed" and bool(one["answer"])
+        good = good and bool(one["usage"] and one["usage"]["input_tokens"] and one["usage"]["output_tokens"])
+        found.note(shape.name, "dispatch", f"{short(one)} {one['usage']}", good=good)
 
-        cut = product.told(f"{window}max_output_tokens = {SHORT}", "What are the numbers from one to one thousand?")
-        detail = re.sub(r"\s+", " ", cut.get("detail") or "")[:90]
+        cut = product.told(f"{window}max_output_tokens = {SHORT}", LONG)
         good = bool(cut["answer"]) and "length" in (cut.get("detail") or "")
-        found.note(shape.name, "dispatch, length stop", f"{cut['status']} {cut['code'] or ''}: {detail}", good=good)
+        found.note(shape.name, "dispatch, length stop", short(cut), good=good)
 
-        (product.folder / "work").mkdir(exist_ok=True)
-        (product.folder / "work" / "long.txt").write_text("some more words\n" * server.window, encoding="utf-8")
+        before = relay.asked
+        capable = f"{window}max_output_tokens = 64\ncapabilities = {{ tools = true }}"
+        looked = product.told(capable, "--intent", "analyze", "explain how this repository is built")
+        rounds = relay.asked - before
+        good = bool(looked["answer"]) and (rounds > 1 or not server.calls)
+        found.note(shape.name, "dispatch, tools", f"{short(looked)} {rounds} requests", good=good)
+
         large = product.told("context_window = 1000000\nmax_output_tokens = 64", "explain @long.txt")
-        good = large["code"] in ("context_window_exceeded", "fallback_exhausted") and not large["answer"]
-        detail = re.sub(r"\s+", " ", large.get("detail") or "")[:90]
-        found.note(shape.name, "dispatch, beyond the window", f"{large['status']} {large['code']}: {detail}", good=good)
+        good = large["code"] == "context_window_exceeded" and not large["answer"]
+        found.note(shape.name, "dispatch, beyond the window", short(large), good=good)
         interrupted(product, found)
+        relay.shutdown()
 
 
 def interrupted(product: Product, found: Found) -> None:
     """A dispatch that the user stops in the middle of its answer."""
-    catalog = f"context_window = {product.server.window}\nmax_output_tokens = 4000"
-    process = product.start(catalog, "What are the numbers from one to ten thousand?")
+    catalog = f"context_window = {product.server.window}\nmax_output_tokens = 1000"
+    product.relay.begun.clear()
+    product.relay.holds = True
+    process = product.start(catalog, LONG)
     try:
-        time.sleep(2.5)  # it is answering by then; where it is not, the next question tells the same
-        running = process.poll() is None
+        begun = product.relay.begun.wait(60)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         process.communicate(timeout=30)
         ended_s = time.monotonic() - began
+        product.relay.holds = False
         one = product.told(f"context_window = {product.server.window}\nmax_output_tokens = 16", ASKED)
-        free_s = time.monotonic() - began - ended_s
     finally:
         process.kill()
-    told = f"was running: {running}, ended in {ended_s:.1f} s, the next answer after {free_s:.1f} s: {one['status']}"
-    found.note(product.shape.name, "dispatch, interrupted", told, good=ended_s < 2 and one["status"] == "completed")
+    free_s = time.monotonic() - began - ended_s
+    told = f"ended in {ended_s:.1f} s, the next answer after {free_s:.1f} s: {one['status']}"
+    good = begun and ended_s < 2 and one["status"] == "completed"
+    found.note(product.shape.name, "dispatch, interrupted", told, good=good)
 
 
 # ----------------------------------------------------------------------------------------------------------- the run
@@ -325,11 +388,12 @@ async def serving(options: argparse.Namespace, folder: Path) -> AsyncGenerator[S
     if options.base_url:
         yield described(options.base_url.rstrip("/"), options.key)
         return
-    model = options.model or write_tiny_gguf(folder / "tiny.gguf")
+    model = options.model or write_tiny_gguf(folder / "tiny.gguf", calls=True)
     server = await EmbeddedServer.start(model, options.window, EmbeddedSettings(idle_s=3600.0))
     await server.begin_use()
     try:
-        yield described(server.endpoint.base_url.removesuffix("/v1"), server.endpoint.key or "")
+        found = described(server.endpoint.base_url.removesuffix("/v1"), server.endpoint.key or "")
+        yield replace(found, calls=options.model is None)
     finally:
         await server.stop()
 
@@ -360,7 +424,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a GGUF file")
-    parser.add_argument("--window", type=int, default=2048, help="of the server that is started here")
+    parser.add_argument("--window", type=int, default=4096, help="of the server that is started here")
     parser.add_argument("--base-url", help="of a llama.cpp server that runs")
     parser.add_argument("--key", default="", help="that opens it")
     return 1 if anyio.run(run, parser.parse_args()) else 0

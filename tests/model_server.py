@@ -285,7 +285,7 @@ def _chat_lines(reply: Reply) -> list[bytes]:
     choices: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     choices += [{"index": 0, "delta": {}, "finish_reason": reply.stop}] if reply.ending == "whole" else []
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": NOW, "model": reply.model}
-    chunks = [{**base, "choices": [choice]} for choice in choices]
+    chunks: list[dict[str, Any]] = [{**base, "choices": [choice]} for choice in choices]
     if reply.ending == "whole" and reply.used is not None:
         chunks.append({**base, "choices": [], "usage": _chat_usage(reply)})
     lines = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]

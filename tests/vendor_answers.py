@@ -61,6 +61,14 @@ class Said:
         return (self.used.input_tokens or 0) + (self.used.output_tokens or 0)
 
 
+def _all_counts(used: Usage) -> Usage:
+    return used
+
+
+def _two_counts(used: Usage) -> Usage:
+    return Usage(input_tokens=used.input_tokens, output_tokens=used.output_tokens)
+
+
 class Words(NamedTuple):
     """A protocol as a server speaks it.
 
@@ -83,7 +91,7 @@ class Words(NamedTuple):
     broken: Event
     framed: Callable[[Event], bytes]
     stops: tuple[StopReason, ...] = ("stop", "length", "content_filter")
-    counts: Callable[[Usage], Usage] = lambda used: used
+    counts: Callable[[Usage], Usage] = _all_counts
     identified: bool = True
 
     def streamed(self, said: Said) -> bytes:
@@ -141,7 +149,9 @@ def chat_events(said: Said) -> list[Event]:
     for index, call in enumerate(said.calls):
         text = json.dumps(call.arguments)
         function = {"name": call.name, "arguments": ""}
-        deltas.append({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function", "function": function}]})
+        deltas.append(
+            {"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function", "function": function}]}
+        )
         deltas += [
             {"tool_calls": [{"index": index, "function": {"arguments": part}}]} for part in (text[:5], text[5:]) if part
         ]
@@ -149,7 +159,7 @@ def chat_events(said: Said) -> list[Event]:
     chunks: list[Event] = [
         {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
     ]
-    end = {"index": 0, "delta": {}, "finish_reason": _CHAT_STOPS[_stop_of(said)]}
+    end: Event = {"index": 0, "delta": {}, "finish_reason": _CHAT_STOPS[_stop_of(said)]}
     return [*chunks, {**base, "choices": [end]}, {**base, "choices": [], "usage": _chat_usage(said)}, DONE]
 
 
@@ -234,12 +244,12 @@ def responses_whole(said: Said) -> Event:
 def responses_events(said: Said) -> list[Event]:
     """All that happens to a response, numbered; whatever was told piece by piece is told whole again."""
     whole = responses_whole(said)
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+    begun: Event = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
     events: list[Event] = [{"type": f"response.{kind}", "response": begun} for kind in ("created", "in_progress")]
     for index, item in enumerate(whole["output"]):
         place = {"output_index": index, "item_id": item["id"]}
         inner = {"reasoning": _summarised, "message": _written, "function_call": _called}[item["type"]]
-        empty = {
+        empty: Event = {
             **item,
             **{name: [] for name in ("content", "summary") if name in item},
             **({"arguments": ""} if "arguments" in item else {}),
@@ -332,7 +342,7 @@ def anthropic_events(said: Said) -> list[Event]:
     whole = anthropic_whole(said)
     usage = whole["usage"]
     at_first = {**{n: v for n, v in usage.items() if n != "output_tokens_details"}, "output_tokens": 1}
-    begun = {**whole, "content": [], "stop_reason": None, "usage": at_first}
+    begun: Event = {**whole, "content": [], "stop_reason": None, "usage": at_first}
     events: list[Event] = [{"type": "message_start", "message": begun}]
     for index, block in enumerate(whole["content"]):
         empty, deltas = _block(said, block)
@@ -486,7 +496,7 @@ OLLAMA = Words(
     {"error": "the runner has stopped"},
     _line,
     stops=("stop", "length"),
-    counts=lambda used: Usage(input_tokens=used.input_tokens, output_tokens=used.output_tokens),
+    counts=_two_counts,
     identified=False,
 )
 ALL = (CHAT, RESPONSES, ANTHROPIC, GEMINI, OLLAMA)

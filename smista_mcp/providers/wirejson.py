@@ -32,9 +32,10 @@ def parse_objects(text: bytes) -> list[dict[str, object]]:
         value: object = json.loads(str(text, "utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in items(value)):
+    found = items(value)
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in found):
         raise ValueError("not a list of objects")
-    return cast("list[dict[str, object]]", value)
+    return cast("list[dict[str, object]]", found)
 
 
 def member(value: object, key: str) -> object:

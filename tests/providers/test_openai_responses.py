@@ -93,6 +93,15 @@ def test_an_answer_that_was_cut_says_why(reason: str, stop: str) -> None:
     assert (text, end.stop_reason) == ("Hel", stop)
 
 
+def test_an_answer_that_fills_its_limit_was_cut_there_whatever_its_server_calls_it() -> None:
+    usage = {**USAGE, "output_tokens": 50}
+    body = sse(delta("Hello"), ended(output=[said("Hello")], usage=usage))
+    assert [decoded(PROTOCOL, [body], a_request(max_output_tokens=most))[1].stop_reason for most in (50, 51)] == [
+        "length",
+        "stop",
+    ]
+
+
 @pytest.mark.parametrize(
     "body",
     [
