@@ -1,7 +1,7 @@
 """A model server on loopback whose every answer a test writes beforehand, in the words of two protocols.
 
-It lists its models and then gives one reply after the other, the last one for ever, streamed unless it is asked for
-the whole. What it was sent is kept.
+It lists its models and then gives one reply after the other, the last one for ever: streamed where it is asked to, and
+in Ollama's words unless it is asked not to. What it was sent is kept.
 """
 
 import asyncio
@@ -201,7 +201,7 @@ async def _answer(
         await _write(writer, reply.status, error, reply.headers)
         return
     ollama = path == "/api/chat"
-    if server.heard[-1].asked.get("stream") is False:
+    if not server.heard[-1].asked.get("stream", ollama):
         await _write(writer, 200, json.dumps(_ollama_whole(reply) if ollama else _chat_whole(reply)).encode())
         return
     kind = "application/x-ndjson" if ollama else "text/event-stream"
