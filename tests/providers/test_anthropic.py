@@ -67,9 +67,15 @@ def test_the_request_has_what_the_protocol_needs_and_nothing_else() -> None:
         "temperature": 0.0,
     }
     assert wire.path == "/v1/messages"
-    assert wire.headers["anthropic-version"] == "2023-06-01"
     assert "héllo".encode() in wire.body
     assert PROTOCOL.authorization("k") == {"x-api-key": "k"}
+
+
+@pytest.mark.parametrize(("temperature", "version"), [(None, "2026-10-21"), (0.0, "2023-06-01")])
+def test_the_version_of_the_api_is_one_that_takes_the_request(temperature: float | None, version: str) -> None:
+    wire = PROTOCOL.encode(a_request(temperature=temperature))
+    assert wire.headers["anthropic-version"] == version
+    assert ("temperature" in json.loads(wire.body)) is (temperature is not None)
 
 
 @pytest.mark.parametrize(

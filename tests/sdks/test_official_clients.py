@@ -178,10 +178,7 @@ async def contents(url: str, *, stream: bool) -> Read:
 async def ollama_chat(url: str, *, stream: bool) -> Read:
     client = ollama.AsyncClient(host=url)
     asked: dict[str, Any] = {"model": "m", "messages": MESSAGES}
-    if stream:
-        chunks = [one async for one in await client.chat(**asked, stream=True)]
-    else:
-        chunks = [await client.chat(**asked)]
+    chunks = [one async for one in await client.chat(**asked, stream=True)] if stream else [await client.chat(**asked)]
     calls = [(one.function.name, dict(one.function.arguments)) for c in chunks for one in c.message.tool_calls or ()]
     last = chunks[-1]
     return Read(
@@ -283,7 +280,7 @@ async def test_the_client_of_its_vendor_takes_a_refusal_for_one(fault: Fault) ->
 
 # -------------------------------------------------------------------------------------------------------- other fakes
 
-CALLS = (("read_file", {"path": "a.py"}), ("list_files", {}))
+CALLS: tuple[tuple[str, dict[str, str]], ...] = (("read_file", {"path": "a.py"}), ("list_files", {}))
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
