@@ -14,7 +14,7 @@ from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import Finished, StopReason, ToolCall, Usage
 
 protocols = pytest.mark.parametrize("words", ALL, ids=lambda words: words.name)
-sometimes = settings(max_examples=60)
+sometimes = settings(max_examples=40)
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 _JSON = st.recursive(

@@ -1,13 +1,10 @@
 """Anthropic's Messages."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
 from decoding import a_request, decoded, heard
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code, ProviderError
@@ -100,12 +97,6 @@ def test_a_stream_becomes_its_text_its_end_and_all_that_was_read() -> None:
     text, end = decoded(PROTOCOL, [PLAIN])
     assert (text, end.stop_reason, end.model, end.request_id) == ("Hello", "stop", "claude-x-1", "msg_1")
     assert end.usage == Usage(input_tokens=100, cached_input_tokens=90, output_tokens=9)
-
-
-@given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
-def test_an_answer_does_not_depend_on_where_the_network_cut_it(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(PLAIN)]
-    assert decoded(PROTOCOL, [PLAIN[a:b] for a, b in itertools.pairwise(edges)]) == decoded(PROTOCOL, [PLAIN])
 
 
 def test_a_whole_body_is_taken_like_a_stream() -> None:

@@ -1,4 +1,3 @@
-import itertools
 import json
 from typing import Any
 
@@ -84,12 +83,6 @@ def test_a_stream_becomes_its_text_its_end_and_its_usage() -> None:
     assert text == "Hello ✓"
     assert (end.stop_reason, end.model, end.truncated) == ("stop", "llama3", False)
     assert end.usage == Usage(input_tokens=12, output_tokens=5)
-
-
-@given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
-def test_an_answer_does_not_depend_on_where_the_network_cut_it(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(PLAIN)]
-    assert decoded(PROTOCOL, [PLAIN[a:b] for a, b in itertools.pairwise(edges)]) == decoded(PROTOCOL, [PLAIN])
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,10 @@
 """OpenAI's Responses."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
 from decoding import a_request, decoded, heard
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code, ProviderError
@@ -64,12 +61,6 @@ def test_a_stream_becomes_its_text_its_end_and_its_usage() -> None:
     text, end = decoded(PROTOCOL, [PLAIN])
     assert (text, end.stop_reason, end.model, end.request_id) == ("Hello", "stop", "gpt-x-1", "resp_1")
     assert end.usage == Usage(input_tokens=20, cached_input_tokens=16, output_tokens=9, reasoning_tokens=4)
-
-
-@given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
-def test_an_answer_does_not_depend_on_where_the_network_cut_it(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(PLAIN)]
-    assert decoded(PROTOCOL, [PLAIN[a:b] for a, b in itertools.pairwise(edges)]) == decoded(PROTOCOL, [PLAIN])
 
 
 @pytest.mark.parametrize(
