@@ -49,6 +49,7 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    "content_filter": "content_filter",  # gateways that hand on what another protocol says
 }
 _THINKING = ("thinking", "redacted_thinking")
 _MOST_KEPT = 4 * 1024 * 1024

@@ -40,6 +40,7 @@ _LEAST_OUTPUT = 16
 """Tokens below which the API refuses `max_output_tokens`."""
 _ENDS = ("response.completed", "response.incomplete")
 _CUT: Mapping[str, StopReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+"""Why an answer is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class ResponsesDecoder(EventDecoder):
             stop = "length"
         if member(response, "status") == "incomplete":
             reason = wirejson.text(member(member(response, "incomplete_details"), "reason")) or ""
-            stop = _CUT.get(reason, "unknown")
+            stop = _CUT.get(reason, "length")  # for whatever reason it was cut
         if self._refused:
             stop = "content_filter"
         usage = member(response, "usage")

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from loopback import listening
+from model_server import Reply
+from model_server import serving as model_serving
 from vendor_answers import ANTHROPIC, GEMINI, RESPONSES, SIGNATURE, Call, Said, Words
 from workbench import ALLOWED, Bench, default, done, only, reports
 
@@ -162,6 +164,20 @@ async def test_what_a_vendor_wants_back_with_a_call_goes_back(vendor: Vendor, be
     assert SIGNATURE not in first
     assert SIGNATURE in second
     assert "41 + 1" in second
+
+
+@pytest.mark.parametrize("model", ["openai-compat:a/m", "ollama/m"])
+async def test_a_call_without_a_word_beside_it_is_followed_at_every_remote_server(model: str, bench: Bench) -> None:
+    bench.write("src/answer.py", FILE)
+    call = Reply((), calls=(("read_file", {"path": "src/answer.py"}),))
+    async with model_serving(call, Reply(("It is 42.",)), tools=True) as server:
+        name, url = (model.partition("/")[0], server.root if model.startswith("ollama") else server.v1)
+        remote = f'[providers."{name}"]\nbase_url = "{url}"\nlocality = "remote"\n'
+        facts = f'[catalog."{model}"]\ncapabilities = {{ tools = true }}\n'
+        app = bench.app(ALLOWED + default(model) + remote + facts)
+        answer = await done(app, Task(text="review how the answer is computed in src"))
+    assert (only(answer).answer, only(answer).code) == ("It is 42.", None)
+    assert [len(request.results) for request in server.heard] == [0, 1]
 
 
 @vendors

@@ -120,6 +120,7 @@ def test_a_whole_body_is_taken_like_a_stream() -> None:
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
         ("refusal", "content_filter"),
+        ("content_filter", "content_filter"),
         ("pause_turn", "unknown"),
     ],
 )

@@ -76,10 +76,16 @@ def test_the_text_at_the_end_counts_where_none_was_streamed(body: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    ("reason", "stop"), [("max_output_tokens", "length"), ("content_filter", "content_filter"), ("new", "unknown")]
+    ("details", "stop"),
+    [
+        ({"reason": "max_output_tokens"}, "length"),
+        ({"reason": "content_filter"}, "content_filter"),
+        ({"reason": "new"}, "length"),
+        (None, "length"),
+    ],
 )
-def test_an_answer_that_was_cut_says_why(reason: str, stop: str) -> None:
-    body = sse(delta("Hel"), ended("incomplete", incomplete_details={"reason": reason}))
+def test_an_answer_that_was_cut_is_never_called_complete(details: dict[str, str] | None, stop: str) -> None:
+    body = sse(delta("Hel"), ended("incomplete", incomplete_details=details))
     text, end = decoded(PROTOCOL, [body])
     assert (text, end.stop_reason) == ("Hel", stop)
 

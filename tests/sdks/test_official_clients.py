@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from decoding import a_request, heard
+from fake_ollama import FakeOllama
 from fault_server import FINE, STATUSES, FaultServer
 from faults import STATUSES as REFUSALS
 from faults import Fault
@@ -23,7 +24,7 @@ WHY = "needs the vendors' clients: python3 -m pip install '.[sdks]'"
 openai: Any = pytest.importorskip("openai", reason=WHY)
 anthropic: Any = pytest.importorskip("anthropic", reason=WHY)
 genai: Any = pytest.importorskip("google.genai", reason=WHY)
-ollama: Any = pytest.importorskip("ollama", reason=WHY)
+ollama_client: Any = pytest.importorskip("ollama", reason=WHY)
 pytestmark = pytest.mark.anyio
 
 
@@ -176,7 +177,7 @@ async def contents(url: str, *, stream: bool) -> Read:
 
 
 async def ollama_chat(url: str, *, stream: bool) -> Read:
-    client = ollama.AsyncClient(host=url)
+    client = ollama_client.AsyncClient(host=url)
     asked: dict[str, Any] = {"model": "m", "messages": MESSAGES}
     chunks = [one async for one in await client.chat(**asked, stream=True)] if stream else [await client.chat(**asked)]
     calls = [(one.function.name, dict(one.function.arguments)) for c in chunks for one in c.message.tool_calls or ()]
@@ -259,7 +260,7 @@ async def test_the_client_of_its_vendor_reads_an_answer_as_we_do(words: Words, s
 @pytest.mark.parametrize("words", ALL, ids=lambda words: words.name)
 async def test_the_client_of_its_vendor_finds_the_error_in_a_stream(words: Words) -> None:
     body = b"".join(map(words.framed, [*words.events(Said())[: -words.ends], words.broken]))
-    errors = (Broken, openai.APIError, anthropic.APIError, genai.errors.APIError, ollama.ResponseError)
+    errors = (Broken, openai.APIError, anthropic.APIError, genai.errors.APIError, ollama_client.ResponseError)
     async with saying(body, "application/x-ndjson" if words is OLLAMA else "text/event-stream") as server:
         with pytest.raises(errors) as failure:
             await CLIENTS[words.name](server.base_url, stream=True)
@@ -271,7 +272,7 @@ async def test_the_client_of_its_vendor_takes_a_refusal_for_one(fault: Fault) ->
     status = int(fault.name.split()[1])
     async with scripted(*fault.script) as server:
         with pytest.raises(
-            (openai.APIStatusError, anthropic.APIStatusError, genai.errors.APIError, ollama.ResponseError)
+            (openai.APIStatusError, anthropic.APIStatusError, genai.errors.APIError, ollama_client.ResponseError)
         ) as found:
             await CLIENTS[fault.protocol](server.base_url, stream=False)
     error: Any = found.value
@@ -298,7 +299,7 @@ async def test_the_model_server_speaks_as_vendors_do(
     async with serving(reply, Reply(status=429, headers=("Retry-After: 7",))) as server:
         url = server.root if read is ollama_chat else server.v1
         found = await read(url, stream=stream)
-        with pytest.raises((openai.RateLimitError, ollama.ResponseError)):
+        with pytest.raises((openai.RateLimitError, ollama_client.ResponseError)):
             await read(url, stream=stream)
     assert (found.text, found.calls) == ("".join(reply.pieces), [(name, args) for name, args in reply.calls])
     assert found.stop == ("tool_calls" if reply.calls else reply.stop)
@@ -309,7 +310,7 @@ async def test_the_model_server_lists_its_models_as_vendors_do() -> None:
     async with serving(models=("one", "two"), tools=True) as server:
         async with of_openai(server.v1) as client:
             listed = [model.id async for model in client.models.list()]
-        client = ollama.AsyncClient(host=server.root)
+        client = ollama_client.AsyncClient(host=server.root)
         tagged = [model.model for model in (await client.list()).models]
         shown = await client.show("one")
     assert listed == tagged == ["one", "two"]
@@ -325,3 +326,14 @@ async def test_the_fault_server_speaks_as_vendors_do() -> None:
             error: Any = failure.value
             assert error.status_code == int(status)
     assert [(one.text, one.stop, one.output) for one in found] == [("hello", "stop", 5)]
+
+
+async def test_the_fake_ollama_speaks_as_ollama_does(ollama: str) -> None:
+    with FakeOllama.serving() as fake:
+        for url, said in ((fake.base_url, "fine"), (ollama, "read 5 characters")):
+            assert (await ollama_chat(url, stream=True)).text == said
+            client = ollama_client.AsyncClient(host=url)
+            models = [model.model for model in (await client.list()).models]
+            shown = await client.show(models[0])
+            assert shown.capabilities
+            assert shown.modelinfo
