@@ -84,6 +84,21 @@ def test_every_end_has_its_reason(finish: str, stop: str) -> None:
     assert decoded(PROTOCOL, [sse(chunk({"text": "x"}, finish=finish))])[1].stop_reason == stop
 
 
+def test_thinking_that_takes_all_the_room_leaves_an_answer_without_a_text() -> None:
+    counts = {"promptTokenCount": 15, "thoughtsTokenCount": 2, "totalTokenCount": 17}
+    candidate = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
+    text, end = decoded(PROTOCOL, [json.dumps({"candidates": [candidate], "usageMetadata": counts}).encode()])
+    assert (text, end.stop_reason) == ("", "length")
+    assert end.usage == Usage(input_tokens=15, output_tokens=2, reasoning_tokens=2)
+
+
+@pytest.mark.parametrize("body", [b"[", b"[1]", b"[]", b'[{"candidates": []}]', b'{"error": 1}]'])
+def test_a_list_that_is_no_answer_is_none(body: bytes) -> None:
+    with pytest.raises(ProviderError) as raised:
+        decoded(PROTOCOL, [body])
+    assert raised.value.code is Code.PROVIDER_PROTOCOL
+
+
 def test_a_prompt_that_is_blocked_has_no_answer() -> None:
     text, end = decoded(PROTOCOL, [sse({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": COUNTS})])
     assert (text, end.stop_reason) == ("", "content_filter")
