@@ -158,9 +158,7 @@ def ollama_messages(messages: Sequence[Message]) -> list[dict[str, object]]:
     """Messages in Ollama's words: arguments as objects, results by the name of their tool."""
     found: list[dict[str, object]] = []
     for message in messages:
-        turn: dict[str, object] = {"role": message.role}
-        if message.content or not message.calls:  # the check at egress knows no text that is empty
-            turn["content"] = message.content
+        turn: dict[str, object] = {"role": message.role, "content": message.content}
         if message.calls:
             turn["tool_calls"] = [
                 {"function": {"name": call.name, "arguments": arguments_of(call) or {}}} for call in message.calls
