@@ -29,7 +29,8 @@ _STOPS: tuple[StopReason, ...] = ("stop", "length", "content_filter")
 @st.composite
 def answers(draw: st.DrawFn) -> Said:
     """What models say: text, thought and calls in any number of pieces, and the counts of it."""
-    cached, fresh, thought, told = (draw(st.integers(0, 900)) for _ in range(4))
+    cached, thought, told = (draw(st.integers(0, 900)) for _ in range(3))
+    fresh = draw(st.integers(1, 900))  # who reads nothing has not counted
     return Said(
         pieces=tuple(draw(st.lists(_TEXTS, max_size=5))),
         thought=tuple(draw(st.lists(_TEXTS, max_size=3))),
