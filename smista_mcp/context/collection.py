@@ -36,6 +36,7 @@ from smista_mcp.core.fitting import UNNAMED
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.secretscan import SecretFact, secrets_of_phases
 from smista_mcp.core.secretscan.memory import Scans
+from smista_mcp.core.subject import UNTRACKED
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Intent
@@ -356,10 +357,7 @@ class _Basket:
         ignores = self._survey.ignores
         untracked = [self._survey.locate(name) for name in self._survey.untracked if ignores.reason(name) is None]
         found = [(place.path, self._survey.restriction_of(place)) for place in untracked]
-        reasons = [
-            (path, f"restricted by `{why}`" if why else "not in the difference: git does not track it yet")
-            for path, why in found
-        ]
+        reasons = [(path, f"restricted by `{why}`" if why else UNTRACKED) for path, why in found]
         self.leave_all(reasons, "file", part=False)
 
     def _ignored_part(self, judged: JudgedDiff) -> str | None:

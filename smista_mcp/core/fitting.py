@@ -88,6 +88,13 @@ def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, fa
     return Fitted(tuple(included), tokens, tokens <= room, report)
 
 
+def unsent(context: PhaseContext) -> ContextReport:
+    """The report where nobody is chosen: everything stays."""
+    stays = [context_entry(i.path, i.kind, i.tokens, "no model was chosen") for i in context.items]
+    gone = [context_entry(g.path, g.kind, g.tokens, g.reason) for g in context.left_out]
+    return ContextReport(excluded=(*stays, *gone))
+
+
 def for_host(context: PhaseContext, withheld: Mapping[int, str]) -> ContextReport:
     """What a host that does the phase is pointed to: nothing that must not go to it, or that is restricted in any way.
 
