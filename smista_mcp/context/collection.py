@@ -15,12 +15,14 @@ from smista_mcp.context.paths import Place, lines_of
 from smista_mcp.context.phasepaths import (
     GIT_DIFF,
     HELPFUL,
+    NONE_CHANGED,
     REQUIRED,
     SELF_CONTAINED,
     UNWANTED,
     Call,
     Cover,
     PhasePaths,
+    changes_of,
     paths_of,
     read_call,
 )
@@ -336,7 +338,7 @@ class _Basket:
         """Adds the working tree's difference: whole where the phase is about it, else without what is restricted."""
         if self._survey.repository is None and want == HELPFUL:
             return
-        changes = self._survey.changes
+        changes = changes_of(self._survey, self._paths.which)
         if isinstance(changes, str):
             self.leave(GIT_DIFF, "git_diff", changes)
         elif want == REQUIRED:
@@ -353,7 +355,7 @@ class _Basket:
         self.add_required_diff(part for part, reason in ignored if reason is None)
         self.leave_all(list(dict.fromkeys((named_by(part), why) for part, why in ignored if why)), "git_diff")
         if not changes:
-            self.leave(GIT_DIFF, "git_diff", "the working tree has no changes")
+            self.leave(GIT_DIFF, "git_diff", NONE_CHANGED[self._paths.which])
         ignores = self._survey.ignores
         untracked = [self._survey.locate(name) for name in self._survey.untracked if ignores.reason(name) is None]
         found = [(place.path, self._survey.restriction_of(place)) for place in untracked]
