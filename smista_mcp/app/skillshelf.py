@@ -162,16 +162,18 @@ def _is_own(place: SkillPlace, settings: Settings, foreign: dict[str, bool]) -> 
 def check_named(phases: Sequence[Phase], names: frozenset[str], there: Shelf) -> None:
     """Refuses a skill that the words of a phase run, by a command or its name, and that there is not.
 
-    Where the call says that it wants something else, words that look like a command are none.
+    Where the call says that it wants something else, words that look like a command are none. A skill that waits to be
+    confirmed is there: the phase goes without its text, and that is told.
 
     Args:
         phases: of the task.
         names: as for `check_skill`, which raises the same.
         there: likewise.
     """
+    known = names | {place.name for place in there.waiting}
     for phase in phases:
         if phase.intent.source != "declared" or phase.intent.name is Intent.SKILL:
-            check_skill(phase.skill, names, there, of_words=True)
+            check_skill(phase.skill, known, there, of_words=True)
 
 
 def check_skill(name: str | None, names: frozenset[str], there: Shelf, *, of_words: bool = False) -> None:

@@ -31,7 +31,7 @@ from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
-from smista_mcp.context.wholes import told_of, without_hashes
+from smista_mcp.context.wholes import of_files, told_of, without_hashes
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.fitting import UNNAMED
@@ -330,9 +330,13 @@ class _Basket:
             text.append(without_hashes(part.part.text) if hashed else part.part.text)
         forms = dict.fromkeys(form for known in named.values() for form in known)
         if text:
-            diff = printable("".join(text))
+            names = [named_by(part) for part in parts]
+            texts = [printable(one) for one in text]
+            diff = "".join(texts)
             told = told_of(self._survey.wholes_of(parts), self._labels).shown_in(diff)
-            self.add(diff, _Label(GIT_DIFF, "git_diff", tuple(forms), restricted), told)
+            told = of_files(told, zip(names, parts, strict=True), self._labels)
+            self._labels.of_diff(list(zip(names, texts, strict=True)), told)
+            self.add(diff, _Label(GIT_DIFF, "git_diff", tuple(forms), restricted))
 
     def add_changes(self, want: str) -> None:
         """Adds the working tree's difference: whole where the phase is about it, else without what is restricted."""
