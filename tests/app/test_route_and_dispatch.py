@@ -138,3 +138,25 @@ async def test_what_is_routed_is_asked(bench: Bench, routes: str, state: str) ->
                 else:
                     found += differences(bench, task, decisions, answer)
     assert "\n".join(found) == ""
+
+
+@pytest.mark.parametrize("tools", [False, True], ids=["without tools", "with tools"])
+@pytest.mark.parametrize("files", [1, 5])
+async def test_what_is_routed_fits_with_our_own_words_around_it(bench: Bench, files: int, tools: bool) -> None:
+    statuses: dict[Status, int] = {}
+    found: list[str] = []
+    async with serving(Reply(("here",)), window=2048, tools=tools) as here:
+        app = bench.app(default(L) + NO_PATCHES + ollama(here.root))
+        async with app.running():
+            for lines in range(250, 380, 13):
+                paths = tuple(f"src/a_file_with_a_name_{number}.py" for number in range(files))
+                for path in paths:
+                    bench.write(path, "value = 1\n" * (lines // files))
+                task = Task(text="Make it faster", intent=Intent.EDIT, paths=paths)
+                decisions, answer = await decided(app, task), await told(app, task)
+                assert not isinstance(decisions, Code)
+                assert not isinstance(answer, Code)
+                found += differences(bench, task, decisions, answer)
+                statuses[decisions[0].status] = statuses.get(decisions[0].status, 0) + 1
+    assert "\n".join(found) == ""
+    assert set(statuses) == {Status.ROUTED, Status.REFUSED}

@@ -2,6 +2,7 @@
 
 import subprocess
 
+import anyio
 import pytest
 from canaries import CANARIES
 from model_server import Reply, serving
@@ -52,7 +53,6 @@ def named(bench: Bench, words: str) -> set[str]:
 
 
 def _sent(bench: Bench, words: str) -> str:
-    import anyio
 
     async def sent() -> str:
         async with serving() as server:
