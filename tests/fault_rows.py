@@ -47,5 +47,10 @@ class Fault:
         return "uncertain" if self.charged else "counted" if self.counted else "none"
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the next candidate is asked: it may be, and there is time left."""
+        return self.code is not None and self.next and self.deadline_s > 1
+
+    @property
     def row(self) -> str:
         return "completed" if self.code is None else "uncertain" if self.charged else "failed"

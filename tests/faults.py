@@ -163,8 +163,16 @@ _USED: Any = {"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens":
 _BEGUN = {"message": {"content": "half"}, "done": False}
 
 
-def _chat(name: str, *pieces: bytes, code: Code | None = PROTOCOL, charged: bool = True, **more: bool) -> Fault:
-    return Fault(name, "chat", answer(*pieces), code, charged=charged and code is not None, **more)
+def _chat(
+    name: str,
+    *pieces: bytes,
+    code: Code | None = PROTOCOL,
+    charged: bool = True,
+    counted: bool = False,
+    next: bool = True,  # noqa: A002  as in a row
+) -> Fault:
+    sure = charged and code is not None
+    return Fault(name, "chat", answer(*pieces), code, charged=sure, counted=counted, next=next)
 
 
 def _stop(protocol: Protocol, name: str, *pieces: bytes, code: Code = PROTOCOL, charged: bool = True) -> Fault:

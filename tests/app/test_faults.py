@@ -92,8 +92,7 @@ async def test_a_fault_leads_where_the_law_says(fault: Fault, bench: Bench) -> N
         with anyio.fail_after(25):
             told = await done(app, ASK)
     phase, times = only(told), 2 if fault.again else 1
-    goes_on = bool(fault.code) and fault.next and fault.deadline_s > 1
-    rows = [(way.model, fault.row, fault.code)] * times + ([(B, "completed", None)] if goes_on else [])
+    rows = [(way.model, fault.row, fault.code)] * times + ([(B, "completed", None)] if fault.goes_on else [])
     assert bench.attempts(told) == rows
     assert [(one.model, one.status, one.code) for one in reports(app, told)] == rows
     assert asked(a) == times
@@ -101,7 +100,7 @@ async def test_a_fault_leads_where_the_law_says(fault: Fault, bench: Bench) -> N
     assert all(is_charged(one, fault) for one in reports(app, told)[:times])
     if fault.code is None:
         assert (told.status, phase.model) == ("completed", way.model)
-    elif goes_on:
+    elif fault.goes_on:
         assert (told.status, phase.answer) == ("completed", "from b")
         assert fault.code in phase.detail or "length" in phase.detail
     else:
