@@ -28,11 +28,11 @@ SECTIONS = {
 CHARGES = {"none": "nothing", "uncertain": "nobody knows", "counted": "by the server's count"}
 HEAD = f"""# What goes wrong, and what follows
 
-Made by `scripts/fault_table.py` from the rows in `tests/*faults.py`: {len(FAULTS)} faults, each over a real socket. Asked
-are A, which fails, and then B, which answers. Again: whether A is asked once more, where `max_retries` is 1. Next:
-whether B is asked; not where the deadline is over. Row: what the ledger keeps of an attempt at A; `uncertain` comes with
-`possible_duplicate_charge` in the answer, and `on_uncertain = "stop"` ends there. Charge: what may have been charged
-for it; of a local model (`ollama` here) nothing.
+Made by `scripts/fault_table.py` from the rows in `tests/*faults.py`: {len(FAULTS)} faults, each over a real socket.
+Asked are A, which fails, and then B, which answers. Again: whether A is asked once more, where `max_retries` is 1.
+Next: whether B is asked; not where the deadline is over. Row: what the ledger keeps of an attempt at A; `uncertain`
+comes with `possible_duplicate_charge` in the answer, and `on_uncertain = "stop"` ends there. Charge: what may have been
+charged for it; of a local model (`ollama` here) nothing.
 """
 
 
