@@ -6,9 +6,9 @@
 Servers of five protocols give every fault of tests/faults.py, and a sound answer as often, in random order; a fallback
 answers always. Sound answers are words, tools to look around with, patches that apply and patches that do not, so that
 repetitions, rounds, repairs and escalations happen. The calls come from several processes over one ledger; further
-ones are killed in the middle. No step of a call may take longer than the deadline and some seconds (`--slack`, for what
-is done before it and on a busy machine); each has an answer or a code; whatever arrived at a server has its row; nothing
-runs in the ledger at the end; descriptors are as many as before.
+ones are killed in the middle. No step of a call may take longer than the deadline and a second, or `--slack` seconds on
+a busy machine; each has an answer or a code; whatever arrived at a server has its row; nothing runs in the ledger at
+the end; descriptors are as many as before.
 """
 
 import argparse
