@@ -193,7 +193,8 @@ def _worthwhile(verdict: "_Verdict", phase: Phase, context: PhaseContext, before
     if blocking is not None:
         reason = f"it waits for phase {blocking.phase.index}, which is refused"
         return _Verdict(Status.REFUSED, blocking.decision.code, reason, blocking=blocking)
-    missing = nothing_to_work_on(phase, context)
+    looks = verdict.chosen is not None and bool(verdict.chosen.tools)
+    missing = nothing_to_work_on(phase, context, looks=looks)
     return _Verdict(Status.REFUSED, Code.INVALID_TASK, missing) if missing else verdict
 
 

@@ -35,43 +35,51 @@ _BARE = frozenset(
 )
 """Words that name nothing: with none but these, a phase is about what lies there."""
 
+_WIDE = frozenset(("code", "codes", "project", "files", "everything", "all", "whole"))
+"""Of these the words that mean all that lies there, for who can look at it."""
 
-def nothing_to_work_on(phase: Phase, context: PhaseContext) -> str:
+
+def nothing_to_work_on(phase: Phase, context: PhaseContext, *, looks: bool = False) -> str:
     """Why a phase has nothing to work on, and what to write instead; empty where it has something, or needs nothing.
 
     It has nothing where none of the files that it should read can be read, and where it is about what has changed in a
     working tree without changes.
+
+    Args:
+        phase: the phase.
+        context: what there is for it.
+        looks: whether its model looks around by itself, so that it may be about the whole code.
     """
     if any(item.required and item.kind != "answer" for item in context.items):
         return ""
     files = [left for left in context.left_out if left.kind == "file" and left.part and not left.restricted]
     if files and phase.intent.name in _READING:
         return f"{_NOTHING}: {_told(files)} (name a file of the workspace, or attach its content)"
-    return _without_changes(phase, context)
+    return _without_changes(phase, context, looks=looks)
 
 
-def _without_changes(phase: Phase, context: PhaseContext) -> str:
+def _without_changes(phase: Phase, context: PhaseContext, *, looks: bool) -> str:
     """Why a phase that is about what has changed has nothing to work on; empty where it has."""
     if phase.intent.name not in OF_CHANGES or phase.depends_on or phase.skill:
         return ""
     if any(path.required for path in context.paths) or any(item.kind == "answer" for item in context.items):
         return ""
     gone = [left for left in context.left_out if left.kind == "git_diff"]
-    if not gone or _says_what(phase.text):
+    if not gone or _says_what(phase.text, looks=looks):
         return ""
     new = [left.path for left in context.left_out if left.reason == UNTRACKED]
     named = f"; git does not track {', '.join(f'`{shown(path)}`' for path in new[:_NAMED])} yet" if new else ""
     return f"{_NOTHING}: {_told(gone)}{named} ({_INSTEAD})"
 
 
-def _says_what(words: str) -> bool:
+def _says_what(words: str, *, looks: bool) -> bool:
     """Whether the words say what it is about, or hold it, and speak of no changes."""
     if _HELD.search(words.strip()):
         return True
     found = [word.lower() for word in _WORD.findall(words)]
     if len(found) > _MANY_WORDS:
         return True
-    return _OF_THE_TREE.isdisjoint(found) and not _BARE.issuperset(found)
+    return _OF_THE_TREE.isdisjoint(found) and not (_BARE - _WIDE if looks else _BARE).issuperset(found)
 
 
 def _told(gone: Sequence[LeftOut]) -> str:

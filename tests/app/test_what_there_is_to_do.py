@@ -3,10 +3,11 @@
 import subprocess
 
 import anyio
+import anyio.to_thread
 import pytest
 from canaries import CANARIES
 from model_server import Reply, serving
-from workbench import ALLOWED, Bench, compat, default, done, only
+from workbench import ALLOWED, Bench, compat, default, done, ollama, only
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.task import Attachment, Task
@@ -111,11 +112,27 @@ def test_of_a_clean_tree_nobody_is_asked(repository: Bench, words: str, says: st
     assert "`diff`" in found.reason
 
 
-@pytest.mark.parametrize("words", ["Review", "Please review my code", "Sum up the changes", "Review the last commit"])
+@pytest.mark.parametrize("words", ["Review", "Please review this", "Sum up the changes", "Review the last commit"])
 def test_bare_words_are_about_what_has_changed(repository: Bench, words: str) -> None:
     assert (found := decision(repository, words)).status is Status.REFUSED, found.intent
     repository.write("a.py", "a = 2\n")
     assert decision(repository, words).status is Status.ROUTED
+
+
+@pytest.mark.anyio
+async def test_the_whole_code_is_something_for_who_can_look_at_it(repository: Bench) -> None:
+    words = Task(text="Review the code")
+    assert (await _routed(repository, words, tools=True), await _routed(repository, words, tools=False)) == (
+        Status.ROUTED,
+        Status.REFUSED,
+    )
+
+
+async def _routed(bench: Bench, task: Task, *, tools: bool) -> Status:
+    async with serving(tools=tools) as server:
+        app = bench.app(default("ollama/m") + ollama(server.root))
+        (found,) = (await anyio.to_thread.run_sync(app.route, task)).decisions
+    return found.status
 
 
 @pytest.mark.parametrize(
