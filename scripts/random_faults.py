@@ -6,8 +6,8 @@
 Servers of five protocols give every fault of tests/faults.py, and a sound answer as often, in random order; a fallback
 answers always. Sound answers are words, tools to look around with, patches that apply and patches that do not, so that
 repetitions, rounds, repairs and escalations happen. The calls come from several processes over one ledger; further
-ones are killed in the middle. No step of a call may take longer than the deadline and a second, or `--slack` seconds on
-a busy machine; each has an answer or a code; whatever arrived at a server has its row; nothing runs in the ledger at
+ones are killed in the middle. Every call ends, and no step of one takes longer than the deadline and a second (`--slack`
+on a busy machine, which also waits before it asks); each has an answer or a code; whatever arrived at a server has its row; nothing runs in the ledger at
 the end; descriptors are as many as before.
 """
 
@@ -136,6 +136,7 @@ class Found:
     codes: Counter[str] = field(default_factory=Counter[str])
     seen: Counter[str] = field(default_factory=Counter[str])
     hangs: int = 0
+    late: int = 0
     lost: int = 0
     longest_s: float = 0.0
     before: int = 0
@@ -153,7 +154,7 @@ async def call(app: App, task: Task, found: Found, slack_s: float = 1) -> None:
         return
     took = time.monotonic() - began
     found.longest_s = max(found.longest_s, took)
-    found.hangs += took > DEADLINE_S * len(told.phases) + slack_s
+    found.late += took > DEADLINE_S * len(told.phases) + slack_s
     found.statuses[told.status] += 1
     found.codes[told.code or "-"] += 1
     for phase in told.phases:
@@ -268,11 +269,13 @@ async def run(options: argparse.Namespace, folder: Path) -> bool:
     )
     for found in outcomes:
         print(f"{dict(found.statuses)}, {dict(found.seen)}, codes {dict(found.codes)}")
-        print(f"  hangs {found.hangs}, lost answers {found.lost}, longest {found.longest_s:.2f} s of {DEADLINE_S:.0f}")
+        print(
+            f"  hangs {found.hangs}, late {found.late}, lost answers {found.lost}, longest {found.longest_s:.2f} s of {DEADLINE_S:.0f}"
+        )
         print(f"  descriptors before {found.before}, after {found.after}")
     print(f"requests {servers.heard}, rows {kept.total()}: {dict(kept)}")
     even = servers.heard <= kept.total()  # a row is written before anything leaves, and perhaps nothing does
-    fine = all(not one.hangs and not one.lost and one.after <= one.before for one in outcomes)
+    fine = all(not one.hangs and not one.late and not one.lost and one.after <= one.before for one in outcomes)
     return fine and even and not kept["running"] and len(outcomes) == options.processes
 
 
