@@ -6,9 +6,9 @@
 Servers of five protocols give every fault of tests/faults.py, and a sound answer as often, in random order; a fallback
 answers always. Sound answers are words, tools to look around with, patches that apply and patches that do not, so that
 repetitions, rounds, repairs and escalations happen. The calls come from several processes over one ledger; further
-ones are killed in the middle. Every call ends, and no step of one takes longer than the deadline and a second (`--slack`
-on a busy machine, which also waits before it asks); each has an answer or a code; whatever arrived at a server has its row; nothing runs in the ledger at
-the end; descriptors are as many as before.
+ones are killed in the middle. Every call ends, and no step of one takes longer than the deadline and a second, or
+`--slack` seconds on a busy machine, which also waits before it asks. Each has an answer or a code; whatever arrived at
+a server has its row; nothing runs in the ledger at the end; descriptors are as many as before.
 """
 
 import argparse
@@ -269,9 +269,7 @@ async def run(options: argparse.Namespace, folder: Path) -> bool:
     )
     for found in outcomes:
         print(f"{dict(found.statuses)}, {dict(found.seen)}, codes {dict(found.codes)}")
-        print(
-            f"  hangs {found.hangs}, late {found.late}, lost answers {found.lost}, longest {found.longest_s:.2f} s of {DEADLINE_S:.0f}"
-        )
+        print(f"  hangs {found.hangs}, late {found.late}, lost answers {found.lost}, longest {found.longest_s:.2f} s")
         print(f"  descriptors before {found.before}, after {found.after}")
     print(f"requests {servers.heard}, rows {kept.total()}: {dict(kept)}")
     even = servers.heard <= kept.total()  # a row is written before anything leaves, and perhaps nothing does
