@@ -44,7 +44,7 @@ TRANSPORT = (
         "102 and 103 before the answer", [b"HTTP/1.1 102 x\r\n\r\nHTTP/1.1 103 x\r\nLink: y\r\n\r\n", *answer(_STREAM)]
     ),
     _row("102 for ever", [b"HTTP/1.1 102 x\r\n\r\n", Step.DRIP], TIMEOUT),
-    _row("101 in place of an answer", [b"HTTP/1.1 101 x\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"]),
+    _row("101 in place of an answer", [b"HTTP/1.1 101 x\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"], charged=False),
     _row("204", _plain(b"", status="204 No Content")),
     _row("300 without an address", _plain(b"", "Content-Length: 0", status="300 x"), charged=False),
     _row("304", _plain(b"", status="304 x"), charged=False),
