@@ -33,7 +33,7 @@ from smista_mcp.core.values import Locality, Status
 from smista_mcp.errors import InvalidTask, SmistaError
 
 if TYPE_CHECKING:
-    from smista_mcp.dispatch.jobs import Progress
+    from smista_mcp.dispatch.standing import Progress
 
 _LINE_EVERY_S = 5.0
 """Seconds between two lines of progress where lines stay."""
@@ -94,7 +94,7 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
         async with app.running():
             try:
                 if task is None:
-                    answer = await app.join(job, listener=_listener(line))
+                    answer = await app.join(job, listener=_listener(line), anywhere=True)  # the user's own ledger
                 else:
                     answer = await app.dispatch(task, Caller(), listener=_listener(line))
                 return await _after_a_yes(app, answer, line)
@@ -148,15 +148,9 @@ def _listener(line: ProgressLine) -> "Callable[[Progress], Awaitable[None]]":
         nonlocal told
         due = progress.seconds - told >= _LINE_EVERY_S
         told = progress.seconds if due else told
-        line.show(progress_text(progress), due=due)
+        line.show(progress.told(), due=due)
 
     return hear
-
-
-def progress_text(progress: "Progress") -> str:
-    """How far a job is, on one line."""
-    which = f"phase {progress.phase + 1} of {progress.phases}: " if progress.phases > 1 else ""
-    return f"{which}{progress.message}, {progress.tokens} tokens, {progress.seconds:.0f} s"
 
 
 def report(app: App, answer: DispatchAnswer) -> Iterator[str]:

@@ -19,6 +19,7 @@ from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_tra
 from smista_mcp.ledger.records import (
     AttemptStart,
     BudgetExceeded,
+    JobStart,
     PhaseFacts,
     RouteRecord,
     Scope,
@@ -32,6 +33,7 @@ from smista_mcp.ledger.spending import amount, spent, timestamp
 if TYPE_CHECKING:
     from smista_mcp.ledger.answer_labels import AnswerLabels
     from smista_mcp.ledger.approvals import ApprovalBook
+    from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
 
 
@@ -55,7 +57,7 @@ class Ledger:
     def open(cls, state: Path, *, busy_s: float = BUSY_S) -> "Ledger":
         """The ledger of a state folder; folder (0700) and file (0600) are made where they are missing.
 
-        Attempts that run in no process any more are uncertain from then on.
+        Attempts that run in no process any more are uncertain from then on, and jobs failed.
 
         Args:
             state: the folder.
@@ -65,12 +67,17 @@ class Ledger:
             StateUnavailable: it cannot be used, and why: no right to write, disk full, no database, newer schema.
         """
         folder = state.absolute()
-        with connected(folder, busy_s) as db:
-            left = dead_owners(db, folder)
+        ledger = cls(folder, busy_s)
+        ledger.bury_dead()
+        return ledger
+
+    def bury_dead(self) -> None:
+        """Makes uncertain the attempts, and failed the jobs, of processes that are gone."""
+        with connected(self._folder, self._busy_s) as db:
+            left = dead_owners(db, self._folder)
         if left:
-            with writing(folder, busy_s) as db:
+            with self._writing() as db:
                 bury(db, left)
-        return cls(folder, busy_s)
 
     @staticmethod
     def is_there(state: Path) -> bool:
@@ -94,6 +101,13 @@ class Ledger:
         from smista_mcp.ledger.answer_labels import AnswerLabels  # noqa: PLC0415  what only routes has none
 
         return AnswerLabels(self._folder, self._busy_s)
+
+    @property
+    def jobs(self) -> "JobBook":
+        """The jobs in it."""
+        from smista_mcp.ledger.jobs import JobBook  # noqa: PLC0415  what only routes has none
+
+        return JobBook(self._folder, self._busy_s)
 
     @property
     def approvals(self) -> "ApprovalBook":
@@ -124,6 +138,24 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
+            if answer.job is not None:
+                self._note_job(db, answer.job, answer.workspace, at)
+                db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))
+
+    def _note_job(self, db: sqlite3.Connection, job: JobStart, workspace: str | None, at: str) -> None:
+        db.execute(
+            "INSERT INTO job (job_id, owner, workspace, keeper, revision, began_at, status)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'running')"
+            " ON CONFLICT (job_id) DO UPDATE SET keeper = excluded.keeper, revision = excluded.revision,"
+            " ended_at = NULL, status = 'running', code = NULL",
+            (job.job_id, job.owner, workspace, self._mark_name(), job.revision, at),
+        )
+
+    def _mark_name(self) -> str:
+        """By which others know that this process lives."""
+        if self._mark is None:
+            self._mark = Mark(self._folder)
+        return self._mark.name
 
     def decision(self, decision_id: str, scope: Scope | None = None) -> StoredDecision:
         """The newest recording of a decision.
@@ -192,13 +224,11 @@ class Ledger:
             NotFound: no such trace.
         """
         attempt_id = _new_id()
-        if self._mark is None:
-            self._mark = Mark(self._folder)
         row = (
             *(attempt_id, trace_id, start.phase, start.intent.value, redacted(start.model)),
             *(_name(start.resolved_model), redacted(start.provider), start.locality.value, start.workspace),
             *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
-            *(redacted_json(start.receipt.model_dump_json()), self._mark.name),
+            *(redacted_json(start.receipt.model_dump_json()), self._mark_name()),
         )
         with self._writing() as db:
             find_trace(db, trace_id)

@@ -100,8 +100,9 @@ class Desk:
 
         async def work() -> Result:
             app, caller = await self._workshop.open(), incoming.caller
-            limit_s = self._app.call_limit_s(caller)
-            done = await Delegation(app, caller, incoming.person, self._questions, relay, limit_s).carried_out(asked)
+            limit_s = await to_thread.run_sync(self._app.call_limit_s, caller)
+            call = Delegation(app, caller, incoming.person, self._questions, relay, limit_s)
+            done = await call.carried_out(asked)
             return done if isinstance(done, InputRequiredResult) else given(done)
 
         results: list[Result] = []

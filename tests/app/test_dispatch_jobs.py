@@ -12,7 +12,7 @@ from workbench import ALLOWED, Bench, compat, default, ollama, only
 
 from smista_mcp.app import App, Caller
 from smista_mcp.core.task import Task
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.errors import Code, InvalidTask, NotFound, PolicyInvalid
 
 pytestmark = pytest.mark.anyio

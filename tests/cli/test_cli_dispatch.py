@@ -13,12 +13,12 @@ from tiny_gguf import write_tiny_gguf
 
 from smista_mcp.app import App, open_app
 from smista_mcp.cli.attempts import attempt_lines, destinations
-from smista_mcp.cli.delegation import leaves, progress_text, report
+from smista_mcp.cli.delegation import leaves, report
 from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.explained import AttemptReport, UsageReport
 from smista_mcp.core.values import Locality, Status
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.layers import Settings
 
@@ -297,5 +297,5 @@ def test_where_no_policy_can_be_read_an_attempt_still_has_its_receipt(app: App, 
 
 
 def test_progress_names_the_phase_where_there_are_several() -> None:
-    assert progress_text(Progress(0, 1, "review on ollama/tiny", 12, 3.4)) == "review on ollama/tiny, 12 tokens, 3 s"
-    assert progress_text(Progress(1, 3, "edit", 0, 0.0)) == "phase 2 of 3: edit, 0 tokens, 0 s"
+    assert Progress(0, 1, "review on ollama/tiny", 12, 3.4).told() == "review on ollama/tiny, 12 tokens, 3 s"
+    assert Progress(1, 3, "edit", 0, 0.0).told() == "phase 2 of 3: edit, 0 s"

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.server.progress import KEEP_ALIVE_S, SPACING_S, ProgressRelay
 
 pytestmark = pytest.mark.anyio
