@@ -197,7 +197,7 @@ class App:
             limit = self._world.book().policy.call_limits.get(host.name, host.call_limit_s)
         except PolicyInvalid:
             limit = host.call_limit_s
-        return max(5.0, min(limit * 0.8, limit - 10.0))
+        return max(min(5.0, limit / 2), min(limit * 0.8, limit - 10.0))
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:

@@ -63,7 +63,9 @@ class Delegation:
             return await self.app.dispatch(
                 asked, self.caller, listener=self.relay.note, limit_s=self.limit_s, leaving=self.person.leaving
             )
-        return await self._joined(asked, anyio.current_time())
+        return await self.app.join(
+            asked, self.caller, listener=self.relay.note, limit_s=self.limit_s, leaving=self.person.leaving
+        )
 
     async def _joined(self, job_id: str, began: float) -> DispatchAnswer:
         """Goes on with a job. A person may have taken long: hosts whose clock ran meanwhile get an answer in time."""

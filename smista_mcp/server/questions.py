@@ -115,9 +115,12 @@ class Person:
         return call_digest(self._params.arguments or {})
 
     def leaving(self) -> "Leave":
-        """Why the call was cut off: the host said so, or its connection is gone."""
-        if self._ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and self._ctx.request is not None:
+        """Why the call was cut off. Over pipes only the host says so: where they break, the server ends."""
+        if self._ctx.request is None:
+            return "cancelled"
+        if self._ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             return "closed"  # over HTTP a modern host has no other word for it
+        # the protocol library tells a handler no other way that it was the host who cancelled
         asked: object = getattr(getattr(self._ctx.session, "_request_outbound", None), "cancel_requested", None)
         return "dropped" if isinstance(asked, anyio.Event) and not asked.is_set() else "cancelled"
 
