@@ -161,9 +161,7 @@ class WebHost:
     def hang_up(self, tool: str, arguments: dict[str, Any]) -> None:
         """Calls, waits for the first sign of life, and closes the connection."""
         body, fields = self._request(tool, arguments)
-        with httpx.stream(
-            "POST", self.url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False
-        ) as answer:
+        with httpx.stream("POST", self.url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False) as answer:
             assert any("notifications/progress" in line for line in answer.iter_lines())
 
     def _request(self, tool: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
