@@ -96,8 +96,11 @@ class JobRecords:
             if job.status == "running":
                 ledger.bury_dead()
                 job = ledger.jobs.find(given, scope)
-        except (NotFound, StateUnavailable):
+        except NotFound:
             raise no_such_job(given) from None
+        except StateUnavailable as error:
+            message = f"no job `{given[:80]}` of yours is known here, and there is no record: {error.message}"
+            raise NotFound(message, fix=error.fix, code=Code.JOB_NOT_FOUND) from None
         return job
 
     def _told(self, job: StoredJob) -> DispatchAnswer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from smista_mcp.app import App, Caller
 from smista_mcp.cli.advice import advised
-from smista_mcp.cli.attempts import approval_line, attempt_lines, cost_text, destinations, usage_line
+from smista_mcp.cli.attempts import approval_line, attempts_lines, cost_text, destinations, usage_line
 from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
 from smista_mcp.cli.inputs import STDIN, opened, read_task, rooted
@@ -53,7 +53,8 @@ def dispatch(options: Options) -> int:
             return NO
     answer = _carried_out(app, task, options.job or "")
     if answer is None:
-        note("cancelled; what was done by then is in `smista-mcp explain --last`")
+        ended = "cancelled; what was done by then is in `smista-mcp explain --last`"
+        note(ended if task is not None else "not waited for any longer; the job goes on where it is carried out")
         return INTERRUPTED
     answer = advised(answer, person=is_there(app.world.settings.environment))
     if options.json:
@@ -202,7 +203,7 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
     if phase.label:
         yield f"  the answer is {phase.label}: it is not handed to a remote model"
     try:
-        told = app.explain(phase.trace_id)
+        told = app.explain(phase.trace_id, anywhere=True)
     except SmistaError as error:
         yield f"  the receipt cannot be read: {one_line(error.message)}"
         return
@@ -213,7 +214,6 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
         for label in printable(explained).labels:
             if label.trace_id == phase.trace_id:
                 yield f"  from:  {label.told}"
-        for attempt in explained.attempts:
-            if attempt.trace_id == phase.trace_id:
-                yield from attempt_lines(printable(attempt), where, indent="  ")
+        attempts = (printable(attempt) for attempt in explained.attempts if attempt.trace_id == phase.trace_id)
+        yield from attempts_lines(attempts, where, indent="  ")
         yield from (approval_line(printable(one)) for one in explained.approvals if one.trace_id == phase.trace_id)

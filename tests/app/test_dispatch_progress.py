@@ -11,6 +11,7 @@ from smista_mcp.app import App
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Intent
 from smista_mcp.dispatch.standing import Progress, Spent
+from smista_mcp.ledger import CostKind
 
 pytestmark = pytest.mark.anyio
 
@@ -29,12 +30,12 @@ async def heard_when(app: App, wanted: Callable[[Progress], bool], task: Task = 
             found.append(progress)
             enough.set()
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(30) as patience:
         async with app.running(), anyio.create_task_group() as group:
             group.start_soon(lambda: app.dispatch(task, listener=listener))
             await enough.wait()
-            with anyio.CancelScope(shield=True), anyio.fail_after(2):
-                group.cancel_scope.cancel()
+            patience.deadline = anyio.current_time() + 2
+            group.cancel_scope.cancel()
     return found[0]
 
 
@@ -50,7 +51,7 @@ def wrote(tokens: int) -> Callable[[Progress], bool]:
         ("", "unknown", "0"),
     ],
 )
-async def test_it_hears_what_has_been_spent(bench: Bench, catalog: str, kind: str, amount: str) -> None:
+async def test_it_hears_what_has_been_spent(bench: Bench, catalog: str, kind: CostKind, amount: str) -> None:
     async with serving(STALLS) as server:
         entry = f'[catalog."{A}"]\n{catalog}'
         app = bench.app(default(A) + compat("a", server.v1) + entry + ALLOWED)

@@ -127,7 +127,7 @@ async def test_a_job_that_waits_for_a_person_says_what_to_do_when_its_process_is
         assert later.next != answer.next
         again = bench.app()
         async with again.running():
-            await anyio.to_thread.run_sync(again.grant, answer.approval_id, "a test")
+            await anyio.to_thread.run_sync(again.grant, answer.approval_id or "", "a test")
             assert (await again.dispatch(ASK, MINE)).status == "completed"  # as it says
 
 
@@ -145,7 +145,7 @@ escalate = {{ on = ["empty_completion"], to = "{STRONG}" }}
         async with app.running():
             first = await app.dispatch(STEPS, MINE)
             assert [phase.status for phase in first.phases] == ["completed", "approval_required"]
-            await anyio.to_thread.run_sync(app.grant, first.approval_id, "a test")
+            await anyio.to_thread.run_sync(app.grant, first.approval_id or "", "a test")
             second = await app.join(first.job_id or "", MINE)
         assert [phase.status for phase in second.phases] == ["completed", "completed"]
         assert [(phase.answer, phase.escalated) for phase in second.phases] == [("the plan", True), ("done", False)]
@@ -153,4 +153,4 @@ escalate = {{ on = ["empty_completion"], to = "{STRONG}" }}
     for story in (bench.app().explain(last=True), bench.app().explain(first.job_id)):
         attempts = [[attempt.status for attempt in phase.attempts] for phase in story.phases]
         assert attempts == [["failed", "completed"], ["completed"]]
-        assert any(first.job_id in notice for notice in story.notices)
+        assert any(str(first.job_id) in notice for notice in story.notices)
