@@ -16,7 +16,7 @@ from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
 from smista_mcp.app.deliveries import note_deliveries
 from smista_mcp.app.jobrecords import JobRecords
-from smista_mcp.app.outcome import has_labels, told, without_labelled
+from smista_mcp.app.outcome import cut_short, has_labels, told, without_labelled
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
 from smista_mcp.app.world import World, period_start, utc_now
@@ -76,14 +76,16 @@ class Dispatching:
             prepared = await anyio.to_thread.run_sync(decide, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
             job.revision = prepared.book.policy.revision
-            conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
-            answer = None
             try:
-                answer = await self._carried_out(prepared, job, kept, conversation)
-                return answer
+                conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
+                answer = job.answer = await self._carried_out(prepared, job, kept, conversation)
+            except anyio.get_cancelled_exc_class():
+                job.answer = cut_short(prepared.routed, kept)
+                raise
             finally:
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._records.ended, job.job_id, answer, kept)
+                    await anyio.to_thread.run_sync(self._records.ended, job.job_id, job.answer, kept)
+            return answer
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)

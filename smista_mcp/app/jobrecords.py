@@ -33,7 +33,9 @@ _GONE = (
     "the process that carried this job out has ended, and so has what it waited for: dispatch the same task again; a"
     " yes of your user counts for it"
 )
-_AGAIN = "the server ended before the job did: dispatch the task again; what was asked and charged is in `explain`"
+_AGAIN = (
+    "the job did not come to an end of its own: dispatch the task again; what was asked and charged is in `explain`"
+)
 _PAST = f"an answer is kept for {KEPT_HOURS} hours: dispatch the task again"
 _UNDONE: Mapping[Status, JobStatus] = {
     Status.REFUSED: "refused",
@@ -53,13 +55,13 @@ class JobRecords:
         return JobFiles(self._world.state / "jobs", self._world.state_refusal)
 
     def ended(self, job_id: str, answer: DispatchAnswer | None, kept: Mapping[int, Done]) -> None:
-        """Puts on record how a job ended; None for one that was cancelled or broke. What cannot be written is lost."""
+        """Puts on record how a job ended; None for one that broke. What cannot be written is lost."""
         if answer is not None:
             files = self.files
             files.forget(utc_now().timestamp())
             withheld = AnswerFiles(self._world.state / "answers", self._world.state_refusal)
             files.keep(job_id, keepable(answer, kept, withheld))
-        status, code = ("failed", Code.CANCELLED) if answer is None else (answer.status, answer.code)
+        status, code = ("failed", None) if answer is None else (answer.status, answer.code)
         with suppress(StateUnavailable):
             self._world.open_ledger().jobs.end(job_id, status, code, utc_now())
 
@@ -129,7 +131,7 @@ def told_from(ledger: Ledger, job: StoredJob) -> DispatchAnswer:
         status=job.status,
         code=None if job.code is None else Code(job.code),
         phases=phases,
-        next=_AGAIN if died else _PAST,
+        next=_AGAIN if died or (job.status, job.code) == ("failed", None) else _PAST,
         job_id=job.job_id,
         receipt_id=traces[0] if traces else None,
         trace_id=traces[0] if traces else None,

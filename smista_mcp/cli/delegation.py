@@ -35,8 +35,8 @@ from smista_mcp.errors import InvalidTask, SmistaError
 if TYPE_CHECKING:
     from smista_mcp.dispatch.standing import Progress
 
-_LINE_EVERY_S = 5.0
-"""Seconds between two lines of progress where lines stay."""
+_LINE_EVERY_S = 4.0
+"""Seconds between two lines of progress where lines stay; news come once a second, and 5 s are promised."""
 
 
 def dispatch(options: Options) -> int:

@@ -27,7 +27,7 @@ from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.payloads import Assignment
 from smista_mcp.dispatch.reactions import reaction
-from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
+from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go, stands
 from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
@@ -120,8 +120,8 @@ class _Run:
 
     async def phase(self, work: PhaseWork) -> DispatchedPhase:
         routed = work.routed
-        earlier = self._kept.get(routed.phase.index)
-        if earlier is not None and earlier.known_by == known_by(routed):
+        earlier = stands(self._kept, routed)
+        if earlier is not None:
             self._tools.known.append(earlier.piece)
             return self._shown(earlier)
         answers = [self._kept[d].piece for d in routed.phase.depends_on]

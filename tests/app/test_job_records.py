@@ -4,8 +4,10 @@ import os
 import stat
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import pytest
+from anyio.lowlevel import checkpoint
 from model_server import Reply, serving
 from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, ollama, only
 
@@ -154,3 +156,23 @@ escalate = {{ on = ["empty_completion"], to = "{STRONG}" }}
         attempts = [[attempt.status for attempt in phase.attempts] for phase in story.phases]
         assert attempts == [["failed", "completed"], ["completed"]]
         assert any(str(first.job_id) in notice for notice in story.notices)
+
+
+async def test_what_was_done_of_a_job_that_is_cancelled_is_kept(bench: Bench) -> None:
+    async with serving(Reply(("the plan",)), Reply(("half",), ending="stall")) as server:
+        app = bench.app(default("ollama/m") + ollama(server.root) + NO_PATCHES)
+        async with app.running():
+            begun = await app.dispatch(STEPS, MINE, limit_s=0)
+            async with anyio.create_task_group() as group:
+                group.start_soon(lambda: app.join(begun.job_id or "", MINE))
+                while len(server.heard) < 2:
+                    await checkpoint()
+                group.cancel_scope.cancel()
+            with anyio.fail_after(2):
+                await server.left.wait()
+            assert (await app.join(begun.job_id or "", MINE)).phases[0].answer == "the plan"
+    later = await told(bench.app(), begun)
+    assert (later.status, later.code) == ("failed", Code.CANCELLED)
+    assert [(phase.status, phase.answer) for phase in later.phases] == [("completed", "the plan"), ("failed", None)]
+    (first, second) = bench.app().explain(begun.job_id).phases
+    assert [attempt.status for attempt in (*first.attempts, *second.attempts)] == ["completed", "cancelled"]

@@ -16,7 +16,7 @@ from raw_host import PATIENCE_S, RawHost, WebHost
 from smista_mcp.ledger import Ledger
 
 HOLD: dict[str, Any] = {"text": "review: hold"}
-SHORT = "[hosts.opencode]\ncall_limit_s = 3\n[hosts.unknown]\ncall_limit_s = 3\n"
+SHORT = "[hosts.opencode]\ncall_limit_s = 3\n[hosts.unknown]\ncall_limit_s = 9\n"
 
 
 @pytest.fixture
@@ -100,6 +100,17 @@ def test_the_job_of_a_server_that_was_killed_has_failed_and_may_have_been_charge
         assert [attempt["status"] for attempt in phase["attempts"]] == ["uncertain"]
 
 
+def test_the_job_of_a_server_whose_host_has_gone_is_cancelled(host: RawHost, impatient: Path, workspace: Path) -> None:
+    begun = dispatched(host, HOLD)
+    host.end_input()
+    host.exit()
+    with RawHost.started(impatient, workspace) as another:
+        another.greet()
+        answer = dispatched(another, poll(begun))
+    assert (answer["status"], answer["code"]) == ("failed", "cancelled")
+    assert statuses(impatient) == ["cancelled"]
+
+
 def test_a_host_that_cancels_a_poll_ends_the_job(host: RawHost, impatient: Path, ollama: FakeOllama) -> None:
     begun = dispatched(host, HOLD)
     params = {"name": "dispatch", "arguments": poll(begun), "_meta": {"progressToken": "t"}}
@@ -151,11 +162,13 @@ async def test_a_host_of_the_handshake_era_cancels_a_poll_over_http(web: WebHost
         async with Client(web.url, mode="legacy") as client:
             answer = (await client.call_tool("dispatch", HOLD)).structured_content
             assert answer is not None
-            heard = anyio.Event()
+            heard, said = anyio.Event(), list[tuple[float, str]]()
 
             async def hear(progress: float, total: float | None, message: str | None) -> None:
-                del progress, total, message
-                heard.set()
+                del total
+                said.append((progress, message or ""))
+                if len(said) == 2:
+                    heard.set()
 
             async def wait() -> None:
                 await client.call_tool("dispatch", {"job_id": answer["job_id"]}, progress_callback=hear)
@@ -165,6 +178,10 @@ async def test_a_host_of_the_handshake_era_cancels_a_poll_over_http(web: WebHost
                 await heard.wait()
                 group.cancel_scope.cancel()
             assert await anyio.to_thread.run_sync(ollama.left.wait, 2)
+    (first, words), (second, _) = said
+    assert 0 < first < second
+    assert words.startswith("review on ollama/tiny, ")
+    assert words.endswith(" s, cost 0 USD (local)")
 
 
 def test_the_command_line_waits_for_the_job_of_a_server(
