@@ -76,7 +76,7 @@ class App:
         """Tells the whole story of a recorded decision, of a trace, of the last call, or of a task not yet dispatched.
 
         Args:
-            given: the id of a decision (eight characters suffice), a trace, or a job of this process.
+            given: the id of a decision (eight characters suffice), a trace, or a job.
             task: decided for this answer; recorded like any other.
             last: the latest recorded call.
             caller: who asks. Over HTTP it is told of its own calls alone.

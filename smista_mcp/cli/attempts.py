@@ -104,8 +104,8 @@ def _receipt_lines(receipt: Receipt, indent: str, before: Receipt | None, *, sto
     if receipt.effort_ignored and before is None:
         told = f"the model was told {receipt.effort}" if receipt.effort else "the model cannot be told one"
         yield f"{indent}effort_ignored: {receipt.effort_ignored} was asked for, {told}"
-    known = (*before.sent, *before.written) if before is not None else ()
-    repeated = [item for item in (*receipt.sent, *receipt.written) if item in known]
+    earlier = (*before.sent, *before.written) if before is not None else ()
+    repeated = [item for item in (*receipt.sent, *receipt.written) if item in earlier]
     for item in (*receipt.sent, *receipt.written):
         if item not in repeated:
             yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
