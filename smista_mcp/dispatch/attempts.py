@@ -20,6 +20,7 @@ from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate, in_scope
 from smista_mcp.core.values import Locality
+from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
@@ -148,7 +149,8 @@ async def _conversed(
     answers: list[Answered] = []
     while True:
         try:
-            outcome = await request.made(deadline, heard)
+            with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
+                outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
@@ -331,6 +333,7 @@ class _Request:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
+        spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         self.tools.standing.bill.settled(self.candidate, end.cost)
         if attempt_id is None or self.tools.ledger is None:

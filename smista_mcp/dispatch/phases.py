@@ -18,7 +18,7 @@ from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
-from smista_mcp.dispatch import outcomes
+from smista_mcp.dispatch import outcomes, spans
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
@@ -89,7 +89,9 @@ async def carry_out(
     for work in phases:
         phase = work.routed.phase
         blocking = next((done[d] for d in phase.depends_on if done[d].status != "completed"), None)
-        done[phase.index] = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+        with spans.phase_span(work.routed) as span:
+            became = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+            done[phase.index] = spans.note_phase(span, became)
     return tuple(done.values())
 
 
@@ -171,6 +173,7 @@ class _Run:
         self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
     ) -> DispatchedPhase:
         """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        spans.note_escalation(work.routed.escalation)
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
         for candidate in work.routed.escalation:
@@ -196,6 +199,7 @@ class _Run:
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
+        spans.note_turn(candidate, failures)
         for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase = work.routed.phase.index
             standing.begin(f"{work.routed.phase.intent.name} on {candidate.written}{', escalated' if stronger else ''}")
@@ -204,6 +208,7 @@ class _Run:
                 return outcome
             outcome = self._tellable(outcome)
             failures.append(outcome)
+            spans.note_failure(outcome)
             law = reaction(outcome.error)
             if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
@@ -211,6 +216,7 @@ class _Run:
             if anyio.current_time() + wait >= deadline:
                 return None
             standing.step = f"waiting {wait:.0f} s before it is asked again"
+            spans.note_retry(outcome, wait)
             await anyio.sleep(wait)
         return None
 
