@@ -42,6 +42,7 @@ class Receipt(Value):
         effort: that its model was told; None where it was told none.
         unmediated: whether it went to a CLI whose own tools nothing kept from reading: what else left nobody knows.
         effort_ignored: that was asked for, where the model was told another or none.
+        protocol: of an installed package, whose code made the bytes: name, version and hash; None where it was ours.
     """
 
     sent: tuple[SentItem, ...] = ()
@@ -56,3 +57,4 @@ class Receipt(Value):
     effort: Effort | None = None
     effort_ignored: Effort | None = None
     unmediated: bool = False
+    protocol: str | None = None

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import anyio.to_thread
+
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, affordable_output, expected_output_tokens, price_range
 from smista_mcp.core.digests import digest_of
-from smista_mcp.core.efforts import told_effort
+from smista_mcp.core.efforts import ToldEffort, told_effort
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.pieces import Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
@@ -25,6 +27,8 @@ from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import CompletionRequest, Message, WireRequest
 
+SMALL = 8 * 1024
+"""Characters of texts that are looked through sooner than a thread is found for it."""
 _ROOM = 64
 """Tokens of a window that message frames may take."""
 _LEAST_ANSWER = 64
@@ -166,8 +170,16 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
     bound: Label | None = "local" if work.bound.local else None
     label = label_of(work.routed.floor, places, [bound, *(piece.label for piece in sent)])
     withheld = (*report, *kept, *looking.withheld)
-    told = told_effort(candidate.facts.effort, request.effort).effort
+    told = _told(candidate, work, request.effort, request.max_output_tokens or 0).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)
+
+
+async def built(candidate: Candidate, work: Assignment, bounds: Bounds, looking: Looking) -> Payload:
+    """As `payload_for`, off the event loop unless that would take longer than the work itself."""
+    pieces = (*work.pieces, *work.answers, *looking.pieces)
+    if len(work.routed.phase.text) + sum(len(piece.block.text) for piece in pieces) <= SMALL:
+        return payload_for(candidate, work, bounds, looking)
+    return await anyio.to_thread.run_sync(payload_for, candidate, work, bounds, looking)
 
 
 def _built(
@@ -207,17 +219,23 @@ def _request(
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
         return None
+    longest = _longest(candidate, work, looking, prompt, min(room, expected))
     return CompletionRequest(
         model=candidate.facts.ref.model,
         messages=asked,
         effort=decision.effort,
-        effort_as=told_effort(candidate.facts.effort, decision.effort).told,
-        max_output_tokens=_longest(candidate, work, looking, prompt, min(room, expected)),
+        effort_as=_told(candidate, work, decision.effort, longest).told,
+        max_output_tokens=longest,
         context_window=candidate.window,
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
         tools=looking.tools,
     )
+
+
+def _told(candidate: Candidate, work: Assignment, effort: Effort, longest: int) -> ToldEffort:
+    """How the model is told the effort; of tokens to think, as many as leave room for what is to be written."""
+    return told_effort(candidate.facts.effort, effort, longest - VISIBLE_OUTPUT[work.routed.phase.intent.name])
 
 
 def _longest(candidate: Candidate, work: Assignment, looking: Looking, prompt: int, wanted: int) -> int:

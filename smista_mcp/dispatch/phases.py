@@ -25,7 +25,7 @@ from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
-from smista_mcp.dispatch.payloads import Assignment
+from smista_mcp.dispatch.payloads import SMALL, Assignment
 from smista_mcp.dispatch.reactions import reaction
 from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go, stands
 from smista_mcp.dispatch.standing import Standing
@@ -135,11 +135,21 @@ class _Run:
         missing = _missing(work)
         if missing:
             return outcomes.nothing_to_read(routed, missing)
-        trace_id = await self._open_trace(routed)
         before = all_of(self._kept[d].before for d in routed.phase.depends_on)
-        return await self._walk(
-            Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go, bound=bound, before=before)
+        assigned = Assignment(
+            routed, work.context, work.pieces, answers, None, self._let_go, bound=bound, before=before
         )
+        clerk = self._tools.clerk
+        if clerk is None:
+            return await self._walk(assigned)
+        trace_id = clerk.open(routed.decision.decision_id, self._tools.now())
+        if routed.permit is not None:  # what is claimed because of a yes names the trace
+            return await self._walk(replace(assigned, trace_id=trace_id if await clerk.close(trace_id) else None))
+        try:
+            done = await self._walk(replace(assigned, trace_id=trace_id))
+        finally:
+            recorded = await clerk.close(trace_id)
+        return done if recorded else done.model_copy(update={"trace_id": None})
 
     def _let_go(self, destination: str) -> frozenset[str]:
         return let_go(self._delivery.releases, self._kept.values(), destination)
@@ -256,15 +266,6 @@ class _Run:
         handed = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
         return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
-    async def _open_trace(self, routed: Routed) -> str | None:
-        ledger, decision_id = self._tools.ledger, routed.decision.decision_id
-        if ledger is None:
-            return None
-        try:
-            return await anyio.to_thread.run_sync(ledger.open_trace, decision_id, self._tools.now())
-        except StateUnavailable:
-            return None
-
     async def _completed(
         self,
         work: Assignment,
@@ -277,7 +278,10 @@ class _Run:
         phase, delivery = work.routed.phase, self._delivery
         text = answer.whole
         digest = digest_of(text)
-        secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
+        if len(text) <= SMALL:
+            secrets = self._tools.bounds.scans.of(text, digest)
+        else:
+            secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
         if delivery.conversation is not None:

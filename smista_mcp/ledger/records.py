@@ -195,6 +195,14 @@ class TokenCounts(NamedTuple):
     reasoning_tokens: int | None = None
 
 
+class NewTrace(NamedTuple):
+    """A trace that is not written yet."""
+
+    trace_id: str
+    decision_id: str
+    at: datetime
+
+
 class AttemptStart(NamedTuple):
     """One try at a provider, as it is known before the request leaves.
 
