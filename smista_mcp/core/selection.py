@@ -29,7 +29,7 @@ from smista_mcp.core.modelref import (
 )
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.policy import Capability
-from smista_mcp.core.readtools import CAPS, most_tokens
+from smista_mcp.core.readtools import CAPS, TOOLS_TOKENS, most_tokens
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
 from smista_mcp.errors import Code
@@ -272,8 +272,8 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
     if spec.kind == "ollama" and locality is Locality.LOCAL:
         _check_listed(live, provider, target.provider)
     asks = locality is Locality.REMOTE and market.policy.remote_mode is Grant.ASK
-    # A CLI has no way to call a tool of ours.
-    tools = () if spec.kind == CLI_KIND else _tools(facts, live, ask, market, asks=asks)
+    calls = spec.kind != CLI_KIND and fitted.spare >= _needed(TOOLS_TOKENS, facts)  # a CLI cannot call ours
+    tools = _tools(facts, live, ask, market, asks=asks) if calls else ()
     return Candidate(
         written=written,
         resolved=str(facts.ref),
@@ -348,7 +348,7 @@ def _fitted(ask: Ask, locality: Locality, facts: ModelFacts, window: int) -> Fit
     if not fitted.fits:
         raise _No(
             Code.CONTEXT_WINDOW_EXCEEDED,
-            f"needs {fitted.tokens} tokens and {OUTPUT_ROOM} for the answer; its window is {window}",
+            f"needs {fitted.tokens} tokens, {OUTPUT_ROOM} for the answer and some for names; its window is {window}",
         )
     return fitted
 

@@ -1,8 +1,9 @@
 """Anthropic's Messages: `POST {base_url}/v1/messages`, streamed as server-sent events.
 
-As documented at platform.claude.com/docs/en/api/messages (read 2026-11-20). An effort that is a word goes to
-`output_config` beside adaptive thinking; one that is a number of tokens is the budget of the older extended thinking.
-What the model thinks is never part of the answer; signed thinking goes back with the tool calls that follow it.
+As documented at platform.claude.com/docs/en/api/messages and /api/versioning (read 2026-11-20). An effort that is a
+word goes to `output_config` beside adaptive thinking; one that is a number of tokens is the budget of the older
+extended thinking. What the model thinks is never part of the answer; signed thinking goes back with the tool calls that
+follow it.
 """
 
 import json
@@ -35,7 +36,8 @@ _WORDS = SCHEMA_WORDS.union(
         " tool_use tool_result tool_use_id id input signature redacted_thinking data"
     ).split()
 )
-_VERSION = "2023-06-01"
+_VERSION, _OLDER_VERSION = "2026-10-21", "2023-06-01"
+"""Of the API. The newer takes no temperature, and its vendor calls the older deprecated."""
 _MOST_OUTPUT = 8192
 """Sent where nobody says how much may be written: the field is required."""
 _LEAST_BUDGET = 1024
@@ -47,6 +49,7 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    "content_filter": "content_filter",  # gateways that hand on what another protocol says
 }
 _THINKING = ("thinking", "redacted_thinking")
 _MOST_KEPT = 4 * 1024 * 1024
@@ -85,7 +88,7 @@ class Anthropic:
             headers={
                 "content-type": "application/json",
                 "accept": "text/event-stream",
-                "anthropic-version": _VERSION,
+                "anthropic-version": _OLDER_VERSION if "temperature" in body else _VERSION,
             },
         )
 
