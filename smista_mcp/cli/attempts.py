@@ -55,6 +55,7 @@ def usage_line(usage: UsageReport) -> str:
     counts = (
         (usage.input_tokens, "in"),
         (usage.cached_input_tokens, "of them cached"),
+        (usage.cache_write_tokens, "of them written to the cache"),
         (usage.output_tokens, "out"),
         (usage.reasoning_tokens, "of them reasoning"),
     )

@@ -145,10 +145,10 @@ def actual_cost(
         return None
     at = input_tokens
     parts = (
-        (price.input, max(0, input_tokens - cached_input_tokens - cache_write_tokens)),
-        (price.cached_input or price.input, cached_input_tokens),
-        (price.cache_write or price.input, cache_write_tokens),
-        (price.output, max(0, output_tokens - reasoning_tokens)),
-        (price.reasoning or price.output, reasoning_tokens),
+        (price.input.at(at), max(0, input_tokens - cached_input_tokens - cache_write_tokens)),
+        ((price.cached_input or price.input).at(at), cached_input_tokens),
+        (price.writing.at(at), cache_write_tokens),
+        (price.output.at(at), max(0, output_tokens - reasoning_tokens)),
+        ((price.reasoning or price.output).at(at), reasoning_tokens),
     )
-    return sum((rate.at(at) * tokens for rate, tokens in parts), Decimal(0)).scaleb(-_MILLION) + price.request
+    return sum((rate * tokens for rate, tokens in parts), Decimal(0)).scaleb(-_MILLION) + price.request

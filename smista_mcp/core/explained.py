@@ -10,12 +10,13 @@ from smista_mcp.core.values import Label, Value
 
 
 class UsageReport(Value):
-    """Tokens as the provider reported them; None where it did not."""
+    """Tokens as the provider reported them; None where it did not. What was written to a cache is part of the input."""
 
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class PartialReport(Value):

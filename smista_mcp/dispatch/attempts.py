@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Self
@@ -331,9 +331,7 @@ class _Request:
             status=end.status,
             ended_at=self.tools.now(),
             code=end.code,
-            usage=TokenCounts(
-                usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
-            ),
+            usage=TokenCounts(**asdict(usage)),
             cost=end.cost,
             resolved_model=self._said_model(listening),
             unsent=end.unsent,
@@ -377,4 +375,5 @@ class _Request:
             cached_input_tokens=usage.cached_input_tokens or 0,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens or 0,
+            cache_write_tokens=usage.cache_write_tokens or 0,
         )

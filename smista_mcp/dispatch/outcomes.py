@@ -1,6 +1,7 @@
 """What became of a phase, as the host is told."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Literal
 
@@ -112,12 +113,7 @@ def completed(
         patch=patch,
         file_write=_WRITES.get(routed.decision.permissions["file_write"]) if patch else None,
         label=answer.label,
-        usage=UsageReport(
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-        ),
+        usage=UsageReport.model_validate(asdict(usage)),
         cost=_cost((*failures, answer)),
         trace_id=trace_id,
         effort=routed.decision.effort,

@@ -293,4 +293,5 @@ def _usage(usage: Mapping[str, object]) -> Usage:
         cached_input_tokens=read,
         output_tokens=wirejson.count(usage.get("output_tokens")),
         reasoning_tokens=wirejson.count(member(usage.get("output_tokens_details"), "thinking_tokens")),
+        cache_write_tokens=written,
     )

@@ -107,13 +107,15 @@ class CompletionRequest:
 class Usage:
     """Token counts as the provider reported them; None where it did not.
 
-    `input_tokens` includes the cached ones, `output_tokens` the reasoning ones.
+    `input_tokens` includes what was read from the provider's cache and what was written to it, `output_tokens` the
+    reasoning.
     """
 
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

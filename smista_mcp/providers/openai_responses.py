@@ -205,6 +205,7 @@ class ResponsesDecoder(EventDecoder):
                 cached_input_tokens=wirejson.count(member(member(usage, "input_tokens_details"), "cached_tokens")),
                 output_tokens=wirejson.count(member(usage, "output_tokens")),
                 reasoning_tokens=wirejson.count(member(member(usage, "output_tokens_details"), "reasoning_tokens")),
+                cache_write_tokens=wirejson.count(member(member(usage, "input_tokens_details"), "cache_write_tokens")),
             ),
             model=wirejson.text(member(response, "model")),
             request_id=wirejson.text(member(response, "id")),

@@ -93,7 +93,7 @@ def test_effort_is_a_word_or_a_budget_that_leaves_room_to_answer(
 def test_a_stream_becomes_its_text_its_end_and_all_that_was_read() -> None:
     text, end = decoded(PROTOCOL, [PLAIN])
     assert (text, end.stop_reason, end.model, end.request_id) == ("Hello", "stop", "claude-x-1", "msg_1")
-    assert end.usage == Usage(input_tokens=100, cached_input_tokens=90, output_tokens=9)
+    assert end.usage == Usage(100, cached_input_tokens=90, output_tokens=9, cache_write_tokens=6)
 
 
 @given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
