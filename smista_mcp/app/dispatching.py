@@ -31,6 +31,7 @@ from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.bindings import serves_none, serving
+from smista_mcp.dispatch.caching import Thread
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
@@ -76,7 +77,9 @@ class Dispatching:
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
             job.revision = prepared.book.policy.revision
             conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
-            return await self._carried_out(prepared, job, kept, conversation)
+            session = conversation.session
+            thread = None if session is None else Thread(session.session_id, turns)
+            return await self._carried_out(prepared, job, kept, conversation, thread)
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)
@@ -120,7 +123,12 @@ class Dispatching:
         return job.decisions if job else ()
 
     async def _carried_out(
-        self, prepared: Prepared, job: Job, kept: dict[int, Done], conversation: Conversation
+        self,
+        prepared: Prepared,
+        job: Job,
+        kept: dict[int, Done],
+        conversation: Conversation,
+        thread: Thread | None,
     ) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
         pieces = [_pieces(collected) for collected in prepared.collected]
@@ -146,6 +154,7 @@ class Dispatching:
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
             serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,
+            thread=thread,
         )
         work = [
             PhaseWork(routed, collected.context, own)

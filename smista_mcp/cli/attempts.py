@@ -83,6 +83,10 @@ def _receipt_lines(receipt: Receipt, indent: str, *, stopped: bool) -> Iterator[
     if receipt.effort_ignored:
         told = f"the model was told {receipt.effort}" if receipt.effort else "the model cannot be told one"
         yield f"{indent}effort_ignored: {receipt.effort_ignored} was asked for, {told}"
+    if receipt.cache:
+        what = "its beginning" if receipt.cache == "asked" else "nothing"
+        known = f", by the key {receipt.cache_key}" if receipt.cache_key else ""
+        yield f"{indent}cache: the provider was asked to keep {what}{known}"
     for item in (*receipt.sent, *receipt.written):
         yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
     yield f"{indent}withheld: {'nothing' if not receipt.withheld else len(receipt.withheld)}"

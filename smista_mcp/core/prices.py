@@ -53,17 +53,17 @@ class Price(NamedTuple):
         """What input costs that is written to the cache."""
         return self.input.times(_WRITE_FACTOR) if self.cache_write is None else self.cache_write
 
-    def dearest_input(self, input_tokens: int, *, writes: bool = False) -> Decimal:
+    def dearest_input(self, input_tokens: int, *, writes: bool | None = None) -> Decimal:
         """The most that a million tokens of input can cost in a request of that size.
 
         Args:
             input_tokens: of the request.
-            writes: whether the provider is asked to keep them in its cache.
+            writes: whether the provider may write them to its cache; None where nobody tells it.
         """
         rate = self.input.at(input_tokens)
-        if writes or (self.writes_unasked and self.cache_write is not None):
-            return max(rate, self.writing.at(input_tokens))
-        return rate
+        if writes is None:
+            writes = self.writes_unasked and self.cache_write is not None
+        return max(rate, self.writing.at(input_tokens)) if writes else rate
 
     def dearest_output(self, input_tokens: int) -> Decimal:
         """The most that a million tokens of output, hidden ones included, can cost in a request of that size."""

@@ -28,7 +28,7 @@ from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_
 from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import CAPABILITY_CLASS, Effort, Layer, Locality, Status
+from smista_mcp.core.values import CAPABILITY_CLASS, FAMILY, Effort, Grant, Intent, Layer, Locality, Status
 from smista_mcp.errors import Code
 
 
@@ -105,6 +105,8 @@ def _decide(
         budgets=world.budgets,
         of_organisation=not led.override and _of_organisation(led, policy),
         tools=tools_of(phase.intent.name, grants, context),
+        follows=len(phase.depends_on),
+        patches=FAMILY[phase.intent.name] is Intent.EDIT and grants["file_write"] is not Grant.DENY,
     )
     choice = _chosen(ask, phase.skill, led, world)
     selection = choice.selection

@@ -30,6 +30,8 @@ class Turn(NamedTuple):
         label: of the answer.
         origin: where the label comes from.
         forms: every form of the paths that the answer was made from, directly or through earlier turns.
+        model: which one answered, as resolved.
+        at: when, in seconds since the epoch.
     """
 
     number: int
@@ -38,6 +40,8 @@ class Turn(NamedTuple):
     label: Label | None = None
     origin: Chain = ()
     forms: tuple[str, ...] = ()
+    model: str | None = None
+    at: float | None = None
 
 
 class Recalled(NamedTuple):

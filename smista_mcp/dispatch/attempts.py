@@ -16,13 +16,15 @@ from smista_mcp.core.asked import destination_of
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.estimating import in_scope
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
+from smista_mcp.dispatch.caching import Thread, outlook
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.cli_targets import ask_cli
 from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
@@ -61,6 +63,7 @@ class Tools:
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
         serves: whether a candidate is of the models that a rule names.
+        thread: the session that the task goes on with; None where it names none.
     """
 
     sender: Sender
@@ -80,6 +83,7 @@ class Tools:
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
     serves: Serves = serves_none
+    thread: Thread | None = None
 
 
 Heard = Callable[[int], None]
@@ -117,7 +121,8 @@ async def _attempted(
         tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
-        work = replace(work, left=tools.allowance.left(work.routed, candidate))
+        ahead = outlook(tools.thread, candidate, work.trace_id, tools.now(), tools.key)
+        work = replace(work, left=tools.allowance.left(work.routed, candidate), outlook=ahead)
         payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:

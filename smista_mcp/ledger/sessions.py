@@ -97,7 +97,7 @@ class Sessions:
         with reading(self._folder, self._busy_s) as db:
             session = self._found(db, key, at)
             rows = db.execute(
-                "SELECT number, at, label, origin, forms, words, answer FROM turn WHERE session = ?"
+                "SELECT number, at, label, origin, forms, words, answer, model FROM turn WHERE session = ?"
                 " ORDER BY number DESC LIMIT ?",
                 (session, MAX_TURNS + 1),  # one more, so that whoever reads knows that there are more
             ).fetchall()
@@ -211,9 +211,11 @@ class _Row(NamedTuple):
     forms: str
     words: str | None
     answer: str | None
+    model: str
 
 
 def _turn(row: _Row, oldest: str) -> Turn:
     words, answer = (row.words, row.answer) if row.at >= oldest else (None, None)
     chain = tuple(Link.model_validate(link) for link in json.loads(row.origin))
-    return Turn(row.number, words, answer, row.label, chain, tuple(json.loads(row.forms)))
+    forms, at = tuple(json.loads(row.forms)), datetime.fromisoformat(row.at).timestamp()
+    return Turn(row.number, words, answer, row.label, chain, forms, row.model, at)

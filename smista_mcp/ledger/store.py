@@ -231,7 +231,8 @@ class Ledger:
         with self._writing() as db:
             changed = db.execute(
                 "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
-                " output_tokens = ?, reasoning_tokens = ?, cache_write_tokens = ?, cost = ?, resolved_model = coalesce(?, resolved_model),"
+                " output_tokens = ?, reasoning_tokens = ?, cache_write_tokens = ?, cost = ?,"
+                " resolved_model = coalesce(?, resolved_model),"
                 " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
                 " partial_bytes = ?, partial_sha256 = ?"
                 " WHERE attempt_id = ? AND status = 'running'",

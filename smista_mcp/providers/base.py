@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
+from smista_mcp.core.caching import Keeping
 from smista_mcp.core.clearance import ClearedPayload
 from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
@@ -55,6 +56,7 @@ class Message:
         calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part, and what
             is carried back with them.
         answers: of a tool's message, the call that it answers.
+        kept: whether the provider is asked to keep the request up to the end of this message.
     """
 
     role: Role
@@ -63,6 +65,7 @@ class Message:
     calls: tuple[ToolCall, ...] = ()
     call_parts: tuple[Part, ...] = ()
     answers: ToolCall | None = None
+    kept: bool = False
 
     @classmethod
     def of(cls, role: Role, *parts: Part) -> Self:
@@ -85,6 +88,7 @@ class CompletionRequest:
         prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
         tools: what the model may call; with none, nothing of tools goes to the wire.
         effort_as: how the model is told to work as hard as `effort`: a word, or tokens to think; None: it is not.
+        keeping: what is said of the provider's cache; None: nothing.
     """
 
     model: str
@@ -96,6 +100,7 @@ class CompletionRequest:
     temperature: float | None = None
     tools: tuple[ToolSpec, ...] = ()
     effort_as: str | int | None = None
+    keeping: Keeping | None = None
 
     @property
     def system(self) -> str:

@@ -159,8 +159,13 @@ def test_calls_go_back_with_the_thinking_that_led_to_them() -> None:
                 {"type": "tool_use", "id": "toolu_1", "name": "read_file", "input": {"path": "a.py"}},
             ],
         },
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "print(1)"}]},
-        {"role": "user", "content": "go on"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "print(1)"},
+                {"type": "text", "text": "go on"},
+            ],
+        },
     ]
     assert body["tools"] == [{"name": "read_file", "description": "Reads.", "input_schema": dict(TOOL.parameters)}]
 
