@@ -67,7 +67,9 @@ def test_a_question_is_offered_tools_where_it_is_about_the_workspace(required: b
 
 def test_rounds_are_in_the_upper_end_of_a_price_and_not_in_the_lower() -> None:
     plain = price_range(FACTS, input_tokens=1_000, expected_output=500, attempts=2)
-    rounds = price_range(FACTS, input_tokens=1_000, expected_output=500, attempts=2, course=Course(rounds=3, grown=9_000))
+    rounds = price_range(
+        FACTS, input_tokens=1_000, expected_output=500, attempts=2, course=Course(rounds=3, grown=9_000)
+    )
     assert plain is not None
     assert rounds is not None
     assert (plain.min, plain.max) == ("0.002", "0.009")
