@@ -168,6 +168,7 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         code=stored.code,
         usage=UsageReport(**stored.usage._asdict()),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
+        cost_kind=stored.cost_kind,
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
         partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
     )

@@ -30,7 +30,8 @@ def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: s
     code = f" ({attempt.code})" if attempt.code else ""
     yield f"{indent}{attempt.model}{resolved}: {attempt.status}{code}, trace {attempt.trace_id[:_SHORT]}"
     yield f"{indent}  time:  {attempt.started_at} to {attempt.ended_at or 'now'}"
-    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}"
+    paid = ", a plan pays" if attempt.cost_kind == "plan" else ""
+    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}{paid}"
     known = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
     address = (attempt.receipt.address if attempt.receipt else "") or known
     yield f"{indent}  to:    {address} [{attempt.locality}]{_stayed(attempt)}"

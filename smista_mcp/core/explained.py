@@ -27,7 +27,13 @@ class PartialReport(Value):
 
 
 class AttemptReport(Value):
-    """One try at a provider. `cost` is USD as a decimal string, None where it is unknown."""
+    """One try at a provider.
+
+    Attributes:
+        cost: USD as a decimal string; None where it is unknown.
+        cost_kind: who pays: by the `list` price, a subscription's `plan` (then `cost` is 0), nobody (`local`), or by a
+            price that nobody knows.
+    """
 
     trace_id: str
     model: str
@@ -39,6 +45,7 @@ class AttemptReport(Value):
     code: str | None
     usage: UsageReport
     cost: str | None
+    cost_kind: Literal["list", "plan", "local", "unknown"]
     receipt: Receipt | None
     partial: PartialReport | None = None
 

@@ -63,7 +63,8 @@ class Price(NamedTuple):
         rate = self.input.at(input_tokens)
         if writes is None:
             writes = self.writes_unasked and self.cache_write is not None
-        return max(rate, self.writing.at(input_tokens)) if writes else rate
+        found = rate if self.cached_input is None else max(rate, self.cached_input.at(input_tokens))
+        return max(found, self.writing.at(input_tokens)) if writes else found
 
     def dearest_output(self, input_tokens: int) -> Decimal:
         """The most that a million tokens of output, hidden ones included, can cost in a request of that size."""
