@@ -93,6 +93,7 @@ async def test_a_session_pays_for_what_stays_once(vendor: Vendor, bench: Bench) 
     assert read[:2] == [0, 0]  # that a file comes again is seen when it does
     assert all(found > 3 * (usage.input_tokens or 0) / 4 for found, usage in zip(read[2:], usages[2:], strict=True))
     assert (written[0], written[1] > 3000) == (0, True)
+    assert 0 < written[4] < 300  # the one turn that is new
     assert [receipt.cache for receipt in receipts if receipt][1:] == ["asked"] * 4
 
 

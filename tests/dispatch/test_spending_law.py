@@ -39,7 +39,7 @@ PHASE = Phase(index=0, intent=READING, text="sum it up")
 GUARD = Guard(GlobSet([]), GlobSet([]), GlobSet([]), Grant.ALLOW, (), index_of([]))
 TOOL = ToolSpec("read_file", "Reads a text file of the workspace, all of it or some lines.", {"type": "object"})
 USD = st.decimals(min_value="0.01", max_value="200", places=2)
-SHARE = st.integers(0, 100)
+SHARE = st.sampled_from((0, 1, 40, 100))
 
 
 @st.composite
@@ -88,7 +88,8 @@ class Fate(NamedTuple):
     told: bool
 
 
-FATES = st.builds(Fate, SHARE, SHARE, SHARE, SHARE, SHARE, st.booleans())
+DEAREST = [Fate(100, cached, 100, 100, thought, told=True) for cached in (0, 100) for thought in (0, 100)]
+FATES = st.sampled_from(DEAREST) | st.builds(Fate, SHARE, SHARE, SHARE, SHARE, SHARE, st.booleans())
 
 
 def candidate(facts: ModelFacts, included: Sequence[int]) -> Candidate:
