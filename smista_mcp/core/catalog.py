@@ -187,9 +187,10 @@ class Catalog:
             return self._own_facts(ref, kind, locality)
         if same.provider == ref.provider:
             return _overlaid(self._facts(same, kind, locality, seen | {ref}), entry)
-        # The same model at another provider: its facts, but neither its address nor that it costs nothing there.
+        # The same model at another provider: its facts, but neither its address, nor that it costs nothing there, nor
+        # how that provider is asked to keep a prompt.
         facts = self._facts(same, same.provider.partition(":")[0], Locality.REMOTE, seen | {ref})
-        facts = facts._replace(ref=ref, known=True, nearest=())
+        facts = facts._replace(ref=ref, known=True, nearest=(), cache=None)
         return _overlaid(_priced_locally(facts, kind, locality), entry)
 
     def _own_facts(self, ref: ModelRef, kind: str, locality: Locality | None) -> ModelFacts:
