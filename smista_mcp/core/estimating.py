@@ -73,6 +73,8 @@ def _refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
         return None
     if candidate.cost is None:
         detail = f'price unknown, and a limit applies; write its prices under `[catalog."{candidate.resolved}"]`'
+        if candidate.facts.price_kind == "list":
+            detail = "a limit applies, and nothing bounds what this CLI may cost; one that a plan pays has no such need"
         return Rejected(model=candidate.written, code=Code.PRICE_UNKNOWN, detail=detail)
     most = Decimal(candidate.cost.max)
     if ask.cost_limit is not None and most > ask.cost_limit:
