@@ -5,10 +5,11 @@ only where a later request is expected to begin with the same, and nothing is as
 
 - The model is one whose provider documents how it is asked (`cache` in families.json), and the policy does not say
   `prompt_caching = false` for it.
-- A session: this model answered an earlier turn of it, not longer ago than its provider keeps what it has read. Kept
-  is what comes first in every later request: our own text, the project's conventions, the files that an earlier turn
-  was about already, and the turns, the oldest first. Where a turn no longer fits beside the rest, nothing is: from then
-  on every request begins differently.
+- A session: this model answered an earlier turn of it after the same instructions and with the same tools, which stand
+  before all else, and not longer ago than its provider keeps what it has read. Kept is what comes first in every later
+  request: our own text, the project's conventions, the files that an earlier turn was about already, and the turns,
+  the oldest first. Where a turn no longer fits beside the rest, nothing is: from then on every request begins
+  differently.
 - The rounds of a model that looks around: whatever the request holds, up to its end.
 - What would be kept has at least as many tokens as the provider keeps at all.
 
@@ -44,11 +45,12 @@ class Outlook(NamedTuple):
     """What is expected to follow a request.
 
     Attributes:
-        session: whether a later call will soon begin with the same.
+        openings: with what requests of the session began that this model has answered of late, as `opening_of` has
+            it: whoever began so before will soon do so again.
         key: by which a provider may find again what it keeps: it tells nothing, not even which session it is.
     """
 
-    session: bool = False
+    openings: frozenset[str] = frozenset()
     key: str | None = None
 
 

@@ -32,6 +32,7 @@ class Turn(NamedTuple):
         forms: every form of the paths that the answer was made from, directly or through earlier turns.
         model: which one answered, as resolved.
         at: when, in seconds since the epoch.
+        opening: with what the request began that it answers.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Turn(NamedTuple):
     forms: tuple[str, ...] = ()
     model: str | None = None
     at: float | None = None
+    opening: str | None = None
 
 
 class Recalled(NamedTuple):

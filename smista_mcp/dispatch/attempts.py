@@ -24,7 +24,7 @@ from smista_mcp.core.values import Locality
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
-from smista_mcp.dispatch.caching import Thread, outlook
+from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.cli_targets import ask_cli
 from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
@@ -361,7 +361,9 @@ class _Request:
             raise short or ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
         sent = self.payload.sent
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)
+        opening = opening_of(self.payload.request.messages, self.payload.request.tools)
+        cost = self._cost(finished.usage)
+        return Answered(text, finished, cost, self.payload.label, calls, seen, sent, opening=opening)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)

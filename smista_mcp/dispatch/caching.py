@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from smista_mcp.core.caching import NO_OUTLOOK, Keeping, Outlook
 from smista_mcp.core.catalog import ModelFacts
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.selection import Candidate
@@ -16,7 +17,7 @@ from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.turns import MAX_TURNS, Turn
 from smista_mcp.dispatch.exchanges import Looking, tokens_of
 from smista_mcp.dispatch.prompts import AS_NAMED, Order
-from smista_mcp.providers.base import Message
+from smista_mcp.providers.base import Message, ToolSpec
 
 _LASTING = frozenset(("file", "attachment", "instructions", "skill"))
 """What may be the same from call to call; a diff seldom is."""
@@ -52,10 +53,15 @@ def outlook(thread: Thread | None, candidate: Candidate, trace_id: str | None, n
     name = thread.name if thread else trace_id
     text = f"prompt cache\0{name}\0{candidate.resolved}".encode()
     made = hmac.digest(key, text, "sha256").hex()[:_KEY_LENGTH] if name else None
-    turns = thread.turns if thread else ()
-    times = [turn.at for turn in turns if turn.model == candidate.resolved and turn.at is not None]
-    soon = any(0 <= now.timestamp() - at <= cache.lasts_s for at in times)
-    return Outlook(session=soon, key=made)
+    turns = [turn for turn in (thread.turns if thread else ()) if turn.model == candidate.resolved]
+    late = [turn for turn in turns if turn.at is not None and 0 <= now.timestamp() - turn.at <= cache.lasts_s]
+    return Outlook(frozenset(turn.opening for turn in late if turn.opening), made)
+
+
+def opening_of(asked: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
+    """What stands before all else in a request, our own instructions and the tools, as a short hash."""
+    said = [message.content for message in asked if message.role == "system"]
+    return digest_of("\0".join((*said, *(tool.name for tool in tools))))[:_KEY_LENGTH]
 
 
 def order_of(pieces: Sequence[Piece], facts: ModelFacts) -> Order:
@@ -131,7 +137,8 @@ def with_marks(
     def is_long(messages: int) -> bool:
         return math.floor((sum(counts[:messages]) + tools) * facts.token_factor) >= cache.least
 
-    session = ahead.session and layout.whole and last > 0 and is_long(last + 1)
+    again = opening_of(asked, looking.tools) in ahead.openings
+    session = again and layout.whole and last > 0 and is_long(last + 1)
     grows = bool(looking.tools) and looking.rounds > 0 and is_long(len(asked))
     key = ahead.key if (session or grows) and cache.how != "marks" else None
     if not cache.charged:

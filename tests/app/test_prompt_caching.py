@@ -12,6 +12,7 @@ from smista_mcp.app import App
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.explained import AttemptReport
 from smista_mcp.core.task import Task
+from smista_mcp.core.values import Intent
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +155,18 @@ async def test_another_model_does_not_find_what_this_one_keeps(bench: Bench) -> 
                 task = Task(text="What does @docs/spec.md say?", session=session, model=f"anthropic/{model}")
                 session = (await app.dispatch(task)).session
     assert ["cache_control" in json.dumps(body) for body in server.bodies] == [False, True, False]
+
+
+async def test_other_work_in_the_same_session_begins_differently_and_is_not_kept(bench: Bench) -> None:
+    bench.write("docs/spec.md", SPEC)
+    async with serving() as server:
+        app = CLAUDE.app(bench, server)
+        session: str | None = "new"
+        async with app.running():
+            for intent in (Intent.CHAT, Intent.PLAN, Intent.CHAT, Intent.PLAN):
+                task = Task(text="@docs/spec.md: what is to be done?", intent=intent, session=session)
+                session = (await app.dispatch(task)).session
+    assert ["cache_control" in json.dumps(body) for body in server.bodies] == [False, False, True, True]
 
 
 ROUNDS = [*(Said(reads=f"src/part{number}.py") for number in range(4)), Said("Nothing to mend.")]

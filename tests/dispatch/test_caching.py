@@ -15,7 +15,7 @@ from smista_mcp.core.pieces import Block, Piece, PieceKind
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.turns import MAX_TURNS, Turn
 from smista_mcp.core.values import Locality
-from smista_mcp.dispatch.caching import Layout, Thread, is_whole, order_of, outlook, with_marks
+from smista_mcp.dispatch.caching import Layout, Thread, is_whole, opening_of, order_of, outlook, with_marks
 from smista_mcp.dispatch.exchanges import Looking
 from smista_mcp.dispatch.prompts import Order
 from smista_mcp.providers.base import Message
@@ -37,11 +37,12 @@ FACTS = ModelFacts(
 ME = "anthropic/m"
 TO = Candidate(ME, ME, "anthropic", Locality.REMOTE, FACTS, 0, None, 0, ContextReport(), (), needs_approval=False)
 KEY = b"k" * 32
-SYSTEM, STAYS, TURN, ASKED = (Message("user", "x") for _ in range(4))
+SYSTEM, STAYS, TURN, ASKED = Message("system", "do it"), *(Message("user", "x") for _ in range(3))
+AHEAD = Outlook(frozenset((opening_of([SYSTEM], ()),)))
 
 
 def turn(age: float, model: str = ME) -> Turn:
-    return Turn(1, "words", "answer", model=model, at=(NOW - timedelta(seconds=age)).timestamp())
+    return Turn(1, "words", "answer", model=model, at=(NOW - timedelta(seconds=age)).timestamp(), opening="o")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def turn(age: float, model: str = ME) -> Turn:
     ],
 )
 def test_a_session_is_kept_while_this_model_is_asked_soon_enough(turns: tuple[Turn, ...], soon: bool) -> None:
-    assert outlook(Thread("s", turns), TO, "t", NOW, KEY).session == soon
+    assert outlook(Thread("s", turns), TO, "t", NOW, KEY).openings == ({"o"} if soon else set())
 
 
 def test_a_key_is_the_same_for_a_session_and_a_model_and_for_nothing_else() -> None:
@@ -106,7 +107,7 @@ def kept(
 ) -> list[int]:
     looking = Looking(rounds=2 if tools else 0)
     asked = (SYSTEM, STAYS, TURN, ASKED)
-    marked, keeping = with_marks(facts, asked, Layout(Order((0, 1)), counts, looking, True), ahead or Outlook(True))
+    marked, keeping = with_marks(facts, asked, Layout(Order((0, 1)), counts, looking, True), ahead or AHEAD)
     assert keeping in (None, Keeping("marks"))
     return [place for place, message in enumerate(marked) if message.kept]
 
@@ -115,5 +116,7 @@ def test_marks_stand_where_the_last_request_ended_and_where_this_one_does() -> N
     assert kept([10, 800, 200, 10]) == [1, 2]
     assert kept([10, 800, 100, 9000]) == []  # too short to be kept
     assert kept([10, 800, 200, 10], FACTS._replace(token_factor=0.9)) == []
-    assert kept([10, 800, 200, 10], ahead=Outlook(session=False)) == []
+    assert kept([10, 800, 200, 10], ahead=Outlook()) == []
+    other = opening_of([replace(SYSTEM, content="to do something else")], ())
+    assert kept([10, 800, 200, 10], ahead=Outlook(frozenset((other,)))) == []
     assert kept([10, 800, 200, 10], FACTS._replace(cache=None)) == []

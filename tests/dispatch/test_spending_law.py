@@ -28,7 +28,7 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.task import IntentReading, Phase
 from smista_mcp.core.values import Confidence, Effort, Grant, Intent, Locality, Status
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.caching import may_be_written
+from smista_mcp.dispatch.caching import may_be_written, opening_of
 from smista_mcp.dispatch.exchanges import Looking
 from smista_mcp.dispatch.payloads import Assignment, payload_for
 from smista_mcp.errors import ProviderError
@@ -146,7 +146,10 @@ def test_what_a_phase_costs_stays_under_its_limit_and_every_request_under_what_w
     turns = [a_turn(words)] if words else []
     to = candidate(facts, range(len(turns)))
     context = PhaseContext(items=tuple(item for item, _ in turns))
-    work = Assignment(routed, context, [piece for _, piece in turns], (), None, outlook=Outlook(session=True, key="k"))
+    work = Assignment(routed, context, [piece for _, piece in turns], (), None)
+    first = payload_for(to, work, Bounds(GUARD, Scans())).request.messages
+    openings = frozenset(opening_of(first, tools) for tools in ((TOOL,), ()))
+    work = replace(work, outlook=Outlook(openings, "k"))
     billed = Decimal(0)
     for number, fate in enumerate(fates):  # rounds, retries and repairs alike: each is a request that is checked anew
         left = max(0, rounds - number)
