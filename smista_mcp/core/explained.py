@@ -45,8 +45,8 @@ class AttemptReport(Value):
     code: str | None
     usage: UsageReport
     cost: str | None
-    cost_kind: Literal["list", "plan", "local", "unknown"]
     receipt: Receipt | None
+    cost_kind: Literal["list", "plan", "local", "unknown"] = "unknown"
     partial: PartialReport | None = None
 
 
