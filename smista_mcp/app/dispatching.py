@@ -33,6 +33,7 @@ from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.bindings import serves_none, serving
 from smista_mcp.dispatch.caching import Thread
 from smista_mcp.dispatch.claims import Claims
+from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
@@ -40,7 +41,7 @@ from smista_mcp.dispatch.jobs import Job, Jobs, Listener
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.dispatch.releases import Done
 from smista_mcp.errors import PolicyInvalid
-from smista_mcp.ledger import SpendingLimit
+from smista_mcp.ledger import Ledger, SpendingLimit
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Authorities, Sender
 
@@ -55,6 +56,7 @@ class Dispatching:
         self.consents = Consents(world)
         self._jobs = jobs
         self._sender = sender
+        self._clerk: Clerk | None = None
         self._connections = Connections(
             servers,
             world.settings.environment.secret,
@@ -135,7 +137,7 @@ class Dispatching:
         tools = Tools(
             sender=self._sender,
             connections=self._connections,
-            ledger=prepared.ledger,
+            clerk=self._clerk_of(prepared.ledger),
             providers=policy.providers,
             limits=policy.dispatch,
             budgets=[
@@ -174,6 +176,12 @@ class Dispatching:
         answer = told(phases, asked, job.job_id, (*prepared.notices, *unrecorded, *conversation.troubles))
         session = conversation.session
         return answer if session is None else answer.model_copy(update={"session": session.session_id})
+
+    def _clerk_of(self, ledger: Ledger | None) -> Clerk | None:
+        """The one clerk of a ledger, so that what several dispatches record can go together."""
+        if ledger is not None and (self._clerk is None or self._clerk.ledger is not ledger):
+            self._clerk = Clerk(ledger)
+        return None if ledger is None else self._clerk
 
     def _survey(self, prepared: Prepared) -> Callable[[], Survey] | None:
         settings = self._world.settings

@@ -87,8 +87,14 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
     """The answer; None where the user ended the wait. Whatever was started is ended by then."""
     import anyio  # noqa: PLC0415  an event loop, which verbs that only decide never need
 
+    from smista_mcp.tracing import door  # noqa: PLC0415  as above
+    from smista_mcp.tracing.exporting import set_up  # noqa: PLC0415
+
     line = ProgressLine()
     gc.enable()
+    variables = app.world.settings.environment.variables
+    set_up(variables)
+    caller = {name: variables[name.upper()] for name in ("traceparent", "tracestate") if name.upper() in variables}
 
     async def work() -> DispatchAnswer | SmistaError:
         async with app.running():
@@ -102,7 +108,7 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
                 return error
 
     try:
-        with ending_on_sigterm():
+        with ending_on_sigterm(), door.joined(caller):
             answer = anyio.run(work)
     except KeyboardInterrupt:
         return None

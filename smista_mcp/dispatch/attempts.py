@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Literal, Self
 
 import anyio
-import anyio.to_thread
 
 from smista_mcp.context.survey import Survey
 from smista_mcp.core.asked import destination_of
@@ -21,11 +20,13 @@ from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
+from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
+from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
 from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
 from smista_mcp.dispatch.cooldown import Cooldowns
@@ -33,13 +34,13 @@ from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.patching import Patching, patching_of
-from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
+from smista_mcp.dispatch.payloads import Assignment, Payload, built
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
-from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
+from smista_mcp.ledger import AttemptStart, BudgetExceeded, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
@@ -52,6 +53,7 @@ class Tools:
     """What an attempt works with.
 
     Attributes:
+        clerk: records what is done; None where the ledger cannot be opened.
         budgets: those that the ledger holds, of a day or a month.
         bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
@@ -68,7 +70,7 @@ class Tools:
 
     sender: Sender
     connections: Connections
-    ledger: Ledger | None
+    clerk: Clerk | None
     providers: Mapping[str, ProviderSpec]
     limits: DispatchLimits
     budgets: Sequence[SpendingLimit]
@@ -123,7 +125,7 @@ async def _attempted(
         looking = rounds.looking if rounds else NO_LOOKING
         ahead = outlook(tools.thread, candidate, work.trace_id, tools.now(), tools.key)
         work = replace(work, left=tools.allowance.left(work.routed, candidate), outlook=ahead)
-        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
+        payload = await built(candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             with _until(deadline, "its server was not ready in time", sent=False):
@@ -148,7 +150,8 @@ async def _conversed(
     answers: list[Answered] = []
     while True:
         try:
-            outcome = await request.made(deadline, heard)
+            with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
+                outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
@@ -250,7 +253,7 @@ class _Request:
         own = {piece.sha256 for piece in pieces if piece.kind == "tool_call"}  # a model may have its own words back
         tools = replace(tools, bounds=tools.bounds._replace(released=tools.bounds.released | own))
         work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
-        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, rounds.looking)
+        payload = await built(self.candidate, work, tools.bounds, rounds.looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, tools=tools, payload=payload)
 
@@ -265,7 +268,7 @@ class _Request:
         looking = await patching.repair(looking, answer.text, answer.label, answer.seen)
         tools.known.extend(looking.repair_pieces)
         work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
-        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, looking)
+        payload = await built(self.candidate, work, tools.bounds, looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)
 
@@ -298,7 +301,7 @@ class _Request:
     async def _begun(self, receipt: Receipt) -> str | None:
         """Records the request before it leaves; what may cost money does not leave unrecorded."""
         tools, work, candidate = self.tools, self.work, self.candidate
-        if tools.ledger is None or work.trace_id is None:
+        if tools.clerk is None or work.trace_id is None:
             return self._unrecorded("the ledger cannot be written")
         intent = work.routed.phase.intent.name
         start = AttemptStart(
@@ -316,7 +319,7 @@ class _Request:
         )
         budgets = [budget for budget in tools.budgets if in_scope(budget.scope, candidate, intent)]
         try:
-            return await anyio.to_thread.run_sync(tools.ledger.begin_attempt, work.trace_id, start, budgets)
+            return await tools.clerk.begin(work.trace_id, start, budgets)
         except BudgetExceeded as error:
             raise ProviderError(error.message, fix=error.fix, code=error.code) from None
         except (StateUnavailable, NotFound) as error:  # NotFound: somebody moved the file away meanwhile
@@ -328,8 +331,9 @@ class _Request:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
+        spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
-        if attempt_id is None or self.tools.ledger is None:
+        if attempt_id is None or self.tools.clerk is None:
             return
         usage = listening.usage
         settlement = Settlement(
@@ -343,7 +347,7 @@ class _Request:
             partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:
-            await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)
+            await self.tools.clerk.settle(attempt_id, settlement)
         except (StateUnavailable, NotFound):
             return  # the reservation stays and counts in full; the answer is not lost for it
 

@@ -10,7 +10,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from smista_mcp.core.dispatched import DispatchAnswer
+from smista_mcp.dispatch import spans
 from smista_mcp.errors import Code, NotFound, SmistaError
+from smista_mcp.tracing import door
 
 KEPT = 200
 """Ended jobs that can still be asked for; the oldest go first."""
@@ -60,6 +62,7 @@ class Job:
         work: what it does; once more where it can go on after a person's yes.
         asked: ids of what people were asked because of it.
         revision: of the policy that it last went by.
+        place: of its span in a trace, where somebody listens.
     """
 
     job_id: str
@@ -76,6 +79,7 @@ class Job:
     work: "Work | None" = None
     asked: set[str] = field(default_factory=set[str])
     revision: str = ""
+    place: object | None = None
 
     @property
     def lives(self) -> bool:
@@ -164,6 +168,7 @@ class Jobs:
     async def _wait(self, job: Job, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
         deadline = None if limit_s is None else anyio.current_time() + limit_s
         job.waiting += 1
+        door.current().follows(job.place)  # a call that joins it: the job belongs to the trace of the first
         try:
             while not job.ended.is_set():
                 left = self._beat_s if deadline is None else min(self._beat_s, deadline - anyio.current_time())
@@ -189,8 +194,11 @@ class Jobs:
 
 async def _carry_out(job: Job, work: Work) -> None:
     try:
-        with job.scope:
-            job.answer = await work(job)
+        with spans.dispatch_span() as span:
+            job.place = span.place
+            with job.scope:
+                job.answer = await work(job)
+            spans.note_answer(span, job.answer)
     except Exception as error:  # noqa: BLE001  whoever waits for the job gets it; no other job may end for it
         job.error = error
         _note(error)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import anyio.to_thread
+
 from smista_mcp.core.caching import NO_OUTLOOK, Outlook
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, Course, affordable_output, expected_output_tokens, price_range
@@ -27,6 +29,8 @@ from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import CompletionRequest, Message, WireRequest
 
+SMALL = 8 * 1024
+"""Characters of texts that are looked through sooner than a thread is found for it."""
 _ROOM = 64
 """Tokens of a window that message frames may take."""
 _LEAST_ANSWER = 64
@@ -174,6 +178,14 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
     withheld = (*report, *kept, *looking.withheld)
     told = told_effort(candidate.facts.effort, request.effort).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)
+
+
+async def built(candidate: Candidate, work: Assignment, bounds: Bounds, looking: Looking) -> Payload:
+    """As `payload_for`, off the event loop unless that would take longer than the work itself."""
+    pieces = (*work.pieces, *work.answers, *looking.pieces)
+    if len(work.routed.phase.text) + sum(len(piece.block.text) for piece in pieces) <= SMALL:
+        return payload_for(candidate, work, bounds, looking)
+    return await anyio.to_thread.run_sync(payload_for, candidate, work, bounds, looking)
 
 
 def _built(

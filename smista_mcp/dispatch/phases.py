@@ -18,7 +18,7 @@ from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Intent, Locality, Status
-from smista_mcp.dispatch import outcomes
+from smista_mcp.dispatch import outcomes, spans
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
@@ -26,7 +26,7 @@ from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.jobs import Standing
-from smista_mcp.dispatch.payloads import Assignment
+from smista_mcp.dispatch.payloads import SMALL, Assignment
 from smista_mcp.dispatch.reactions import reaction
 from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
@@ -89,7 +89,9 @@ async def carry_out(
     for work in phases:
         phase = work.routed.phase
         blocking = next((done[d] for d in phase.depends_on if done[d].status != "completed"), None)
-        done[phase.index] = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+        with spans.phase_span(work.routed) as span:
+            became = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+            done[phase.index] = spans.note_phase(span, became)
     return tuple(done.values())
 
 
@@ -133,11 +135,21 @@ class _Run:
         missing = _missing(work)
         if missing:
             return outcomes.nothing_to_read(routed, missing)
-        trace_id = await self._open_trace(routed)
         before = all_of(self._kept[d].before for d in routed.phase.depends_on)
-        return await self._walk(
-            Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go, bound=bound, before=before)
+        assigned = Assignment(
+            routed, work.context, work.pieces, answers, None, self._let_go, bound=bound, before=before
         )
+        clerk = self._tools.clerk
+        if clerk is None:
+            return await self._walk(assigned)
+        trace_id = clerk.open(routed.decision.decision_id, self._tools.now())
+        if routed.permit is not None:  # what is claimed because of a yes names the trace
+            return await self._walk(replace(assigned, trace_id=trace_id if await clerk.close(trace_id) else None))
+        try:
+            done = await self._walk(replace(assigned, trace_id=trace_id))
+        finally:
+            recorded = await clerk.close(trace_id)
+        return done if recorded else done.model_copy(update={"trace_id": None})
 
     def _let_go(self, destination: str) -> frozenset[str]:
         return let_go(self._delivery.releases, self._kept.values(), destination)
@@ -171,6 +183,7 @@ class _Run:
         self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
     ) -> DispatchedPhase:
         """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        spans.note_escalation(work.routed.escalation)
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
         for candidate in work.routed.escalation:
@@ -196,6 +209,7 @@ class _Run:
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
+        spans.note_turn(candidate, failures)
         for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase, standing.tokens = work.routed.phase.index, 0
             standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
@@ -204,6 +218,7 @@ class _Run:
                 return outcome
             outcome = self._tellable(outcome)
             failures.append(outcome)
+            spans.note_failure(outcome)
             law = reaction(outcome.error)
             if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
@@ -211,6 +226,7 @@ class _Run:
             if anyio.current_time() + wait >= deadline:
                 return None
             standing.message = f"waiting {wait:.0f} s before {candidate.written} is asked again"
+            spans.note_retry(outcome, wait)
             await anyio.sleep(wait)
         return None
 
@@ -250,22 +266,16 @@ class _Run:
         handed = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
         return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
-    async def _open_trace(self, routed: Routed) -> str | None:
-        ledger, decision_id = self._tools.ledger, routed.decision.decision_id
-        if ledger is None:
-            return None
-        try:
-            return await anyio.to_thread.run_sync(ledger.open_trace, decision_id, self._tools.now())
-        except StateUnavailable:
-            return None
-
     async def _completed(
         self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
     ) -> DispatchedPhase:
         phase, delivery = work.routed.phase, self._delivery
         text = answer.whole
         digest = digest_of(text)
-        secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
+        if len(text) <= SMALL:
+            secrets = self._tools.bounds.scans.of(text, digest)
+        else:
+            secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
         if delivery.conversation is not None:

@@ -181,6 +181,14 @@ class TokenCounts(NamedTuple):
     cache_write_tokens: int | None = None
 
 
+class NewTrace(NamedTuple):
+    """A trace that is not written yet."""
+
+    trace_id: str
+    decision_id: str
+    at: datetime
+
+
 class AttemptStart(NamedTuple):
     """One try at a provider, as it is known before the request leaves.
 

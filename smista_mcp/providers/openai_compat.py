@@ -125,7 +125,8 @@ class ChatDecoder:
     def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:
         if chunk.get("error") is not None:
             raise stream_error(error_object(chunk))
-        self._note(chunk)
+        if self._model is None or self._request_id is None or chunk.get("usage") is not None:
+            self._note(chunk)
         events: tuple[Event, ...] = ()
         for choice in wirejson.items(chunk.get("choices")):
             if not member(choice, "index"):  # we ask for one choice
@@ -133,7 +134,7 @@ class ChatDecoder:
                 self._calls.feed(member(delta, "tool_calls"))
                 text = self._text_of(delta)
                 if text:
-                    events = (*events, TextDelta(text))
+                    events += (TextDelta(text),)
                 self._note_stop(choice)
         return events
 

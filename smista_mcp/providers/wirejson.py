@@ -3,6 +3,8 @@
 import json
 from typing import cast
 
+_DECODER = json.JSONDecoder()
+_BLANK = " \t\n\r"
 MAX_COUNT = 10**9
 """More tokens than any model takes or writes: a larger count is a server's mistake, or worse."""
 
@@ -14,9 +16,12 @@ def parse_object(text: bytes) -> dict[str, object]:
         ValueError: not UTF-8, not JSON, nested beyond reason, or not an object.
     """
     try:
-        value: object = json.loads(str(text, "utf-8"))
+        words = str(text, "utf-8").strip(_BLANK)
+        value, end = _DECODER.raw_decode(words)  # what `json.loads` does around it takes a third of its time
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if end != len(words):
+        raise ValueError("more than one value")
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - the text is wrong, not its type
     return cast("dict[str, object]", value)
