@@ -64,6 +64,7 @@ class Dispatching:
             lambda spec, model: cli_target(
                 spec, model, world.settings.environment.variables, world.own_state() / "clis"
             ),
+            world.protocols.spoken,
         )
 
     async def dispatch(

@@ -81,6 +81,8 @@ def _receipt_lines(receipt: Receipt, indent: str, *, stopped: bool) -> Iterator[
     head = f"{receipt.method} {receipt.path}, " if receipt.path else ""
     did = "not sent:" if stopped else "sent: "
     yield f"{indent}{did} {head}{receipt.body_bytes} bytes, sha256 {receipt.body_sha256[:_SHORT]}"
+    if receipt.protocol:
+        yield f"{indent}made by: {receipt.protocol}"
     if receipt.effort_ignored:
         told = f"the model was told {receipt.effort}" if receipt.effort else "the model cannot be told one"
         yield f"{indent}effort_ignored: {receipt.effort_ignored} was asked for, {told}"

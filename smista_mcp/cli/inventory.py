@@ -94,6 +94,7 @@ def _provider(spec: ProviderSpec) -> dict[str, object]:
         "locality": spec.locality.value,
         "key_variable": spec.key_variable,
         "models_dir": spec.models_dir,
+        "type": spec.protocol,
         "command": spec.command,
         "variables": list(spec.variables) or None,
         "unmediated": spec.unmediated or None,

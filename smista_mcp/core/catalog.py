@@ -190,7 +190,8 @@ class Catalog:
         # The same model at another provider: its facts, but neither its address, nor that it costs nothing there, nor
         # how that provider is asked to keep a prompt.
         facts = self._facts(same, same.provider.partition(":")[0], Locality.REMOTE, seen | {ref})
-        facts = facts._replace(ref=ref, known=True, nearest=(), cache=None)
+        # Nor the words for an effort: those are of the protocol that it is spoken to in.
+        facts = facts._replace(ref=ref, known=True, nearest=(), effort=_UNTOLD, cache=None)
         return _overlaid(_priced_locally(facts, kind, locality), entry)
 
     def _own_facts(self, ref: ModelRef, kind: str, locality: Locality | None) -> ModelFacts:
@@ -199,7 +200,9 @@ class Catalog:
         wire = ModelRef(ref.provider, found.wire if found else ref.model)
         has_table = self._tables(ref, kind) != ()
         # A name that its own provider's list does not know belongs to no family: nothing is guessed about it.
-        family = self._family(kind, row.id if row else ref.model) if row or not has_table else _Family({})
+        family = self._family((kind, ref.provider), row.id if row else ref.model)
+        if row is None and has_table:
+            family = _Family({})
         price = self._price(row, family)
         facts = ModelFacts(
             ref=wire,
@@ -252,14 +255,16 @@ class Catalog:
             return None
         return price_on(row.variants, self._as_of, writes_unasked=family.writes_cache_unasked)
 
-    def _family(self, kind: str, model: str) -> _Family:
-        """Joins the rows for that kind of which a pattern fits the name's last segment."""
+    def _family(self, of: tuple[str, str], model: str) -> _Family:
+        """Joins the rows for that kind or that provider of which a pattern fits the name's last segment."""
         name = model.lower().rpartition("/")[2].replace(".", "-")
         said: dict[str, object] = {}
         capabilities: dict[str, bool] = {}
         for row in self._families:
-            kinds = cast("Sequence[str]", row.get("kinds", (kind,)))
-            if kind in kinds and any(_matches(pattern, name) for pattern in cast("Sequence[str]", row["match"])):
+            kinds = cast("Sequence[str]", row.get("kinds", of))
+            if any(one in kinds for one in of) and any(
+                _matches(pattern, name) for pattern in cast("Sequence[str]", row["match"])
+            ):
                 said.update(row)
                 capabilities.update(cast("Mapping[str, bool]", row.get("capabilities", {})))
         return _Family(
@@ -325,6 +330,7 @@ def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
         price=price,
         price_kind=price_kind,
         source=source,
+        effort=MappingProxyType({effort.value: told for effort, told in entry.effort.items()}) or facts.effort,
     )
 
 

@@ -60,7 +60,8 @@ class ProviderSpec(NamedTuple):
     """A provider as the policy declares it, or as it is built in.
 
     Attributes:
-        kind: the wire protocol's word: `anthropic`, `openai`, `gemini`, `ollama`, `llamacpp`, `openai-compat`, `cli`.
+        kind: the wire protocol's word: `anthropic`, `openai`, `gemini`, `ollama`, `llamacpp`, `openai-compat`,
+            `protocol`, `cli`.
         base_url: None for `llamacpp`, whose server we start, and for a CLI.
         locality: where the request ends up, as far as the declaration can know it.
         key_variable: the environment variable or secret that holds its key; None where it needs none.
@@ -70,6 +71,7 @@ class ProviderSpec(NamedTuple):
         variables: of a CLI, names of environment variables that it gets besides those that it always gets.
         unmediated: of a CLI, whether it may be asked although nothing keeps its own tools from reading.
         caches: whether it may be asked to keep prompts in its cache.
+        protocol: of the kind `protocol`, the entry point that speaks it.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ProviderSpec(NamedTuple):
     variables: tuple[str, ...] = ()
     unmediated: bool = False
     caches: bool = True
+    protocol: str | None = None
 
 
 class DispatchLimits(NamedTuple):

@@ -110,7 +110,7 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
 def _priced(source: LayerDocument) -> Iterator[str]:
     """The entries of its catalog that bear on prices."""
     for name, entry in source.document.catalog.items():
-        if entry.model_fields_set - {"context_window", "max_output_tokens", "capabilities"}:
+        if entry.model_fields_set - {"context_window", "max_output_tokens", "capabilities", "effort"}:
             yield name
 
 

@@ -47,6 +47,7 @@ class Receipt(Value):
         cache: whether the provider was asked to keep some of it in its cache, or not to; None where it was told
             nothing.
         cache_key: by which it may find that again: a keyed hash, which tells nothing.
+        protocol: of an installed package, whose code made the bytes: name, version and hash; None where it was ours.
     """
 
     sent: tuple[SentItem, ...] = ()
@@ -63,3 +64,4 @@ class Receipt(Value):
     unmediated: bool = False
     cache: Literal["asked", "declined"] | None = None
     cache_key: str | None = None
+    protocol: str | None = None

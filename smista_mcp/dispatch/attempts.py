@@ -28,7 +28,7 @@ from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
-from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
+from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection, speaker_of
 from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
@@ -259,8 +259,8 @@ class _Request:
 
     def _receipt(self, wire: WireRequest) -> Receipt:
         receipt = self.payload.receipt(wire, self.tools.key, self.connection.target.base_url)
-        target = self.connection.target
-        return receipt.model_copy(update={"unmediated": True}) if getattr(target, "unmediated", False) else receipt
+        unmediated = getattr(self.connection.target, "unmediated", False)
+        return receipt.model_copy(update={"unmediated": unmediated, "protocol": speaker_of(self.connection)})
 
     async def repaired(self, rounds: Rounds | None, patching: Patching, answer: Answered) -> Self:
         """The request that follows an answer whose change does not apply; as for `next`."""

@@ -12,7 +12,7 @@ from smista_mcp.core.caching import NO_OUTLOOK, Outlook
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
 from smista_mcp.core.costing import VISIBLE_OUTPUT, Course, affordable_output, expected_output_tokens, price_range
 from smista_mcp.core.digests import digest_of
-from smista_mcp.core.efforts import told_effort
+from smista_mcp.core.efforts import ToldEffort, told_effort
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.pieces import Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
@@ -176,7 +176,7 @@ def payload_for(candidate: Candidate, work: Assignment, bounds: Bounds, looking:
     bound: Label | None = "local" if work.bound.local else None
     label = label_of(work.routed.floor, places, [bound, *(piece.label for piece in sent)])
     withheld = (*report, *kept, *looking.withheld)
-    told = told_effort(candidate.facts.effort, request.effort).effort
+    told = _told(candidate, work, request.effort, request.max_output_tokens or 0).effort
     return Payload(request, cleared, sent, withheld, _most(candidate, request, looking), label, told)
 
 
@@ -228,18 +228,24 @@ def _request(
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
         return None
+    longest = _longest(candidate, work, course, prompt, min(room, expected))
     return CompletionRequest(
         model=candidate.facts.ref.model,
         messages=asked,
         effort=decision.effort,
-        effort_as=told_effort(candidate.facts.effort, decision.effort).told,
-        max_output_tokens=_longest(candidate, work, course, prompt, min(room, expected)),
+        effort_as=_told(candidate, work, decision.effort, longest).told,
+        max_output_tokens=longest,
         context_window=candidate.window,
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
         tools=looking.tools,
         keeping=keeping,
     )
+
+
+def _told(candidate: Candidate, work: Assignment, effort: Effort, longest: int) -> ToldEffort:
+    """How the model is told the effort; of tokens to think, as many as leave room for what is to be written."""
+    return told_effort(candidate.facts.effort, effort, longest - VISIBLE_OUTPUT[work.routed.phase.intent.name])
 
 
 def _longest(candidate: Candidate, work: Assignment, course: Course, prompt: int, wanted: int) -> int:

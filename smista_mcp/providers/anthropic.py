@@ -107,8 +107,9 @@ class Anthropic:
 def _effort(told: str | int | None, most: int) -> dict[str, object]:
     if isinstance(told, str):
         return {"thinking": {"type": "adaptive"}, "output_config": {"effort": told}}
-    budget = min(told or 0, most - _LEAST_BUDGET)
-    return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= _LEAST_BUDGET else {}
+    budget = told or 0
+    fits = _LEAST_BUDGET <= budget < most
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}} if fits else {}
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, object]]:

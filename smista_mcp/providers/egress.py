@@ -250,7 +250,7 @@ def _check_account(
         spans = next((spans for spans in named if _consists_of(text, spans, manifest, watch)), None)
         if spans is not None:
             named.remove(spans)
-        elif text not in fixed and text not in watch.frames and not _is_own(text, watch):
+        elif text and text not in fixed and text not in watch.frames and not _is_own(text, watch):
             unnamed.append(text)
     for spans in (spans for named in missing.values() for spans in named):
         for text in _taken_apart(spans, payload):

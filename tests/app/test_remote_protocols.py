@@ -13,7 +13,7 @@ from loopback import listening
 from workbench import ALLOWED, Bench, default, done, only, reports
 
 from smista_mcp.core.headless import CLI_KIND
-from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS
+from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS, PROTOCOL_KIND
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Effort
 from smista_mcp.dispatch.connections import PROTOCOLS
@@ -161,7 +161,7 @@ def policy(vendor: Vendor, server: Server) -> str:
 
 
 def test_every_kind_of_server_has_its_protocol() -> None:
-    assert set(PROTOCOLS) == {*BUILTIN_PROVIDERS, *DECLARED_KINDS} - {CLI_KIND}
+    assert set(PROTOCOLS) == {*BUILTIN_PROVIDERS, *DECLARED_KINDS} - {CLI_KIND, PROTOCOL_KIND}
 
 
 @vendors

@@ -77,12 +77,13 @@ def test_the_request_has_what_the_protocol_needs_and_nothing_else() -> None:
     [
         ("xhigh", 9000, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}),
         (4096, 9000, {"thinking": {"type": "enabled", "budget_tokens": 4096}}),
-        (16000, 9000, {"thinking": {"type": "enabled", "budget_tokens": 7976}}),
-        (4096, 2000, {}),
+        (1024, 1424, {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        (16000, 9000, {}),
+        (1000, 9000, {}),
         (None, 9000, {}),
     ],
 )
-def test_effort_is_a_word_or_a_budget_that_leaves_room_to_answer(
+def test_effort_is_a_word_or_a_budget_below_the_limit_of_the_answer(
     told: str | int | None, most: int, sent: dict[str, object]
 ) -> None:
     asked = CompletionRequest("m", (Message("user", "x"),), Effort.HIGH, most, effort_as=told)
