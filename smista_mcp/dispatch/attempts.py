@@ -378,7 +378,7 @@ class _Request:
         facts = self.candidate.facts
         if self._local or facts.price_kind in ("local", "plan"):
             return Decimal(0)
-        if usage.input_tokens is None or usage.output_tokens is None:
+        if not usage.input_tokens or usage.output_tokens is None:  # a server that read nothing has not counted
             return None
         return actual_cost(
             facts,

@@ -1,9 +1,10 @@
 """Anthropic's Messages: `POST {base_url}/v1/messages`, streamed as server-sent events.
 
-As documented at platform.claude.com/docs/en/api/messages (read 2026-11-20). An effort that is a word goes to
-`output_config` beside adaptive thinking; one that is a number of tokens is the budget of the older extended thinking.
-A message that is to be kept ends in a `cache_control`; messages of one role that follow each other are blocks of one.
-What the model thinks is never part of the answer; signed thinking goes back with the tool calls that follow it.
+As documented at platform.claude.com/docs/en/api/messages and /api/versioning (read 2026-11-20). An effort that is a
+word goes to `output_config` beside adaptive thinking; one that is a number of tokens is the budget of the older
+extended thinking. A message that is to be kept ends in a `cache_control`; messages of one role that follow each other
+are blocks of one. What the model thinks is never part of the answer; signed thinking goes back with the tool calls that
+follow it.
 """
 
 import json
@@ -36,7 +37,8 @@ _WORDS = SCHEMA_WORDS.union(
         " tool_use tool_result tool_use_id id input signature redacted_thinking data cache_control type ephemeral"
     ).split()
 )
-_VERSION = "2023-06-01"
+_VERSION, _OLDER_VERSION = "2026-10-21", "2023-06-01"
+"""Of the API. The newer takes no temperature, and its vendor calls the older deprecated."""
 _MOST_OUTPUT = 8192
 """Sent where nobody says how much may be written: the field is required."""
 _LEAST_BUDGET = 1024
@@ -48,6 +50,7 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    "content_filter": "content_filter",  # gateways that hand on what another protocol says
 }
 _THINKING = ("thinking", "redacted_thinking")
 _MARK: Mapping[str, object] = {"cache_control": {"type": "ephemeral"}}
@@ -89,7 +92,7 @@ class Anthropic:
             headers={
                 "content-type": "application/json",
                 "accept": "text/event-stream",
-                "anthropic-version": _VERSION,
+                "anthropic-version": _OLDER_VERSION if "temperature" in body else _VERSION,
             },
         )
 

@@ -41,6 +41,7 @@ _LEAST_OUTPUT = 16
 """Tokens below which the API refuses `max_output_tokens`."""
 _ENDS = ("response.completed", "response.incomplete")
 _CUT: Mapping[str, StopReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+"""Why an answer is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class OpenAiResponses:
         if request.system:
             body["instructions"] = request.system
         if request.max_output_tokens is not None:
-            body["max_output_tokens"] = max(request.max_output_tokens, _LEAST_OUTPUT)
+            body["max_output_tokens"] = _limit(request)
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if isinstance(request.effort_as, str):
@@ -87,14 +88,18 @@ class OpenAiResponses:
         )
 
     def decoder(self, request: CompletionRequest) -> Decoder:
-        del request
-        return ResponsesDecoder()
+        return ResponsesDecoder(_limit(request))
 
     def authorization(self, key: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {key}"}
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> ProviderError:
         return status_error(status, headers, error_of(body), now=now)
+
+
+def _limit(request: CompletionRequest) -> int | None:
+    """Tokens that an answer may have."""
+    return None if request.max_output_tokens is None else max(request.max_output_tokens, _LEAST_OUTPUT)
 
 
 def _kept(request: CompletionRequest) -> dict[str, object]:
@@ -135,10 +140,15 @@ def _items(request: CompletionRequest) -> list[object]:
 
 
 class ResponsesDecoder(EventDecoder):
-    """One answer."""
+    """One answer.
 
-    def __init__(self) -> None:
+    Args:
+        limit: tokens that it may have; None where nobody said. llama.cpp calls an answer that was cut there completed.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
         super().__init__("OpenAI's Responses")
+        self._limit = limit
         self._reasoning: list[object] = []
         self._calls: list[ToolCall] = []
         self._spoke = False
@@ -214,9 +224,12 @@ class ResponsesDecoder(EventDecoder):
 
     def _end(self, response: object) -> Finished:
         stop: StopReason = "tool_calls" if self._calls else "stop"
+        written = wirejson.count(member(member(response, "usage"), "output_tokens"))
+        if stop == "stop" and self._limit is not None and written is not None and written >= self._limit:
+            stop = "length"
         if member(response, "status") == "incomplete":
             reason = wirejson.text(member(member(response, "incomplete_details"), "reason")) or ""
-            stop = _CUT.get(reason, "unknown")
+            stop = _CUT.get(reason, "length")  # for whatever reason it was cut
         if self._refused:
             stop = "content_filter"
         usage = member(response, "usage")

@@ -27,6 +27,22 @@ def parse_object(text: bytes) -> dict[str, object]:
     return cast("dict[str, object]", value)
 
 
+def parse_objects(text: bytes) -> list[dict[str, object]]:
+    """The JSON objects of a list in a text.
+
+    Raises:
+        ValueError: not UTF-8, not JSON, nested beyond reason, not a list, or not of objects alone.
+    """
+    try:
+        value: object = json.loads(str(text, "utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    found = items(value)
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError("not a list of objects")
+    return cast("list[dict[str, object]]", found)
+
+
 def member(value: object, key: str) -> object:
     """A member of an object; None where `value` is no object or has none of that name."""
     return cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None

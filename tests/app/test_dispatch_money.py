@@ -158,3 +158,11 @@ async def test_an_answer_that_the_next_step_reads_counts_in_what_that_may_cost(b
     assert Decimal(second.reserved or 0) > Decimal(first.reserved or 0) + Decimal("0.003")
     for row in (first, second):
         assert Decimal(row.cost or 0) < Decimal(row.reserved or 0)
+
+
+async def test_a_server_that_counts_nothing_has_not_worked_for_nothing(bench: Bench) -> None:
+    async with serving(Reply(used={"prompt_tokens": 0, "completion_tokens": 0})) as a:
+        app = bench.app(default(A) + compat("a", a.v1, price="100") + ALLOWED)
+        answer = await done(app)
+    (row,) = bench.trace(answer.trace_id).attempts
+    assert (only(answer).status, only(answer).cost, row.cost) == ("completed", None, None)

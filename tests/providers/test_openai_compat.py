@@ -1,11 +1,8 @@
-import itertools
 import json
 from typing import Any
 
 import pytest
 from decoding import a_request, decoded
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import Usage
@@ -68,12 +65,6 @@ def test_a_stream_becomes_its_text_its_end_and_its_usage() -> None:
     assert end.stop_reason == "stop"
     assert end.usage == Usage(input_tokens=20, cached_input_tokens=16, output_tokens=9, reasoning_tokens=4)
     assert (end.model, end.request_id, end.truncated) == ("served-model", "chatcmpl-1", False)
-
-
-@given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
-def test_an_answer_does_not_depend_on_where_the_network_cut_it(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(PLAIN)]
-    assert decoded(PROTOCOL, [PLAIN[a:b] for a, b in itertools.pairwise(edges)]) == decoded(PROTOCOL, [PLAIN])
 
 
 @pytest.mark.parametrize(
