@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.app.caller import Caller
-from smista_mcp.app.skillshelf import check_skill
+from smista_mcp.app.skillshelf import check_named, check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
@@ -80,6 +80,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
     check_model(task)
     check_skill(task.skill, book.reader.skills, there)
     phases = read(task, book, changed=_changed(world, book))
+    check_named(phases, book.reader.skills, there)
     scans = Scans(book.policy.secrets_allowed)
     skills = {name: there.take(name, caps.file_bytes) for name in dict.fromkeys(p.skill for p in phases) if name}
     collected = collect(

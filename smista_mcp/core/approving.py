@@ -46,7 +46,7 @@ def _step(one: Routed, context: PhaseContext) -> Step | None:
     """The phase as a person is asked about it; None where nobody has to be asked."""
     decision = one.decision
     waits = decision.status is Status.APPROVAL_REQUIRED
-    if not waits and decision.status is not Status.ROUTED:
+    if not waits and decision.status is not Status.ROUTED and not one.barred:
         return None
     needs: set[Need] = set()
     asked = (*one.candidates, *one.escalation)
@@ -54,7 +54,7 @@ def _step(one: Routed, context: PhaseContext) -> Step | None:
     if waits and not one.candidates:
         targets = _cheapest(one.over_limit)
         needs.add("cost")
-    elif waits and not one.candidates[0].needs_approval:
+    elif waits and not _named(one.candidates, decision.model).needs_approval:
         targets = tuple(c for c in asked if c.locality is Locality.REMOTE and c.provider != HOST)
         needs.add("unconfirmed")
     if not targets:
@@ -85,8 +85,10 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved) -> Routed:
         return one
     decision = one.decision
     covered = permit(held, step)
+    if one.barred:  # what it builds on still has to be let go
+        return one._replace(permit=covered, escalation=_as_shown(one.escalation, covered))
     chosen = _as_shown(one.candidates or step.targets, covered)
-    first = chosen[0]
+    first = _named(chosen, decision.model)
     inputs = {**decision.inputs, "approvals": digest([held.key, held.marks])}
     waited = decision.status is Status.APPROVAL_REQUIRED
     decision = decision.model_copy(
@@ -101,12 +103,17 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved) -> Routed:
             "model": first.written,
             "resolved_model": first.resolved,
             "tools": first.tools,
-            "rejected": tuple(gone for gone in decision.rejected if gone.model not in {c.written for c in chosen}),
+            "rejected": tuple(gone for gone in decision.rejected if gone.model != first.written),
         }
     )
     return one._replace(
         decision=decision, candidates=chosen, permit=covered, escalation=_as_shown(one.escalation, covered)
     )
+
+
+def _named(candidates: Sequence[Candidate], written: str | None) -> Candidate:
+    """The one that the decision names: those before it must not have what the phase builds on."""
+    return next((one for one in candidates if one.written == written), candidates[0])
 
 
 def _as_shown(candidates: Sequence[Candidate], covered: Permit) -> tuple[Candidate, ...]:

@@ -8,14 +8,13 @@ from smista_mcp.core.costing import VISIBLE_OUTPUT, Course, expected_output_toke
 from smista_mcp.core.decision import Rejected
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.modelref import HOST
-from smista_mcp.core.readtools import CAPS, most_tokens
+from smista_mcp.core.readtools import CAPS, TOOLS_TOKENS, most_tokens
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import FAMILY, Intent
 from smista_mcp.errors import Code
 
 _FRAME_TOKENS = 256
-"""More than our own words in a prompt have; with tools so many more as their descriptions."""
-_TOOL_TOKENS = 512
+"""More than our own words in a prompt have, without the descriptions of tools."""
 _ANSWER_TOKENS = 8192
 """What an earlier answer that goes along may have."""
 _REPAIR_TOKENS = 2048
@@ -46,7 +45,7 @@ def afforded(candidate: Candidate, ask: Ask, market: Market) -> tuple[Candidate,
 def _priced(candidate: Candidate, ask: Ask, market: Market, *, repairs: bool) -> Candidate:
     facts, tools = candidate.facts, candidate.tools
     turns = any(ask.context.items[place].kind == "answer" for place in candidate.included)
-    more = _FRAME_TOKENS + (_TOOL_TOKENS if tools else 0) + _ANSWER_TOKENS * ask.follows
+    more = _FRAME_TOKENS + (TOOLS_TOKENS if tools else 0) + _ANSWER_TOKENS * ask.follows
 
     def needed(tokens: int) -> int:
         return math.ceil(tokens * facts.token_factor)

@@ -27,6 +27,7 @@ from smista_mcp.core.modelref import (
     parse_target,
 )
 from smista_mcp.core.permitted import Permits
+from smista_mcp.core.readtools import TOOLS_TOKENS
 from smista_mcp.core.values import Grant, Locality
 from smista_mcp.errors import Code
 
@@ -203,8 +204,8 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
     if spec.kind == "ollama" and locality is Locality.LOCAL:
         _check_listed(live, provider, target.provider)
     asks = locality is Locality.REMOTE and market.policy.remote_mode is Grant.ASK
-    # A CLI has no way to call a tool of ours.
-    tools = () if spec.kind == CLI_KIND else _tools(facts, live, ask, market, asks=asks)
+    calls = spec.kind != CLI_KIND and fitted.spare >= _needed(TOOLS_TOKENS, facts)  # a CLI cannot call ours
+    tools = _tools(facts, live, ask, market, asks=asks) if calls else ()
     return Candidate(
         written=written,
         resolved=str(facts.ref),
@@ -279,7 +280,7 @@ def _fitted(ask: Ask, locality: Locality, facts: ModelFacts, window: int) -> Fit
     if not fitted.fits:
         raise _No(
             Code.CONTEXT_WINDOW_EXCEEDED,
-            f"needs {fitted.tokens} tokens and {OUTPUT_ROOM} for the answer; its window is {window}",
+            f"needs {fitted.tokens} tokens, {OUTPUT_ROOM} for the answer and some for names; its window is {window}",
         )
     return fitted
 

@@ -9,7 +9,6 @@ from smista_mcp.core.costing import usd
 from smista_mcp.core.decision import Handoff
 from smista_mcp.core.dispatched import DispatchedPhase, Withheld
 from smista_mcp.core.explained import UsageReport
-from smista_mcp.core.facts import LeftOut
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Grant, Status
@@ -45,13 +44,6 @@ def waiting(routed: Routed, blocking: DispatchedPhase) -> DispatchedPhase:
         return _undone(routed, status, None, text)
     text = f"not tried: phase {blocking.phase}, which it waits for, did not complete"
     return _undone(routed, status, blocking.code, text)
-
-
-def nothing_to_read(routed: Routed, missing: Sequence[LeftOut]) -> DispatchedPhase:
-    """A phase about files of which none can be read."""
-    which = "; ".join(f"`{left.path}`: {left.reason}" for left in missing[:5])
-    text = f"nothing that it is about can be read: {which} (name a file of the workspace, or attach its content)"
-    return _undone(routed, "refused", Code.INVALID_TASK, text)
 
 
 def kept_from_host(routed: Routed) -> DispatchedPhase:

@@ -14,6 +14,7 @@ from smista_mcp.core.costing import VISIBLE_OUTPUT, Course, affordable_output, e
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.efforts import ToldEffort, told_effort
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.foreseen import label_of
 from smista_mcp.core.pieces import Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
@@ -24,7 +25,6 @@ from smista_mcp.dispatch.bindings import UNBOUND, Bound
 from smista_mcp.dispatch.caching import Layout, is_whole, may_be_written, order_of, said_of_cache, tokens_in, with_marks
 from smista_mcp.dispatch.earlier import Earlier
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
-from smista_mcp.dispatch.labels import label_of
 from smista_mcp.dispatch.prompts import messages
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import CompletionRequest, Message, WireRequest

@@ -9,7 +9,7 @@ import anyio.to_thread
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchedPhase
-from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
+from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
 from smista_mcp.core.pieces import Block, Piece
@@ -17,7 +17,7 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Intent, Locality, Status
+from smista_mcp.core.values import Locality, Status
 from smista_mcp.dispatch import outcomes, spans
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
@@ -95,22 +95,6 @@ async def carry_out(
     return tuple(done.values())
 
 
-def _missing(work: PhaseWork) -> list[LeftOut]:
-    """The files that a phase should read, where it is about them alone and none of them could be read.
-
-    A model that is asked to sum up a file and does not get it makes one up. A change may create its file.
-    """
-    if work.routed.phase.intent.name not in _READING or any(
-        item.required and item.kind != "answer" for item in work.context.items
-    ):
-        return []
-    files = [left for left in work.context.left_out if left.kind == "file" and left.part]
-    return [left for left in files if not left.reason.startswith("restricted")]
-
-
-_READING = frozenset({Intent.CHAT, Intent.ANALYZE, Intent.REVIEW, Intent.SUMMARIZE})
-
-
 class _Run:
     """One task under way. `kept` holds what completed phases said, by index, for those that wait for it."""
 
@@ -130,11 +114,8 @@ class _Run:
         bound = bound_by_answers(self._tools.bounds.guard, routed, answers)
         if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers, bound):
             return outcomes.kept_from_host(routed)
-        if routed.decision.status is not Status.ROUTED:
+        if routed.decision.status is not Status.ROUTED and not routed.barred:
             return outcomes.decided(routed)
-        missing = _missing(work)
-        if missing:
-            return outcomes.nothing_to_read(routed, missing)
         before = all_of(self._kept[d].before for d in routed.phase.depends_on)
         assigned = Assignment(
             routed, work.context, work.pieces, answers, None, self._let_go, bound=bound, before=before

@@ -37,8 +37,7 @@ _WORDS = SCHEMA_WORDS.union(
         "model messages role content system user assistant stream truncate shift options num_ctx num_predict"
         " temperature think low medium high tools tool function name parameters tool_calls tool_name arguments"
     ).split()
-).union([""])
-"""With the empty content of a turn that calls tools and says nothing."""
+)
 
 
 @dataclass(frozen=True, slots=True)

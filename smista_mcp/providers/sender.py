@@ -9,7 +9,7 @@ SSL_CERT_DIR is set, against those alone.
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import NamedTuple, Self, overload
@@ -30,7 +30,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.egress import Watch, check_departure
-from smista_mcp.providers.failures import not_of_protocol, quoted, timed_out, untrusted
+from smista_mcp.providers.failures import not_of_protocol, quoted, timed_out, untrusted, without_key
 from smista_mcp.providers.lines import LineSplitter
 from smista_mcp.providers.loopback import host_header, is_sendable
 from smista_mcp.providers.plainhttp import PlainTransport
@@ -39,6 +39,8 @@ from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, addr
 _MAX_ERROR_BODY = 64 * 1024
 _SMALL = 8 * 1024
 """Bytes of a body that are looked at sooner than a thread is found for it."""
+_REFUSAL_S = 5.0
+"""Seconds that the words of a refusal may take; with those that came it is one."""
 _CLOSING_S = 1.0
 """Seconds that the closing of a connection may take."""
 _REST_S = 0.2
@@ -153,7 +155,7 @@ class Sender:
                     with anyio.move_on_after(_CLOSING_S, shield=True):
                         await response.aclose()
         except ProviderError as error:
-            told = _without_key(error, target.key)
+            told = without_key(error, target.key)
             told.unsent = not flight.departed
             raise told from None
 
@@ -189,8 +191,9 @@ class Sender:
     async def _check(self, response: httpx.Response, protocol: WireProtocol, flight: "_Flight") -> None:
         if not 200 <= response.status_code < 300:
             body = b""
-            while len(body) < _MAX_ERROR_BODY and (chunk := await flight.next_chunk()) is not None:
-                body += chunk
+            with anyio.move_on_after(_REFUSAL_S), suppress(TimeoutError, httpx.TransportError):  # the status is said
+                while len(body) < _MAX_ERROR_BODY and (chunk := await flight.next_chunk()) is not None:
+                    body += chunk
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise protocol.failure(response.status_code, headers, body[:_MAX_ERROR_BODY], now=self._now())
         if response.headers.get("content-encoding", "identity").lower() != "identity":
@@ -383,18 +386,3 @@ def _last_events(decoder: Decoder, rest: bytes) -> Iterator[Event]:
     if rest:
         yield from decoder.feed(rest)
     yield from decoder.end()
-
-
-def _without_key(error: ProviderError, key: str | None) -> ProviderError:
-    if not key or key not in f"{error.message}{error.fix}":
-        return error
-    plain = error.without_words()
-    return ProviderError(
-        plain.message.replace(key, "***"),
-        code=error.code,
-        fix=error.fix.replace(key, "***"),
-        status=error.status,
-        retry_after_s=error.retry_after_s,
-        sent=error.sent,
-        cause=error.cause,
-    ).saying(error.said.replace(key, "***"))
