@@ -269,7 +269,7 @@ async def test_the_client_of_its_vendor_finds_the_error_in_a_stream(words: Words
 
 @pytest.mark.parametrize("fault", REFUSALS, ids=lambda fault: fault.name)
 async def test_the_client_of_its_vendor_takes_a_refusal_for_one(fault: Fault) -> None:
-    status = int(fault.name.split()[1])
+    status = int(fault.name.split()[1].rstrip(","))
     async with scripted(*fault.script) as server:
         with pytest.raises(
             (openai.APIStatusError, anthropic.APIStatusError, genai.errors.APIError, ollama_client.ResponseError)
