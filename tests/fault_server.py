@@ -17,6 +17,7 @@ STATUSES = ("400", "401", "403", "404", "408", "429", "500", "502", "503", "504"
 STREAMED = ("empty", "blank", "malformed", "reset", "truncate", "noterm", "stall", "midstream", "refusal")
 FAULTS = (*STATUSES, *STREAMED, "refuse", "hang", "html", "context", "garbage", "redirect", "wrongtype")
 FINE = "fine"
+BASE = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_790_000_000}
 
 
 class FaultServer(socketserver.ThreadingTCPServer):
@@ -74,7 +75,8 @@ class _Talk(socketserver.StreamRequestHandler):
                 said = "\n".join(str(m.get("content")) for m in json.loads(body).get("messages", ()))
                 self._answer(head.split(b" ")[1].split(b"/")[1].decode(), said)
             elif head:
-                self._whole("200", {"data": [{"id": "m", "max_model_len": 32768}]})
+                entry = {"id": "m", "object": "model", "created": BASE["created"], "owned_by": "vllm"}
+                self._whole("200", {"object": "list", "data": [{**entry, "max_model_len": 32768}]})
 
     def finish(self) -> None:
         with suppress(OSError, ValueError):
@@ -114,7 +116,7 @@ class _Talk(socketserver.StreamRequestHandler):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         content = {"empty": "", "blank": " \n"}.get(fault, said)
         if content:
-            self._piece({"choices": [{"index": 0, "delta": {"content": content}}], "model": said[:60]})
+            self._delta({"content": content}, None, said)
         if fault == "malformed":
             self.wfile.write(b"data: {" + said.encode() + b"\n\n")
         if fault == "midstream":
@@ -125,9 +127,14 @@ class _Talk(socketserver.StreamRequestHandler):
             self._break()
         if fault in (FINE, "empty", "blank", "malformed", "refusal"):
             reason = "content_filter" if fault == "refusal" else "stop"
-            self._piece({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
-            self._piece({"choices": [], "usage": {"prompt_tokens": 4000, "completion_tokens": 5}})
+            self._delta({}, reason, said)
+            used = {"prompt_tokens": 4000, "completion_tokens": 5, "total_tokens": 4005}
+            self._piece({**BASE, "model": said[:60], "choices": [], "usage": used})
             self.wfile.write(b"data: [DONE]\n\n")
+
+    def _delta(self, delta: dict[str, str], reason: str | None, said: str) -> None:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        self._piece({**BASE, "model": said[:60], "choices": [choice]})
 
     def _piece(self, value: Any) -> None:
         self.wfile.write(b"data: " + json.dumps(value).encode() + b"\n\n")

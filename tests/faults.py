@@ -1,53 +1,21 @@
 """Everything that is injected, as a table: what a server does, in the words of each protocol, and what must follow."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from answer_faults import ANSWERS
+from answers_said import Protocol, sse
+from fault_rows import AUTH, BUSY, EMPTY, INVALID, NO_MODEL, PROTOCOL, TIMEOUT, UNAVAILABLE, WINDOW, Fault
 from scripted_server import Step, answer
+from transport_faults import TRANSPORT
 
 from smista_mcp.errors import Code
-
-Script = Sequence[bytes | Step]
-Protocol = Literal["chat", "responses", "anthropic", "gemini", "ollama"]
-UNAVAILABLE, TIMEOUT, BUSY = Code.PROVIDER_UNAVAILABLE, Code.PROVIDER_TIMEOUT, Code.PROVIDER_RATE_LIMITED
-PROTOCOL, AUTH, INVALID = Code.PROVIDER_PROTOCOL, Code.PROVIDER_AUTH, Code.PROVIDER_INVALID_REQUEST
-WINDOW, NO_MODEL, EMPTY = Code.CONTEXT_WINDOW_EXCEEDED, Code.UNKNOWN_MODEL, Code.EMPTY_COMPLETION
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What a server does, and what must follow.
-
-    Attributes:
-        code: of the row; None where it is an answer all the same.
-        next: whether the next candidate is asked.
-        again: whether the same one would be asked again first, where repetitions are on.
-        charged: whether it may have been charged, so that nobody knows what it cost: the row is `uncertain`.
-    """
-
-    name: str
-    protocol: Protocol
-    script: Script
-    code: Code | None
-    next: bool = True
-    again: bool = False
-    charged: bool = False
-
-    @property
-    def row(self) -> str:
-        return "completed" if self.code is None else "uncertain" if self.charged else "failed"
-
-
-def sse(*events: Any) -> bytes:
-    return b"".join(b"data: " + (e if isinstance(e, bytes) else json.dumps(e).encode()) + b"\n\n" for e in events)
 
 
 def _status(protocol: Protocol, status: int, code: Code, word: str, body: Any, **more: bool) -> Fault:
     told = body if isinstance(body, str) else json.dumps(body)
-    script = answer(told.encode(), status=f"{status} x")
-    return Fault(f"{protocol} {status} {word}".strip(), protocol, script, code, **more)
+    script = answer(told.encode(), status=f"{status} x", headers=["Retry-After: 0"] if more.get("again") else [])
+    return Fault(f"{protocol} {status} {word}".strip(), protocol, script, code, at="status", **more)
 
 
 def _openai(protocol: Protocol, status: int, code: Code, word: str = "", **more: bool) -> Fault:
@@ -79,7 +47,7 @@ def _ollama(status: int, code: Code, message: str, **more: bool) -> Fault:
 STOP: dict[str, bool] = {"next": False}
 AGAIN: dict[str, bool] = {"again": True}
 MAYBE: dict[str, bool] = {"charged": True}
-STATUSES = (
+_STATUSES = (
     _openai("chat", 400, INVALID, "invalid_request_error", **STOP),
     _openai("chat", 400, WINDOW, "context_length_exceeded"),
     _openai("chat", 400, PROTOCOL, "tool_use_failed"),
@@ -90,19 +58,32 @@ STATUSES = (
     _openai("chat", 404, INVALID, "", **STOP),
     _openai("chat", 405, INVALID, "", **STOP),
     _openai("chat", 408, TIMEOUT, "", **AGAIN),
+    _openai("chat", 407, INVALID, "", **STOP),
     _openai("chat", 409, INVALID, "", **STOP),
+    _openai("chat", 410, INVALID, "", **STOP),
     _openai("chat", 413, WINDOW),
     _openai("chat", 415, INVALID, "", **STOP),
     _openai("chat", 422, INVALID, "", **STOP),
+    _openai("chat", 424, INVALID, "", **STOP),
     _openai("chat", 429, BUSY, "rate_limit_exceeded", **AGAIN),
+    _openai("chat", 429, BUSY, "slow_down", **AGAIN),
     _openai("chat", 429, BUSY, "insufficient_quota"),
+    _openai("chat", 429, BUSY, "credit_balance_exhausted"),
+    _openai("chat", 429, BUSY, "organization_spend_limit_exceeded"),
+    _openai("chat", 429, BUSY, "project_spend_limit_exceeded"),
+    _openai("chat", 429, BUSY, "organization_usage_limit_exceeded"),
     _openai("chat", 451, INVALID, "", **STOP),
-    _openai("chat", 498, INVALID, "", **STOP),
+    _openai("chat", 498, UNAVAILABLE, "capacity_exceeded", **AGAIN),
+    _openai("chat", 499, INVALID, "", **STOP),
+    _openai("chat", 400, INVALID, "content_filter", **STOP),
+    _status("chat", 403, INVALID, "flagged", {"error": {"code": 403, "metadata": {"flagged_input": "x"}}}, **STOP),
+    _status("chat", 400, BUSY, "no credits", {"error": {"message": "Insufficient credits"}}),
     _openai("chat", 500, UNAVAILABLE, "server_error", **AGAIN),
     _openai("chat", 502, UNAVAILABLE, "", **AGAIN),
     _openai("chat", 503, UNAVAILABLE, "service_unavailable", **AGAIN),
     _openai("chat", 504, TIMEOUT, "", **MAYBE),
     _openai("chat", 520, UNAVAILABLE, "", **AGAIN),
+    *(_openai("chat", status, UNAVAILABLE, "", **AGAIN) for status in (501, 507, 521, 522, 523, 525, 526, 530)),
     _openai("chat", 524, TIMEOUT, "", **MAYBE),
     _openai("chat", 529, UNAVAILABLE, "", **AGAIN),
     _status("chat", 503, UNAVAILABLE, "a page", "<html>busy</html>", **AGAIN),
@@ -117,31 +98,63 @@ STATUSES = (
     _openai("responses", 503, UNAVAILABLE, "slow_down", **AGAIN),
     _anthropic(400, INVALID, "invalid_request_error", stop=True),
     _anthropic(400, WINDOW, "invalid_request_error", message="prompt is too long: 9 tokens > 8 maximum"),
+    _anthropic(400, BUSY, "invalid_request_error", message="Your credit balance is too low to access the API"),
+    _anthropic(400, BUSY, "invalid_request_error", message="You have reached your specified API usage limits"),
     _anthropic(401, AUTH, "authentication_error", stop=True),
     _anthropic(402, BUSY, "billing_error"),
     _anthropic(403, AUTH, "permission_error", stop=True),
     _anthropic(404, NO_MODEL, "not_found_error", message="model: claude-none"),
+    _anthropic(409, INVALID, "conflict_error", stop=True),
     _anthropic(413, WINDOW, "request_too_large"),
     _anthropic(429, BUSY, "rate_limit_error", again=True),
+    _anthropic(429, BUSY, "enforced_spend_limit_reached"),
     _anthropic(500, UNAVAILABLE, "api_error", again=True),
     _anthropic(504, TIMEOUT, "timeout_error", charged=True),
     _anthropic(529, UNAVAILABLE, "overloaded_error", again=True),
     _gemini(400, INVALID, "INVALID_ARGUMENT", **STOP),
     _gemini(400, INVALID, "FAILED_PRECONDITION", **STOP),
+    _status("gemini", 400, AUTH, "a wrong key", {"error": {"details": [{"reason": "API_KEY_INVALID"}]}}, **STOP),
+    _gemini(401, AUTH, "UNAUTHENTICATED", **STOP),
+    _gemini(402, BUSY, "RESOURCE_EXHAUSTED"),
     _gemini(403, AUTH, "PERMISSION_DENIED", **STOP),
     _gemini(404, INVALID, "NOT_FOUND", **STOP),
     _gemini(429, BUSY, "RESOURCE_EXHAUSTED", **AGAIN),
+    _gemini(499, INVALID, "CANCELLED", **STOP),
     _gemini(500, UNAVAILABLE, "INTERNAL", **AGAIN),
     _gemini(503, UNAVAILABLE, "UNAVAILABLE", **AGAIN),
     _gemini(504, TIMEOUT, "DEADLINE_EXCEEDED", **MAYBE),
     _ollama(400, INVALID, "invalid options", **STOP),
+    _ollama(401, AUTH, "unauthorized", **STOP),
+    _ollama(402, BUSY, "requires a subscription"),
     _ollama(404, NO_MODEL, "model 'm' not found"),
+    _ollama(413, WINDOW, "too large"),
     _ollama(429, BUSY, "too many requests", **AGAIN),
     _ollama(500, UNAVAILABLE, "llama runner process has terminated", **AGAIN),
     _ollama(502, UNAVAILABLE, "upstream", **AGAIN),
     _ollama(503, UNAVAILABLE, "server busy, please try again", **AGAIN),
 )
 """What providers document of refusals, each in its own words."""
+
+
+def _asks_to_wait(name: str, status: int, *headers: str, code: Code = BUSY, again: bool = True) -> Fault:
+    script = answer(b'{"error": {"message": "no"}}', status=f"{status} x", headers=headers)
+    return Fault(f"chat {status}, {name}", "chat", script, code, again=again, at="status")
+
+
+_PAST, _FAR = "Mon, 06 Nov 2023 08:49:37 GMT", "Fri, 31 Dec 2199 23:59:59 GMT"
+WAITS = (
+    _asks_to_wait("wait 0 s", 429, "Retry-After: 0"),
+    _asks_to_wait("wait 10 ms", 429, "retry-after-ms: 10"),
+    _asks_to_wait("wait until a time that is over", 429, f"Retry-After: {_PAST}"),
+    _asks_to_wait("wait until a time by its own clock", 503, f"Retry-After: {_FAR}", f"Date: {_FAR}", code=UNAVAILABLE),
+    _asks_to_wait("wait longer than we may", 429, "Retry-After: 86400", again=False),
+    _asks_to_wait("wait until long after", 429, f"Retry-After: {_FAR}", again=False),
+    _asks_to_wait("wait nonsense", 429, "Retry-After: soon"),
+    _asks_to_wait("wait less than nothing", 429, "Retry-After: -5"),
+    _asks_to_wait("wait, the account is in use", 402, "Retry-After: 0"),
+)
+"""How long they ask us to wait."""
+STATUSES = (*_STATUSES, *WAITS)
 
 HEAD = answer(b"x")[0]
 _PIECE = {"choices": [{"index": 0, "delta": {"content": "half an ans"}}]}
@@ -150,8 +163,16 @@ _USED: Any = {"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens":
 _BEGUN = {"message": {"content": "half"}, "done": False}
 
 
-def _chat(name: str, *pieces: bytes, code: Code | None = PROTOCOL, charged: bool = True, **more: bool) -> Fault:
-    return Fault(name, "chat", answer(*pieces), code, charged=charged and code is not None, **more)
+def _chat(
+    name: str,
+    *pieces: bytes,
+    code: Code | None = PROTOCOL,
+    charged: bool = True,
+    counted: bool = False,
+    next: bool = True,  # noqa: A002  as in a row
+) -> Fault:
+    sure = charged and code is not None
+    return Fault(name, "chat", answer(*pieces), code, charged=sure, counted=counted, next=next)
 
 
 def _stop(protocol: Protocol, name: str, *pieces: bytes, code: Code = PROTOCOL, charged: bool = True) -> Fault:
@@ -182,9 +203,19 @@ STREAMS = (
     _chat("too busy inside", sse(_PIECE, {"error": {"type": "rate_limit_error", "message": "no"}}), code=BUSY),
     _chat("a wrong request inside", sse({"error": {"type": "invalid_request_error"}}), code=INVALID, next=False),
     _chat("nothing answered", sse(*_END), code=EMPTY),
-    _chat("nothing answered, and counted", sse(_END[0], _USED, _END[1]), code=EMPTY, charged=False),
     _chat(
-        "blank", sse({"choices": [{"delta": {"content": " \n"}}]}, _END[0], _USED, _END[1]), code=EMPTY, charged=False
+        "nothing answered, and counted",
+        sse(_END[0], _USED, _END[1]),
+        code=EMPTY,
+        charged=False,
+        counted=True,
+    ),
+    _chat(
+        "blank",
+        sse({"choices": [{"delta": {"content": " \n"}}]}, _END[0], _USED, _END[1]),
+        code=EMPTY,
+        charged=False,
+        counted=True,
     ),
     _chat("only thought", sse({"choices": [{"delta": {"reasoning_content": "hm"}}]}, *_END), code=EMPTY),
     _chat("length, and nothing", sse({"choices": [{"delta": {}, "finish_reason": "length"}]}, b"[DONE]"), code=EMPTY),
@@ -224,4 +255,7 @@ STREAMS = (
     _stop("ollama", "no JSON", b"half\n", charged=False),
 )
 """What goes wrong behind a status of 200, or before one."""
-FAULTS = (*STATUSES, *STREAMS)
+
+
+FAULTS = (*STATUSES, *STREAMS, *ANSWERS, *TRANSPORT)
+"""All of them."""

@@ -1,6 +1,7 @@
 """A model server on loopback whose every answer a test writes beforehand, in the words of two protocols.
 
-It lists its models and then gives one reply after the other, the last one for ever. What it was sent is kept.
+It lists its models and then gives one reply after the other, the last one for ever: streamed where it is asked to, and
+in Ollama's words unless it is asked not to. What it was sent is kept.
 """
 
 import asyncio
@@ -18,6 +19,9 @@ import anyio
 from loopback import listening
 
 USAGE = {"prompt_tokens": 40, "completion_tokens": 5}
+NOW = 1_790_000_000
+_ERRORS = {"/api/chat": {"error": "no"}}
+_CHAT_ERROR = {"error": {"message": "no", "type": "error", "param": None, "code": None}}
 
 
 @dataclass(frozen=True)
@@ -171,11 +175,13 @@ def _facts(server: ModelServer, path: str) -> dict[str, Any]:
             "model_info": {"x.context_length": server.window},
             "capabilities": ["completion", *(["tools"] if server.tools else [])],
         }
-    return {"data": [{"id": name, "max_model_len": server.window} for name in server.models]}
+    entry = {"object": "model", "created": NOW, "owned_by": "vllm", "max_model_len": server.window}
+    return {"object": "list", "data": [{"id": name, **entry} for name in server.models]}
 
 
 async def _write(writer: asyncio.StreamWriter, status: int, body: bytes, headers: Sequence[str] = ()) -> None:
-    lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    told = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close")
+    lines = [f"HTTP/1.1 {status} x", *told, *headers, "", ""]
     writer.write("\r\n".join(lines).encode() + body)
     await writer.drain()
 
@@ -191,10 +197,17 @@ async def _answer(
         for task in (gone, held):
             task.cancel()
     if reply.status != 200:
-        await _write(writer, reply.status, b'{"error": {"message": "no"}}', reply.headers)
+        error = json.dumps(_ERRORS.get(path, _CHAT_ERROR)).encode()
+        await _write(writer, reply.status, error, reply.headers)
         return
-    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
-    for line in _lines(reply, ollama=path == "/api/chat"):
+    ollama = path == "/api/chat"
+    if not server.heard[-1].asked.get("stream", ollama):
+        await _write(writer, 200, json.dumps(_ollama_whole(reply) if ollama else _chat_whole(reply)).encode())
+        return
+    kind = "application/x-ndjson" if ollama else "text/event-stream"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode())
+    for line in _ollama_lines(reply) if ollama else _chat_lines(reply):
         writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
         await writer.drain()
         await asyncio.sleep(0)
@@ -210,26 +223,70 @@ async def _answer(
         await writer.drain()
 
 
-def _lines(reply: Reply, *, ollama: bool) -> list[bytes]:
-    if ollama:
-        said = [{"message": {"content": piece}, "done": False} for piece in reply.pieces]
-        said += [
-            {"message": {"content": "", "tool_calls": [{"function": {"name": name, "arguments": arguments}}]}}
-            for name, arguments in reply.calls
+def _stamp(reply: Reply) -> dict[str, Any]:
+    return {"model": reply.model, "created_at": "2026-11-20T14:00:00.123456Z"}
+
+
+def _ollama_calls(reply: Reply) -> list[dict[str, Any]]:
+    return [{"function": {"name": name, "arguments": arguments}} for name, arguments in reply.calls]
+
+
+def _ollama_end(reply: Reply, message: dict[str, Any]) -> dict[str, Any]:
+    used = reply.used or {}
+    counts = {"prompt_eval_count": used.get("prompt_tokens"), "eval_count": used.get("completion_tokens")}
+    said = {"role": "assistant", "content": "", **message}
+    return {**_stamp(reply), "message": said, "done": True, "done_reason": reply.stop, **counts}
+
+
+def _ollama_whole(reply: Reply) -> dict[str, Any]:
+    calls = {"tool_calls": _ollama_calls(reply)} if reply.calls else {}
+    return _ollama_end(reply, {"content": "".join(reply.pieces), **calls})
+
+
+def _ollama_lines(reply: Reply) -> list[bytes]:
+    said: list[dict[str, Any]] = [{"content": piece} for piece in reply.pieces]
+    said += [{"content": "", "tool_calls": [call]} for call in _ollama_calls(reply)]
+    chunks = [{**_stamp(reply), "message": {"role": "assistant", **one}, "done": False} for one in said]
+    chunks += [_ollama_end(reply, {})] if reply.ending == "whole" else []
+    return [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
+
+
+def _chat_usage(reply: Reply) -> dict[str, Any] | None:
+    if reply.used is None:
+        return None
+    counted = [reply.used.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    total = sum(count for count in counted if isinstance(count, int))
+    return {**reply.used, "total_tokens": total}
+
+
+def _arguments(arguments: object) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+def _chat_whole(reply: Reply) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(reply.pieces) or None, "refusal": None}
+    if reply.calls:
+        message["tool_calls"] = [
+            {"id": f"x{index}", "type": "function", "function": {"name": name, "arguments": _arguments(arguments)}}
+            for index, (name, arguments) in enumerate(reply.calls)
         ]
-        end = {"message": {"content": ""}, "done": True, "done_reason": reply.stop, "model": reply.model}
-        used = reply.used or {}
-        counts = {"prompt_eval_count": used.get("prompt_tokens"), "eval_count": used.get("completion_tokens")}
-        chunks: list[dict[str, Any]] = [*said, *([{**end, **counts}] if reply.ending == "whole" else [])]
-        return [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
-    chunks = [{"model": reply.model, "choices": [{"index": 0, "delta": {"content": p}}]} for p in reply.pieces]
+    choice = {"index": 0, "message": message, "finish_reason": reply.stop, "logprobs": None}
+    base = {"id": "chatcmpl-1", "object": "chat.completion", "created": NOW, "model": reply.model}
+    return {**base, "choices": [choice], "usage": _chat_usage(reply)}
+
+
+def _chat_lines(reply: Reply) -> list[bytes]:
+    deltas: list[dict[str, Any]] = [{"content": piece} for piece in reply.pieces]
     for index, (name, arguments) in enumerate(reply.calls):
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        text = _arguments(arguments)
         begun = {"index": index, "id": f"x{index}", "type": "function", "function": {"name": name, "arguments": ""}}
-        for call in (begun, *({"index": index, "function": {"arguments": part}} for part in (text[:5], text[5:]))):
-            chunks.append({"model": reply.model, "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
-    if reply.ending == "whole":
-        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.stop}]})
-        chunks += [] if reply.used is None else [{"choices": [], "usage": reply.used}]
+        parts = ({"index": index, "function": {"arguments": part}} for part in (text[:5], text[5:]))
+        deltas += [{"tool_calls": [call]} for call in (begun, *parts)]
+    choices: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices += [{"index": 0, "delta": {}, "finish_reason": reply.stop}] if reply.ending == "whole" else []
+    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": NOW, "model": reply.model}
+    chunks: list[dict[str, Any]] = [{**base, "choices": [choice]} for choice in choices]
+    if reply.ending == "whole" and reply.used is not None:
+        chunks.append({**base, "choices": [], "usage": _chat_usage(reply)})
     lines = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
     return [*lines, *([b"data: [DONE]\n\n"] if reply.ending == "whole" else [])]

@@ -14,6 +14,8 @@ from loopback import listening
 class Step(Enum):
     RESET = "reset"  # the connection breaks
     STALL = "stall"  # silence until the client goes
+    FOREVER = "forever"  # the bytes before it again and again, until the client goes
+    DRIP = "drip"  # the same, slowly
 
 
 @dataclass
@@ -46,7 +48,10 @@ async def scripted(
         try:
             server.requests.append(await _request(reader))
             path = server.requests[-1].split(b" ")[1].decode() if routes else ""
+            said = b""
             for step in (routes or {}).get(path, script):
+                if step in (Step.FOREVER, Step.DRIP):
+                    await again_and_again(writer, said, 0.02 if step is Step.DRIP else 0)
                 if step is Step.STALL:
                     await reader.read()
                     break
@@ -54,6 +59,7 @@ async def scripted(
                     _break(writer)
                     break
                 assert isinstance(step, bytes)
+                said = step
                 writer.write(step)
                 await writer.drain()
                 await asyncio.sleep(0)
@@ -67,6 +73,15 @@ async def scripted(
 
     async with listening(talk) as server.port:
         yield server
+
+
+async def again_and_again(writer: asyncio.StreamWriter, said: bytes, pause_s: float) -> None:
+    """Says something until the client goes, which ends it as a `ConnectionError`."""
+    while not writer.is_closing():
+        writer.write(said)
+        await writer.drain()
+        await asyncio.sleep(pause_s)
+    raise ConnectionResetError
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:

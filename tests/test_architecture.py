@@ -70,7 +70,7 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
     pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["local"]]
-    asked += project["optional-dependencies"]["test"]
+    asked += project["optional-dependencies"]["test"] + project["optional-dependencies"]["sdks"]
     for requirement in map(Requirement, asked):
         if requirement.name != project["name"]:
             assert requirement.specifier.contains(pins[requirement.name]), requirement

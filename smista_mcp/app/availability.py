@@ -8,7 +8,7 @@ from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.effective import Policy, ProviderSpec
 from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.headless import CLI_KIND
-from smista_mcp.core.modelref import LOCAL_CLASS, ClassRef, parse_target
+from smista_mcp.core.modelref import LOCAL_CLASS, PROTOCOL_KIND, ClassRef, parse_target
 from smista_mcp.core.values import Locality
 from smista_mcp.providers.factcache import known_facts
 from smista_mcp.providers.probe import ProbeTarget
@@ -55,7 +55,12 @@ def _targets(policy: Policy, by_call: str | None) -> Iterator[str]:
         yield by_call
 
 
-def availability(
+def _none_unfit(name: str) -> str:
+    del name
+    return ""
+
+
+def availability(  # noqa: PLR0913  the world by its parts
     policy: Policy,
     named: Mapping[str, Iterable[str]],
     secret: Secret,
@@ -63,6 +68,7 @@ def availability(
     *,
     now: float,
     variables: Mapping[str, str] = MappingProxyType({}),
+    unfit: Callable[[str], str] = _none_unfit,
 ) -> dict[str, ProviderFacts]:
     """The facts of every named provider.
 
@@ -76,6 +82,7 @@ def availability(
         state: our own folder, where answers are kept for a moment; None where there is none to be believed.
         now: seconds since the epoch.
         variables: of the environment, for CLIs: where they are, and what login they have.
+        unfit: tells why the protocol that a package offers under a name cannot be spoken; empty where it can.
     """
     targets: list[ProbeTarget] = []
     found: dict[str, ProviderFacts] = {}
@@ -89,6 +96,9 @@ def availability(
             found[name] = _cli(spec, variables)
         elif lacks_key:  # nothing can be asked of it, so nobody has to be asked whether it is there
             found[name] = ProviderFacts(spec.locality, credentials=False)
+        elif spec.kind == PROTOCOL_KIND:
+            why = unfit(spec.protocol or "")
+            found[name] = ProviderFacts(spec.locality, reachable=False if why else None, detail=why)
         elif spec.kind in _ASKED and spec.base_url is not None and parse_address(spec.base_url).loopback:
             wanted = tuple(sorted(models))
             targets.append(ProbeTarget(name, spec.kind, spec.base_url, spec.locality, key, wanted))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.app.caller import Caller
-from smista_mcp.app.skillshelf import check_skill
+from smista_mcp.app.skillshelf import check_named, check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
@@ -23,7 +23,7 @@ from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Status
 from smista_mcp.errors import InvalidTask, StateUnavailable
-from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
+from smista_mcp.ledger import ItemLabel, JobStart, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
 
 if TYPE_CHECKING:
     from smista_mcp.core.asked import AskedCall
@@ -62,7 +62,9 @@ class Prepared(NamedTuple):
         return [one.context for one in self.collected]
 
 
-def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | None" = None) -> Prepared:
+def prepare(
+    world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | None" = None, job_id: str | None = None
+) -> Prepared:
     """Reads a task, collects its context, decides and records. Runs git and reads files: keep it off an event loop.
 
     Args:
@@ -70,6 +72,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         task: what is delegated.
         caller: who asks.
         turns: those before it in its session; None to look them up.
+        job_id: of the job that will go by the decisions; None where nothing is done with them.
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
@@ -81,6 +84,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
     check_model(task)
     check_skill(task.skill, book.reader.skills, there)
     phases = read(task, book, changed=_changed(world, book))
+    check_named(phases, book.reader.skills, there)
     scans = Scans(book.policy.secrets_allowed)
     skills = {name: there.take(name, caps.file_bytes) for name in dict.fromkeys(p.skill for p in phases) if name}
     collected = collect(
@@ -112,7 +116,9 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         asked = call_of(task, routed, contexts, snapshot, caller.owner)
         granted = snapshot._replace(approvals=world.approvals(caller.owner))
         routed = with_approvals(task, routed, contexts, granted, caller.owner)
-    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
+    owner = keyed(world.key(), caller.owner)
+    job = None if job_id is None else JobStart(job_id, owner, book.policy.revision)
+    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts, job)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
@@ -178,6 +184,7 @@ def _kinds(task: Task, *, changed: bool = False) -> frozenset[ContextKind]:
 class _Decided(NamedTuple):
     routed: Sequence[Routed]
     contexts: Sequence[PhaseContext]
+    job: JobStart | None
 
 
 def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided: _Decided) -> bool:
@@ -192,6 +199,7 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
             )
             for one, context in zip(decided.routed, decided.contexts, strict=True)
         ),
+        job=decided.job,
     )
     try:
         ledger.record_route(record)

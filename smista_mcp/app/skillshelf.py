@@ -1,7 +1,7 @@
 """Which skills there are, and which of them a person has confirmed: those of the home folder are the user's own."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from smista_mcp.context.skillfiles import (
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.redaction import redacted, shown
+from smista_mcp.core.task import Phase
+from smista_mcp.core.values import Intent
 from smista_mcp.errors import Code, SmistaError
 from smista_mcp.loading.files import MAX_FOREIGN_BYTES
 from smista_mcp.loading.layers import Settings, confirmed_digests
@@ -157,13 +159,31 @@ def _is_own(place: SkillPlace, settings: Settings, foreign: dict[str, bool]) -> 
     return not foreign[folder]
 
 
-def check_skill(name: str | None, names: frozenset[str], there: Shelf) -> None:
+def check_named(phases: Sequence[Phase], names: frozenset[str], there: Shelf) -> None:
+    """Refuses a skill that the words of a phase run, by a command or its name, and that there is not.
+
+    Where the call says that it wants something else, words that look like a command are none. A skill that waits to be
+    confirmed is there: the phase goes without its text, and that is told.
+
+    Args:
+        phases: of the task.
+        names: as for `check_skill`, which raises the same.
+        there: likewise.
+    """
+    known = names | {place.name for place in there.waiting}
+    for phase in phases:
+        if phase.intent.source != "declared" or phase.intent.name is Intent.SKILL:
+            check_skill(phase.skill, known, there, of_words=True)
+
+
+def check_skill(name: str | None, names: frozenset[str], there: Shelf, *, of_words: bool = False) -> None:
     """Refuses a skill that a call names and that there is not.
 
     Args:
         name: the call's word.
         names: those on disk and in rules.
         there: the skills on disk.
+        of_words: whether it stands in the words alone.
 
     Raises:
         SmistaError: `unknown_skill`, with those that there are.
@@ -178,7 +198,10 @@ def check_skill(name: str | None, names: frozenset[str], there: Shelf) -> None:
             code=Code.UNKNOWN_SKILL,
         )
     word = shown(redacted(name))
-    raise SmistaError(f"there is no skill `{word}`", fix=_instead(name, names), code=Code.UNKNOWN_SKILL)
+    fix = _instead(name, names)
+    if of_words:
+        fix = f"{fix}; where no skill is meant, say with `intent` what is"
+    raise SmistaError(f"there is no skill `{word}`", fix=fix, code=Code.UNKNOWN_SKILL)
 
 
 def _instead(name: str, names: frozenset[str]) -> str:

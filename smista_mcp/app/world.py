@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
 from smista_mcp.app.enclosing import folder_patterns, without_code
+from smista_mcp.app.protocols import Protocols
 from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
@@ -63,9 +64,13 @@ class World:
     _loaded: _Loaded | None = None
     _catalogs: dict[tuple[str, str], Catalog] = field(default_factory=dict[tuple[str, str], Catalog])
     _plugins: dict[str, Plugin] = field(default_factory=dict[str, Plugin])
+    protocols: Protocols = field(init=False)
     _ledger: Ledger | None = None
     _key: bytes | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.protocols = Protocols(self.settings)
 
     @property
     def state(self) -> Path:
@@ -241,6 +246,7 @@ class World:
             self.believed_state,
             now=utc_now().timestamp(),
             variables=self.settings.environment.variables,
+            unfit=self.protocols.unfit,
         )
         for name in self._cooldowns.cooled() if self._cooldowns else ():
             if name in providers:

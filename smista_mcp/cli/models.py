@@ -89,6 +89,7 @@ def listed(app: App) -> Iterator[Listed]:
         world.believed_state,
         now=utc_now().timestamp(),
         variables=around.variables,
+        unfit=world.protocols.unfit,
     )
     catalog = world.catalog(policy)
     for name in sorted(named):

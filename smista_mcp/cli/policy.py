@@ -58,16 +58,17 @@ def _of_own_files(options: Options) -> tuple[Finding, ...]:
     beside = read_tests(files_beside(world.settings)).findings
     if options.json:  # there a finding has its layer, and no file
         beside = tuple(f.model_copy(update={"message": f"{f.file}: {f.message}"}) for f in beside)
-    unusable = () if has_errors(findings) else _unusable_plugin(world)
+    unusable = () if has_errors(findings) else _unusable(world)
     return (*findings, *unusable, *beside)
 
 
-def _unusable_plugin(world: World) -> tuple[Finding, ...]:
-    """That the plugin of the policy in force cannot be asked; it is loaded for that, as it is for a decision."""
+def _unusable(world: World) -> tuple[Finding, ...]:
+    """Plugins of the policy in force that cannot be asked; they are loaded for that, as they are for a decision."""
     policy = world.book().policy
     plugin = world.plugin(policy)
+    protocols = tuple(world.protocols.faults(policy))
     if plugin is None or not plugin.failure:
-        return ()
+        return protocols
     origin = policy.provenance["plugins.select"]
     return (
         Finding(
@@ -79,6 +80,7 @@ def _unusable_plugin(world: World) -> tuple[Finding, ...]:
             message=f"the plugin `{plugin.name}` {plugin.failure}, and every task is refused",
             fix="install or mend it, or take `[plugins] select` out",
         ),
+        *protocols,
     )
 
 

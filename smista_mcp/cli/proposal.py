@@ -129,7 +129,10 @@ def _holds(text: str, expected: Mapping[str, Any]) -> bool:
 
 
 def _with_preset(text: str, preset: str, line_end: str) -> str:
+    """The text with that preset; as it was where more than that line would change."""
     document = tomlkit.parse(text)
+    if tomlkit.dumps(document) != text:
+        return text  # the library would also move other lines: it joins lists of tables that stand apart
     if "preset" in document:
         old, new = cast("String", document["preset"]), tomlkit.item(preset)
         if old.trivia.comment == f"# {_others(old)}":  # the one that `propose` wrote; any other stays

@@ -15,12 +15,14 @@ from smista_mcp.context.paths import Place, lines_of
 from smista_mcp.context.phasepaths import (
     GIT_DIFF,
     HELPFUL,
+    NONE_CHANGED,
     REQUIRED,
     SELF_CONTAINED,
     UNWANTED,
     Call,
     Cover,
     PhasePaths,
+    changes_of,
     paths_of,
     read_call,
 )
@@ -29,13 +31,14 @@ from smista_mcp.context.secretlabels import SecretLabels
 from smista_mcp.context.skillfiles import TakenSkill
 from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps, JudgedDiff, Survey
-from smista_mcp.context.wholes import told_of, without_hashes
+from smista_mcp.context.wholes import of_files, told_of, without_hashes
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem, ItemKind, LeftOut, PhaseContext
 from smista_mcp.core.fitting import UNNAMED
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.secretscan import SecretFact, secrets_of_phases
 from smista_mcp.core.secretscan.memory import Scans
+from smista_mcp.core.subject import UNTRACKED
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Intent
@@ -327,15 +330,19 @@ class _Basket:
             text.append(without_hashes(part.part.text) if hashed else part.part.text)
         forms = dict.fromkeys(form for known in named.values() for form in known)
         if text:
-            diff = printable("".join(text))
+            names = [named_by(part) for part in parts]
+            texts = [printable(one) for one in text]
+            diff = "".join(texts)
             told = told_of(self._survey.wholes_of(parts), self._labels).shown_in(diff)
-            self.add(diff, _Label(GIT_DIFF, "git_diff", tuple(forms), restricted), told)
+            told = of_files(told, zip(names, parts, strict=True), self._labels)
+            self._labels.of_diff(list(zip(names, texts, strict=True)), told)
+            self.add(diff, _Label(GIT_DIFF, "git_diff", tuple(forms), restricted))
 
     def add_changes(self, want: str) -> None:
         """Adds the working tree's difference: whole where the phase is about it, else without what is restricted."""
         if self._survey.repository is None and want == HELPFUL:
             return
-        changes = self._survey.changes
+        changes = changes_of(self._survey, self._paths.which)
         if isinstance(changes, str):
             self.leave(GIT_DIFF, "git_diff", changes)
         elif want == REQUIRED:
@@ -352,14 +359,11 @@ class _Basket:
         self.add_required_diff(part for part, reason in ignored if reason is None)
         self.leave_all(list(dict.fromkeys((named_by(part), why) for part, why in ignored if why)), "git_diff")
         if not changes:
-            self.leave(GIT_DIFF, "git_diff", "the working tree has no changes")
+            self.leave(GIT_DIFF, "git_diff", NONE_CHANGED[self._paths.which])
         ignores = self._survey.ignores
         untracked = [self._survey.locate(name) for name in self._survey.untracked if ignores.reason(name) is None]
         found = [(place.path, self._survey.restriction_of(place)) for place in untracked]
-        reasons = [
-            (path, f"restricted by `{why}`" if why else "not in the difference: git does not track it yet")
-            for path, why in found
-        ]
+        reasons = [(path, f"restricted by `{why}`" if why else UNTRACKED) for path, why in found]
         self.leave_all(reasons, "file", part=False)
 
     def _ignored_part(self, judged: JudgedDiff) -> str | None:

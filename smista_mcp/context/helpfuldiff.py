@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from smista_mcp.context.diff import hunks
+from smista_mcp.context.difflines import in_file
 from smista_mcp.context.phasepaths import GIT_DIFF
 from smista_mcp.context.reading import too_large
 from smista_mcp.context.secretlabels import SecretLabels
@@ -78,7 +79,7 @@ def _without_secrets(judged: JudgedDiff, labels: SecretLabels) -> _Cut:
     told_by_wholes = told_of(judged.wholes or (), labels)
     if told_by_wholes.runs_on:
         return _Cut("", (told(told_by_wholes.runs_on),))
-    found = labels.of_part(text)
+    found = in_file(text, labels.of_part(text))
     if not found and not told_by_wholes.known:
         return _Cut(text, ())
     head, each = hunks(text)

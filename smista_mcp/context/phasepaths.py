@@ -1,7 +1,7 @@
 """The paths of a phase: of the call, of attachments and diffs, those that its words name and those that they mean."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from smista_mcp.context.inference import complete, infer
@@ -23,6 +23,19 @@ UNWANTED: Literal["unwanted"] = "unwanted"
 _NEEDS_CHANGES = frozenset({Intent.REVIEW, Intent.SUMMARIZE, Intent.COMMIT})
 SELF_CONTAINED = frozenset({Intent.CHAT, Intent.PROMPT, Intent.SUMMARIZE})
 """Intents that work on what their words name: more context only misleads, and a small model most of all."""
+Which = Literal["all", "staged", "unstaged"]
+NONE_CHANGED: Mapping[Which, str] = {
+    "all": "the working tree has no changes",
+    "staged": "nothing is staged",
+    "unstaged": "there are no changes that are not staged",
+}
+_CHANGED: Mapping[Which, str] = {
+    "all": "changed in the working tree",
+    "staged": "changed and staged",
+    "unstaged": "changed and not staged",
+}
+_UNSTAGED = re.compile(r"(?<![\w./-])(?:un-?staged|(?:not|n't)(?: yet| been)* staged)(?![\w/]|[.-]\w)", re.IGNORECASE)
+_STAGED = re.compile(r"(?<![\w./-])(?:staged|--cached)(?![\w/]|[.-]\w)", re.IGNORECASE)
 _SPEAKS_OF_A_DIFF = re.compile(r"\b(?:diff|patch|changes?)\b", re.IGNORECASE)
 _NO_ROOT = "no workspace, so no file is read"
 
@@ -50,6 +63,7 @@ class PhasePaths(NamedTuple):
         avoided: what its words forbid to touch.
         diff: the given diff, where it applies to this phase.
         changes: what the working tree's difference is to the phase.
+        which: of it.
     """
 
     facts: tuple[PathFact, ...]
@@ -58,6 +72,7 @@ class PhasePaths(NamedTuple):
     left_out: tuple[LeftOut, ...]
     diff: tuple[JudgedDiff, ...] | None
     changes: Changes
+    which: Which = "all"
 
 
 def read_call(task: Task, phases: Sequence[Phase], survey: Survey) -> Call:
@@ -88,7 +103,7 @@ def paths_of(phase: Phase, call: Call, survey: Survey) -> PhasePaths:
     """Joins all sources of paths for one phase; paths and diff of the call fall away where its words name their own."""
     most = survey.caps.mentions
     avoided = (*map(survey.place, phase.avoided[:most]), *map(by_name, phase.avoided[most:]))
-    mentions = [(written, survey.place(written)) for written in phase.mentions[:most]]
+    mentions = [(written, _mentioned(written, survey)) for written in phase.mentions[:most]]
     own = not all(place.doubtful for _, place in mentions)
     shared = call.places if call.alone or not own else ()
     diff = call.diff if call.alone or not own or _SPEAKS_OF_A_DIFF.search(phase.text) else None
@@ -104,11 +119,33 @@ def paths_of(phase: Phase, call: Call, survey: Survey) -> PhasePaths:
     if not own and all(place.doubtful for place in shared):
         found.infer(phase.text)
     changes = _changes(phase, given=diff is not None, bare=not found.meaningful)
-    if changes == REQUIRED and not isinstance(survey.changes, str):
-        found.add_diff(survey.changes, "changed in the working tree")
+    which = which_changes(phase.text)
+    if changes == REQUIRED and not isinstance(parts := changes_of(survey, which), str):
+        found.add_diff(parts, _CHANGED[which])
     for written, place in zip(phase.avoided, avoided, strict=True):
         found.avoid(written, place)
-    return PhasePaths(tuple(found.facts.values()), tuple(found.read), avoided, found.all_left_out(), diff, changes)
+    left_out = found.all_left_out()
+    return PhasePaths(tuple(found.facts.values()), tuple(found.read), avoided, left_out, diff, changes, which)
+
+
+def _mentioned(written: str, survey: Survey) -> Place:
+    """A path of the words. Words in quotes that only look like one name no file that there is not."""
+    place = survey.place(written)
+    return place._replace(doubtful=True) if " " in written and place.kind == "missing" else place
+
+
+def which_changes(words: str) -> Which:
+    """Of which changes words speak: of what is staged, of the rest, or of all."""
+    rest = _UNSTAGED.sub(" ", words)
+    unstaged, staged = rest != words, _STAGED.search(rest) is not None
+    return "all" if staged == unstaged else "staged" if staged else "unstaged"
+
+
+def changes_of(survey: Survey, which: Which) -> tuple[JudgedDiff, ...] | str:
+    """These changes, cut per file; why there are none to see."""
+    if which == "all":
+        return survey.changes
+    return survey.changes_staged if which == "staged" else survey.changes_unstaged
 
 
 def _changes(phase: Phase, *, given: bool, bare: bool) -> Changes:

@@ -209,20 +209,29 @@ class Repository:
         return data.decode("utf-8", "surrogateescape")
 
     def staged(self, cap: int) -> str:
-        """The difference between the last commit and what is staged, like `diff`; nothing where there is no commit.
+        """The difference between the last commit and what is staged, like `diff`.
 
         Both sides come from git's own store, which no file of the working tree has a part in.
 
         Raises:
             GitFailed: git did not answer, or the difference is larger.
         """
+        options = (*self._unfiltered, *_DIFF, "--cached")
         try:
-            data = self._run((*self._unfiltered, *_DIFF, "--cached", "HEAD", "--"), cap)
+            data = self._run((*options, "HEAD", "--"), cap)
         except NoAnswer:
             if not self._is_unborn():
                 raise
-            return ""
+            data = self._diff_without_commits(options, cap)
         return data.decode("utf-8", "surrogateescape")
+
+    def unstaged(self, cap: int) -> str:
+        """The difference between what is staged and the working tree, like `diff`.
+
+        Raises:
+            GitFailed: git did not answer, or the difference is larger.
+        """
+        return self._run((*self._unfiltered, *_DIFF, "--"), cap).decode("utf-8", "surrogateescape")
 
     def blobs(self, names: Sequence[str], cap: int) -> Mapping[str, bytes]:
         """The contents of objects in git's store, as far as there are any.

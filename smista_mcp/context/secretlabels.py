@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from smista_mcp.context.difflines import in_files
 from smista_mcp.context.reading import Reading
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.secretscan import SecretFact, placed_secrets, secrets_in
@@ -55,6 +56,17 @@ class SecretLabels:
         found = tuple(dict.fromkeys((*secrets_in(text, self._allowed), *told)))
         self._scans.note(digest, found)
         return found
+
+    def of_diff(self, parts: Sequence[tuple[str, str]], told: Sequence[SecretFact]) -> None:
+        """Notes the secrets of a difference under its own hash, each with its file and the line of that.
+
+        Args:
+            parts: name and text of each part.
+            told: those of which it may show a part, as what it was cut from tells.
+        """
+        text = "".join(part for _, part in parts)
+        found = in_files(parts, placed_secrets(text, self._allowed))
+        self._scans.note(digest_of(text), tuple(dict.fromkeys((*found, *told))))
 
     def of_whole(self, text: str) -> tuple[tuple[SecretFact, int, int], ...]:
         """The secrets of a text, placed as by `of_part`; each text is searched once."""

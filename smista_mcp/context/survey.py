@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from smista_mcp.context.caps import Caps
 from smista_mcp.context.diff import FileDiff, split
@@ -185,13 +185,27 @@ class Survey:
 
         Where there is none, what is staged.
         """
-        if self.repository is None:
+        return self._changed("all")
+
+    @cached_property
+    def changes_staged(self) -> tuple[JudgedDiff, ...] | str:
+        """What is staged, likewise."""
+        return self._changed("staged")
+
+    @cached_property
+    def changes_unstaged(self) -> tuple[JudgedDiff, ...] | str:
+        """How the working tree differs from what is staged, likewise."""
+        return self._changed("unstaged")
+
+    def _changed(self, which: Literal["all", "staged", "unstaged"]) -> tuple[JudgedDiff, ...] | str:
+        git, staged = self.repository, which == "staged"
+        if git is None:
             return "no git repository to ask"
+        ask = {"all": git.diff, "staged": git.staged, "unstaged": git.unstaged}[which]
         try:
-            parts = self.judged(self.repository.diff(self.caps.diff_bytes), given=False)
-            staged = not parts
-            if staged:
-                parts = self.judged(self.repository.staged(self.caps.diff_bytes), given=False)
+            parts = self.judged(ask(self.caps.diff_bytes), given=False)
+            if not parts and which == "all":
+                parts, staged = self.judged(git.staged(self.caps.diff_bytes), given=False), True
         except GitFailed as failure:
             return str(failure)
         blobs = self._blobs([part for part in parts if not part.restricted])

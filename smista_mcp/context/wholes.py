@@ -5,9 +5,10 @@ it. So where the whole can be read, the whole is searched.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from smista_mcp.context.difflines import as_file
 from smista_mcp.context.judgeddiff import JudgedDiff
 from smista_mcp.context.paths import Tree
 from smista_mcp.context.reading import Octets, Unread, read_octets
@@ -76,6 +77,23 @@ def told_of(wholes: Iterable[str], labels: SecretLabels) -> Told:
                 last = whole.find("\n", start)
                 lines.append((fact, whole[whole.rfind("\n", 0, start) + 1 : last if last >= 0 else None].strip()))
     return Told(tuple(dict.fromkeys(known)), tuple(dict.fromkeys(runs_on)), tuple(values), tuple(lines))
+
+
+def of_files(
+    found: Sequence[SecretFact], parts: Iterable[tuple[str, JudgedDiff]], labels: SecretLabels
+) -> tuple[SecretFact, ...]:
+    """Secrets that wholes tell of, each with the file of the first part that was cut from such a whole.
+
+    Args:
+        found: with lines of the wholes.
+        parts: with the names of their files.
+        labels: finds secrets.
+    """
+    known: dict[SecretFact, str] = {}
+    for name, part in parts if found else ():
+        for fact in told_of(part.wholes or (), labels).known:
+            known.setdefault(fact, as_file(name))
+    return tuple(fact._replace(file=known.get(fact)) for fact in found)
 
 
 def without_hashes(head: str) -> str:

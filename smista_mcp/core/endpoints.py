@@ -12,6 +12,7 @@ _REFERENCE = r"\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}\Z"
 _VARIABLE = r"(?s:\$.*)|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\Z"
 _ABSOLUTE = re.compile(r"(?:/|[A-Za-z]:[\\/])[^\x00-\x1f]+\Z")
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z", re.ASCII)
+_TYPE = re.compile(r"[a-z][a-z0-9._-]{0,63}\Z", re.ASCII)
 _OURS = ("SMISTA_", "LD_", "DYLD_")
 """Beginnings of variables that are never handed on: our own, and those that load code into a program."""
 
@@ -50,7 +51,17 @@ def _variable(value: str) -> str:
     return value
 
 
+def _type(value: str) -> str:
+    if not _TYPE.match(value):
+        raise PydanticCustomError(
+            "invalid_enum", "is no type; write `cli`, or the name of a protocol that an installed package offers"
+        )
+    return value
+
+
 SecretRef = Annotated[StrictStr, AfterValidator(_secret)]
 Address = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_address)]
 CommandPath = Annotated[StrictStr, Field(max_length=4096), AfterValidator(_command)]
+ProviderType = Annotated[StrictStr, AfterValidator(_type)]
+"""`cli`, or the name of an entry point."""
 VariableNames = Annotated[tuple[Annotated[StrictStr, AfterValidator(_variable)], ...], Field(max_length=100)]

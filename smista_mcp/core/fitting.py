@@ -8,6 +8,7 @@ from smista_mcp.core.decision import ContextEntry, ContextReport, context_entry
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.secretscan import told
+from smista_mcp.core.tokens import count_tokens
 
 
 class Fitted(NamedTuple):
@@ -17,14 +18,21 @@ class Fitted(NamedTuple):
         included: places in the phase's list of items.
         tokens: words and included items, with the model's own factor.
         fits: false where the required part alone is over the room.
+        spare: tokens of the model that are left beside the required part and our own words around it.
     """
 
     included: tuple[int, ...]
     tokens: int
     fits: bool
     report: ContextReport
+    spare: int = 0
 
 
+FRAME_TOKENS = 128
+"""No fewer than our own words in a prompt have; `ITEM_TOKENS` beside the name of each item of it."""
+ITEM_TOKENS = 16
+FRAMED_ROOM = 128
+"""So many tokens more than words and items may have, they may have with our own words around them."""
 UNNAMED = "left out like those above"
 """The reason of an entry `N more`, which stands for as many that were not named."""
 _NOTHING = ContextReport()
@@ -59,10 +67,13 @@ def _counted(entry: ContextEntry) -> int:
 
 def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, factor: float, room: int) -> Fitted:
     """Chooses the items for a target. `withheld` are those that it must not get, with the reason."""
+    spare = room + FRAMED_ROOM - math.ceil((text_tokens + FRAME_TOKENS) * factor)
     if not context.items and not context.left_out:
         tokens = math.ceil(text_tokens * factor)
-        return Fitted((), tokens, tokens <= room, _NOTHING)
-    needed = text_tokens + sum(i.tokens for p, i in enumerate(context.items) if i.required and p not in withheld)
+        return Fitted((), tokens, tokens <= room and spare >= 0, _NOTHING, spare)
+    required = [i for p, i in enumerate(context.items) if i.required and p not in withheld]
+    spare -= math.ceil(sum(i.tokens + ITEM_TOKENS + count_tokens(i.path) for i in required) * factor)
+    needed = text_tokens + sum(i.tokens for i in required)
     inferred = {fact.path: fact.evidence for fact in context.paths if fact.source == "inferred"}
     included: list[int] = []
     entries: list[ContextEntry] = []
@@ -85,7 +96,14 @@ def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, fa
     excluded.extend(context_entry(gone.path, gone.kind, gone.tokens, gone.reason) for gone in context.left_out)
     tokens = math.ceil(needed * factor)
     report = ContextReport(included=tuple(entries), excluded=tuple(excluded))
-    return Fitted(tuple(included), tokens, tokens <= room, report)
+    return Fitted(tuple(included), tokens, tokens <= room and spare >= 0, report, spare)
+
+
+def unsent(context: PhaseContext) -> ContextReport:
+    """The report where nobody is chosen: everything stays."""
+    stays = [context_entry(i.path, i.kind, i.tokens, "no model was chosen") for i in context.items]
+    gone = [context_entry(g.path, g.kind, g.tokens, g.reason) for g in context.left_out]
+    return ContextReport(excluded=(*stays, *gone))
 
 
 def for_host(context: PhaseContext, withheld: Mapping[int, str]) -> ContextReport:

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 BUILTIN_PROVIDERS = ("anthropic", "openai", "gemini", "ollama", "llamacpp")
 """Providers that need no declaration."""
-DECLARED_KINDS = ("openai-compat", "cli")
+PROTOCOL_KIND = "protocol"
+"""The kind of a provider that is spoken to in a wire protocol of an installed package."""
+DECLARED_KINDS = ("openai-compat", PROTOCOL_KIND, "cli")
 """Kinds of provider that a policy declares as `kind:name`."""
 HOST = "host"
 CURRENT = "current"

@@ -89,6 +89,7 @@ def waits(source: LayerDocument) -> Iterator[str]:
         yield "`routing.handoff`"
     if document.dispatch.model_fields_set:
         yield "`dispatch`"
+    yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in document.hosts.values())})
 
 
 def owner_keys(source: LayerDocument) -> Iterator[str]:
@@ -110,7 +111,7 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
 def _priced(source: LayerDocument) -> Iterator[str]:
     """The entries of its catalog that bear on prices."""
     for name, entry in source.document.catalog.items():
-        if entry.model_fields_set - {"context_window", "max_output_tokens", "capabilities"}:
+        if entry.model_fields_set - {"context_window", "max_output_tokens", "capabilities", "effort"}:
             yield name
 
 

@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from smista_mcp.core.endpoints import Address, CommandPath, SecretRef, VariableNames
+from smista_mcp.core.endpoints import Address, CommandPath, ProviderType, SecretRef, VariableNames
 from smista_mcp.core.policywords import (
     MAX_BUDGETS,
     MAX_ENTRIES,
     ClassName,
     Count,
+    EffortTokens,
+    EffortWord,
     Fingerprint,
     Function,
     Globs,
@@ -184,21 +186,25 @@ class DispatchSection(Value):
 
 
 class ProviderDocument(Value):
-    """`[providers.NAME]`; NAME is a built-in one, `openai-compat:ANYTHING`, or `cli:` and a headless CLI's name."""
+    """`[providers.NAME]`; NAME is a built-in one, `openai-compat:ANY`, `protocol:ANY`, or `cli:` and a CLI's name."""
 
     base_url: Address | None = None
     locality: Locality | None = None
     api_key: SecretRef | None = None
     allow_plain_lan: StrictBool = False
     models_dir: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = None
-    type: Literal["cli"] | None = None
+    type: ProviderType | None = None
     command: CommandPath | None = None
     variables: VariableNames = ()
     unmediated: StrictBool = False
+    prompt_caching: StrictBool | None = None
 
 
 class HostDocument(Value):
-    locality: Locality
+    """`[hosts.NAME]`; NAME as decisions have it, `unknown` for any other host."""
+
+    locality: Locality | None = None
+    call_limit_s: Seconds | None = None
 
 
 class CatalogEntry(Value):
@@ -209,9 +215,11 @@ class CatalogEntry(Value):
     max_output_tokens: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
     input_price: Money | None = None
     cached_input_price: Money | None = None
+    cache_write_price: Money | None = None
     output_price: Money | None = None
     price_kind: Literal["list", "plan"] | None = None
     capabilities: dict[Capability, StrictBool] = {}
+    effort: dict[Effort, EffortWord | EffortTokens] = {}
 
 
 class PluginsSection(Value):

@@ -129,6 +129,9 @@ Model = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator
 """`provider/model` alone."""
 Function = Annotated[StrictStr, Field(min_length=1, max_length=400), AfterValidator(_function)]
 """`package.module:function`."""
+EffortWord = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+EffortTokens = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+"""How a model is told an effort: a word of its protocol, or tokens to think."""
 Text = Annotated[StrictStr, Field(min_length=1, max_length=400, pattern=_ONE_LINE)]
 """One line that says something."""
 Prose = Annotated[StrictStr, Field(min_length=1, max_length=20_000), AfterValidator(_said)]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from smista_mcp.core.addresses import Address, parse_address
 from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.headless import CLI_KIND, HEADLESS
-from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS
+from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS, PROTOCOL_KIND
 from smista_mcp.core.policy import ProviderDocument
 from smista_mcp.core.sources import BUILTIN, LayerDocument, Stated
 from smista_mcp.core.values import Layer, Locality
+from smista_mcp.core.vendors import vendor_hosts, vendor_of
 
 _CUSTOMARY = {
     "anthropic": ("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
@@ -19,7 +20,11 @@ _CUSTOMARY = {
     "llamacpp": (None, None),
 }
 """Address and variable of the key, as the vendors document them."""
-_VENDOR_HOSTS = frozenset({"api.anthropic.com", "api.openai.com", "generativelanguage.googleapis.com", "ollama.com"})
+_VENDOR_HOSTS = vendor_hosts().union(
+    ("api.anthropic.com", "api.openai.com", "generativelanguage.googleapis.com", "ollama.com")
+)
+OWN_TYPES = frozenset((*BUILTIN_PROVIDERS, *DECLARED_KINDS))
+"""Names of protocols that are smista's own: no package can take their place."""
 _SECRET_NAME = re.compile(r"\$\{secret:(.+)\}")
 _PLACING = frozenset({"base_url", "api_key", "allow_plain_lan", "type", "command", "variables", "unmediated"})
 _NOTHING_SAID = ProviderDocument()
@@ -66,7 +71,7 @@ def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDoc
     origin, said = BUILTIN, _NOTHING_SAID
     placing = placing_layer(sources, name)
     folder: str | None = None
-    remote = False
+    remote = uncached = False
     for source in sources:
         document = source.document.providers.get(name)
         if document is None or not source.trusted or source.layer not in (Layer.USER, Layer.ORGANISATION):
@@ -74,11 +79,13 @@ def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDoc
         if source.owner:
             origin, folder = source.origin("providers", name), document.models_dir or folder
         remote = remote or document.locality is Locality.REMOTE
+        uncached = uncached or document.prompt_caching is False
     if placing is not None:
         origin, said = placing.origin("providers", name), placing.document.providers[name]
     locality = Locality.REMOTE if remote else said.locality
-    if (folder, locality) != (said.models_dir, said.locality):
-        said = said.model_copy(update={"models_dir": folder, "locality": locality})
+    caching = False if uncached else said.prompt_caching
+    if (folder, locality, caching) != (said.models_dir, said.locality, said.prompt_caching):
+        said = said.model_copy(update={"models_dir": folder, "locality": locality, "prompt_caching": caching})
     return Stated(said, origin)
 
 
@@ -99,9 +106,11 @@ def _spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
     kind = kind_of(name)
     if kind == CLI_KIND:
         return _cli_spec(name, document)
-    customary_url, customary_key = _CUSTOMARY.get(name, (None, None))
+    customary_url, customary_key = _CUSTOMARY.get(name) or _of_vendor(name, document)
     url = None if kind == "llamacpp" else document.base_url or customary_url
     if kind is None or (url is None and kind != "llamacpp"):
+        return None
+    if kind == PROTOCOL_KIND and (document.type is None or document.type in OWN_TYPES):
         return None
     key = _SECRET_NAME.fullmatch(document.api_key) if document.api_key else None
     variable = key[1] if key else customary_key
@@ -115,7 +124,15 @@ def _spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
         models_dir=document.models_dir,
         declared=document.locality is Locality.LOCAL,
         plain_lan=bool(document.allow_plain_lan),
+        caches=document.prompt_caching is not False,
+        protocol=document.type if kind == PROTOCOL_KIND else None,
     )
+
+
+def _of_vendor(name: str, document: ProviderDocument) -> tuple[str | None, str | None]:
+    """Customary address and key of a vendor; no key for an address of somebody's own, which it was not made for."""
+    row = vendor_of(name)
+    return row.base_url, None if document.base_url else row.key_variable
 
 
 def _cli_spec(name: str, document: ProviderDocument) -> ProviderSpec | None:

@@ -43,6 +43,8 @@ TOOL_TEXTS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"read_file": ("path",), "search": ("text",)}
 """Arguments that a tool cannot do without."""
 
+TOOLS_TOKENS: Final = 512
+"""No fewer than all of these descriptions have in a prompt, with what is said of them."""
 _FILE_TOOLS = frozenset(("read_file", "list_files", "search"))
 UNKNOWN_TOOL: Final = "unknown_tool"
 """Stands for a tool that we do not have: not every server takes every name back."""

@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.capabilities import capabilities_of
-from smista_mcp.core.decision import ContextReport, Decision, Handoff, MatchedRule, Rejected, context_entry
-from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
+from smista_mcp.core.effective import Policy
 from smista_mcp.core.escalating import stronger
 from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
-from smista_mcp.core.fitting import listed
+from smista_mcp.core.fitting import listed, unsent
 from smista_mcp.core.floor import Floor, floor
+from smista_mcp.core.foreseen import NO_GROUND, Foreseen, answer_of, ground_of, host_may_build_on, may_build_on
 from smista_mcp.core.granting import permissions
 from smista_mcp.core.handing import handoff, host_model
+from smista_mcp.core.leading import NO_ROUTE, Led, is_of_organisation, lead
 from smista_mcp.core.locks import is_fixed
-from smista_mcp.core.matching import MatchRequest, request_for
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.plugin import Narrowed, Question, narrowed
@@ -26,10 +27,11 @@ from smista_mcp.core.policy import Rule
 from smista_mcp.core.readtools import narrowed_grants, tools_of
 from smista_mcp.core.remedies import remedy
 from smista_mcp.core.selection import Ask, Candidate, Selection, select, select_confirmed
-from smista_mcp.core.snapshot import Rulebook, Snapshot
+from smista_mcp.core.snapshot import Snapshot
+from smista_mcp.core.subject import nothing_to_work_on
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import CAPABILITY_CLASS, Effort, Layer, Locality, Status
+from smista_mcp.core.values import CAPABILITY_CLASS, FAMILY, Grant, Intent, Locality, Status
 from smista_mcp.errors import Code
 
 
@@ -41,6 +43,8 @@ class Routed(NamedTuple):
         over_limit: candidates that only the rule's cost limit stands against.
         permit: what a person's yes covers; None where nobody gave one.
         escalation: who is asked after a candidate that provably failed.
+        answer: what is known of its answer beforehand; None where it will have none of ours.
+        barred: whether nothing stands against its candidates but what it builds on, which a person may let go.
     """
 
     decision: Decision
@@ -52,16 +56,8 @@ class Routed(NamedTuple):
     over_limit: tuple[Candidate, ...] = ()
     permit: Permit | None = None
     escalation: tuple[Candidate, ...] = ()
-
-
-class _Route(NamedTuple):
-    """Where one phase is led: by a rule, the default route, or the call."""
-
-    placed: PlacedRule | None
-    written: tuple[str, ...]
-    effort: Effort
-    override: bool
-    refusal: tuple[Code, str] | None = None
+    answer: Foreseen | None = None
+    barred: bool = False
 
 
 def route(
@@ -78,20 +74,28 @@ def route(
     """
     # a session enters by what its turns bring along, not by its id
     task_hash = _keyed(world.key, task.model_dump_json(exclude={"session"}).encode())
-    return tuple(
-        _decide(task, phase, context, world, task_hash, recorded=recorded)
-        for phase, context in zip(phases, contexts, strict=True)
-    )
+    found: dict[int, Routed] = {}
+    for phase, context in zip(phases, contexts, strict=True):
+        before = [found[index] for index in phase.depends_on if index in found]
+        found[phase.index] = _decide(task, phase, context, world, task_hash, before, recorded=recorded)
+    return tuple(found.values())
 
 
-def _decide(
-    task: Task, phase: Phase, context: PhaseContext, world: Snapshot, task_hash: str, *, recorded: bool
+def _decide(  # noqa: PLR0913  one phase among others
+    task: Task,
+    phase: Phase,
+    context: PhaseContext,
+    world: Snapshot,
+    task_hash: str,
+    before: Sequence[Routed],
+    *,
+    recorded: bool,
 ) -> Routed:
     book, policy = world.rulebook, world.rulebook.policy
     words = count_tokens(phase.text) if context.text_tokens is None else context.text_tokens
     needed = words + required_tokens(context)
     least = floor(book.guard, phase, context, needed)
-    led = _led(task, phase, context, world, needed)
+    led = lead(task, phase, matched_paths(context), world, needed)
     rule = led.placed.rule if led.placed else None
     grants = narrowed_grants(permissions(policy, rule), context.tools)
     ask = Ask(
@@ -104,15 +108,21 @@ def _decide(
         floor=least,
         cost_limit=rule.cost_limit if rule else None,
         budgets=world.budgets,
-        of_organisation=not led.override and _of_organisation(led, policy),
+        of_organisation=not led.override and is_of_organisation(led, policy),
         tools=tools_of(phase.intent.name, grants, context),
+        follows=len(phase.depends_on),
+        patches=FAMILY[phase.intent.name] is Intent.EDIT and grants["file_write"] is not Grant.DENY,
     )
     choice = _chosen(ask, phase.skill, led, world)
+    ground = ground_of(book.guard, phase, [one.answer for one in before if one.answer])
+    possible = choice.selection
+    choice = choice._replace(selection=may_build_on(ground, possible, world.market))
     selection = choice.selection
     own_rule = None if led.override else rule
     further = stronger(ask, own_rule, selection, lambda other: _others(other, phase.skill, led, world))
     spare = _spare(ask, world)
-    verdict = _verdict(led, least, choice, ask, world, spare)
+    offered = spare if host_may_build_on(ground, world.market.host) else None
+    verdict = _worthwhile(_verdict(led, least, choice, ask, world, offered), phase, context, before)
     inputs = {
         **world.digests,
         "context": _keyed(world.key, canonical(context)),
@@ -121,6 +131,8 @@ def _decide(
     }
     if earlier := turns_of(context):
         inputs["session"] = _keyed(world.key, canonical(earlier))
+    if ground != NO_GROUND or verdict.blocking is not None:
+        inputs["before"] = _keyed(world.key, "".join(one.decision.decision_id for one in before).encode())
     chosen = verdict.chosen
     decision = Decision(
         decision_id=hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest(),
@@ -139,7 +151,7 @@ def _decide(
         reason=verdict.reason,
         fallbacks=tuple(c.written for c in selection.accepted[1:]),
         rejected=selection.rejected,
-        context=listed(chosen.context if chosen else _unsent(context)),
+        context=listed(chosen.context if chosen else unsent(context)),
         tokens=chosen.tokens if chosen else needed,
         cost=chosen.cost if chosen else None,
         permissions=grants,
@@ -150,69 +162,43 @@ def _decide(
         inputs=inputs,
         tools=chosen.tools if chosen else (),
         escalation=further.report,
-        handoff=_handed(phase, ask, verdict, world.market.host, spare),
+        handoff=_handed(phase, ask, verdict, world.market.host, offered),
     )
-    accepted, over_limit = selection.accepted, selection.over_limit
-    return Routed(decision, phase, rule, least, accepted, spare, over_limit, escalation=further.candidates)
+    answer = answer_of(chosen, least, context, ground) if chosen and chosen.provider != HOST else None
+    barred = _is_barred(verdict, possible, selection)
+    accepted = () if verdict.code is Code.INVALID_TASK else possible.accepted
+    return Routed(
+        decision,
+        phase,
+        rule,
+        least,
+        accepted,
+        spare,
+        selection.over_limit,
+        escalation=further.candidates,
+        answer=answer,
+        barred=barred,
+    )
 
 
-def _led(task: Task, phase: Phase, context: PhaseContext, world: Snapshot, tokens: int) -> _Route:
-    """The rule that wins, the default route, or the model that the call names where it may."""
-    book, policy = world.rulebook, world.rulebook.policy
-    paths = matched_paths(context)
-    request = request_for(phase.intent.name, phase.skill, paths, tokens)
-    position = book.ranking.first(request)
-    placed = None if position is None else book.rules[position]
-    route_of = placed.rule if placed else policy.default
-    stated = route_of.effort if route_of else None
-    fixed = placed is not None and placed.origin.layer is Layer.ORGANISATION and not placed.overridable
-    effort = (stated if fixed else None) or task.effort or stated or Effort.MEDIUM
-    if task.model is not None:
-        return _override(task.model, placed, _held(book, request), policy, effort)
-    if route_of is None:
-        return _Route(None, (), effort, override=False, refusal=(Code.NO_ROUTE, _NO_ROUTE))
-    return _Route(placed, (route_of.model, *route_of.fallbacks), effort, override=False)
+def _is_barred(verdict: "_Verdict", possible: Selection, free: Selection) -> bool:
+    """Whether candidates are there, and nothing but what the phase builds on keeps it from them."""
+    if verdict.status is not Status.REFUSED or not possible.accepted:
+        return False
+    return verdict.blocking.barred if verdict.blocking is not None else not free.accepted
 
 
-def _of_organisation(led: _Route, policy: Policy) -> bool:
-    origin = led.placed.origin if led.placed else policy.default_origin
-    return origin is not None and origin.layer is Layer.ORGANISATION
-
-
-_NO_ROUTE = "no rule matches and there is no `[routing.default]`"
-
-
-def _held(book: Rulebook, request: MatchRequest) -> Rule | None:
-    """A rule of the organisation that matches and that no call may override, whether or not it is the one that wins."""
-    for position in book.ranking.matches(request):
-        placed = book.rules[position]
-        if placed.origin.layer is not Layer.ORGANISATION:
-            return None  # its rules come before all others
-        if not placed.overridable:
-            return placed.rule
-    return None
-
-
-def _override(model: str, placed: PlacedRule | None, held: Rule | None, policy: Policy, effort: Effort) -> _Route:
-    refused: str | None = None
-    route_of = placed.rule if placed else policy.default
-    within = (route_of.model, *route_of.fallbacks) if route_of else ()
-    named = {m for target in within for m in _spread(target, policy)} | set(within)
-    if policy.overrides == "deny":
-        refused = 'the policy says `[routing] overrides = "deny"`; leave `model` out'
-    elif policy.overrides == "within_route" and model not in named:
-        refused = (
-            f"the policy lets a call choose only within the route: {', '.join(f'`{name}`' for name in sorted(named))}"
-        )
-    elif held is not None:
-        refused = f"the organisation's rule `{held.name}` is not overridable; leave `model` out"
-    refusal = (Code.OVERRIDE_NOT_ALLOWED, refused) if refused else None
-    return _Route(placed, (model,), effort, override=refused is None, refusal=refusal)
-
-
-def _spread(target: str, policy: Policy) -> tuple[str, ...]:
-    definition = policy.classes.get(target.removeprefix("class:")) if target.startswith("class:") else None
-    return definition.models if definition else ()
+def _worthwhile(verdict: "_Verdict", phase: Phase, context: PhaseContext, before: Sequence[Routed]) -> "_Verdict":
+    """The verdict, or why nobody should be asked: a step before it is refused, or there is nothing to work on."""
+    if verdict.status not in (Status.ROUTED, Status.APPROVAL_REQUIRED):
+        return verdict
+    blocking = next((one for one in before if one.decision.status is Status.REFUSED), None)
+    if blocking is not None:
+        reason = f"it waits for phase {blocking.phase.index}, which is refused"
+        return _Verdict(Status.REFUSED, blocking.decision.code, reason, blocking=blocking)
+    looks = verdict.chosen is not None and bool(verdict.chosen.tools)
+    missing = nothing_to_work_on(phase, context, looks=looks)
+    return _Verdict(Status.REFUSED, Code.INVALID_TASK, missing) if missing else verdict
 
 
 def matched_paths(context: PhaseContext) -> list[str]:
@@ -243,7 +229,7 @@ class _Choice(NamedTuple):
     displaced: str | None = None
 
 
-def _chosen(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> _Choice:
+def _chosen(ask: Ask, skill: str | None, led: Led, world: Snapshot) -> _Choice:
     if led.refusal is not None:
         return _Choice(Selection((), ()))
     found = select(ask, world.market)
@@ -256,7 +242,7 @@ def _chosen(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> _Choic
     return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question))
 
 
-def _others(ask: Ask, skill: str | None, led: _Route, world: Snapshot) -> Selection:
+def _others(ask: Ask, skill: str | None, led: Led, world: Snapshot) -> Selection:
     """The verdicts on other targets of a phase; none serves where a file that nobody has confirmed would decide."""
     choice = _chosen(ask, skill, led, world)
     return choice.selection if choice.displaced is None else choice.selection._replace(accepted=())
@@ -280,9 +266,10 @@ class _Verdict(NamedTuple):
     code: Code | None
     reason: str
     chosen: Candidate | None = None
+    blocking: Routed | None = None
 
 
-def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapshot, spare: str | None) -> _Verdict:
+def _verdict(led: Led, least: Floor, choice: _Choice, ask: Ask, world: Snapshot, spare: str | None) -> _Verdict:
     if led.refusal is not None:
         return _without_route(led, spare)
     selection, plugin = choice.selection, choice.plugin
@@ -294,7 +281,7 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
         said = plugin.said if plugin is not None else ""
         return _accepted(led, selection.accepted[0], least, said, world.rulebook.policy)
     rejected = selection.rejected
-    first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=_NO_ROUTE)
+    first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=NO_ROUTE)
     if selection.over_limit:
         cheapest = min(selection.over_limit, key=lambda c: Decimal(c.cost.max) if c.cost else Decimal(0))
         detail = next((r.detail for r in rejected if r.model == cheapest.written), "")
@@ -317,14 +304,14 @@ def _verdict(led: _Route, least: Floor, choice: _Choice, ask: Ask, world: Snapsh
     return _Verdict(Status.REFUSED, first.code, reason)
 
 
-def _without_route(led: _Route, spare: str | None) -> _Verdict:
-    code, text = led.refusal or (Code.NO_ROUTE, _NO_ROUTE)
+def _without_route(led: Led, spare: str | None) -> _Verdict:
+    code, text = led.refusal or (Code.NO_ROUTE, NO_ROUTE)
     if code is Code.NO_ROUTE and spare is not None:
         return _Verdict(Status.HANDOFF, code, f"{text}, so the host does it")
     return _Verdict(Status.REFUSED, code, text)
 
 
-def _accepted(led: _Route, chosen: Candidate, least: Floor, said: str, policy: Policy) -> _Verdict:
+def _accepted(led: Led, chosen: Candidate, least: Floor, said: str, policy: Policy) -> _Verdict:
     why = (
         "named by the call" if led.override else f"rule `{led.placed.rule.name}`" if led.placed else "the default route"
     )
@@ -366,13 +353,6 @@ def _affordable(ask: Ask, world: Snapshot) -> str:
         return "no model of the policy's classes would fit; a local one costs nothing"
     most, written = fitting[0]
     return f"`{written}` would fit ({most} USD at most)"
-
-
-def _unsent(context: PhaseContext) -> ContextReport:
-    """The report where nobody is chosen: everything stays."""
-    stays = [context_entry(i.path, i.kind, i.tokens, "no model was chosen") for i in context.items]
-    gone = [context_entry(g.path, g.kind, g.tokens, g.reason) for g in context.left_out]
-    return ContextReport(excluded=(*stays, *gone))
 
 
 def _spare(ask: Ask, world: Snapshot) -> str | None:

@@ -3,41 +3,45 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Self
 
 import anyio
-import anyio.to_thread
 
 from smista_mcp.context.survey import Survey
 from smista_mcp.core.asked import destination_of
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.estimating import in_scope
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
+from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
+from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
+from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
-from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection
+from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection, speaker_of
 from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.patching import Patching, patching_of
-from smista_mcp.dispatch.payloads import Assignment, Payload, payload_for
+from smista_mcp.dispatch.payloads import Assignment, Payload, built
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
-from smista_mcp.ledger import AttemptStart, BudgetExceeded, Ledger, Settlement, SpendingLimit, TokenCounts
+from smista_mcp.ledger import AttemptStart, BudgetExceeded, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
@@ -50,6 +54,7 @@ class Tools:
     """What an attempt works with.
 
     Attributes:
+        clerk: records what is done; None where the ledger cannot be opened.
         budgets: those that the ledger holds, of a day or a month.
         bounds: what the gate judges by in this call.
         key: for hashes of what must not leave this machine.
@@ -61,11 +66,13 @@ class Tools:
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
         serves: whether a candidate is of the models that a rule names.
+        standing: told how far the work is, and what it has cost.
+        thread: the session that the task goes on with; None where it names none.
     """
 
     sender: Sender
     connections: Connections
-    ledger: Ledger | None
+    clerk: Clerk | None
     providers: Mapping[str, ProviderSpec]
     limits: DispatchLimits
     budgets: Sequence[SpendingLimit]
@@ -80,6 +87,8 @@ class Tools:
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
     serves: Serves = serves_none
+    standing: Standing = field(default_factory=Standing)
+    thread: Thread | None = None
 
 
 Heard = Callable[[int], None]
@@ -117,14 +126,17 @@ async def _attempted(
         tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
-        work = replace(work, left=tools.allowance.left(work.routed, candidate))
-        payload = await anyio.to_thread.run_sync(payload_for, candidate, work, tools.bounds, looking)
+        ahead = outlook(tools.thread, candidate, work.trace_id, tools.now(), tools.key)
+        work = replace(work, left=tools.allowance.left(work.routed, candidate), outlook=ahead)
+        payload = await built(candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
+            tools.standing.step = "waiting for its server"
             with _until(deadline, "its server was not ready in time", sent=False):
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
+            tools.standing.step = ""
             await tools.claims.spend(work.routed, candidate, work.trace_id)
             request = _Request(tools, work, candidate, payload, connection)
             patching = patching_of(candidate, work, tools.bounds, tools.survey)
@@ -143,10 +155,12 @@ async def _conversed(
     answers: list[Answered] = []
     while True:
         try:
-            outcome = await request.made(deadline, heard)
+            with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
+                outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
+                    request.tools.standing.step = f"round {len(answers) + 1} of looking around"
                     request = await request.next(rounds, outcome, deadline)
                     continue
                 if patching is None:
@@ -156,6 +170,7 @@ async def _conversed(
                 answers[-1] = outcome.with_change(patched)
                 if not patched.why or patching.repaired:
                     return joined(answers)
+                request.tools.standing.step = "mending its change"
                 request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
@@ -215,6 +230,7 @@ class _Request:
         wire, stream = self._departure()
         attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
+        self.tools.standing.asked(self.candidate, self.payload.request.prompt_tokens)
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with _until(deadline, "its answer was not complete in time", sent=True):
@@ -245,14 +261,14 @@ class _Request:
         own = {piece.sha256 for piece in pieces if piece.kind == "tool_call"}  # a model may have its own words back
         tools = replace(tools, bounds=tools.bounds._replace(released=tools.bounds.released | own))
         work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
-        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, rounds.looking)
+        payload = await built(self.candidate, work, tools.bounds, rounds.looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, tools=tools, payload=payload)
 
     def _receipt(self, wire: WireRequest) -> Receipt:
         receipt = self.payload.receipt(wire, self.tools.key, self.connection.target.base_url)
-        target = self.connection.target
-        return receipt.model_copy(update={"unmediated": True}) if getattr(target, "unmediated", False) else receipt
+        unmediated = getattr(self.connection.target, "unmediated", False)
+        return receipt.model_copy(update={"unmediated": unmediated, "protocol": speaker_of(self.connection)})
 
     async def repaired(self, rounds: Rounds | None, patching: Patching, answer: Answered) -> Self:
         """The request that follows an answer whose change does not apply; as for `next`."""
@@ -260,7 +276,7 @@ class _Request:
         looking = await patching.repair(looking, answer.text, answer.label, answer.seen)
         tools.known.extend(looking.repair_pieces)
         work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
-        payload = await anyio.to_thread.run_sync(payload_for, self.candidate, work, tools.bounds, looking)
+        payload = await built(self.candidate, work, tools.bounds, looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)
 
@@ -293,7 +309,7 @@ class _Request:
     async def _begun(self, receipt: Receipt) -> str | None:
         """Records the request before it leaves; what may cost money does not leave unrecorded."""
         tools, work, candidate = self.tools, self.work, self.candidate
-        if tools.ledger is None or work.trace_id is None:
+        if tools.clerk is None or work.trace_id is None:
             return self._unrecorded("the ledger cannot be written")
         intent = work.routed.phase.intent.name
         start = AttemptStart(
@@ -311,7 +327,7 @@ class _Request:
         )
         budgets = [budget for budget in tools.budgets if in_scope(budget.scope, candidate, intent)]
         try:
-            return await anyio.to_thread.run_sync(tools.ledger.begin_attempt, work.trace_id, start, budgets)
+            return await tools.clerk.begin(work.trace_id, start, budgets)
         except BudgetExceeded as error:
             raise ProviderError(error.message, fix=error.fix, code=error.code) from None
         except (StateUnavailable, NotFound) as error:  # NotFound: somebody moved the file away meanwhile
@@ -323,24 +339,24 @@ class _Request:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
+        spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
-        if attempt_id is None or self.tools.ledger is None:
+        self.tools.standing.bill.settled(self.candidate, end.cost)
+        if attempt_id is None or self.tools.clerk is None:
             return
         usage = listening.usage
         settlement = Settlement(
             status=end.status,
             ended_at=self.tools.now(),
             code=end.code,
-            usage=TokenCounts(
-                usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
-            ),
+            usage=TokenCounts(**asdict(usage)),
             cost=end.cost,
             resolved_model=self._said_model(listening),
             unsent=end.unsent,
             partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:
-            await anyio.to_thread.run_sync(self.tools.ledger.settle_attempt, attempt_id, settlement)
+            await self.tools.clerk.settle(attempt_id, settlement)
         except (StateUnavailable, NotFound):
             return  # the reservation stays and counts in full; the answer is not lost for it
 
@@ -358,7 +374,9 @@ class _Request:
             raise short or ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
         sent = self.payload.sent
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)
+        opening = opening_of(self.payload.request.messages, self.payload.request.tools)
+        cost = self._cost(finished.usage)
+        return Answered(text, finished, cost, self.payload.label, calls, seen, sent, opening=opening)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
@@ -369,7 +387,7 @@ class _Request:
         facts = self.candidate.facts
         if self._local or facts.price_kind in ("local", "plan"):
             return Decimal(0)
-        if usage.input_tokens is None or usage.output_tokens is None:
+        if not usage.input_tokens or usage.output_tokens is None:  # a server that read nothing has not counted
             return None
         return actual_cost(
             facts,
@@ -377,4 +395,5 @@ class _Request:
             cached_input_tokens=usage.cached_input_tokens or 0,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens or 0,
+            cache_write_tokens=usage.cache_write_tokens or 0,
         )

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.floor import Guard, bound_by
-from smista_mcp.core.modelref import HOST, ModelRef, parse_target
-from smista_mcp.core.permitted import Permits
+from smista_mcp.core.foreseen import not_one_of
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.redaction import shown
 from smista_mcp.core.routing import Routed
@@ -43,19 +42,8 @@ def bound_by_answers(guard: Guard, routed: Routed, answers: Sequence[Piece]) -> 
 
 
 def serving(policy: Policy, catalog: Catalog) -> Serves:
-    """The check for one policy. `[models]` was looked at when the candidate was accepted."""
-    unlisted = policy._replace(allowed=(), denied=())
-
-    def refusal(candidate: Candidate, lists: Sequence[tuple[str, ...]]) -> str | None:
-        permits = Permits(unlisted, catalog, lists)
-        if candidate.provider == HOST:
-            return permits.refusal_of_host(candidate.written)
-        sent, spec = parse_target(candidate.resolved), policy.providers.get(candidate.provider)
-        if spec is None or not isinstance(sent, ModelRef):
-            return "nobody knows what it is called"
-        return permits.refusal(candidate.resolved, sent, spec.kind)
-
-    return refusal
+    """The check for one policy."""
+    return lambda candidate, lists: not_one_of(policy, catalog, candidate, lists)
 
 
 def check_bound(bound: Bound, candidate: Candidate, serves: Serves) -> None:

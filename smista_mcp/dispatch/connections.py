@@ -10,8 +10,10 @@ import anyio.to_thread
 
 from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.headless import CLI_KIND
+from smista_mcp.core.modelref import PROTOCOL_KIND
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
+from smista_mcp.core.vendors import PLAIN, vendor_of
 from smista_mcp.errors import Code, ProviderError, UnknownModel
 from smista_mcp.providers.anthropic import Anthropic
 from smista_mcp.providers.base import Remote, WireProtocol
@@ -38,7 +40,7 @@ PROTOCOLS: Mapping[str, WireProtocol] = {
     "anthropic": Anthropic(),
     "gemini": Gemini(),
 }
-"""The protocol of every kind of provider that is a server."""
+"""The protocol of every kind of provider that is a server, and speaks one of smista's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,14 @@ class CliConnection:
 Connection = LocalConnection | RemoteConnection | CliConnection
 
 
+def speaker_of(connection: Connection) -> str | None:
+    """Whose code makes its requests, where that is a package's; None where it is ours."""
+    if isinstance(connection, CliConnection):
+        return None
+    protocol = connection.protocol if isinstance(connection, LocalConnection) else connection.adapter.protocol
+    return getattr(protocol, "shown", None)
+
+
 @dataclass(frozen=True, slots=True)
 class Connections:
     """Opens connections.
@@ -75,12 +85,14 @@ class Connections:
         secret: gives the value of a key's variable.
         models_folder: tells where the files of embedded models lie.
         clis: makes the target of a headless CLI; None where none may be run.
+        protocols: gives the protocol that an installed package offers under a name, or raises a `ProviderError`.
     """
 
     servers: EmbeddedServers
     secret: Callable[[str], str | None]
     models_folder: Callable[[ProviderSpec], Path]
     clis: Callable[[ProviderSpec, str], CliTarget] | None = None
+    protocols: Callable[[str], WireProtocol] | None = None
 
     @asynccontextmanager
     async def open(self, candidate: Candidate, spec: ProviderSpec) -> AsyncGenerator[Connection]:
@@ -99,7 +111,7 @@ class Connections:
                 raise ProviderError("no CLI may be run here", code=Code.PROVIDER_UNAVAILABLE)
             yield CliConnection(await anyio.to_thread.run_sync(self.clis, spec, candidate.facts.ref.model))
             return
-        protocol = PROTOCOLS[spec.kind]
+        protocol = await anyio.to_thread.run_sync(self._offered, spec) if spec.protocol else _own(spec)
         if spec.kind != _EMBEDDED:
             key = self.secret(spec.key_variable) if spec.key_variable else None
             connection = _connection(protocol, candidate, spec, key)
@@ -114,6 +126,17 @@ class Connections:
             raise ProviderError(error.message, fix=error.fix, code=error.code) from None
         async with self.servers.use(model, candidate.window) as server:
             yield LocalConnection(protocol, LocalTarget(server.endpoint.base_url, server.endpoint.key))
+
+    def _offered(self, spec: ProviderSpec) -> WireProtocol:
+        if self.protocols is None or spec.kind != PROTOCOL_KIND or spec.protocol is None:
+            raise ProviderError("no protocol of a package may be spoken here", code=Code.PROVIDER_UNAVAILABLE)
+        return self.protocols(spec.protocol)
+
+
+def _own(spec: ProviderSpec) -> WireProtocol:
+    """The protocol of a provider, as its vendor speaks it."""
+    vendor = vendor_of(spec.name)
+    return PROTOCOLS[spec.kind] if vendor is PLAIN else OpenAiCompat(vendor=vendor)
 
 
 def _connection(

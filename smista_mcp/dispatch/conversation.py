@@ -92,6 +92,8 @@ class Conversation:
         self._chains[name] = (Link(name=name), *origin)
         made_from = [form for piece in answer.sent for form in (*piece.forms, *self._forms.get(piece.path, ()))]
         self._forms[name] = tuple(dict.fromkeys(made_from))
+        if answer.label is None and self.session is None:
+            return
         try:
             await anyio.to_thread.run_sync(self._keep, work, model, answer, origin)
         except (StateUnavailable, InvalidTask) as error:
@@ -116,5 +118,6 @@ class Conversation:
             label=answer.label,
             origin=origin,
             forms=self._forms[answer_name(phase.index)],
+            opening=answer.opening,
         )
         self.ledger.sessions.add(self.session, turn, self.now())

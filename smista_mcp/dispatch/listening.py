@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from smista_mcp.dispatch.payloads import keyed_hash
 from smista_mcp.ledger import Partial
-from smista_mcp.providers.base import Event, Finished, ToolCall, Usage
+from smista_mcp.providers.base import Event, Finished, TextDelta, ToolCall, Usage
 
 _LEAST_CAP = 64 * 1024
 _BYTES_A_TOKEN = 8
@@ -45,16 +45,15 @@ class Listening:
         """Hears the answer to its end, or to where it is longer than any answer that was asked for."""
         async with aclosing(stream):
             async for event in stream:
-                if isinstance(event, ToolCall):
+                if isinstance(event, TextDelta):
+                    self._note(event.text)
+                    if self._left < 0:
+                        self.finished = Finished("length", Usage())
+                        return
+                elif isinstance(event, ToolCall):
                     self.calls.append(event)
-                    continue
-                if isinstance(event, Finished):
+                else:
                     self.finished = event
-                    continue
-                self._note(event.text)
-                if self._left < 0:
-                    self.finished = Finished("length", Usage())
-                    return
 
     def _note(self, text: str) -> None:
         data = text.encode("utf-8", "replace")

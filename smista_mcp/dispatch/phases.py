@@ -9,7 +9,7 @@ import anyio.to_thread
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.dispatched import DispatchedPhase
-from smista_mcp.core.facts import HostFacts, LeftOut, PhaseContext
+from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.handing import handoff
 from smista_mcp.core.modelref import CURRENT, HOST
 from smista_mcp.core.pieces import Block, Piece
@@ -17,18 +17,18 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.secretscan import told
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import Intent, Locality, Status
-from smista_mcp.dispatch import outcomes
+from smista_mcp.core.values import Locality, Status
+from smista_mcp.dispatch import outcomes, spans
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
-from smista_mcp.dispatch.jobs import Standing
-from smista_mcp.dispatch.payloads import Assignment
+from smista_mcp.dispatch.payloads import SMALL, Assignment
 from smista_mcp.dispatch.reactions import reaction
-from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
+from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go, stands
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 
@@ -84,29 +84,15 @@ async def carry_out(
         kept: completed phases by index; those that are in it and still the same are not done again.
     """
     standing.phases = len(phases)
-    run = _Run(tools, delivery, standing, {} if kept is None else kept)
+    run = _Run(replace(tools, standing=standing), delivery, standing, {} if kept is None else kept)
     done: dict[int, DispatchedPhase] = {}
     for work in phases:
         phase = work.routed.phase
         blocking = next((done[d] for d in phase.depends_on if done[d].status != "completed"), None)
-        done[phase.index] = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+        with spans.phase_span(work.routed) as span:
+            became = outcomes.waiting(work.routed, blocking) if blocking else await run.phase(work)
+            done[phase.index] = spans.note_phase(span, became)
     return tuple(done.values())
-
-
-def _missing(work: PhaseWork) -> list[LeftOut]:
-    """The files that a phase should read, where it is about them alone and none of them could be read.
-
-    A model that is asked to sum up a file and does not get it makes one up. A change may create its file.
-    """
-    if work.routed.phase.intent.name not in _READING or any(
-        item.required and item.kind != "answer" for item in work.context.items
-    ):
-        return []
-    files = [left for left in work.context.left_out if left.kind == "file" and left.part]
-    return [left for left in files if not left.reason.startswith("restricted")]
-
-
-_READING = frozenset({Intent.CHAT, Intent.ANALYZE, Intent.REVIEW, Intent.SUMMARIZE})
 
 
 class _Run:
@@ -120,24 +106,31 @@ class _Run:
 
     async def phase(self, work: PhaseWork) -> DispatchedPhase:
         routed = work.routed
-        earlier = self._kept.get(routed.phase.index)
-        if earlier is not None and earlier.known_by == known_by(routed):
+        earlier = stands(self._kept, routed)
+        if earlier is not None:
             self._tools.known.append(earlier.piece)
             return self._shown(earlier)
         answers = [self._kept[d].piece for d in routed.phase.depends_on]
         bound = bound_by_answers(self._tools.bounds.guard, routed, answers)
         if routed.decision.status is Status.HANDOFF and not self._host_may_have(answers, bound):
             return outcomes.kept_from_host(routed)
-        if routed.decision.status is not Status.ROUTED:
+        if routed.decision.status is not Status.ROUTED and not routed.barred:
             return outcomes.decided(routed)
-        missing = _missing(work)
-        if missing:
-            return outcomes.nothing_to_read(routed, missing)
-        trace_id = await self._open_trace(routed)
         before = all_of(self._kept[d].before for d in routed.phase.depends_on)
-        return await self._walk(
-            Assignment(routed, work.context, work.pieces, answers, trace_id, self._let_go, bound=bound, before=before)
+        assigned = Assignment(
+            routed, work.context, work.pieces, answers, None, self._let_go, bound=bound, before=before
         )
+        clerk = self._tools.clerk
+        if clerk is None:
+            return await self._walk(assigned)
+        trace_id = clerk.open(routed.decision.decision_id, self._tools.now())
+        if routed.permit is not None:  # what is claimed because of a yes names the trace
+            return await self._walk(replace(assigned, trace_id=trace_id if await clerk.close(trace_id) else None))
+        try:
+            done = await self._walk(replace(assigned, trace_id=trace_id))
+        finally:
+            recorded = await clerk.close(trace_id)
+        return done if recorded else done.model_copy(update={"trace_id": None})
 
     def _let_go(self, destination: str) -> frozenset[str]:
         return let_go(self._delivery.releases, self._kept.values(), destination)
@@ -171,6 +164,7 @@ class _Run:
         self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
     ) -> DispatchedPhase:
         """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        spans.note_escalation(work.routed.escalation)
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
         for candidate in work.routed.escalation:
@@ -179,38 +173,41 @@ class _Run:
                     return outcomes.escalated(self._handed_over(work, failures, candidate))
                 failures.append(_kept_from_host(candidate))
                 continue
-            answer = await self._tried(work, candidate, deadline, failures)
+            answer = await self._tried(work, candidate, deadline, failures, stronger=True)
             if answer is not None:
-                return outcomes.escalated(await self._completed(work, candidate, answer, failures))
+                return await self._completed(work, candidate, answer, failures, escalated=True)
             if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
                 break
         if cut is not None:
             spent = (*before, *failures[len(before) + 1 :])
-            return outcomes.escalated(await self._completed(work, cut.candidate, cut.answer, spent))
+            return await self._completed(work, cut.candidate, cut.answer, spent, escalated=True)
         if self._may_hand_over(work, failures):
             return outcomes.escalated(self._handed_over(work, failures))
         return outcomes.escalated(outcomes.failed(work.routed, failures, work.trace_id, exhausted=True))
 
     async def _tried(
-        self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed]
+        self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed], *, stronger: bool = False
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
+        spans.note_turn(candidate, failures)
         for repetition in range(1 + self._tools.limits.max_retries):
-            standing.phase, standing.tokens = work.routed.phase.index, 0
-            standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
+            standing.phase = work.routed.phase.index
+            standing.begin(f"{work.routed.phase.intent.name} on {candidate.written}{', escalated' if stronger else ''}")
             outcome = await attempt(self._tools, work, candidate, deadline=deadline, heard=self._heard)
             if isinstance(outcome, Answered):
                 return outcome
             outcome = self._tellable(outcome)
             failures.append(outcome)
+            spans.note_failure(outcome)
             law = reaction(outcome.error)
             if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
             wait = self._tools.waits.before(repetition, outcome.error.retry_after_s)
             if anyio.current_time() + wait >= deadline:
                 return None
-            standing.message = f"waiting {wait:.0f} s before {candidate.written} is asked again"
+            standing.step = f"waiting {wait:.0f} s before it is asked again"
+            spans.note_retry(outcome, wait)
             await anyio.sleep(wait)
         return None
 
@@ -250,22 +247,22 @@ class _Run:
         handed = handoff(routed.phase, work.context, routed.floor, host, routed.decision.effort, model)
         return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
-    async def _open_trace(self, routed: Routed) -> str | None:
-        ledger, decision_id = self._tools.ledger, routed.decision.decision_id
-        if ledger is None:
-            return None
-        try:
-            return await anyio.to_thread.run_sync(ledger.open_trace, decision_id, self._tools.now())
-        except StateUnavailable:
-            return None
-
     async def _completed(
-        self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
+        self,
+        work: Assignment,
+        candidate: Candidate,
+        answer: Answered,
+        failures: Sequence[Failed],
+        *,
+        escalated: bool = False,
     ) -> DispatchedPhase:
         phase, delivery = work.routed.phase, self._delivery
         text = answer.whole
         digest = digest_of(text)
-        secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
+        if len(text) <= SMALL:
+            secrets = self._tools.bounds.scans.of(text, digest)
+        else:
+            secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
         if delivery.conversation is not None:
@@ -282,6 +279,7 @@ class _Run:
         self._tools.known.append(piece)
         withheld = answer.label == "restricted" and not delivery.shows_restricted
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id, named=not withheld)
+        done = outcomes.escalated(done) if escalated else done
         whole, patch = done, done.patch
         if withheld:
             try:

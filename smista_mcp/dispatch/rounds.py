@@ -26,6 +26,7 @@ from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Label, Locality
 from smista_mcp.dispatch.exchanges import Exchange, Followed, Looking
 from smista_mcp.dispatch.payloads import Assignment
+from smista_mcp.dispatch.spans import tool_span
 from smista_mcp.providers.base import ToolCall, ToolSpec
 from smista_mcp.providers.toolwire import arguments_of, readable
 
@@ -88,7 +89,8 @@ class Rounds:
         for place, call in enumerate(calls):
             result = ToolResult(_NOT_RUN, "a call too many")
             if place < CAPS.calls:
-                result = await self._result(call, left, deadline)
+                with tool_span(call.name) as shows:
+                    result = shows(await self._result(call, left, deadline))
             left -= count_tokens(result.text)
             back = readable(call, number + place, TOOL_TEXTS)
             asked = _piece("tool_call", f"call {number + place + 1}: {back.name}", back.arguments, label)

@@ -1,22 +1,25 @@
 """The SQLite file: how it is opened, its schema, and what its failures mean.
 
-A connection is opened for each use and closed after it, in the thread that uses it. The journal is a rollback journal,
-not a write-ahead log: SQLite before 3.51.3 can corrupt a database in WAL mode when two connections write at once, which
-is what two servers with one ledger do. `synchronous = EXTRA` makes a commit survive a power cut; it takes about 1 ms.
+A connection is opened for each use and closed after it, but for the one through which a ledger writes. The journal is
+a rollback journal, not a write-ahead log: SQLite before 3.51.3 can corrupt a database in WAL mode when two connections
+write at once, which is what two servers with one ledger do. `synchronous = EXTRA` makes a commit survive a power cut;
+it takes about 1 ms.
 """
 
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
-from smista_mcp.ledger.living import OWNER_COLUMNS
+from smista_mcp.ledger.job_tables import JOB_TABLES
+from smista_mcp.ledger.living import CACHE_COLUMNS, OWNER_COLUMNS
 from smista_mcp.ledger.session_tables import SESSION_TABLES
 
+Journal = Literal["delete", "truncate"]
 FILE: Final = "ledger.db"
 BUSY_S: Final = 5.0
 """Seconds to wait for others that hold the file."""
@@ -76,6 +79,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     APPROVAL_TABLES,
     SESSION_TABLES,
     OWNER_COLUMNS,
+    JOB_TABLES,
+    CACHE_COLUMNS,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 
@@ -112,20 +117,59 @@ def connected(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
     file = folder / FILE
     prepare_folder(folder)
     prepare_file(file)
-    try:
-        # mode=rw: should the file vanish now, SQLite must not make one that others can read
-        db = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=busy_s, isolation_level=None)
+    with reported_database(file):
+        db = open_database(file, busy_s)
         try:
-            _configure(db, file)
-            _migrate(db, file)
             yield db
         finally:
             db.close()
+
+
+@contextmanager
+def reported_database(file: Path) -> Generator[None]:
+    """Turns a failure of the file into one that names it and says what to do.
+
+    Raises:
+        StateUnavailable: in place of what SQLite raised.
+    """
+    try:
+        yield
     except sqlite3.Error as error:
         refusal = _explained(error, file)
         if refusal is None:
             raise  # an error in our use of it
         raise refusal from error
+
+
+def open_database(file: Path, busy_s: float, *, journal: Journal = "delete") -> sqlite3.Connection:
+    """A connection to the ledger's file, which is there; any thread may use it, one at a time.
+
+    Args:
+        file: the ledger's.
+        busy_s: seconds to wait for others that hold it.
+        journal: what becomes of the journal when a transaction ends; connections may differ in that.
+
+    Raises:
+        sqlite3.Error: it cannot be opened or read.
+        StateUnavailable: it is no ledger that this version knows.
+    """
+    # mode=rw: should the file vanish now, SQLite must not make one that others can read
+    db = sqlite3.connect(
+        f"{file.as_uri()}?mode=rw", uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _configure(db, file, journal)
+        _migrate(db, file)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_as_opened(db: sqlite3.Connection, journal: Journal) -> bool:
+    """Whether the file is still of this version, and nobody has changed its journal mode."""
+    mode: tuple[str] = db.execute("PRAGMA journal_mode").fetchone()
+    return mode == (journal,) and _version(db) == len(MIGRATIONS)
 
 
 @contextmanager
@@ -146,12 +190,12 @@ def reading(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
         db.execute("COMMIT")
 
 
-def _configure(db: sqlite3.Connection, file: Path) -> None:
+def _configure(db: sqlite3.Connection, file: Path, journal: Journal) -> None:
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = EXTRA")
     db.execute("PRAGMA secure_delete = ON")  # what a request for approval said is gone when its time is over
-    mode: tuple[str] = db.execute("PRAGMA journal_mode = DELETE").fetchone()
-    if mode != ("delete",):
+    mode: tuple[str] = db.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+    if mode != (journal,):
         message = f"`{file}` is kept in journal mode {mode[0]} by another program"
         raise StateUnavailable(message, fix="close that program, then try again")
 

@@ -63,11 +63,14 @@ def prepare_folder(folder: Path) -> None:
         _own(folder, info, 0o700)
 
 
-def prepare_file(file: Path) -> None:
+def prepare_file(file: Path) -> os.stat_result:
     """Makes an empty file with mode 0600, or checks the one that is there, without opening it.
 
     Under its name the file is never opened here: closing it would drop all locks that SQLite holds on it in this
     process.
+
+    Returns:
+        What the file is.
 
     Raises:
         StateUnavailable: it cannot be made, is a link, is no regular file, or belongs to another user.
@@ -78,6 +81,7 @@ def prepare_file(file: Path) -> None:
         info = file.lstat()
         _regular(file, info)
         _own(file, info, 0o600)
+    return info
 
 
 def installation_key(folder: Path) -> bytes:

@@ -2,23 +2,26 @@
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
-from smista_mcp.errors import Code, NotFound
-from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading, writing
+from smista_mcp.errors import NotFound, SmistaError
+from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
+from smista_mcp.ledger.entries import AttemptEntry, Entry, SettlementEntry, TraceEntry
 from smista_mcp.ledger.folder import installation_key
 from smista_mcp.ledger.living import Mark
 from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
     AttemptStart,
-    BudgetExceeded,
+    JobStart,
+    NewTrace,
     PhaseFacts,
     RouteRecord,
     Scope,
@@ -27,35 +30,43 @@ from smista_mcp.ledger.records import (
     StoredDecision,
     StoredTrace,
 )
-from smista_mcp.ledger.spending import amount, spent, timestamp
+from smista_mcp.ledger.spending import spent, timestamp
+from smista_mcp.ledger.writer import Writer
 
 if TYPE_CHECKING:
     from smista_mcp.ledger.answer_labels import AnswerLabels
     from smista_mcp.ledger.approvals import ApprovalBook
+    from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
+
+
+T = TypeVar("T")
 
 
 class Ledger:
     """The ledger of one state folder, shared by all threads and processes that open it.
 
-    Every method may be called from any thread: it opens its own connection and closes it. A method that writes is done
-    when it returns: what it wrote survives a crash of the process and of the machine.
+    Every method may be called from any thread: one that reads opens its own connection and closes it, those that write
+    take turns on one. A method that writes is done when it returns: what it wrote survives a crash of the process and
+    of the machine.
 
     Every method raises `StateUnavailable` where the ledger cannot be read or written; nothing is half-written then.
     """
 
-    __slots__ = ("_busy_s", "_folder", "_mark")
+    __slots__ = ("__weakref__", "_busy_s", "_folder", "_mark", "_writer")
 
     def __init__(self, folder: Path, busy_s: float) -> None:
         self._folder = folder
         self._busy_s = busy_s
         self._mark: Mark | None = None
+        self._writer = Writer(folder, busy_s)
+        weakref.finalize(self, self._writer.close)
 
     @classmethod
     def open(cls, state: Path, *, busy_s: float = BUSY_S) -> "Ledger":
         """The ledger of a state folder; folder (0700) and file (0600) are made where they are missing.
 
-        Attempts that run in no process any more are uncertain from then on.
+        Attempts that run in no process any more are uncertain from then on, and jobs failed.
 
         Args:
             state: the folder.
@@ -65,12 +76,17 @@ class Ledger:
             StateUnavailable: it cannot be used, and why: no right to write, disk full, no database, newer schema.
         """
         folder = state.absolute()
-        with connected(folder, busy_s) as db:
-            left = dead_owners(db, folder)
+        ledger = cls(folder, busy_s)
+        ledger.bury_dead()
+        return ledger
+
+    def bury_dead(self) -> None:
+        """Makes uncertain the attempts, and failed the jobs, of processes that are gone."""
+        with connected(self._folder, self._busy_s) as db:
+            left = dead_owners(db, self._folder)
         if left:
-            with writing(folder, busy_s) as db:
+            with self._writer.transaction() as db:
                 bury(db, left)
-        return cls(folder, busy_s)
 
     @staticmethod
     def is_there(state: Path) -> bool:
@@ -96,6 +112,13 @@ class Ledger:
         return AnswerLabels(self._folder, self._busy_s)
 
     @property
+    def jobs(self) -> "JobBook":
+        """The jobs in it."""
+        from smista_mcp.ledger.jobs import JobBook  # noqa: PLC0415  what only routes has none
+
+        return JobBook(self._folder, self._busy_s)
+
+    @property
     def approvals(self) -> "ApprovalBook":
         """What people were asked, and what they said."""
         from smista_mcp.ledger.approvals import ApprovalBook  # noqa: PLC0415  most calls ask nobody
@@ -105,25 +128,40 @@ class Ledger:
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
 
-    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        return writing(self._folder, self._busy_s)
-
     # ------------------------------------------------------------------------------------------------- decisions
 
     def record_route(self, answer: RouteRecord) -> None:
         """Records all decisions of a call, or none; they say `recorded` and lack the prompt of a handoff."""
-        call_id = _new_id()
+        call_id = new_id()
         at = timestamp(answer.at)
         rows = [
             (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, _body(one))
             for one, facts, host in zip(answer.decisions, _facts(answer), _hosts(answer), strict=True)
         ]
-        with self._writing() as db:
+        with self._writer.transaction() as db:
             db.executemany(
                 "INSERT INTO decision (call_id, decision_id, phase, at, host, workspace, text_digest, facts, body)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
+            if answer.job is not None:
+                self._note_job(db, answer.job, answer.workspace, at)
+                db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))
+
+    def _note_job(self, db: sqlite3.Connection, job: JobStart, workspace: str | None, at: str) -> None:
+        db.execute(
+            "INSERT INTO job (job_id, owner, workspace, keeper, revision, began_at, status)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'running')"
+            " ON CONFLICT (job_id) DO UPDATE SET keeper = excluded.keeper, revision = excluded.revision,"
+            " ended_at = NULL, status = 'running', code = NULL",
+            (job.job_id, job.owner, workspace, self._mark_name(), job.revision, at),
+        )
+
+    def _mark_name(self) -> str:
+        """By which others know that this process lives."""
+        if self._mark is None:
+            self._mark = Mark(self._folder)
+        return self._mark.name
 
     def decision(self, decision_id: str, scope: Scope | None = None) -> StoredDecision:
         """The newest recording of a decision.
@@ -166,23 +204,18 @@ class Ledger:
 
         It belongs to the newest recording of that decision; to none where the decision could not be recorded.
         """
-        trace_id = _new_id()
-        with self._writing() as db:
-            db.execute(
-                "INSERT INTO trace (trace_id, decision_id, decision, at)"
-                " VALUES (:trace, :decision, (SELECT max(sequence) FROM decision WHERE decision_id = :decision), :at)",
-                {"trace": trace_id, "decision": decision_id, "at": timestamp(at)},
-            )
-        return trace_id
+        trace = NewTrace(new_id(), decision_id, at)
+        self.write(TraceEntry(trace))
+        return trace.trace_id
 
-    def begin_attempt(self, trace_id: str, start: AttemptStart, limits: Sequence[SpendingLimit] = ()) -> str:
+    def begin_attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit] = ()) -> str:
         """Records an attempt before its request leaves, reserves its cost, and returns its id.
 
         The limits are checked and the cost is reserved in one step: attempts of other threads and processes cannot
         come between, so that no number of them together oversteps a limit.
 
         Args:
-            trace_id: from `open_trace`.
+            trace: from `open_trace`; or a new one, which is begun in the same step.
             start: what is known before the request leaves.
             limits: the budgets that apply to this attempt.
 
@@ -191,26 +224,11 @@ class Ledger:
                 it may cost (`price_unknown`). Nothing is recorded.
             NotFound: no such trace.
         """
-        attempt_id = _new_id()
-        if self._mark is None:
-            self._mark = Mark(self._folder)
-        row = (
-            *(attempt_id, trace_id, start.phase, start.intent.value, redacted(start.model)),
-            *(_name(start.resolved_model), redacted(start.provider), start.locality.value, start.workspace),
-            *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
-            *(redacted_json(start.receipt.model_dump_json()), self._mark.name),
-        )
-        with self._writing() as db:
-            find_trace(db, trace_id)
-            for limit in limits:
-                _check(db, limit, start)
-            db.execute(
-                "INSERT INTO attempt (attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality,"
-                " workspace, token, started_at, status, reserved, cost_kind, receipt, owner)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?)",
-                row,
-            )
-        return attempt_id
+        return self.write(self.attempt(trace, start, limits))
+
+    def attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> AttemptEntry:
+        """The entry by which `begin_attempt` does this."""
+        return AttemptEntry(trace, start, limits, self._mark_name())
 
     def settle_attempt(self, attempt_id: str, end: Settlement) -> bool:
         """Records how an attempt ended; the first settlement stands, a later one changes nothing.
@@ -221,27 +239,34 @@ class Ledger:
         Raises:
             NotFound: no such attempt.
         """
-        usage = end.usage
-        values = (
-            *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
-            *(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens),
-            *(amount(end.cost), _name(end.resolved_model), int(end.unsent)),
-            *(*(end.partial or (None, None)), attempt_id),
-        )
-        with self._writing() as db:
-            changed = db.execute(
-                "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
-                " output_tokens = ?, reasoning_tokens = ?, cost = ?, resolved_model = coalesce(?, resolved_model),"
-                " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
-                " partial_bytes = ?, partial_sha256 = ?"
-                " WHERE attempt_id = ? AND status = 'running'",
-                values,
-            )
-            if changed.rowcount:
-                return True
-            if db.execute("SELECT 1 FROM attempt WHERE attempt_id = ?", (attempt_id,)).fetchone() is None:
-                raise NotFound(f"there is no attempt `{attempt_id}`")
-        return False
+        return self.write(SettlementEntry(attempt_id, end))
+
+    def write(self, entry: Entry[T]) -> T:
+        """Writes one entry.
+
+        Raises:
+            SmistaError: it may not be written; nothing is then.
+        """
+        with self._writer.transaction() as db:
+            return entry.write(db)
+
+    def write_together(self, entries: Sequence[Entry[object]]) -> list[object]:
+        """Writes several entries in one transaction, in order; each sees what those before it have done.
+
+        Returns:
+            What each gives, or the `SmistaError` for which nothing of it is written; the others are.
+        """
+        found: list[object] = []
+        with self._writer.transaction() as db:
+            for entry in entries:
+                db.execute("SAVEPOINT entry")
+                try:
+                    found.append(entry.write(db))
+                except SmistaError as error:
+                    db.execute("ROLLBACK TO entry")
+                    found.append(error)
+                db.execute("RELEASE entry")
+        return found
 
     def trace(self, trace_id: str, scope: Scope | None = None) -> StoredTrace:
         """A trace: the decision that it carries out, and every attempt.
@@ -282,7 +307,8 @@ class Ledger:
             return spent(db, scope, since, workspace)
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """The id of a call or a trace."""
     return os.urandom(16).hex()
 
 
@@ -295,29 +321,8 @@ def _hosts(answer: RouteRecord) -> list[str]:
     return [redacted(one.host) for one in answer.decisions]
 
 
-def _name(text: str | None) -> str | None:
-    return None if text is None else redacted(text)
-
-
 def _body(decision: Decision) -> str:
     """The decision as it is kept: recorded, without words of the task that only the host needs, without secrets."""
     handoff = None if decision.handoff is None else decision.handoff.model_copy(update={"prompt": ""})
     kept = decision.model_copy(update={"recorded": True, "handoff": handoff})
     return redacted_json(kept.model_dump_json(by_alias=True))
-
-
-def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:
-    if start.reserved is None:
-        raise BudgetExceeded(
-            f"nobody knows what an attempt at `{start.model}` may cost, and the budget `{limit.scope}` applies to it",
-            scope=limit.scope,
-            fix='state its price in [catalog."provider/model"], or route to a model with a known price',
-            code=Code.PRICE_UNKNOWN,
-        )
-    left = limit.limit - spent(db, limit.scope, limit.since, start.workspace)
-    if start.reserved > left:
-        raise BudgetExceeded(
-            f"an attempt at `{start.model}` may cost {start.reserved:f} USD; budget `{limit.scope}` has {left:f} left",
-            scope=limit.scope,
-            fix="raise the budget, wait for its next period, or route to a cheaper model",
-        )

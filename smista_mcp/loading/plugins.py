@@ -1,4 +1,7 @@
-"""The function that `[plugins] select` names: found among the installed packages, judged by its place, then loaded.
+"""What a policy names of installed packages: found among them, judged by its place, then loaded.
+
+A function for decisions (`[plugins] select`) by module and name, a wire protocol (`[providers."protocol:NAME"] type`)
+by its entry point.
 
 Whatever a repository brings must not run here, so nothing is imported before its file is known to lie elsewhere, and
 from then on this process imports nothing from the folders that a repository could have filled.
@@ -17,11 +20,34 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import NamedTuple
 
 from smista_mcp.core.plugin import Plain, Plugin, type_name
 from smista_mcp.loading.files import Foreign
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}\Z", re.ASCII)
+
+
+ENTRY_POINTS = "smista_mcp.protocols"
+"""The group of entry points under which a distribution offers its wire protocols."""
+_VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z", re.ASCII)
+
+
+class Loaded(NamedTuple):
+    """An object of an installed package.
+
+    Attributes:
+        found: None where it cannot be used: `failure` says why, as what goes on after its name.
+        distribution: name of the installed distribution that holds it; empty where none says so.
+        version: of that distribution.
+        source: SHA-256 of the file that its module was read from, in hex.
+    """
+
+    found: object = None
+    distribution: str = ""
+    version: str = ""
+    source: str = ""
+    failure: str = ""
 
 
 def load_plugin(name: str, foreign: Foreign) -> Plugin:
@@ -31,24 +57,73 @@ def load_plugin(name: str, foreign: Foreign) -> Plugin:
         name: `package.module:function`.
         foreign: where it must not come from.
     """
-    module, _, function = name.partition(":")
+    loaded = _loaded(name, foreign)
+    if loaded.failure:
+        return Plugin(name, failure=loaded.failure)
+    if not callable(loaded.found):
+        return Plugin(name, failure=_NOT_THERE)
+    return Plugin(name, _quiet(loaded.found), loaded.distribution, loaded.version, loaded.source)
+
+
+def load_protocol(name: str, foreign: Foreign) -> Loaded:
+    """What an installed distribution offers as a wire protocol of this name. Never raises, as above.
+
+    Args:
+        name: of an entry point in the group `smista_mcp.protocols`.
+        foreign: where it must not come from.
+    """
+    _forget_foreign_places(foreign)
+    importlib.invalidate_caches()
+    try:
+        with unheard():
+            offered = _offers(name)
+    except OSError as error:
+        return Loaded(failure=f"cannot be looked for ({type_name(error)})")
+    if not offered:
+        return Loaded(failure=f"is offered by no installed package (entry points `{ENTRY_POINTS}`)")
+    if len(offered) > 1:
+        several = " and ".join(sorted(f"`{name}`" if _PLAIN_WORD.match(name) else "another" for name in offered))
+        return Loaded(failure=f"is offered by several packages: {several}")
+    (value,) = offered.values()
+    if not _VALUE.match(value):
+        return Loaded(failure="has an entry point that is no `package.module:NAME`")
+    loaded = _loaded(value, foreign)
+    if not loaded.failure and loaded.found is None:
+        return Loaded(failure="is not in the module that its entry point names")
+    return loaded
+
+
+def _offers(name: str) -> dict[str, str]:
+    """What each distribution offers under that name; of two states of one distribution the one that Python finds."""
+    found: dict[str, str | None] = {}
+    for distribution in importlib.metadata.distributions():
+        try:
+            known = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
+            values = [e.value for e in distribution.entry_points if (e.group, e.name) == (ENTRY_POINTS, name)]
+        except (OSError, ValueError, TypeError, KeyError):  # half of one that is being removed, say
+            continue
+        found.setdefault(known, next(iter(values), None))
+    return {known: value for known, value in found.items() if value is not None}
+
+
+def _loaded(name: str, foreign: Foreign) -> Loaded:
+    """The object that `package.module:name` is."""
+    module, _, inner = name.partition(":")
     if module.partition(".")[0] == __name__.partition(".")[0]:
-        return Plugin(name, failure="is a part of smista itself, which is no plugin")
+        return Loaded(failure="is a part of smista itself, which is no plugin")
     _forget_foreign_places(foreign)
     importlib.invalidate_caches()
     try:
         origin = _origin(module, foreign)
         source = hashlib.sha256(origin.read_bytes()).hexdigest()
         distribution, version = _distribution(origin)
-        with _unheard():
-            found = _function(module, function, origin)
+        with unheard():
+            found = _member(module, inner, origin)
     except _Unusable as unusable:
-        return Plugin(name, failure=unusable.what)
+        return Loaded(failure=unusable.what)
     except OSError as error:
-        return Plugin(name, failure=f"cannot be read ({type_name(error)})")
-    if not callable(found):
-        return Plugin(name, failure=_NOT_THERE)
-    return Plugin(name, _quiet(found), distribution, version, source)
+        return Loaded(failure=f"cannot be read ({type_name(error)})")
+    return Loaded(found, distribution, version, source)
 
 
 _PRINTING = threading.RLock()
@@ -56,7 +131,7 @@ _PRINTING = threading.RLock()
 
 
 @contextmanager
-def _unheard() -> Generator[None]:
+def unheard() -> Generator[None]:
     """Standard output belongs to our answers; what a plugin prints meanwhile goes to standard error."""
     with _PRINTING, redirect_stdout(sys.stderr):
         yield
@@ -64,7 +139,7 @@ def _unheard() -> Generator[None]:
 
 def _quiet(function: Callable[..., object]) -> Callable[[dict[str, Plain]], object]:
     def asked(told: dict[str, Plain]) -> object:
-        with _unheard():
+        with unheard():
             return function(told)
 
     return asked
@@ -130,12 +205,12 @@ def _specs(module: str) -> Iterator[ModuleSpec]:
             spec = PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations or ()))
 
 
-def _function(module: str, function: str, origin: Path) -> object:
+def _member(module: str, name: str, origin: Path) -> object:
     """What a module has by that name; runs the module and the packages around it."""
     try:
         loaded = importlib.import_module(module)
         spec = loaded.__spec__
-        found: object = getattr(loaded, function, None)
+        found: object = getattr(loaded, name, None)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  a module of somebody else's may raise anything, SystemExit too

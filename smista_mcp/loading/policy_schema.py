@@ -38,6 +38,7 @@ _SHAPES: Mapping[str, Node] = {
     "_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SECONDS},
     "_secret": {"pattern": r"^\$\{secret:[A-Za-z_][A-Za-z0-9_]{0,199}\}$"},
     "_target": {"pattern": _TARGET},
+    "_type": {"pattern": r"^[a-z][a-z0-9._-]{0,63}$"},
     "_variable": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]{0,199}$"},
 }
 """What the validators of the models ask for, by their names, as far as a schema can say it."""

@@ -56,7 +56,7 @@ class EventStream:
         """Called at the end of the body: the object that is the whole body, None where it was a stream.
 
         Raises:
-            ProviderError: `provider_protocol`: it is cut inside an event, or is no JSON.
+            ProviderError: `provider_protocol`: it is cut inside an event, or is no JSON object.
         """
         if self._whole is None:
             return self._blank()
@@ -65,10 +65,24 @@ class EventStream:
         except ValueError:
             raise not_of_protocol("is not complete JSON") from None
 
+    def listed(self) -> list[dict[str, object]] | None:
+        """The objects of a body that is one list of them, at its end; None where it is something else.
+
+        Raises:
+            ProviderError: `provider_protocol`: the list is cut, or holds something else.
+        """
+        text = b"\n".join(self._whole or ()).strip()
+        if not text.startswith(b"["):
+            return None
+        try:
+            return wirejson.parse_objects(text)
+        except ValueError:
+            raise not_of_protocol("is not a complete list of JSON objects") from None
+
     def _other(self, line: bytes) -> dict[str, object] | None:
         if not self.begun:
             line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.lstrip().startswith(b"{"):
+            if line.lstrip().startswith((b"{", b"[")):
                 self._whole = [line]
                 return None
             if line.startswith(b"data:"):

@@ -55,6 +55,15 @@ _MODEL_TEXT = re.compile(
 )
 _MALFORMED_WORDS = {"tool_use_failed"}
 """A 400 of Groq: its model wrote what it could not read."""
+_KEY_WORDS = {"api_key_invalid", "invalid_api_key"}
+"""A 400 of Google means the key as well."""
+_REFUSAL_WORDS = {"content_filter", "content_policy_violation", "moderation"}
+"""A 400 of Azure and OpenAI, a 403 of OpenRouter: not the key is wrong but what was asked."""
+_EMPTY_ACCOUNT = re.compile(
+    r"credit balance|insufficient (?:balance|credits?|funds|quota)|(?:spend(?:ing)?|usage) limit|out of credits",
+    re.IGNORECASE,
+)
+"""What a 400 or 403 says where the account has nothing left, as Anthropic has it."""
 _CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[a-z0-9+/=._~-]{8,}", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
@@ -82,6 +91,9 @@ def error_object(body: Mapping[str, object]) -> ErrorObject:
         return ErrorObject(message=error)
     code, kind = member(error, "code"), member(error, "type")
     words = {word.lower() for word in (code, kind) if isinstance(word, str)}
+    words |= {reason.lower() for detail in wirejson.items(member(error, "details")) if (reason := _reason(detail))}
+    if member(member(error, "metadata"), "flagged_input") is not None:
+        words.add("moderation")
     status = code if isinstance(code, int) and not isinstance(code, bool) else None
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
         status = int(code)
@@ -89,6 +101,11 @@ def error_object(body: Mapping[str, object]) -> ErrorObject:
     inner = wirejson.text(member(member(error, "metadata"), "raw"))
     message = wirejson.text(member(error, "message")) or ""
     return ErrorObject(f"{message}: {inner}" if inner else message, frozenset(words), status)
+
+
+def _reason(detail: object) -> str:
+    """What Google calls the reason of a failure."""
+    return wirejson.text(member(detail, "reason")) or ""
 
 
 def error_of(body: bytes) -> ErrorObject:
@@ -108,15 +125,18 @@ def quoted(text: str) -> str:
 
 def status_error(status: int, headers: Mapping[str, str], error: ErrorObject, *, now: float) -> ProviderError:
     """The error of an answer that began with `status`. `sent` is true for a time-out behind the server alone."""
-    code = _code(status, error)
+    code, wait = _code(status, error), retry_after_s(headers, now=now)
+    cause = _cause(status, code, error)
+    if cause is Cause.QUOTA and status == 402 and wait is not None:
+        cause = Cause.RATE_LIMITED  # OpenRouter: what is under way uses up the account, and may end soon
     return ProviderError(
         f"the provider answered {status}",
         code=code,
         fix=_FIXES.get(code, "") if status >= 400 else "redirects are not followed: write the final address",
         status=status,
-        retry_after_s=retry_after_s(headers, now=now),
+        retry_after_s=wait,
         sent=code is Code.PROVIDER_TIMEOUT,
-        cause=_cause(status, code, error),
+        cause=cause,
     ).saying(quoted(error.message))
 
 
@@ -168,16 +188,41 @@ def untrusted() -> ProviderError:
     )
 
 
+def without_key(error: ProviderError, key: str | None) -> ProviderError:
+    """The same failure, with the key in no word of it."""
+    if not key or key not in f"{error.message}{error.fix}":
+        return error
+    plain = error.without_words()
+    return ProviderError(
+        plain.message.replace(key, "***"),
+        code=error.code,
+        fix=error.fix.replace(key, "***"),
+        status=error.status,
+        retry_after_s=error.retry_after_s,
+        sent=error.sent,
+        cause=error.cause,
+    ).saying(error.said.replace(key, "***"))
+
+
 def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Seconds that the provider asks to wait (`retry-after-ms`, `retry-after`); None where it says nothing usable."""
+    """Seconds that the provider asks to wait (`retry-after-ms`, `retry-after`); None where it says nothing usable.
+
+    A date counts from the provider's own `date`: whose clock is right does not matter then.
+    """
     milliseconds = headers.get("retry-after-ms", "").strip()
     if _is_figure(milliseconds):
         return float(milliseconds) / 1000
     wait = headers.get("retry-after", "").strip()
     if _is_figure(wait):
         return float(wait)
+    until, theirs = _seconds(wait), _seconds(headers.get("date", ""))
+    return None if until is None else max(0.0, until - (now if theirs is None else theirs))
+
+
+def _seconds(date: str) -> float | None:
+    """A date of HTTP in seconds since the epoch; None for what is none."""
     try:
-        return max(0.0, parsedate_to_datetime(wait).timestamp() - now)
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return None
 
@@ -187,6 +232,13 @@ def _is_figure(text: str) -> bool:
 
 
 def _code(status: int, error: ErrorObject) -> Code:
+    if status in (400, 403):
+        if _EMPTY_ACCOUNT.search(error.message):
+            return Code.PROVIDER_RATE_LIMITED
+        if _REFUSAL_WORDS & error.words:
+            return Code.PROVIDER_INVALID_REQUEST
+        if _KEY_WORDS & error.words:
+            return Code.PROVIDER_AUTH
     for known, code in _BEFORE_WORDS:
         if status in known:
             return code
@@ -202,17 +254,24 @@ def _code(status: int, error: ErrorObject) -> Code:
 def _cause(status: int, code: Code, error: ErrorObject) -> Cause:
     """What a status with its words stands for."""
     if code is Code.PROVIDER_RATE_LIMITED:
-        return Cause.QUOTA if status == 402 or _QUOTA_WORDS & error.words else Cause.RATE_LIMITED
+        spent = status in (400, 402, 403) or _QUOTA_WORDS & error.words
+        return Cause.QUOTA if spent else Cause.RATE_LIMITED
     if code is Code.PROVIDER_TIMEOUT:
         return Cause.REQUEST_TIMEOUT if status == 408 else Cause.GATEWAY_TIMEOUT
-    if code is Code.PROVIDER_UNAVAILABLE and status in (503, 529):
+    if code is Code.PROVIDER_UNAVAILABLE and status in (498, 503, 529):
         return Cause.OVERLOADED
+    if code is Code.PROVIDER_INVALID_REQUEST and _REFUSAL_WORDS & error.words:
+        return Cause.REFUSAL
     if code is Code.PROVIDER_PROTOCOL and status < 400:
         return Cause.REDIRECT
     return _CAUSES[code]
 
 
-_QUOTA_WORDS = {"insufficient_quota", "billing_error", "billing_hard_limit_reached", "usage_limit_reached"}
+_QUOTA_WORDS = {
+    *("insufficient_quota", "billing_error", "billing_hard_limit_reached", "usage_limit_reached"),
+    *("credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded"),
+    *("organization_usage_limit_exceeded", "enforced_spend_limit_reached"),
+}
 """Words of a 429 that no waiting of seconds helps against."""
 _CAUSES = {
     Code.PROVIDER_AUTH: Cause.AUTH,
@@ -236,6 +295,7 @@ _BEFORE_WORDS = (
 """Statuses that need no words beside them."""
 _AFTER_WORDS = (
     ((408, 504, 524), Code.PROVIDER_TIMEOUT),
+    ((498,), Code.PROVIDER_UNAVAILABLE),  # Groq: no capacity left
     (range(500, 1000), Code.PROVIDER_UNAVAILABLE),
     (range(400, 500), Code.PROVIDER_INVALID_REQUEST),
     (range(1000), Code.PROVIDER_PROTOCOL),

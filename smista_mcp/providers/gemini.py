@@ -172,11 +172,18 @@ class GeminiDecoder(EventDecoder):
         self._request_id: str | None = None
         self._stop: StopReason | None = None
 
+    def end(self) -> tuple[Event, ...]:
+        """As in `Decoder`. Servers that were not asked for events, or do not know them, send the chunks as one list."""
+        chunks = None if self._finished else self._events.listed()
+        return super().end() if chunks is None else self._ended_with(chunks)
+
     def _ended(self, whole: dict[str, object] | None) -> tuple[Event, ...]:
-        texts = () if whole is None else self._event(whole)
+        return self._ended_with([] if whole is None else [whole])
+
+    def _ended_with(self, chunks: Sequence[dict[str, object]]) -> tuple[Event, ...]:
+        texts = [event for chunk in chunks for event in self._event(chunk)]
         if self._stop is None:
-            begun = self._events.begun or whole is not None
-            raise cut_short(begun=begun)
+            raise cut_short(begun=self._events.begun or bool(chunks))
         return (*texts, *self._finish())
 
     def _event(self, chunk: dict[str, object]) -> tuple[Event, ...]:

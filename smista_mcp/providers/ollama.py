@@ -21,7 +21,7 @@ from smista_mcp.providers.base import (
     Usage,
     WireRequest,
 )
-from smista_mcp.providers.failures import ErrorObject, cut_short, not_of_protocol, status_error, stream_error
+from smista_mcp.providers.failures import ErrorObject, cut_short, error_of, not_of_protocol, status_error, stream_error
 from smista_mcp.providers.toolwire import SCHEMA_WORDS, ToolCalls, ollama_messages, specs
 from smista_mcp.providers.windows import ROOM_FOR_TEMPLATE, context_needed, prompt_tokens
 from smista_mcp.providers.wirejson import member
@@ -80,12 +80,7 @@ class Ollama:
         return {"authorization": f"Bearer {key}"}
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> ProviderError:
-        try:
-            message = wirejson.text(wirejson.parse_object(body).get("error")) or ""
-        except ValueError:
-            message = ""
-        error = status_error(status, headers, ErrorObject(message), now=now)
-        return _with_pull(error)
+        return _with_pull(status_error(status, headers, error_of(body), now=now))
 
 
 class OllamaDecoder:
@@ -112,7 +107,7 @@ class OllamaDecoder:
         message = chunk.get("message")
         if message is None and "done" not in chunk:
             raise not_of_protocol("is not a chat of Ollama")
-        text = wirejson.text(member(message, "content"))
+        text = wirejson.text(chunk.get("response") if message is None else member(message, "content"))
         self._calls.feed(member(message, "tool_calls"))
         events: tuple[Event, ...] = (TextDelta(text),) if text else ()
         return (*events, *self._calls.whole(), self._finish(chunk)) if chunk.get("done") is True else events
@@ -128,7 +123,7 @@ class OllamaDecoder:
         stop: StopReason = "tool_calls" if self._calls else "unknown"
         if isinstance(reason, str) and (not self._calls or reason == "length"):
             stop = _STOP_REASONS.get(reason, "unknown")
-        read = wirejson.count(chunk.get("prompt_eval_count"))
+        read = wirejson.count(chunk.get("prompt_eval_count")) or None  # one that read nothing has not counted
         return Finished(
             stop_reason=stop,
             usage=Usage(input_tokens=read, output_tokens=wirejson.count(chunk.get("eval_count"))),

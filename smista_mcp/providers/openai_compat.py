@@ -2,13 +2,15 @@
 
 `POST {base_url}/chat/completions`, streamed as server-sent events. Servers differ; taken are: chunks without choices,
 content that is null or a list of parts, an end without `[DONE]` once a finish reason stood there, and whatever
-`eventstream` takes. Reasoning is never part of the answer.
+`eventstream` takes. In what a vendor differs says its row in `core.vendors`. Reasoning is never part of the answer;
+where a vendor wants it back with the calls that followed it, it goes back.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from smista_mcp.core.vendors import PLAIN, Vendor
 from smista_mcp.errors import ProviderError
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.base import (
@@ -16,8 +18,10 @@ from smista_mcp.providers.base import (
     Decoder,
     Event,
     Finished,
+    Message,
     StopReason,
     TextDelta,
+    ToolCall,
     Usage,
     WireRequest,
 )
@@ -32,17 +36,23 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "end_turn": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "refusal": "content_filter",
 }
+_BROKEN_OFF: Mapping[str, int] = {"error": 500, "abort": 500, "insufficient_system_resource": 503}
+"""Finish reasons of an answer that its server gave up, with the status that says the same."""
 _WORDS = SCHEMA_WORDS.union(
     (
-        "model messages role content system user assistant stream stream_options include_usage max_tokens temperature"
+        "model messages role content system user assistant stream stream_options include_usage temperature"
         " tools tool function name parameters tool_calls tool_call_id id arguments"
+        " none minimal low medium high xhigh max default"
     ).split()
 )
+_MOST_KEPT = 4 * 1024 * 1024
+"""Characters of what a model thinks before it calls a tool: more than any writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +61,35 @@ class OpenAiCompat:
 
     Attributes:
         sampling: further fields of the body, for a server that is known to take them.
+        vendor: in what the server differs from others.
     """
 
     sampling: Mapping[str, float] = field(default_factory=dict[str, float])
+    vendor: Vendor = PLAIN
 
     @property
     def words(self) -> frozenset[str]:
-        return _WORDS.union(self.sampling)
+        carries = (self.vendor.carries,) if self.vendor.carries else ()
+        return _WORDS.union(self.sampling, self.vendor.effort, carries, (self.vendor.most,))
 
     def encode(self, request: CompletionRequest) -> WireRequest:
         body: dict[str, object] = {
             "model": request.model,
-            "messages": chat_messages(request.messages),
+            "messages": _turns(request.messages, self.vendor.carries),
             "stream": True,
-            "stream_options": {"include_usage": True},
+            **({"stream_options": {"include_usage": True}} if self.vendor.counts else {}),
             **self.sampling,
         }
         if request.max_output_tokens is not None:
-            body["max_tokens"] = request.max_output_tokens
+            body[self.vendor.most] = request.max_output_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
+        if isinstance(request.effort_as, str) and self.vendor.effort:
+            told: object = request.effort_as
+            *outer, last = self.vendor.effort
+            for name in (last, *reversed(outer)):
+                told = {name: told}
+            body.update(wirejson.pairs(told))
         if request.tools:
             body["tools"] = specs(request)
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
@@ -82,7 +101,7 @@ class OpenAiCompat:
 
     def decoder(self, request: CompletionRequest) -> Decoder:
         del request
-        return ChatDecoder()
+        return ChatDecoder(self.vendor.carries)
 
     def authorization(self, key: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {key}"}
@@ -91,10 +110,27 @@ class OpenAiCompat:
         return status_error(status, headers, error_of(body), now=now)
 
 
-class ChatDecoder:
-    """One answer. The whole state is what the last lines said."""
+def _turns(messages: Sequence[Message], carries: str | None) -> list[dict[str, object]]:
+    """The messages; beside calls, in the field that carries it, what the model thought before it made them."""
+    turns = chat_messages(messages)
+    for message, turn in zip(messages, turns, strict=True):
+        thought = "".join(call.carry for call in message.calls)
+        if carries and thought:
+            turn[carries] = thought
+    return turns
 
-    def __init__(self) -> None:
+
+class ChatDecoder:
+    """One answer. The whole state is what the last lines said.
+
+    Args:
+        carries: the field of what is thought, where that has to come back with calls.
+    """
+
+    def __init__(self, carries: str | None = None) -> None:
+        self._carries = carries
+        self._thought: list[str] = []
+        self._kept = 0
         self._events = EventStream("chat completions")
         self._stop: StopReason | None = None
         self._usage = Usage()
@@ -125,15 +161,17 @@ class ChatDecoder:
     def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:
         if chunk.get("error") is not None:
             raise stream_error(error_object(chunk))
-        self._note(chunk)
+        if self._model is None or self._request_id is None or chunk.get("usage") is not None:
+            self._note(chunk)
         events: tuple[Event, ...] = ()
         for choice in wirejson.items(chunk.get("choices")):
             if not member(choice, "index"):  # we ask for one choice
                 delta = member(choice, "delta")
+                self._think(delta)
                 self._calls.feed(member(delta, "tool_calls"))
                 text = self._text_of(delta)
                 if text:
-                    events = (*events, TextDelta(text))
+                    events += (TextDelta(text),)
                 self._note_stop(choice)
         return events
 
@@ -145,6 +183,7 @@ class ChatDecoder:
             raise not_of_protocol("holds no choice")
         self._note(answer)
         message = member(choices[0], "message")
+        self._think(message)
         self._calls.feed(member(message, "tool_calls"))
         text = self._text_of(message)
         self._note_stop(choices[0])
@@ -165,14 +204,14 @@ class ChatDecoder:
             self._model = wirejson.text(chunk.get("model"))
         if self._request_id is None:
             self._request_id = wirejson.text(chunk.get("id"))
-        usage = chunk.get("usage")
+        usage = chunk.get("usage") or member(chunk.get("x_groq"), "usage")
         if member(usage, "prompt_tokens") is not None:
             self._usage = _usage(usage)
 
     def _note_stop(self, choice: object) -> None:
         reason = member(choice, "finish_reason")
-        if reason == "error":  # OpenRouter, beside an error object of its own or without one
-            raise stream_error(error_object({"error": member(choice, "error") or {}}))
+        if isinstance(reason, str) and reason in _BROKEN_OFF:  # OpenRouter puts an error object beside it
+            raise stream_error(error_object({"error": member(choice, "error") or {"code": _BROKEN_OFF[reason]}}))
         if isinstance(reason, str) and reason:
             self._stop = _STOP_REASONS.get(reason, "unknown")
 
@@ -181,7 +220,22 @@ class ChatDecoder:
         stop = "content_filter" if self._refused else (self._stop or "unknown")
         if self._calls and stop in ("stop", "unknown"):
             stop = "tool_calls"  # some servers call tools and say that they stopped
-        return (*self._calls.whole(), Finished(stop, self._usage, self._model, self._request_id))
+        return (*self._called(), Finished(stop, self._usage, self._model, self._request_id))
+
+    def _think(self, message: object) -> None:
+        thought = wirejson.text(member(message, self._carries)) if self._carries else None
+        if thought:
+            self._kept += len(thought)
+            if self._kept > _MOST_KEPT:
+                raise not_of_protocol("thinks more than an answer may")
+            self._thought.append(thought)
+
+    def _called(self) -> tuple[ToolCall, ...]:
+        calls = self._calls.whole()
+        if not calls or not self._thought:
+            return calls
+        first = calls[0]
+        return (ToolCall(first.id, first.name, first.arguments, "".join(self._thought)), *calls[1:])
 
 
 def _joined_parts(message: object) -> str:
@@ -190,12 +244,26 @@ def _joined_parts(message: object) -> str:
 
 
 def _usage(usage: object) -> Usage:
-    cached = wirejson.count(member(member(usage, "prompt_tokens_details"), "cached_tokens"))
+    """Cached tokens are part of the prompt's everywhere. Reasoning is part of the completion's, but not at xAI."""
+    asked, said = (wirejson.count(member(usage, f"{name}_tokens")) for name in ("prompt", "completion"))
+    details = member(usage, "prompt_tokens_details")
+    cached, written = (wirejson.count(member(details, name)) for name in ("cached_tokens", "cache_write_tokens"))
     if cached is None:  # DeepSeek
         cached = wirejson.count(member(usage, "prompt_cache_hit_tokens"))
+    if written is None:  # LiteLLM
+        written = wirejson.count(member(usage, "cache_creation_input_tokens"))
+    thought = wirejson.count(member(member(usage, "completion_tokens_details"), "reasoning_tokens"))
+    if said is not None and thought and _stands_apart(usage, (asked or 0) + said, thought, said):
+        said += thought
     return Usage(
-        input_tokens=wirejson.count(member(usage, "prompt_tokens")),
+        input_tokens=asked,
         cached_input_tokens=cached,
-        output_tokens=wirejson.count(member(usage, "completion_tokens")),
-        reasoning_tokens=wirejson.count(member(member(usage, "completion_tokens_details"), "reasoning_tokens")),
+        output_tokens=said,
+        reasoning_tokens=thought,
+        cache_write_tokens=written,
     )
+
+
+def _stands_apart(usage: object, counted: int, thought: int, said: int) -> bool:
+    """Whether reasoning is counted beside the completion: the sum says so, or there is more of it than of all."""
+    return thought > said or wirejson.count(member(usage, "total_tokens")) == counted + thought

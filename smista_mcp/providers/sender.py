@@ -1,14 +1,16 @@
 """The one way out: the only module that knows an HTTP client, and the last that sees a request before the socket.
 
-It works on httpx's transport, below its client: no redirect is followed, no cookie kept, no proxy or credential taken
-from the environment. A remote target gets what the gate has cleared and nothing else, and that only after the check at
-egress has read the bytes once more. Certificates are verified against the system's authorities and those that come
-with the HTTP client, or, where SSL_CERT_FILE or SSL_CERT_DIR is set, against those alone.
+It works on transports of httpx, below its client, and on one of our own for what goes in the clear: no redirect is
+followed, no cookie kept, no proxy or credential taken from the environment. A remote target gets what the gate has
+cleared and nothing else, and that only after the check at egress has read the bytes once more. Certificates are
+verified against the system's authorities and those that come with the HTTP client, or, where SSL_CERT_FILE or
+SSL_CERT_DIR is set, against those alone.
 """
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from types import TracebackType
 from typing import NamedTuple, Self, overload
 
@@ -28,14 +30,17 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.egress import Watch, check_departure
-from smista_mcp.providers.failures import not_of_protocol, quoted, timed_out, untrusted
+from smista_mcp.providers.failures import not_of_protocol, quoted, timed_out, untrusted, without_key
 from smista_mcp.providers.lines import LineSplitter
 from smista_mcp.providers.loopback import host_header, is_sendable
+from smista_mcp.providers.plainhttp import PlainTransport
 from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, address_of, hosts_of, is_literal
 
 _MAX_ERROR_BODY = 64 * 1024
 _SMALL = 8 * 1024
 """Bytes of a body that are looked at sooner than a thread is found for it."""
+_REFUSAL_S = 5.0
+"""Seconds that the words of a refusal may take; with those that came it is one."""
 _CLOSING_S = 1.0
 """Seconds that the closing of a connection may take."""
 _REST_S = 0.2
@@ -66,7 +71,7 @@ class Sender:
         self._now = now
         self._authorities = authorities
         # One for each host: connections are kept by their IP address, and a certificate is good for one name.
-        self._transports: dict[tuple[str, str], httpx.AsyncHTTPTransport] = {}
+        self._transports: dict[tuple[str, str], httpx.AsyncBaseTransport] = {}
         self._trust: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
@@ -141,7 +146,8 @@ class Sender:
                     while (chunk := await flight.next_chunk()) is not None:
                         for line in splitter.feed(chunk):
                             for event in decoder.feed(line):
-                                flight.note(event)
+                                if isinstance(event, Finished):
+                                    flight.finish()
                                 yield event
                     for event in () if flight.finished else _last_events(decoder, splitter.rest()):
                         yield event
@@ -149,7 +155,7 @@ class Sender:
                     with anyio.move_on_after(_CLOSING_S, shield=True):
                         await response.aclose()
         except ProviderError as error:
-            told = _without_key(error, target.key)
+            told = without_key(error, target.key)
             told.unsent = not flight.departed
             raise told from None
 
@@ -162,18 +168,19 @@ class Sender:
         *others, last = await flight.hosts(address)
         for host in others:
             try:
-                return await self._send(transport, _request(wire, authorization, address, host), flight)
+                return await flight.take_off(transport, _request(wire, authorization, address, host))
             except (httpx.ConnectError, httpx.ConnectTimeout):  # a server may listen on some of its addresses only
                 continue
-        return await self._send(transport, _request(wire, authorization, address, last), flight)
+        return await flight.take_off(transport, _request(wire, authorization, address, last))
 
-    async def _transport(self, address: Address) -> httpx.AsyncHTTPTransport:
+    async def _transport(self, address: Address) -> httpx.AsyncBaseTransport:
         known = self._transports.get((address.scheme, address.host))
         if known is not None:
             return known
-        verify = await self._verification() if address.scheme == "https" else False
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
-        made = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
+        made: httpx.AsyncBaseTransport = PlainTransport()
+        if address.scheme == "https":
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
+            made = httpx.AsyncHTTPTransport(verify=await self._verification(), trust_env=False, limits=limits)
         return self._transports.setdefault((address.scheme, address.host), made)
 
     async def _verification(self) -> ssl.SSLContext:
@@ -181,17 +188,12 @@ class Sender:
             self._trust = await anyio.to_thread.run_sync(_trust, self._authorities)
         return self._trust
 
-    async def _send(
-        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, flight: "_Flight"
-    ) -> httpx.Response:
-        request.extensions = {**request.extensions, **flight.extensions()}
-        return await flight.take_off(transport, request)
-
     async def _check(self, response: httpx.Response, protocol: WireProtocol, flight: "_Flight") -> None:
         if not 200 <= response.status_code < 300:
             body = b""
-            while len(body) < _MAX_ERROR_BODY and (chunk := await flight.next_chunk()) is not None:
-                body += chunk
+            with anyio.move_on_after(_REFUSAL_S), suppress(TimeoutError, httpx.TransportError):  # the status is said
+                while len(body) < _MAX_ERROR_BODY and (chunk := await flight.next_chunk()) is not None:
+                    body += chunk
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise protocol.failure(response.status_code, headers, body[:_MAX_ERROR_BODY], now=self._now())
         if response.headers.get("content-encoding", "identity").lower() != "identity":
@@ -225,14 +227,15 @@ class _Flight:
         with anyio.fail_after(self._timeouts.connect_s):
             return await anyio.to_thread.run_sync(hosts_of, address, abandon_on_cancel=True)
 
-    def extensions(self) -> dict[str, object]:
+    def _extensions(self) -> dict[str, object]:
         """What the transport must know."""
         connect, write = self._timeouts.connect_s, self._timeouts.first_byte_s
         read = None if self._scope_each_chunk else self._timeouts.idle_s
         return {"timeout": {"connect": connect, "read": read, "write": write, "pool": None}, "trace": self._trace}
 
-    async def take_off(self, transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    async def take_off(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
         """Sends the request and reads the answer's headers."""
+        request.extensions = {**request.extensions, **self._extensions()}
         with anyio.fail_after(self._timeouts.connect_s + self._timeouts.first_byte_s) as self._scope:
             response = await transport.handle_async_request(request)
         self._chunks = aiter(response.stream) if isinstance(response.stream, httpx.AsyncByteStream) else None
@@ -249,10 +252,10 @@ class _Flight:
             self._deadline = anyio.current_time() + self._timeouts.first_byte_s
             self._scope.deadline = self._deadline
 
-    def note(self, event: Event) -> None:
-        if isinstance(event, Finished):
-            self.finished = True
-            self._deadline = anyio.current_time() + _REST_S
+    def finish(self) -> None:
+        """The answer's own end was read."""
+        self.finished = True
+        self._deadline = anyio.current_time() + _REST_S
 
     async def next_chunk(self) -> bytes | None:
         """The next bytes of the body; None at its end. Behind the answer's own end nothing counts as a failure."""
@@ -342,16 +345,17 @@ def _request(wire: WireRequest, authorization: Mapping[str, str], address: Addre
     own = {"host": host_header(address), "accept-encoding": "identity", "user-agent": "smista-mcp"}
     return httpx.Request(
         wire.method,
-        httpx.URL(
-            scheme=address.scheme,
-            host=host,
-            port=address.port,
-            raw_path=f"{address.path}{wire.path}".encode("ascii"),
-        ),
+        _url(address, host, wire.path),
         headers={**wire.headers, **authorization, **own},
         content=wire.body,
         extensions={"sni_hostname": address.host},
     )
+
+
+@lru_cache(maxsize=64)
+def _url(address: Address, host: str, path: str) -> httpx.URL:
+    raw_path = f"{address.path}{path}".encode("ascii")
+    return httpx.URL(scheme=address.scheme, host=host, port=address.port, raw_path=raw_path)
 
 
 def _authorization(protocol: WireProtocol, key: str | None) -> Mapping[str, str]:
@@ -382,18 +386,3 @@ def _last_events(decoder: Decoder, rest: bytes) -> Iterator[Event]:
     if rest:
         yield from decoder.feed(rest)
     yield from decoder.end()
-
-
-def _without_key(error: ProviderError, key: str | None) -> ProviderError:
-    if not key or key not in f"{error.message}{error.fix}":
-        return error
-    plain = error.without_words()
-    return ProviderError(
-        plain.message.replace(key, "***"),
-        code=error.code,
-        fix=error.fix.replace(key, "***"),
-        status=error.status,
-        retry_after_s=error.retry_after_s,
-        sent=error.sent,
-        cause=error.cause,
-    ).saying(error.said.replace(key, "***"))

@@ -20,6 +20,7 @@ from smista_mcp.server.progress import ProgressRelay, Report
 from smista_mcp.server.questions import Person, Questions
 from smista_mcp.server.schemas import ToolName
 from smista_mcp.server.workshop import Workshop
+from smista_mcp.tracing import door
 
 if TYPE_CHECKING:
     from smista_mcp.core.explained import ExplainAnswer
@@ -100,9 +101,13 @@ class Desk:
 
         async def work() -> Result:
             app, caller = await self._workshop.open(), incoming.caller
-            limit_s = self._app.call_limit_s(caller)
-            done = await Delegation(app, caller, incoming.person, self._questions, relay, limit_s).carried_out(asked)
-            return done if isinstance(done, InputRequiredResult) else given(done)
+            limit_s = await to_thread.run_sync(self._app.call_limit_s, caller)
+            call = Delegation(app, caller, incoming.person, self._questions, relay, limit_s)
+            done = await call.carried_out(asked)
+            if isinstance(done, InputRequiredResult):
+                return done
+            door.current().note(lambda: {"smista.status": done.status, "smista.code": done.code})
+            return given(done)
 
         results: list[Result] = []
         async with anyio.create_task_group() as group:

@@ -20,6 +20,7 @@ from smista_mcp.app import App
 from smista_mcp.server.departure import depart
 from smista_mcp.server.protocol import serving
 from smista_mcp.server.signals import Interruption
+from smista_mcp.tracing import door
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Holds the largest diff and text that a task may have, escaped as JSON."""
@@ -106,6 +107,9 @@ class _Guard:
                 refused = Response("Invalid Sec-Fetch-Site header", status_code=403)
             if refused is not None:
                 await refused(scope, receive, send)
+                return
+            with door.joined(request.headers):  # for messages that name no trace themselves
+                await self._app(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -8,7 +8,7 @@ import anyio
 
 from smista_mcp.app import App
 from smista_mcp.server.signals import Interruption
-from smista_mcp.server.startup import prepare, sparing
+from smista_mcp.server.startup import prepare, send_spans, sparing
 
 DEFAULT_PORT = 7331
 BACKLOG = 128
@@ -42,6 +42,7 @@ def serve_http(
         sys.stderr.write(f"smista-mcp: cannot listen on {host} port {port}: {_reason(error)}\n")
         return 1
     with sparing():
+        send_spans(app)
         from smista_mcp.server.endpoints import attend  # noqa: PLC0415 - after the handlers, without the collector
     return anyio.run(attend, app, listener, interruption)
 

@@ -10,6 +10,7 @@ from mcp_types import CallToolRequestParams
 from smista_mcp import __version__
 from smista_mcp.app import App, Caller
 from smista_mcp.server import lists
+from smista_mcp.server.calls import CallSpans
 from smista_mcp.server.desk import Desk, Incoming, Result
 from smista_mcp.server.instructions import INSTRUCTIONS
 from smista_mcp.server.questions import Person
@@ -48,7 +49,7 @@ def _server(desk: Desk, *, over_http: bool) -> Server[dict[str, object]]:
         return await desk.answer(params.name, incoming)
 
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
-    return Server(
+    server = Server[dict[str, object]](
         "smista-mcp",
         version=__version__,
         title="smista",
@@ -69,3 +70,5 @@ def _server(desk: Desk, *, over_http: bool) -> Server[dict[str, object]]:
         on_list_resource_templates=lists.list_resource_templates,
         on_read_resource=lists.read_resource,
     )
+    server.middleware[:] = [CallSpans(over_http=over_http)]  # in place of the library's spans, the only one that it has
+    return server

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from smista_mcp.app import App
 from smista_mcp.core.redaction import redacted
 from smista_mcp.server.signals import Interruption
+from smista_mcp.tracing.exporting import set_up
 
 
 def prepare(interruption: Interruption | None) -> Interruption:
@@ -29,6 +31,13 @@ def prepare(interruption: Interruption | None) -> Interruption:
     handler.setFormatter(OneLine())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     return interruption
+
+
+def send_spans(app: App) -> None:
+    """Sets up where spans go, if the environment says so; where that fails, standard error tells why."""
+    trouble = set_up(app.world.settings.environment.variables)
+    if trouble:
+        sys.stderr.write(f"smista-mcp: {trouble}\n")
 
 
 class Diversion:

@@ -7,7 +7,7 @@ import anyio
 from smista_mcp.app import App
 from smista_mcp.server.ending import leave
 from smista_mcp.server.signals import Interruption
-from smista_mcp.server.startup import Diversion, prepare, sparing
+from smista_mcp.server.startup import Diversion, prepare, send_spans, sparing
 
 
 def serve_stdio(app: App, interruption: Interruption | None = None) -> int:
@@ -29,6 +29,7 @@ def serve_stdio(app: App, interruption: Interruption | None = None) -> int:
         return 1
     diversion = Diversion()
     with sparing():
+        send_spans(app)
         from smista_mcp.server.conversation import converse  # noqa: PLC0415 - after the handlers, without the collector
     if sys.stdin.isatty():
         sys.stderr.write("smista-mcp: waiting for an MCP host on standard input; Ctrl-D ends\n")

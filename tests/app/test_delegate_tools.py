@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 CANARY = "canary-5e2b71"
 A = "openai-compat:a/m"
-LOOK = Task(text="review the code", intent=Intent.REVIEW)
+LOOK = Task(text="review the architecture", intent=Intent.REVIEW)
 ABLE = f'[catalog."{A}"]\ncapabilities = {{ tools = true }}\n'
 Policy = Callable[[ModelServer], str]
 
@@ -152,7 +152,7 @@ async def test_tools_whose_rounds_would_not_fit_a_limit_are_left_away(code: Benc
         (Task(text="fix the bug in src/a.py"), True),
         (Task(text="explain src/a.py", intent=Intent.CHAT), True),
         (Task(text="what is a monad?", intent=Intent.CHAT), False),
-        (Task(text="write the commit message", intent=Intent.COMMIT), False),
+        (Task(text="write the commit message: it returns 2 now", intent=Intent.COMMIT), False),
         (Task(text="summarize src/a.py", intent=Intent.SUMMARIZE), False),
         (Task(text="write a prompt for a reviewer", intent=Intent.PROMPT), False),
         (Task(text="format src/a.py", intent=Intent.FORMAT), False),

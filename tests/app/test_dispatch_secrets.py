@@ -40,7 +40,7 @@ TASKS = {
     "wrapped words": (Task(text=f"what is this?\n{TOKEN[:20]}\n{TOKEN[20:]}"), 2),
     "attachment": (Task(text="explain this", attachments=(Attachment(path="n.txt", content=f"a\nb\n{TOKEN}"),)), 3),
     "name of an attachment": (Task(text="explain this", attachments=(Attachment(path=TOKEN, content="x"),)), 0),
-    "diff": (Task(text="review this diff", diff=DIFF), 5),
+    "diff": (Task(text="review this diff", diff=DIFF), 2),
     "file": (Task(text="explain src/a.py"), 2),
     "lines of a file": (Task(text="explain src/a.py:2-3"), 2),
     "path": (Task(text="explain this", paths=(f"src/{TOKEN}.py",)), 0),

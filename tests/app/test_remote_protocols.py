@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
 from loopback import listening
+from model_server import Reply
+from model_server import serving as model_serving
+from vendor_answers import ANTHROPIC, GEMINI, RESPONSES, SIGNATURE, Call, Said, Words
 from workbench import ALLOWED, Bench, default, done, only, reports
 
 from smista_mcp.core.headless import CLI_KIND
-from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS
+from smista_mcp.core.modelref import BUILTIN_PROVIDERS, DECLARED_KINDS, PROTOCOL_KIND
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Effort
 from smista_mcp.dispatch.connections import PROTOCOLS
@@ -21,47 +24,6 @@ from smista_mcp.dispatch.connections import PROTOCOLS
 pytestmark = pytest.mark.anyio
 
 FILE = "def answer():\n    return 41 + 1\n"
-
-
-def _sse(*events: dict[str, Any]) -> bytes:
-    return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
-
-
-def _anthropic(text: str, call: dict[str, Any] | None = None) -> bytes:
-    blocks: list[dict[str, Any]] = []
-    if call:
-        blocks.append({"type": "thinking", "thinking": "I look first", "signature": "c2lnbmF0dXJl"})
-        blocks.append({"type": "tool_use", "id": "toolu_1", "name": call["name"], "input": call["arguments"]})
-    else:
-        blocks.append({"type": "text", "text": text})
-    usage = {"input_tokens": 100, "cache_read_input_tokens": 0, "output_tokens": 10}
-    events: list[dict[str, Any]] = [{"type": "message_start", "message": {"model": "claude-x", "usage": usage}}]
-    for index, block in enumerate(blocks):
-        events.append({"type": "content_block_start", "index": index, "content_block": block})
-        events.append({"type": "content_block_stop", "index": index})
-    reason = "tool_use" if call else "end_turn"
-    return _sse(*events, {"type": "message_delta", "delta": {"stop_reason": reason}}, {"type": "message_stop"})
-
-
-def _responses(text: str, call: dict[str, Any] | None = None) -> bytes:
-    usage = {"input_tokens": 100, "output_tokens": 10}
-    items: list[dict[str, Any]] = [{"type": "message", "content": [{"type": "output_text", "text": text}]}]
-    if call:
-        arguments = json.dumps(call["arguments"])
-        items = [
-            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "Z2FBQUFB"},
-            {"type": "function_call", "call_id": "call_x", "name": call["name"], "arguments": arguments},
-        ]
-    response = {"object": "response", "status": "completed", "model": "gpt-x", "usage": usage, "output": items}
-    return _sse({"type": "response.completed", "response": response})
-
-
-def _gemini(text: str, call: dict[str, Any] | None = None) -> bytes:
-    part: dict[str, Any] = {"text": text}
-    if call:
-        part = {"functionCall": {"name": call["name"], "args": call["arguments"]}, "thoughtSignature": "c2lnbmF0dXJl"}
-    usage = {"promptTokenCount": 100, "candidatesTokenCount": 10}
-    return _sse({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}], "usageMetadata": usage})
 
 
 class Heard(NamedTuple):
@@ -107,7 +69,6 @@ class Vendor(NamedTuple):
         path: of its requests, behind the server's address.
         header: that carries the key.
         effort: how a high effort is told, by the place in the body.
-        carried: what has to come back beside a call.
     """
 
     provider: str
@@ -115,9 +76,13 @@ class Vendor(NamedTuple):
     variable: str
     path: str
     header: tuple[str, str]
-    answer: Callable[..., bytes]
+    words: Words
     effort: tuple[tuple[str, ...], object]
-    carried: str
+
+    def answer(self, text: str, call: Call | None = None) -> bytes:
+        """Words, or a call with the reasoning that led to it."""
+        said = Said((text,)) if call is None else Said((), thought=("I look first",), calls=(call,))
+        return self.words.streamed(said)
 
 
 VENDORS = (
@@ -127,9 +92,8 @@ VENDORS = (
         "ANTHROPIC_API_KEY",
         "/v1/messages",
         ("x-api-key", "vendor-key"),
-        _anthropic,
+        ANTHROPIC,
         (("output_config", "effort"), "high"),
-        "c2lnbmF0dXJl",
     ),
     Vendor(
         "openai",
@@ -137,9 +101,8 @@ VENDORS = (
         "OPENAI_API_KEY",
         "/responses",
         ("authorization", "Bearer vendor-key"),
-        _responses,
+        RESPONSES,
         (("reasoning", "effort"), "high"),
-        "Z2FBQUFB",
     ),
     Vendor(
         "gemini",
@@ -147,9 +110,8 @@ VENDORS = (
         "GEMINI_API_KEY",
         "/v1beta/models/gemini-3.5-flash:streamGenerateContent?alt=sse",
         ("x-goog-api-key", "vendor-key"),
-        _gemini,
+        GEMINI,
         (("generationConfig", "thinkingConfig", "thinkingLevel"), "high"),
-        "c2lnbmF0dXJl",
     ),
 )
 vendors = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.provider)
@@ -161,7 +123,7 @@ def policy(vendor: Vendor, server: Server) -> str:
 
 
 def test_every_kind_of_server_has_its_protocol() -> None:
-    assert set(PROTOCOLS) == {*BUILTIN_PROVIDERS, *DECLARED_KINDS} - {CLI_KIND}
+    assert set(PROTOCOLS) == {*BUILTIN_PROVIDERS, *DECLARED_KINDS} - {CLI_KIND, PROTOCOL_KIND}
 
 
 @vendors
@@ -192,16 +154,30 @@ async def test_a_vendor_is_asked_in_its_own_words(vendor: Vendor, bench: Bench) 
 @vendors
 async def test_what_a_vendor_wants_back_with_a_call_goes_back(vendor: Vendor, bench: Bench) -> None:
     bench.write("src/answer.py", FILE)
-    call = {"name": "read_file", "arguments": {"path": "src/answer.py"}}
+    call = Call("read_file", {"path": "src/answer.py"})
     async with serving(vendor.answer("", call), vendor.answer("It is 42.")) as server:
         app = bench.app(policy(vendor, server), **{vendor.variable: "vendor-key"})
         answer = await done(app, Task(text="review how the answer is computed in src", effort=Effort.HIGH))
 
     assert only(answer).answer == "It is 42."
     first, second = (request.body.decode() for request in server.requests)
-    assert vendor.carried not in first
-    assert vendor.carried in second
+    assert SIGNATURE not in first
+    assert SIGNATURE in second
     assert "41 + 1" in second
+
+
+@pytest.mark.parametrize("model", ["openai-compat:a/m", "ollama/m"])
+async def test_a_call_without_a_word_beside_it_is_followed_at_every_remote_server(model: str, bench: Bench) -> None:
+    bench.write("src/answer.py", FILE)
+    call = Reply((), calls=(("read_file", {"path": "src/answer.py"}),))
+    async with model_serving(call, Reply(("It is 42.",)), tools=True) as server:
+        name, url = (model.partition("/")[0], server.root if model.startswith("ollama") else server.v1)
+        remote = f'[providers."{name}"]\nbase_url = "{url}"\nlocality = "remote"\n'
+        facts = f'[catalog."{model}"]\ncapabilities = {{ tools = true }}\n'
+        app = bench.app(ALLOWED + default(model) + remote + facts)
+        answer = await done(app, Task(text="review how the answer is computed in src"))
+    assert (only(answer).answer, only(answer).code) == ("It is 42.", None)
+    assert [len(request.results) for request in server.heard] == [0, 1]
 
 
 @vendors
@@ -232,3 +208,44 @@ async def test_an_effort_that_a_model_does_not_know_is_said_to_be_ignored(bench:
     (report,) = reports(app, answer)
     assert report.receipt is not None
     assert (report.receipt.effort, report.receipt.effort_ignored) == (Effort.HIGH, Effort.XHIGH)
+
+
+FOREIGN = (SIGNATURE, "toolu_0", "call_0", "fc_0", "rs_1")
+"""What only the vendor that said it understands."""
+
+
+@pytest.mark.parametrize("start", range(len(VENDORS)))
+async def test_a_session_goes_on_with_another_vendor_in_another_process(bench: Bench, start: int) -> None:
+    bench.write("src/answer.py", FILE)
+    call = Call("read_file", {"path": "src/answer.py"})
+    order = (*VENDORS[start:], *VENDORS[:start])
+    session, said = "new", list[str]()
+    for number, vendor in enumerate(order):
+        async with serving(vendor.answer("", call), vendor.answer(f"It is {number}.")) as server:
+            app = bench.app(policy(vendor, server), **{vendor.variable: "vendor-key"})
+            text = "Review how the answer is computed in src" if number == 0 else "Review your answer again"
+            answer = await done(app, Task(text=text, effort=Effort.HIGH, session=session))
+        assert only(answer).answer == f"It is {number}."
+        session = answer.session or ""
+        first, second = (request.body.decode() for request in server.requests)
+        assert [one in first for one in said] == [True] * number
+        assert [foreign for foreign in FOREIGN if foreign in first] == []
+        assert SIGNATURE in second
+        said.append(f"It is {number}.")
+
+
+async def test_a_fallback_is_told_nothing_that_only_the_one_before_it_understands(bench: Bench) -> None:
+    bench.write("src/answer.py", FILE)
+    call = Call("read_file", {"path": "src/answer.py"})
+    before, after, _ = VENDORS
+    async with serving(before.answer("", call), b"nonsense") as first, serving(after.answer("It is 42.")) as second:
+        route = default(f"{before.provider}/{before.model}", f"{after.provider}/{after.model}")
+        places = [
+            f'[providers.{v.provider}]\nbase_url = "http://127.0.0.1:{s.port}"\n'
+            for v, s in ((before, first), (after, second))
+        ]
+        app = bench.app(ALLOWED + route + "".join(places), **{v.variable: "vendor-key" for v in (before, after)})
+        answer = await done(app, Task(text="review how the answer is computed in src", effort=Effort.HIGH))
+    assert (only(answer).answer, only(answer).model) == ("It is 42.", f"{after.provider}/{after.model}")
+    (request,) = second.requests
+    assert [foreign for foreign in FOREIGN if foreign in request.body.decode()] == []

@@ -100,6 +100,10 @@ def test_what_cannot_be_edited_safely_is_told_with_what_to_write() -> None:
         edited(text, SERVED, "local-first")
     assert "[classes.fast]" in told.value.fix
     assert edited(text, NOTHING, "team").endswith(text)
+    parted = 'preset = "quality"\n[[budgets]]\n[models]\n[[budgets]]\n'
+    with pytest.raises(InvalidTask) as told:
+        edited(parted, NOTHING, "team")
+    assert told.value.fix == 'add to it by hand: `preset = "team"`'
 
 
 def test_classes_in_dotted_keys_are_joined_by_others() -> None:

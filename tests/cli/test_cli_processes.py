@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import PATIENCE_S, CommandLine
 
-HEAVY = ("mcp", "mcp_types", "httpx", "httpx2", "anyio", "asyncio", "tomlkit", "starlette", "uvicorn")
+HEAVY = ("mcp", "mcp_types", "httpx", "httpx2", "anyio", "asyncio", "tomlkit", "starlette", "uvicorn", "opentelemetry")
 LOADED = """\
 import sys
 from smista_mcp.cli import main
@@ -55,6 +55,21 @@ def test_a_verb_that_only_decides_loads_no_protocol_no_client_and_no_event_loop(
     loaded = done.stderr.partition("loaded: ")[2].split()
     assert "smista_mcp" in loaded
     assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_a_dispatch_of_which_nobody_wants_spans_loads_nothing_for_them(shell: CommandLine) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "dispatch", "explain it", "--preset", "local-first", "--json"],
+        cwd=shell.folder,
+        env=shell.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert json.loads(done.stdout)["phases"]
+    loaded = done.stderr.partition("loaded: ")[2].split()
+    assert ("anyio" in loaded, "opentelemetry" in loaded) == (True, False)
 
 
 def test_a_version_costs_no_policy(shell: CommandLine) -> None:

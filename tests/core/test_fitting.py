@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.facts import ContextItem, HostFacts, ItemKind, LeftOut, PhaseContext
-from smista_mcp.core.fitting import LISTED, UNNAMED, fit, listed
+from smista_mcp.core.fitting import FRAME_TOKENS, FRAMED_ROOM, LISTED, UNNAMED, fit, listed
 from smista_mcp.core.routing import Routed, route
 from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.selection import OUTPUT_ROOM
@@ -110,7 +110,9 @@ def test_what_only_helps_goes_in_order_as_long_as_it_fits(context: PhaseContext,
         assert (place in found.included) == fits
         spent += item.tokens if fits and not item.required else 0
     assert found.tokens == math.ceil(spent * factor)
-    assert found.fits == (found.tokens <= room)
+    assert found.fits == (found.tokens <= room and found.spare >= 0)
+    needed = 10 + sum(item.tokens for item in context.items if item.required)
+    assert found.spare <= room + FRAMED_ROOM - math.ceil((needed + FRAME_TOKENS) * factor)
 
 
 @pytest.mark.parametrize("count", [LISTED, LISTED + 1, LISTED + 5])

@@ -19,9 +19,10 @@ from smista_mcp.core.values import Confidence, Intent
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
+from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.connections import Connections
-from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Sender
@@ -46,7 +47,7 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
         tools = Tools(
             sender=sender,
             connections=Connections(servers, lambda name: None, lambda spec: world.state),
-            ledger=world.ledger(),
+            clerk=Clerk(world.open_ledger()),
             providers=book.policy.providers,
             limits=book.policy.dispatch,
             budgets=(),

@@ -11,6 +11,7 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger import Ledger, RouteRecord, installation_key, prepare_folder
 from smista_mcp.ledger.database import connected
+from smista_mcp.ledger.writer import Writer
 
 NOBODY = 65534
 DecisionOf = Callable[..., Decision]
@@ -53,7 +54,12 @@ def test_the_owner_and_nobody_else_can_read_what_is_kept(state: Path, record_of:
     ledger.installation_key()
     ledger.record_route(record_of())
     assert _mode(state) == _mode(state.parent) == 0o700
-    assert {file.name: _mode(file) for file in state.iterdir()} == {"ledger.db": 0o600, "key": 0o600}
+    assert {file.name: _mode(file) for file in state.iterdir()} == {
+        "ledger.db": 0o600,
+        "ledger.db-journal": 0o600,  # emptied when a transaction ends
+        "key": 0o600,
+    }
+    assert (state / "ledger.db-journal").stat().st_size == 0
 
 
 def test_a_folder_and_files_that_others_can_read_are_closed_to_them(state: Path) -> None:
@@ -224,10 +230,11 @@ def test_a_ledger_that_another_program_keeps_in_another_mode_is_reported(state: 
 
 
 def test_commits_survive_a_power_cut(state: Path) -> None:
-    with connected(state, 1.0) as db:
-        settings = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
-        assert settings == ["delete", 3]
-        assert db.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    with connected(state, 1.0) as db, Writer(state, 1.0).transaction() as writing:
+        for connection, journal in ((db, "delete"), (writing, "truncate")):
+            settings = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+            assert settings == [journal, 3]
+            assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
 def test_what_is_no_failure_of_the_file_is_not_reported_as_one(state: Path) -> None:

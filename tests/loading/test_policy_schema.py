@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
 from smista_mcp.core.policy import PolicyDocument
-from smista_mcp.core.values import Intent, Value
+from smista_mcp.core.values import Effort, Intent, Value
 from smista_mcp.core.values import Layer as PolicyLayer
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.key_texts import KEY_TEXTS
@@ -73,7 +73,7 @@ def test_it_is_sound_and_says_nothing_that_editors_of_toml_do_not_know() -> None
     assert said - {"$schema", "title"} <= DRAFT_4 | {"exclusiveMinimum"}
     for node in nodes(SCHEMA):
         for key, one in node.get("properties", {}).items():
-            assert one.get("description") or key in ("tools", "vision", "reasoning", "json")
+            assert one.get("description") or key in ("tools", "vision", "reasoning", "json", *Effort)
 
 
 @pytest.mark.parametrize("file", sorted(presets_folder().glob("*.toml")), ids=lambda file: file.stem)

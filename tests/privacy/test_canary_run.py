@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from canaries import CANARIES, Canary, found_in, left_below
+from collector import Receiver
 from command_line import CommandLine
 from fault_server import FAULTS, FINE, FaultServer
 from path_trees import CANARY, MARK
@@ -46,6 +47,8 @@ locality = "local"
 """
 PATCH = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1,2 @@\n x\n+{1}\n"
 TEXT = f"{CANARY}\n" * 3
+NAMES = (".env", "plan.txt", "src/", "app.py", "notes.txt", "server.pem", "SKILL.md", "new.txt", "log.txt", "CLAUDE")
+WORDS = ("explain this", "the changes", "this diff", "write a README", "explain what", "rename x")
 
 
 @pytest.fixture
@@ -58,6 +61,21 @@ def home_server() -> Iterator[FaultServer]:
 def away() -> Iterator[FaultServer]:
     with FaultServer.serving() as server:
         yield server
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """What a collector gets of the spans: none of the canaries, of the words, nor of the names in the workspace."""
+    with Receiver.serving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        monkeypatch.setenv("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "otel,process,os")
+        yield receiver
+    assert len(receiver.collected.named("invoke_workflow dispatch")) > 3
+    assert {span.described for span in receiver.collected.spans} == {""}
+    told = receiver.everything.decode("latin-1")
+    assert clean(told)
+    for word in (MARK, *NAMES, *WORDS):
+        assert word not in told, word
 
 
 @pytest.fixture
@@ -156,6 +174,7 @@ def fail_in_every_way(host: RawHost, home_server: FaultServer) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("spans")
 def test_over_stdio_in_every_failure(home: Path, workspace: Path, home_server: FaultServer, away: FaultServer) -> None:
     log = home.parent / "log"
     with RawHost.started(home, workspace, before=LOGGED.format(log=str(log))) as host:
@@ -180,6 +199,7 @@ def test_over_stdio_in_every_failure(home: Path, workspace: Path, home_server: F
     check_sinks(home, away, said, notes)
 
 
+@pytest.mark.usefixtures("spans")
 def test_over_http(home: Path, workspace: Path, home_server: FaultServer, away: FaultServer) -> None:
     log = home.parent / "log"
     with WebHost.started(home, workspace, log) as host:
@@ -192,6 +212,7 @@ def test_over_http(home: Path, workspace: Path, home_server: FaultServer, away: 
     check_sinks(home, away, log.read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("spans")
 def test_on_the_command_line(home: Path, workspace: Path, home_server: FaultServer, away: FaultServer) -> None:
     shell = CommandLine(home, workspace)
     diff = workspace.parent / "given.diff"

@@ -1,13 +1,10 @@
 """Google's Gemini."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
 from decoding import a_request, decoded, heard
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code, ProviderError
@@ -73,12 +70,6 @@ def test_a_stream_becomes_its_text_its_end_and_its_usage() -> None:
     assert end.usage == Usage(input_tokens=20, cached_input_tokens=16, output_tokens=9, reasoning_tokens=4)
 
 
-@given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
-def test_an_answer_does_not_depend_on_where_the_network_cut_it(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(PLAIN)]
-    assert decoded(PROTOCOL, [PLAIN[a:b] for a, b in itertools.pairwise(edges)]) == decoded(PROTOCOL, [PLAIN])
-
-
 def test_a_whole_body_is_taken_like_a_stream() -> None:
     body = json.dumps(chunk({"text": "Hello"}, finish="STOP"), indent=1).encode()
     text, end = decoded(PROTOCOL, [body])
@@ -91,6 +82,21 @@ def test_a_whole_body_is_taken_like_a_stream() -> None:
 )
 def test_every_end_has_its_reason(finish: str, stop: str) -> None:
     assert decoded(PROTOCOL, [sse(chunk({"text": "x"}, finish=finish))])[1].stop_reason == stop
+
+
+def test_thinking_that_takes_all_the_room_leaves_an_answer_without_a_text() -> None:
+    counts = {"promptTokenCount": 15, "thoughtsTokenCount": 2, "totalTokenCount": 17}
+    candidate = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
+    text, end = decoded(PROTOCOL, [json.dumps({"candidates": [candidate], "usageMetadata": counts}).encode()])
+    assert (text, end.stop_reason) == ("", "length")
+    assert end.usage == Usage(input_tokens=15, output_tokens=2, reasoning_tokens=2)
+
+
+@pytest.mark.parametrize("body", [b"[", b"[1]", b"[]", b'[{"candidates": []}]', b'{"error": 1}]'])
+def test_a_list_that_is_no_answer_is_none(body: bytes) -> None:
+    with pytest.raises(ProviderError) as raised:
+        decoded(PROTOCOL, [body])
+    assert raised.value.code is Code.PROVIDER_PROTOCOL
 
 
 def test_a_prompt_that_is_blocked_has_no_answer() -> None:

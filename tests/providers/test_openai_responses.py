@@ -1,13 +1,10 @@
 """OpenAI's Responses."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
 from decoding import a_request, decoded, heard
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code, ProviderError
@@ -66,12 +63,6 @@ def test_a_stream_becomes_its_text_its_end_and_its_usage() -> None:
     assert end.usage == Usage(input_tokens=20, cached_input_tokens=16, output_tokens=9, reasoning_tokens=4)
 
 
-@given(st.lists(st.integers(0, len(PLAIN)), max_size=30))
-def test_an_answer_does_not_depend_on_where_the_network_cut_it(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(PLAIN)]
-    assert decoded(PROTOCOL, [PLAIN[a:b] for a, b in itertools.pairwise(edges)]) == decoded(PROTOCOL, [PLAIN])
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -85,12 +76,27 @@ def test_the_text_at_the_end_counts_where_none_was_streamed(body: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    ("reason", "stop"), [("max_output_tokens", "length"), ("content_filter", "content_filter"), ("new", "unknown")]
+    ("details", "stop"),
+    [
+        ({"reason": "max_output_tokens"}, "length"),
+        ({"reason": "content_filter"}, "content_filter"),
+        ({"reason": "new"}, "length"),
+        (None, "length"),
+    ],
 )
-def test_an_answer_that_was_cut_says_why(reason: str, stop: str) -> None:
-    body = sse(delta("Hel"), ended("incomplete", incomplete_details={"reason": reason}))
+def test_an_answer_that_was_cut_is_never_called_complete(details: dict[str, str] | None, stop: str) -> None:
+    body = sse(delta("Hel"), ended("incomplete", incomplete_details=details))
     text, end = decoded(PROTOCOL, [body])
     assert (text, end.stop_reason) == ("Hel", stop)
+
+
+def test_an_answer_that_fills_its_limit_was_cut_there_whatever_its_server_calls_it() -> None:
+    usage = {**USAGE, "output_tokens": 50}
+    body = sse(delta("Hello"), ended(output=[said("Hello")], usage=usage))
+    assert [decoded(PROTOCOL, [body], a_request(max_output_tokens=most))[1].stop_reason for most in (50, 51)] == [
+        "length",
+        "stop",
+    ]
 
 
 @pytest.mark.parametrize(

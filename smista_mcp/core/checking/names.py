@@ -5,11 +5,20 @@ from typing import NamedTuple
 
 from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.checking.clis import CLI_KEYS, cli_faults
+from smista_mcp.core.checking.protocols import effort_faults, protocol_faults
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.findings import Finding, FindingCode, Path, Severity, finding_in
 from smista_mcp.core.headless import CLI_KIND, HEADLESS
 from smista_mcp.core.locks import locks_of, nearest_key, stated_keys, unlocked
-from smista_mcp.core.modelref import BUILTIN_PROVIDERS, HOST, LOCAL_CLASS, ClassRef, ModelRef, parse_target
+from smista_mcp.core.modelref import (
+    BUILTIN_PROVIDERS,
+    HOST,
+    LOCAL_CLASS,
+    PROTOCOL_KIND,
+    ClassRef,
+    ModelRef,
+    parse_target,
+)
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import dotted
 from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of, placing_layer
@@ -64,6 +73,7 @@ def faults_of(source: LayerDocument, sources: Sequence[LayerDocument], known: Kn
         yield from _unresolved(source, known)
     if source.owner:
         yield from _provider_faults(source, sources, known.policy)
+        yield from effort_faults(source)
 
 
 def organisation_faults(source: LayerDocument) -> Iterator[Finding]:
@@ -205,13 +215,21 @@ def _provider_faults(source: LayerDocument, sources: Sequence[LayerDocument], po
         kind = kind_of(name)
         spec = policy.providers.get(name)
         address = parse_address(document.base_url) if document.base_url else None
-        if kind is not None and (kind == CLI_KIND or document.model_fields_set & CLI_KEYS):
+        keys = CLI_KEYS - {"type"} if kind == PROTOCOL_KIND else CLI_KEYS
+        wrong = list(protocol_faults(source, name, document)) if kind == PROTOCOL_KIND else []
+        if kind is not None and (kind == CLI_KIND or document.model_fields_set & keys):
             yield from cli_faults(source, name, document)
+        elif wrong:
+            yield from wrong
         elif kind is None:
             known = ", ".join(f"`{provider}`" for provider in BUILTIN_PROVIDERS)
             clis = ", ".join(f"`{CLI_KIND}:{cli}`" for cli in HEADLESS)
             close = _nearest(name, [*BUILTIN_PROVIDERS, *(f"{CLI_KIND}:{cli}" for cli in HEADLESS)], "")
-            fix = close or f"built in are {known}; call any other `openai-compat:NAME`, or a CLI one of {clis}"
+            fix = (
+                close
+                or f"built in are {known}; call any other `openai-compat:NAME` or, in a protocol of a package,"
+                f" `protocol:NAME`; a CLI is one of {clis}"
+            )
             yield finding_in(source, path, FindingCode.UNKNOWN_PROVIDER, (f"`{name}` is no provider", fix))
         elif kind == "llamacpp" and document.base_url:
             words = "`llamacpp` has no `base_url`; its server is started here", "declare an `openai-compat:NAME`"

@@ -200,9 +200,23 @@ def _path_token(path: str) -> Token:
     return Token(Word(PATH, "", _path_noun(path)), path)
 
 
+@cache
+def _blank_path() -> re.Pattern[str]:
+    """A path with blanks, as it may stand in quotes: folders and a file with an extension, or a folder with its `/`."""
+    name = r"[\w.@+~#()&-][\w.@+~#()& -]{0,100}"
+    return re.compile(
+        rf"(?:[.~]?/)?(?:{name}/){{1,30}}(?:{name}\.[A-Za-z]\w{{0,9}})?|\w[\w-]*(?: [\w-]+){{1,3}}\.[A-Za-z]\w{{0,9}}"
+    )
+
+
 def _quoted(token: str) -> Token:
     inner = token.strip("`\"' \n") if not token.startswith("```") else ""
-    if inner and " " not in inner:
+    if " " in inner:
+        suffix = _SUFFIX.search(inner)
+        bare = inner[: suffix.start()] if suffix else inner
+        if len(bare) <= 400 and _blank_path().fullmatch(bare):
+            return _path_token(inner)
+    elif inner:
         if inner.startswith("file://"):
             return _path_token(inner)
         path = "" if "://" in inner or inner.endswith(")") else _named(inner)

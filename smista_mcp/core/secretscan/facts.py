@@ -23,11 +23,13 @@ class SecretFact(NamedTuple):
     Attributes:
         line: from 1; 0 where it stands in a name.
         fingerprint: what `[secrets] allow` calls it; None for a value that could be guessed from one.
+        file: of which file, where the text tells of several, as it may be shown.
     """
 
     kind: str
     line: int
     fingerprint: str | None = None
+    file: str | None = None
 
 
 def fingerprint(kind: str, value: str) -> str | None:
@@ -110,4 +112,6 @@ def told(facts: Sequence[SecretFact]) -> str:
 
 def _told(fact: SecretFact) -> str:
     where = f"{fact.kind} in line {fact.line}" if fact.line else f"{fact.kind} in its name"
+    if fact.file is not None:
+        where = f"{where} of {fact.file}" if fact.line else f"{fact.kind} above the lines of {fact.file}"
     return f"{where} (fingerprint {fact.fingerprint})" if fact.fingerprint else f"{where} ({_NAMELESS})"

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.floor import Floor
+from smista_mcp.core.foreseen import label_of
 from smista_mcp.core.values import Label
-from smista_mcp.dispatch.labels import label_of
 
 LABELS: st.SearchStrategy[Label | None] = st.sampled_from([None, "local", "restricted"])
 RANK = {None: 0, "local": 1, "restricted": 2}
