@@ -76,6 +76,7 @@ class Dispatching:
         talk = Talk(self._world, task, caller)
 
         async def work(job: Job) -> DispatchAnswer:
+            await self.catch_up()  # what is late counts in what budgets have left
             turns = await anyio.to_thread.run_sync(talk.turns)
             # awaited also where the job is cancelled: what is recorded here, a running job among it, needs its end
             prepared = await anyio.to_thread.run_sync(self._decided, task, caller, turns, job.job_id)
@@ -121,8 +122,8 @@ class Dispatching:
             return answer
         return without_labelled(answer)
 
-    async def close(self) -> None:
-        """Writes what could not be written when it was due. Nothing runs any more."""
+    async def catch_up(self) -> None:
+        """Writes what could not be written when it was due, as far as that can be done now."""
         if self._clerk is not None:
             await self._clerk.catch_up()
 
@@ -257,7 +258,7 @@ async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
     ):
         group = anyio.create_task_group()
         at_work = Dispatching(world, Jobs(group, lambda: secrets.token_hex(16)), sender, servers)
-        stack.push_async_callback(at_work.close)
+        stack.push_async_callback(at_work.catch_up)
         await group.__aenter__()
         # told of no exception, so that one that passes through here is not wrapped into a group
         stack.push_async_callback(group.__aexit__, None, None, None)
