@@ -20,6 +20,7 @@ class Options(Namespace):
         command: `module:function` below `smista_mcp.cli`.
         prog: the words before the arguments, where a command is missing.
         text: a task's words, or an id where a command takes both; `-` stands for standard input.
+        calling: the host that calls.
     """
 
     command: str = ""
@@ -62,6 +63,9 @@ class Options(Namespace):
     format: str | None = None
     host: str = "127.0.0.1"
     port: int = _PORT
+    calling: str | None = None
+    client: str | None = None
+    redacted: bool = False
 
 
 class _Formatter(HelpFormatter):
@@ -173,6 +177,22 @@ def _path(given: str) -> Path:
         return path
 
 
+def _calling(parser: ArgumentParser) -> None:
+    words = "which host calls, whatever it says of itself, for example codex"
+    parser.add_argument("--host", dest="calling", type=_word, metavar="NAME", help=words)
+
+
+def _hosts(parser: ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", type=_word, metavar="NAME", help="show one host in full")
+    _calling(parser)
+    parser.add_argument("--client", type=_word, metavar="NAME", help="the `clientInfo.name` of one that connects")
+
+
+def _doctor(parser: ArgumentParser) -> None:
+    words = "mask home, user, machine, project, names and addresses, so that it is safe to paste"
+    parser.add_argument("--redacted", action="store_true", help=words)
+
+
 def _http(parser: ArgumentParser) -> None:
     parser.add_argument("--host", help="a loopback address (127.0.0.1)")
     parser.add_argument("--port", type=int, help=f"0 for any free one ({_PORT})")
@@ -268,7 +288,7 @@ def _trust(parser: ArgumentParser) -> None:
 
 
 _VERBS = (
-    _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio"),
+    _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio", _calling),
     _Verb("serve-http", "serve MCP hosts on this machine over HTTP", "serving:http", _http),
     _Verb("classify", "tell which kinds of work a text asks for", "classification:classify", _classify),
     _Verb("route", "show which model would do a task, and why; nothing is sent", "decisions:route", _route),
@@ -285,6 +305,8 @@ _VERBS = (
             _Verb("schema", "print the JSON Schema of a policy file, for editors", "schema:schema"),
         ),
     ),
+    _Verb("hosts", "show what each host can do, and which one calls from here", "hosts:hosts", _hosts),
+    _Verb("doctor", "tell what is wrong on this machine, and what to do about it", "doctor:doctor", _doctor),
     _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
     _Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     _Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
