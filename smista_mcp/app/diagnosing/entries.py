@@ -1,18 +1,43 @@
-"""What hosts say of smista in their own files: read, never changed, and never run."""
+"""What hosts say of smista in their own files: read, never changed; what they would start is never run."""
 
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from smista_mcp.core.diagnosis.registered import EntrySeen, HostSeen, Runs, Wanted
-from smista_mcp.hosts import HOSTS
+from smista_mcp.hostfiles import jsontext, tomltext
+from smista_mcp.hostfiles.places import HOST_FILES, NAME, HostFile, Place, Platform, resolved, roots
+from smista_mcp.hostfiles.unfit import Unfit
+from smista_mcp.hosts import known_host
 
-_MOST = 20_000_000
+_MOST: Final = 32_000_000
 """Bytes of a file of settings; Claude Code keeps its history in one."""
-_OURS = ("smista-mcp", "smista_mcp")
+_OURS: Final = ("smista-mcp", "smista_mcp")
+_ADDRESSES: Final = ("url", "httpUrl", "serverUrl")
+_UNSAID: Final = ("env", "environment", "headers")
+"""What may hold keys, and is not looked at but for names."""
+WANTED: Final[Mapping[str, tuple[Wanted, ...]]] = MappingProxyType(
+    {
+        "claude-code": (
+            Wanted("alwaysLoad", "a turn begins without a server that is late", '"alwaysLoad": true', late=True),
+        ),
+        "codex": (
+            Wanted("required", "Codex goes on without a server that is late", "required = true", late=True),
+            Wanted("tool_timeout_sec", "a call is given up after 300 s", "tool_timeout_sec = 900", least=300),
+        ),
+        "gemini-cli": (Wanted("trust", "no tool is offered where nobody can be asked", '"trust": true'),),
+        "opencode": (Wanted("timeout", "a call is given up after 60 s", '"timeout": 900000', least=60_001),),
+        "copilot-cli": (
+            Wanted("tools", "no tool is offered", '"tools": ["*"]', value="*"),
+            Wanted("timeout", "a call may be given up after 60 s", '"timeout": 900000', least=60_001),
+        ),
+    }
+)
+"""What an entry of a host should say besides the command, and what happens without it."""
 
 
 class Surroundings(NamedTuple):
@@ -22,12 +47,14 @@ class Surroundings(NamedTuple):
         home: the home folder.
         workspace: whose own files of hosts count too; None where there is none.
         variables: of the environment.
-        smista_home: the folder of configuration that this command uses, where SMISTA_HOME names it.
+        platform: the kind of machine.
+        smista_home: the folder that SMISTA_HOME names for this command; None where it is not set.
     """
 
     home: Path
     workspace: Path | None
     variables: Mapping[str, str]
+    platform: Platform = "linux"
     smista_home: Path | None = None
 
     @property
@@ -35,218 +62,110 @@ class Surroundings(NamedTuple):
         return self.variables.get("PATH", os.defpath)
 
 
-class HostFile(NamedTuple):
-    """A file in which a host keeps entries of servers.
-
-    Attributes:
-        path: below `base`.
-        keys: that lead to the table of servers; `{root}` stands for the workspace.
-        base: `home`, `workspace`, or a variable and, behind a `|`, where the folder is without it.
-    """
-
-    base: str
-    path: str
-    keys: tuple[str, ...]
-
-
-class HostFiles(NamedTuple):
-    """A host, as far as its files go.
-
-    Attributes:
-        programs: its command.
-        wanted: what an entry should say.
-    """
-
-    host: str
-    programs: tuple[str, ...]
-    files: tuple[HostFile, ...]
-    wanted: tuple[Wanted, ...] = ()
-
-
-_SERVERS = ("mcpServers",)
-FILES: Final = (
-    HostFiles(
-        "claude-code",
-        ("claude",),
-        (
-            HostFile("CLAUDE_CONFIG_DIR|.", ".claude.json", _SERVERS),
-            HostFile("CLAUDE_CONFIG_DIR|.", ".claude.json", ("projects", "{root}", "mcpServers")),
-            HostFile("workspace", ".mcp.json", _SERVERS),
-        ),
-        (
-            Wanted(
-                "alwaysLoad",
-                "a turn begins without the tools of a server that is late",
-                '"alwaysLoad": true',
-                late=True,
-            ),
-        ),
-    ),
-    HostFiles(
-        "codex",
-        ("codex",),
-        (
-            HostFile("CODEX_HOME|.codex", "config.toml", ("mcp_servers",)),
-            HostFile("workspace", ".codex/config.toml", ("mcp_servers",)),
-        ),
-        (
-            Wanted(
-                "required", "Codex goes on without a server that is not ready after 1 s", "required = true", late=True
-            ),
-            Wanted("tool_timeout_sec", "Codex gives a call up after 300 s", "tool_timeout_sec = 900", least=300),
-        ),
-    ),
-    HostFiles(
-        "gemini-cli",
-        ("gemini",),
-        (
-            HostFile("GEMINI_CLI_HOME|.", ".gemini/settings.json", _SERVERS),
-            HostFile("workspace", ".gemini/settings.json", _SERVERS),
-        ),
-        (Wanted("trust", "without it, no tool is offered where nobody can be asked", '"trust": true'),),
-    ),
-    HostFiles(
-        "opencode",
-        ("opencode",),
-        (
-            HostFile("XDG_CONFIG_HOME|.config", "opencode/opencode.json", ("mcp",)),
-            HostFile("XDG_CONFIG_HOME|.config", "opencode/opencode.jsonc", ("mcp",)),
-            HostFile("workspace", "opencode.json", ("mcp",)),
-            HostFile("workspace", "opencode.jsonc", ("mcp",)),
-        ),
-        (Wanted("timeout", "a call is given up after 60 s without progress", '"timeout": 900000', least=60_000),),
-    ),
-    HostFiles(
-        "copilot-cli",
-        ("copilot",),
-        (
-            HostFile("COPILOT_HOME|.copilot", "mcp-config.json", _SERVERS),
-            HostFile("workspace", ".github/mcp.json", _SERVERS),
-        ),
-        (Wanted("tools", "no tool is offered", '"tools": ["*"]', value="*"),),
-    ),
-    HostFiles(
-        "cursor",
-        ("cursor", "cursor-agent"),
-        (HostFile("home", ".cursor/mcp.json", _SERVERS), HostFile("workspace", ".cursor/mcp.json", _SERVERS)),
-    ),
-    HostFiles(
-        "vscode",
-        ("code",),
-        (
-            HostFile("XDG_CONFIG_HOME|.config", "Code/User/mcp.json", ("servers",)),
-            HostFile("home", "Library/Application Support/Code/User/mcp.json", ("servers",)),
-            HostFile("APPDATA|AppData/Roaming", "Code/User/mcp.json", ("servers",)),
-            HostFile("workspace", ".vscode/mcp.json", ("servers",)),
-        ),
-    ),
-    HostFiles("windsurf", ("windsurf",), (HostFile("home", ".codeium/windsurf/mcp_config.json", _SERVERS),)),
-    HostFiles(
-        "zed",
-        ("zed", "zeditor"),
-        (
-            HostFile("XDG_CONFIG_HOME|.config", "zed/settings.json", ("context_servers",)),
-            HostFile("workspace", ".zed/settings.json", ("context_servers",)),
-        ),
-    ),
-)
+def this_platform() -> Platform:
+    """The kind of machine that this is."""
+    return "windows" if sys.platform == "win32" else "macos" if sys.platform == "darwin" else "linux"
 
 
 def hosts_seen(around: Surroundings) -> tuple[HostSeen, ...]:
-    """Every host of the table."""
-    return tuple(_host_seen(one, around) for one in FILES)
+    """Every host whose files are known."""
+    return tuple(_host_seen(row, around) for row in HOST_FILES)
 
 
-def _host_seen(one: HostFiles, around: Surroundings) -> HostSeen:
-    spec = next(host for host in HOSTS if host.name == one.host)
+def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
+    spec = known_host(row.host)
+    folders = roots(around.home, around.variables, around.platform, around.workspace)
+    places = [row.user, *([row.project] if row.project and around.workspace else [])]
     entries: list[EntrySeen] = []
     broken: list[tuple[str, str]] = []
-    for place in one.files:
-        path = _path(place, around)
-        if path is None:
-            continue
+    for path in dict.fromkeys(_file(place, folders) for place in places):
         try:
-            value = _value(path)
-        except (OSError, ValueError, RecursionError) as error:
+            value = _value(path, row)
+        except (OSError, ValueError) as error:
             broken.append((str(path), _why(error)))
             continue
-        entries += _entries(path, _table(value, place.keys, around), around)
+        for keys in _tables(row, around):
+            entries += _entries(path, _table(value, keys), around, keys_reach=spec.keys_reach)
     return HostSeen(
-        host=one.host,
-        installed=any(shutil.which(program, path=around.search) for program in one.programs),
+        host=row.host,
+        installed=_is_there(row, folders, around),
         entries=tuple(entries),
-        broken=tuple(dict(broken).items()),
-        wanted=one.wanted,
+        broken=tuple(broken),
+        wanted=WANTED.get(row.host, ()),
         start_limit_s=spec.start_limit_s,
         keys_reach=spec.keys_reach,
     )
 
 
-def _path(place: HostFile, around: Surroundings) -> Path | None:
-    if place.base == "workspace":
-        return around.workspace / place.path if around.workspace else None
-    if place.base == "home":
-        return around.home / place.path
-    variable, _, customary = place.base.partition("|")
-    named = around.variables.get(variable)
-    return (Path(named) if named else around.home / customary) / place.path
+def _file(place: Place, folders: Mapping[str, Path]) -> Path:
+    """The first file that is there, else the last."""
+    paths = [resolved(pattern, folders) for pattern in place.files]
+    return next((path for path in paths if os.path.lexists(path)), paths[-1])
 
 
-def _value(path: Path) -> object:
-    """What a file says; None where it is not there.
+def _tables(row: HostFile, around: Surroundings) -> Iterator[tuple[str, ...]]:
+    """The keys that lead to tables of servers."""
+    yield row.keys[:-1]
+    if row.host == "opencode":  # its second version
+        yield ("mcp", "servers")
+    if row.host == "claude-code" and around.workspace is not None:  # its scope `local`
+        yield ("projects", str(around.workspace), "mcpServers")
+
+
+def _is_there(row: HostFile, folders: Mapping[str, Path], around: Surroundings) -> bool:
+    if row.program and shutil.which(row.program, path=around.search):
+        return True
+    return any(resolved(mark, folders).is_dir() for mark in row.marks)
+
+
+def _value(path: Path, row: HostFile) -> object:
+    """What a file says; None where it is not there, or blank.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is not of its format.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise ValueError("it is no file")
         with path.open("rb") as file:
             data = file.read(_MOST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if len(data) > _MOST:
-        raise ValueError("is too large")
+        raise ValueError("it is too large")
     text = data.decode("utf-8-sig")
-    if path.suffix == ".toml":
-        import tomllib  # noqa: PLC0415  one host has it
-
-        return tomllib.loads(text)
-    return _json(text)
+    if not text.strip():
+        return None
+    return tomltext.read(text) if row.form == "toml" else jsontext.read(text, comments=row.form == "jsonc")
 
 
-def _json(text: str) -> object:
-    import json  # noqa: PLC0415  rare
-
-    return json.loads(text) if text.strip() else None
-
-
-def _why(error: Exception) -> str:
+def _why(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    if isinstance(error, RecursionError):
-        return "it is nested too deep"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    return str(error)
+    if isinstance(error, Unfit):
+        line = f"line {error.line}: " if error.line else ""
+        return f"{line}{error.message}"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
-def _table(value: object, keys: tuple[str, ...], around: Surroundings) -> Mapping[str, object]:
+def _table(value: object, keys: tuple[str, ...]) -> Mapping[str, object]:
     for key in keys:
-        if key == "{root}":
-            key = str(around.workspace)  # noqa: PLW2901  the one key that depends
         value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _entries(path: Path, servers: Mapping[str, object], around: Surroundings) -> Iterator[EntrySeen]:
+def _entries(
+    path: Path, servers: Mapping[str, object], around: Surroundings, *, keys_reach: bool | None
+) -> Iterator[EntrySeen]:
     for name, said in servers.items():
         if not isinstance(said, dict):
             continue
         entry = cast("dict[str, object]", said)
         words = _words(entry)
-        ours = name == "smista" or any(Path(word).stem in _OURS or word in _OURS for word in words[:4])
-        if ours and (words or any(key in entry for key in ("url", "httpUrl", "serverUrl"))):
-            yield _entry(path, name, entry, words, around)
+        ours = name == NAME or any(Path(word).stem in _OURS for word in words[:4])
+        if ours and (words or any(key in entry for key in _ADDRESSES)):
+            yield _entry(path, name, entry, around, keys_reach=keys_reach)
 
 
 def _words(entry: Mapping[str, object]) -> tuple[str, ...]:
@@ -261,11 +180,12 @@ def _words(entry: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _entry(
-    path: Path, name: str, entry: Mapping[str, object], words: tuple[str, ...], around: Surroundings
+    path: Path, name: str, entry: Mapping[str, object], around: Surroundings, *, keys_reach: bool | None
 ) -> EntrySeen:
+    words = _words(entry)
     command, arguments = (words[0], words[1:]) if words else (None, ())
     given = _given(entry)
-    home = given.get("SMISTA_HOME")
+    variables = frozenset((*given, *_named(entry)))
     return EntrySeen(
         file=str(path),
         entry=name,
@@ -274,10 +194,22 @@ def _entry(
         runs=_runs(command, arguments, around) if command else "ours",
         bare=command is not None and not _has_folder(command),
         enabled=entry.get("enabled") is not False and entry.get("disabled") is not True,
-        settings={key: value for key, value in entry.items() if key not in ("env", "environment", "headers")},
-        variables=frozenset((*given, *_named(entry))),
-        elsewhere=home is not None and (around.smista_home is None or Path(home).absolute() != around.smista_home),
+        settings={key: _setting(value) for key, value in entry.items() if key not in _UNSAID},
+        variables=variables,
+        elsewhere=_elsewhere(given.get("SMISTA_HOME"), variables, around, keys_reach=keys_reach),
     )
+
+
+def _setting(value: object) -> object:
+    """A value; of limits of several kinds, that of a call."""
+    return cast("dict[str, object]", value).get("request") if isinstance(value, dict) else value
+
+
+def _elsewhere(home: str | None, variables: frozenset[str], around: Surroundings, *, keys_reach: bool | None) -> bool:
+    """Whether the server that an entry starts has another SMISTA_HOME than this command, as far as can be told."""
+    if home is not None and "${" not in home and "{env:" not in home:
+        return Path(home).absolute() != around.smista_home
+    return around.smista_home is not None and keys_reach is False and "SMISTA_HOME" not in variables
 
 
 def _given(entry: Mapping[str, object]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from smista_mcp import __version__
-from smista_mcp.app.diagnosing.entries import Surroundings, hosts_seen
+from smista_mcp.app.diagnosing.entries import Surroundings, hosts_seen, this_platform
 from smista_mcp.app.diagnosing.machine import clock, git, running
 from smista_mcp.app.diagnosing.policy import PolicyLooked, policy_looked
 from smista_mcp.app.diagnosing.providers import embedded_seen, key_variables, providers_seen
@@ -162,4 +162,4 @@ def _surroundings(world: World) -> Surroundings:
     around = world.settings.environment
     moved = around.config_file.parent if "SMISTA_HOME" in around.variables else None
     home = around.home or account_home() or Path(os.sep)
-    return Surroundings(home, world.settings.workspace, around.variables, moved)
+    return Surroundings(home, world.settings.workspace, around.variables, this_platform(), moved)

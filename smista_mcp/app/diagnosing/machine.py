@@ -26,7 +26,8 @@ def running() -> Running:
     """This installation."""
     wanted = dict(_wanted())
     packages = tuple(Package(name, _version(name), wanted.get(name, "")) for name in _NEEDED)
-    system = f"{platform.system()} {platform.release()} {platform.machine()}".strip()
+    release = re.match(r"[0-9.]*", platform.release())  # what follows may say whose kernel it is
+    system = " ".join(filter(None, (platform.system(), release and release[0], platform.machine())))
     return Running(__version__, tuple(sys.version_info[:3]), sys.executable, system, packages)
 
 

@@ -50,7 +50,7 @@ class EntrySeen(NamedTuple):
         enabled: false where the entry is switched off.
         settings: what else it says.
         variables: names of variables that it passes on or sets.
-        elsewhere: whether it sets SMISTA_HOME to another folder than this command uses.
+        elsewhere: whether its server has another SMISTA_HOME than this command.
     """
 
     file: str
@@ -211,5 +211,5 @@ def _judge_variables(seen: HostSeen, entry: EntrySeen, keys: Sequence[str]) -> I
         where_to = "env_vars" if seen.host == "codex" else "env"
         yield note("hosts", "keys", said, f"name them under `{where_to}` of the entry")
     if entry.elsewhere:
-        said = f"{where} sets SMISTA_HOME to another folder: that server has another policy and ledger"
-        yield note("hosts", "home", said, "take it out, or run this command with the same SMISTA_HOME")
+        said = f"{where}: its server has another SMISTA_HOME than this command, so another policy and ledger"
+        yield note("hosts", "home", said, "set SMISTA_HOME in the entry as it is here, or in neither place")

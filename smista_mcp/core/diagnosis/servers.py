@@ -111,7 +111,8 @@ def _judge_key(one: ProviderSeen) -> Iterator[Remark]:
 def _judge_reach(one: ProviderSeen) -> Remark:
     where = f" at {address(one.address)}" if one.address else ""
     if one.reachable is False:
-        said = f"{_named(one.name)}{where} cannot be used: {words(one.detail)}"
+        own = one.name in BUILTIN_PROVIDERS or one.name.startswith("openai-compat:")  # else others have their say
+        said = f"{_named(one.name)}{where} cannot be used: {one.detail if own else words(one.detail)}"
         return _bad(one, "reach", said, _reach_fix(one))
     version = f", version {one.version}" if one.version else ""
     if one.reachable is None:
