@@ -61,6 +61,10 @@ class Options(Namespace):
     over: str | None = None
     layer: str = "user"
     format: str | None = None
+    every: bool = False
+    project: bool = False
+    print_only: bool = False
+    note: bool = False
     host: str = "127.0.0.1"
     port: int = _PORT
     calling: str | None = None
@@ -214,7 +218,7 @@ def _route(parser: ArgumentParser) -> None:
 def _dispatch(parser: ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="TEXT", help="the work in words; - for standard input")
     _task(parser)
-    parser.add_argument("--job", type=_word, metavar="ID", help="wait for a running job instead")
+    parser.add_argument("--job", type=_word, metavar="ID", help="wait for a job instead, or see its answer")
     parser.add_argument("--yes", action="store_true", help="do not ask whether to go on; never an approval")
 
 
@@ -274,6 +278,20 @@ def _init(parser: ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
 
 
+def _install(parser: ArgumentParser) -> None:
+    _hosts(parser)
+    parser.add_argument("--note", action="store_true", help="a short note on delegating for its model, too")
+    parser.add_argument("--print", dest="print_only", action="store_true", help="print what to paste; write nothing")
+
+
+def _hosts(parser: ArgumentParser) -> None:
+    words = "claude-code, codex, cursor, vscode, gemini-cli, opencode, copilot-cli, windsurf, zed or aider"
+    parser.add_argument("text", nargs="?", metavar="HOST", help=words)
+    parser.add_argument("--all", dest="every", action="store_true", help="every host that this machine has")
+    parser.add_argument("--project", action="store_true", help="the files of this workspace, not your own")
+    parser.add_argument("--yes", action="store_true", help="write it without asking")
+
+
 def _approve(parser: ArgumentParser) -> None:
     words = "of the request; without one, those that wait are listed, and every yes that holds"
     parser.add_argument("text", nargs="?", metavar="ID", help=words)
@@ -308,6 +326,8 @@ _VERBS = (
     _Verb("hosts", "show what each host can do, and which one calls from here", "hosts:hosts", _hosts),
     _Verb("doctor", "tell what is wrong on this machine, and what to do about it", "doctor:doctor", _doctor),
     _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
+    _Verb("install", "put smista into the configuration of a host", "install:install", _install),
+    _Verb("uninstall", "take smista out of the configuration of a host", "install:uninstall", _hosts),
     _Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     _Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),

@@ -114,6 +114,7 @@ class Policy(NamedTuple):
         allowed: one tuple per layer that states `[models] allowed`; a model must match each of them.
         restricted: patterns of `restricted_paths` after `free_paths`, each with its origin.
         blocked: patterns of `privacy.remote.blocked_paths`.
+        call_limits: host -> seconds that it waits for a call, where somebody says so.
         notices: what a person should know: files that wait for trust, keys that were skipped.
         provenance: dotted key -> origin, for `policy show`.
         confirmed: None where every layer is trusted.
@@ -144,6 +145,7 @@ class Policy(NamedTuple):
     dispatch: DispatchLimits
     providers: Mapping[str, ProviderSpec]
     host_localities: Mapping[str, Locality]
+    call_limits: Mapping[str, float]
     catalog: Mapping[str, CatalogEntry]
     tests: tuple[PlacedTest, ...]
     notices: tuple[str, ...]

@@ -200,7 +200,10 @@ class ProviderDocument(Value):
 
 
 class HostDocument(Value):
-    locality: Locality
+    """`[hosts.NAME]`; NAME as decisions have it, `unknown` for any other host."""
+
+    locality: Locality | None = None
+    call_limit_s: Seconds | None = None
 
 
 class CatalogEntry(Value):

@@ -35,6 +35,7 @@ from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, built
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
@@ -63,6 +64,7 @@ class Tools:
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
         serves: whether a candidate is of the models that a rule names.
+        standing: told how far the work is, and what it has cost.
     """
 
     sender: Sender
@@ -82,6 +84,7 @@ class Tools:
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
     serves: Serves = serves_none
+    standing: Standing = field(default_factory=Standing)
 
 
 Heard = Callable[[int], None]
@@ -123,10 +126,12 @@ async def _attempted(
         payload = await built(candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
+            tools.standing.step = "waiting for its server"
             with _until(deadline, "its server was not ready in time", sent=False):
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
+            tools.standing.step = ""
             await tools.claims.spend(work.routed, candidate, work.trace_id)
             request = _Request(tools, work, candidate, payload, connection)
             patching = patching_of(candidate, work, tools.bounds, tools.survey)
@@ -150,6 +155,7 @@ async def _conversed(
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
+                    request.tools.standing.step = f"round {len(answers) + 1} of looking around"
                     request = await request.next(rounds, outcome, deadline)
                     continue
                 if patching is None:
@@ -159,6 +165,7 @@ async def _conversed(
                 answers[-1] = outcome.with_change(patched)
                 if not patched.why or patching.repaired:
                     return joined(answers)
+                request.tools.standing.step = "mending its change"
                 request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
@@ -218,6 +225,7 @@ class _Request:
         wire, stream = self._departure()
         attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
+        self.tools.standing.asked(self.candidate, self.payload.request.prompt_tokens)
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with _until(deadline, "its answer was not complete in time", sent=True):
@@ -328,6 +336,7 @@ class _Request:
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
         spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
+        self.tools.standing.bill.settled(self.candidate, end.cost)
         if attempt_id is None or self.tools.clerk is None:
             return
         usage = listening.usage

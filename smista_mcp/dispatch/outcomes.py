@@ -51,6 +51,13 @@ def kept_from_host(routed: Routed) -> DispatchedPhase:
     return _undone(routed, "refused", Code.RESTRICTED_CONTENT, text)
 
 
+def cancelled(routed: Routed) -> DispatchedPhase:
+    """A phase that was under way, or not begun, when the job was cancelled."""
+    return _undone(
+        routed, "failed", Code.CANCELLED, "not done when the job was cancelled; `explain` has what was asked"
+    )
+
+
 def handed_over(
     routed: Routed, handoff: Handoff, failures: Sequence[Failed] = (), trace_id: str | None = None
 ) -> DispatchedPhase:

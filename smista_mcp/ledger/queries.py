@@ -97,21 +97,29 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
 
 
 def dead_owners(db: sqlite3.Connection, folder: Path) -> tuple[str | None, ...]:
-    """The owners of running attempts that live no more; None stands for rows of versions that had no owners.
+    """The owners of running attempts and jobs that live no more; None stands for rows of versions that had no owners.
 
     Raises:
         StateUnavailable: that cannot be told.
     """
     owners: list[tuple[str | None]] = db.execute(
-        "SELECT DISTINCT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
+        "SELECT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
+        " UNION SELECT keeper FROM job INDEXED BY job_running WHERE status = 'running'"
     ).fetchall()
     return tuple(name for (name,) in owners if name is None or not is_alive(folder, name))
 
 
 def bury(db: sqlite3.Connection, owners: Sequence[str | None]) -> None:
-    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows."""
+    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows.
+
+    Their jobs have failed: nobody will ever answer them.
+    """
     db.executemany(
         "UPDATE attempt SET status = 'uncertain', code = ? WHERE status = 'running' AND owner IS ?",
+        [(Code.CANCELLED.value, name) for name in owners],
+    )
+    db.executemany(
+        "UPDATE job SET status = 'failed', code = ? WHERE status = 'running' AND keeper = ?",
         [(Code.CANCELLED.value, name) for name in owners],
     )
 

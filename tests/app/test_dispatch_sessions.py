@@ -141,6 +141,17 @@ async def test_a_session_outlives_the_process(bench: Bench) -> None:
     assert "a lock" in prompts(server)[1]
 
 
+async def test_the_oldest_turns_are_the_first_that_do_not_fit(bench: Bench) -> None:
+    said = [" ".join(f"{name}{number}" for number in range(300)) for name in ("red", "green", "blue")]
+    async with serving(*(Reply((one,)) for one in (*said, "fine")), window=2000) as server:
+        app = bench.app(default("ollama/m") + ollama(server.root))
+        answers = await told(app, ASK, *[Task(text=f"What is a {thing}?") for thing in ("trait", "type", "loop")])
+    last = prompts(server)[3]
+    assert [one in last for one in said] == [False, True, True]
+    (attempt,) = bench.trace(only(answers[3]).trace_id).attempts
+    assert [item.path for item in attempt.receipt.withheld] == ["turn 1 of the session"]
+
+
 async def test_a_call_that_joins_a_running_one_is_given_the_same_session(bench: Bench) -> None:
     hold = anyio.Event()
     async with serving(Reply(hold=hold)) as server:
