@@ -46,7 +46,7 @@ def examine(world: World, *, redacted: bool = False) -> Diagnosis:
         world: of this process.
         redacted: whether what belongs to the machine and its user is masked.
     """
-    return diagnosis(tuple(_remarks(world)), __version__, mask_of(world) if redacted else None)
+    return diagnosis(tuple(_remarks(world)), __version__, mask_of(world), masked=redacted)
 
 
 def mask_of(world: World) -> Mask:

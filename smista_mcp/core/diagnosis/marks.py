@@ -63,9 +63,19 @@ def _plain(text: str) -> str:
     return text.translate(_OWN)
 
 
-def shown(text: str) -> str:
-    """The text as it is, for who owns the machine: without marks, and without the password of an address."""
-    return redacted(_MARKED.sub(lambda found: _without_password(found[2]), text))
+def shown(text: str, home: str = "") -> str:
+    """The text as it is, for who owns the machine: without marks, and without the password of an address.
+
+    Args:
+        text: with its marks.
+        home: the home folder, for which `~` is written.
+    """
+    return redacted(_MARKED.sub(lambda found: _below(home, _without_password(found[2])), text))
+
+
+def _below(home: str, path: str) -> str:
+    inner = path.removeprefix(home) if len(home) > 1 else path
+    return f"~{inner}" if inner != path and inner[:1] in ("", "/", "\\") else path
 
 
 def _without_password(text: str) -> str:

@@ -25,23 +25,24 @@ class Diagnosis(Value):
     remarks: tuple[Remark, ...]
 
 
-def diagnosis(remarks: Iterable[Remark], version: str, mask: Mask | None) -> Diagnosis:
+def diagnosis(remarks: Iterable[Remark], version: str, mask: Mask, *, masked: bool) -> Diagnosis:
     """The remarks as they are shown.
 
     Args:
         remarks: with their marks.
         version: of smista.
-        mask: what may not be seen; None where the owner of the machine reads it himself.
+        mask: what others may not see.
+        masked: false where the owner of the machine reads it himself.
     """
     ordered = sorted(remarks, key=lambda one: AREAS.index(one.area))
     texts = [text for one in ordered for text in (one.text, one.fix)]
-    plain = mask.masked(texts) if mask else tuple(map(shown, texts))
+    plain = mask.masked(texts) if masked else tuple(shown(text, mask.home) for text in texts)
     pairs = zip(ordered, plain[::2], plain[1::2], strict=True)
     told = tuple(one.model_copy(update={"text": text, "fix": fix}) for one, text, fix in pairs)
     return Diagnosis(
         ok=not any(one.level is Level.WRONG for one in told),
         version=version,
-        redacted=mask is not None,
+        redacted=masked,
         wrong=sum(one.level is Level.WRONG for one in told),
         notes=sum(one.level is Level.NOTE for one in told),
         remarks=told,
