@@ -186,7 +186,7 @@ def _calling(parser: ArgumentParser) -> None:
     parser.add_argument("--host", dest="calling", type=_word, metavar="NAME", help=words)
 
 
-def _hosts(parser: ArgumentParser) -> None:
+def _host_table(parser: ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", type=_word, metavar="NAME", help="show one host in full")
     _calling(parser)
     parser.add_argument("--client", type=_word, metavar="NAME", help="the `clientInfo.name` of one that connects")
@@ -323,7 +323,7 @@ _VERBS = (
             _Verb("schema", "print the JSON Schema of a policy file, for editors", "schema:schema"),
         ),
     ),
-    _Verb("hosts", "show what each host can do, and which one calls from here", "hosts:hosts", _hosts),
+    _Verb("hosts", "show what each host can do, and which one calls from here", "hosts:hosts", _host_table),
     _Verb("doctor", "tell what is wrong on this machine, and what to do about it", "doctor:doctor", _doctor),
     _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
     _Verb("install", "put smista into the configuration of a host", "install:install", _install),

@@ -4,27 +4,35 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from smista_mcp.core.addresses import Address, parse_address
+from smista_mcp.core.addresses import parse_address
+from smista_mcp.errors import ProviderError
 
 
-def knock_all(urls: Mapping[str, str], *, limit_s: float) -> dict[str, str]:
+def knock_all(urls: Mapping[str, str], trust: Callable[[], ssl.SSLContext], *, limit_s: float) -> dict[str, str]:
     """Knocks at all addresses at once.
 
     Neither a key nor a word of a request is sent; over https the certificate is judged.
 
     Args:
         urls: name -> address.
+        trust: gives whose certificates are believed; raises ProviderError where they cannot be read.
         limit_s: seconds for all of them.
 
     Returns:
         name -> why it cannot be reached, empty where it can.
     """
+    if not urls:
+        return {}
+    try:
+        context = trust()
+    except ProviderError as error:
+        return dict.fromkeys(urls, error.message)
     end = time.monotonic() + limit_s
     found: dict[str, str] = {}
     threads = [
-        threading.Thread(target=_note, args=(found, name, url, end), name=f"knock {name}", daemon=True)
+        threading.Thread(target=_note, args=(found, name, url, context, end), name=f"knock {name}", daemon=True)
         for name, url in urls.items()
     ]
     for thread in threads:
@@ -35,11 +43,11 @@ def knock_all(urls: Mapping[str, str], *, limit_s: float) -> dict[str, str]:
     return {name: known.get(name, "does not answer in time") for name in urls}
 
 
-def _note(found: dict[str, str], name: str, url: str, end: float) -> None:
-    found[name] = _knock(url, end)
+def _note(found: dict[str, str], name: str, url: str, context: ssl.SSLContext, end: float) -> None:
+    found[name] = _knock(url, context, end)
 
 
-def _knock(url: str, end: float) -> str:
+def _knock(url: str, context: ssl.SSLContext, end: float) -> str:
     try:
         address = parse_address(url)
     except ValueError:
@@ -48,7 +56,7 @@ def _knock(url: str, end: float) -> str:
         with socket.create_connection((address.host, address.port), timeout=_left(end)) as connection:
             connection.settimeout(_left(end))
             if address.scheme == "https":
-                _greet(connection, address)
+                context.wrap_socket(connection, server_hostname=address.host).close()
     except ssl.SSLCertVerificationError:
         return "its certificate is not trusted here"
     except ssl.SSLError:
@@ -62,11 +70,6 @@ def _knock(url: str, end: float) -> str:
     except OSError as error:
         return error.strerror or "it cannot be reached"
     return ""
-
-
-def _greet(connection: socket.socket, address: Address) -> None:
-    with ssl.create_default_context().wrap_socket(connection, server_hostname=address.host):
-        pass
 
 
 def _left(end: float) -> float:

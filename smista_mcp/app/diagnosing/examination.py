@@ -30,7 +30,7 @@ from smista_mcp.ledger.inspection import inspect
 from smista_mcp.loading.environment import account_home
 from smista_mcp.loading.layers import layer_files
 
-START_S: Final = 11.0
+START_S: Final = 19.0
 """Seconds for the two starts of the server, which come first, so that nothing else of ours disturbs their clock."""
 LOOK_S: Final = 5.0
 """Seconds for everything else; twice, because providers are known only once the policy is."""
@@ -105,7 +105,7 @@ def _remarks(world: World) -> Iterator[Remark]:
     start.wait(time.monotonic() + START_S)
     yield from start.remarks(START_S, judge_start)
     policy = _Look("policy", lambda: policy_looked(world))
-    ledger = _Look("ledger", lambda: _ledger(world))
+    ledger = _Look("ledger", lambda: ledger_seen(world))
     of_git = _Look("git", lambda: git(around.variables))
     of_hosts = _Look("hosts", lambda: hosts_seen(_surroundings(world)))
     of_program = _Look("program", running)
@@ -143,7 +143,8 @@ def _providers(world: World, looked: PolicyLooked | None) -> Iterator[Remark]:
     yield from embedded.remarks(LOOK_S, lambda seen: (judge_embedded(seen),))
 
 
-def _ledger(world: World) -> LedgerFacts:
+def ledger_seen(world: World) -> LedgerFacts:
+    """The state folder, unless it is not to be believed."""
     refusal = world.state_refusal
     if refusal is not None:
         state = str(world.state)

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from smista_mcp.app.availability import availability, models_folder, named_models
 from smista_mcp.app.world import World, utc_now
@@ -17,6 +18,9 @@ from smista_mcp.core.values import Grant, Layer
 from smista_mcp.providers.knocking import knock_all
 from smista_mcp.providers.probe import ProbeTarget, probe_all
 
+if TYPE_CHECKING:
+    import ssl
+
 _LIMIT_S = 2.0
 _LATE = "did not answer in time"
 
@@ -29,13 +33,14 @@ def providers_seen(world: World, policy: Policy) -> tuple[ProviderSeen, ...]:
         policy,
         named,
         around.secret,
-        None if world.believed_state is None else world.believed_state,
+        world.believed_state,
         now=utc_now().timestamp(),
         variables=around.variables,
         unfit=world.protocols.unfit,
     )
     there |= _asked_again(policy, named, there, world)
-    knocked = {} if policy.remote_mode is Grant.DENY else knock_all(_doors(policy, there), limit_s=_LIMIT_S)
+    doors = {} if policy.remote_mode is Grant.DENY else _doors(policy, there)
+    knocked = knock_all(doors, lambda: _trust(around.variables), limit_s=_LIMIT_S)
     return tuple(_seen(policy, name, named[name], there[name], knocked.get(name)) for name in sorted(named))
 
 
@@ -55,6 +60,13 @@ def key_variables(policy: Policy) -> tuple[str, ...]:
     """The variables whose keys the policy needs, sorted."""
     specs = (policy.providers[name] for name in named_models(policy, None))
     return tuple(sorted({spec.key_variable for spec in specs if spec.key_variable}))
+
+
+def _trust(variables: Mapping[str, str]) -> "ssl.SSLContext":
+    """Whose certificates a request would believe."""
+    from smista_mcp.providers.sender import Authorities, trusted  # noqa: PLC0415  an HTTP client
+
+    return trusted(Authorities(variables.get("SSL_CERT_FILE"), variables.get("SSL_CERT_DIR")))
 
 
 def _asked_again(

@@ -16,7 +16,7 @@ from typing import IO, cast
 from smista_mcp.core.diagnosis.registered import StartSeen
 from smista_mcp.core.redaction import redacted
 
-_LIMIT_S = 4.0
+_LIMIT_S = 8.0
 _END_S = 1.0
 _GIVEN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 """What Codex leaves of its user's variables."""
@@ -74,41 +74,52 @@ def _started(command: list[str], variables: Mapping[str, str], limit_s: float) -
         return StartSeen(failure=f"it cannot be started: {getattr(error, 'strerror', None) or error}")
     lines: Queue[bytes] = Queue()
     said: list[bytes] = []
-    readers = [
-        threading.Thread(target=_read, args=(child.stdout, lines.put), daemon=True),
-        threading.Thread(target=_read, args=(child.stderr, said.append), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
+    out = threading.Thread(target=_read, args=(child.stdout, lines.put), daemon=True)
+    beside = threading.Thread(target=_read, args=(child.stderr, said.append), daemon=True)
+    out.start()
+    beside.start()
     try:
         with suppress(OSError):
             if child.stdin is not None:
                 child.stdin.write(json.dumps(_QUESTION).encode() + b"\n")
                 child.stdin.flush()
-        return _heard(child, lines, said, began, limit_s)
+        seen = _heard(child, out, lines, began, limit_s)
     finally:
         _ended(child)
+        for reader, pipe in ((out, child.stdout), (beside, child.stderr)):
+            reader.join(_END_S)
+            if pipe is not None and not reader.is_alive():  # else what the server left behind still holds it
+                pipe.close()
+    return seen._replace(said=_shown(said[-1]) if said else "")
 
 
 def _heard(
-    child: "subprocess.Popen[bytes]", lines: "Queue[bytes]", said: list[bytes], began: float, limit_s: float
+    child: "subprocess.Popen[bytes]", out: threading.Thread, lines: "Queue[bytes]", began: float, limit_s: float
 ) -> StartSeen:
     noise = ""
     while True:
         left = began + limit_s - time.monotonic()
+        ended = not out.is_alive()  # before the queue is looked into: nothing is put there any more then
         try:
-            line = lines.get(timeout=min(max(left, 0.0), 0.05))
+            line = lines.get(timeout=min(max(left, 0.0), 0.02))
         except Empty:
             if left <= 0:
-                return StartSeen((), f"nothing came within {limit_s:g} s", _last(said), noise)
-            if child.poll() is not None and lines.empty():
-                return StartSeen((), f"it ended with status {child.returncode}", _last(said), noise)
+                return StartSeen((), f"nothing came within {limit_s:g} s", noise=noise)
+            if ended:
+                return StartSeen((), _ending(child), noise=noise)
             continue
         message = _message(line)
         if message is None:
             noise = noise or _shown(line)
         elif message.get("id") == 1:
-            return StartSeen((time.monotonic() - began,), said=_last(said), noise=noise)
+            return StartSeen((time.monotonic() - began,), noise=noise)
+
+
+def _ending(child: "subprocess.Popen[bytes]") -> str:
+    try:
+        return f"it ended with status {child.wait(_END_S)}"
+    except subprocess.TimeoutExpired:
+        return "it closed its standard output"
 
 
 def _message(line: bytes) -> Mapping[str, object] | None:
@@ -125,10 +136,6 @@ def _read(stream: IO[bytes] | None, take: Callable[[bytes], None]) -> None:
     with suppress(OSError, ValueError):
         for line in stream or ():
             take(line)
-
-
-def _last(said: list[bytes]) -> str:
-    return _shown(said[-1]) if said else ""
 
 
 def _shown(line: bytes) -> str:
