@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from os.path import commonprefix
 
 from smista_mcp.cli.printing import shown_path
 from smista_mcp.core.redaction import redacted
@@ -35,11 +34,16 @@ def _short(lines: Sequence[str]) -> Iterator[str]:
         if other is None:
             yield f"{line[:_LONG]}…"
             continue
-        same = len(commonprefix([line[1:], other[1:]]))
-        tail = len(commonprefix([line[:0:-1], other[:0:-1]]))
+        same = _shared(line[1:], other[1:])
+        tail = _shared(line[:0:-1], other[:0:-1])
         start = max(1, same + 1 - _AROUND)
         end = max(start, min(len(line), len(line) - tail + _AROUND))
         yield f"{line[0]}{'…' if start > 1 else ''}{line[start:end]}{'…' if end < len(line) else ''}"
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _other(lines: Sequence[str], at: int) -> str | None:

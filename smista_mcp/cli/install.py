@@ -34,6 +34,10 @@ _LIMITS_OF_AIDER = (
     " restricted paths, secrets, approvals and budgets are not looked at, and nothing is written into the ledger."
 )
 _ASKS = "your policy asks a person before anything goes to a remote model; aider does not ask"
+_WITHHELD = (
+    "{title} gives `{name}` to no server: put that key into a variable of another name, and name it in your policy, as"
+    ' `api_key = "${{secret:NAME}}"` of its provider'
+)
 _SHARED = "it names a path of this machine: keep the file out of version control, or let everybody run this"
 
 
@@ -90,7 +94,8 @@ def _plan(host: str, app: App, options: Options, command: Sequence[str], names: 
     target = target_of(host, app, options)
     row = target.row
     entry = row.entry(command, names)
-    limits = tuple(f"`{key}`: {why}" for key, why in row.limits.items() if key in entry)
+    limits = [f"`{key}`: {why}" for key, why in row.limits.items() if key in entry]
+    limits += [_WITHHELD.format(title=row.title, name=name) for name in names if name in row.withheld]
     if options.print_only or not row.writes:
         text = to_paste(row, command, names)
         return _Plan(host, row.title, paste=target.file, text=text, says=(*limits, *_note_to_paste(target, options)))
@@ -155,7 +160,8 @@ def _aider_without(app: App, options: Options) -> _Plan:
         if not path.exists():
             return _Plan(AIDER, AIDER)
         file = read_user_file(path)
-        return _Plan(AIDER, AIDER, (Change(file, yamltext.removed(file.text) or None),))
+        after = yamltext.removed(file.text)
+        return _Plan(AIDER, AIDER, (Change(file, after if after or not file.text else None),))
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:
@@ -172,10 +178,10 @@ def _carried_out(plans: Sequence[_Plan], options: Options, command: Sequence[str
     if len(plans) == 1 and plans[0].error is not None:
         raise plans[0].error
     done = [_one(plan, options, command, nothing) for plan in plans]
-    if options.json:
-        put_json([_json(one, command) for one in done])
     if len(done) == 1 and done[0].error is not None:
         raise done[0].error
+    if options.json:
+        put_json([_json(one, command) for one in done])
     return NO if any(one.status in ("failed", "declined") for one in done) else DONE
 
 
@@ -206,7 +212,7 @@ def _written(plan: _Plan, options: Options) -> _Done:
             copy = write_user_file(change.file, change.data)
             kept += [copy] if copy else []
     except SmistaError as error:
-        if not options.json:
+        if not options.json and options.every:
             note(f"{error.code.value}: {error.message}; {error.fix}")
         return _Done(plan, "failed", tuple(kept), error)
     if not options.json:

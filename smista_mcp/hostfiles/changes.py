@@ -1,5 +1,6 @@
 """What would be written into the files of one host, or taken out of them; nothing is written here."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -89,9 +90,9 @@ def uninstall_entries(target: Target) -> list[Change]:
     """
     changes: list[Change] = []
     for path in target.files:
-        file = read_user_file(path, shared=target.shared) if path.exists() else None
-        if file is None or not file.text.strip():
+        if not os.path.lexists(path):
             continue
+        file = read_user_file(path, shared=target.shared)
         try:
             after = _without_entry(target.row, file.text)
         except Unfit as error:
@@ -124,7 +125,7 @@ def uninstall_note(target: Target) -> Change | None:
         InvalidTask: as for `install_note`.
     """
     path = target.note_file
-    if path is None or not path.exists():
+    if path is None or not os.path.lexists(path):
         return None
     file = read_user_file(path, shared=target.shared)
     try:
@@ -148,13 +149,13 @@ def entry_in(row: HostFile, text: str) -> Entry | None:
     Raises:
         Unfit: the text is not what the file allows.
     """
-    value = _read(row, text) if text.strip() else {}
+    value = _read(row, text)
     found = _at(value, _keys(row, value))
     return cast("Entry", found) if isinstance(found, dict) else None
 
 
 def _with_entry(row: HostFile, text: str, command: Sequence[str], names: Sequence[str]) -> str:
-    value = _read(row, text) if text.strip() else {}
+    value = _read(row, text)
     keys = _keys(row, value)
     entry = row.entry(command, names) if keys == row.keys else opencode_second(command)
     old = _at(value, keys)
@@ -178,11 +179,11 @@ def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comm
     if value == old:
         return text
     if isinstance(value, dict) and isinstance(old, dict):
-        before = cast("Mapping[str, object]", old)
-        for key, one in cast("Mapping[str, object]", value).items():
+        now, before = cast("Mapping[str, object]", value), cast("Mapping[str, object]", old)
+        for key, one in now.items():
             text = _put_all(text, (*keys, key), one, before.get(key), comments=comments)
         return text
-    return jsontext.put(text, keys, value, comments=comments)
+    return jsontext.put(text, keys, cast("object", value), comments=comments)
 
 
 def _merged(entry: Entry, old: object) -> Entry:
@@ -195,7 +196,7 @@ def _merged(entry: Entry, old: object) -> Entry:
 def _kept(key: str, value: object, old: object) -> object:
     """One value of an entry that is there: ours where it starts us, else the user's, with what it lacks."""
     if key in _OURS:
-        return _with_options(value, old) if isinstance(value, list) else value
+        return _with_options(cast("list[object]", value), old) if isinstance(value, list) else value
     if isinstance(value, dict) and isinstance(old, dict):
         return {**cast("Entry", value), **cast("Entry", old)}
     if key == "env_vars" and isinstance(value, list) and isinstance(old, list):
@@ -204,13 +205,16 @@ def _kept(key: str, value: object, old: object) -> object:
     return old
 
 
-def _with_options(words: object, old: object) -> list[object]:
+def _with_options(ours: list[object], old: object) -> list[object]:
     """Our words, with what the user wrote behind the verb, a policy for instance."""
-    ours, theirs = cast("list[object]", words), cast("list[object]", old) if isinstance(old, list) else []
+    theirs = cast("list[object]", old) if isinstance(old, list) else []
     return [*ours, *theirs[theirs.index(_VERB) + 1 :]] if _VERB in theirs else ours
 
 
 def _read(row: HostFile, text: str) -> object:
+    """The value of a text; None where it is blank."""
+    if not text.strip():
+        return None
     return tomltext.read(text) if row.form == "toml" else jsontext.read(text, comments=row.form == "jsonc")
 
 
@@ -233,4 +237,3 @@ def _refused(path: Path, error: Unfit, row: HostFile | None = None) -> InvalidTa
     place = f"`{path}`" if error.line is None else f"`{path}` line {error.line}"
     fix = f"mend it, or see `smista-mcp install {row.host} --print` and paste that" if row else "mend it by hand"
     return InvalidTask(f"{place} {error.message}", fix=fix)
-

@@ -56,7 +56,8 @@ def read_user_file(path: Path, *, shared: bool = False) -> UserFile:
             return UserFile(path, place, None, 0o666 if shared else 0o600)
         if not stat.S_ISREG(place.stat().st_mode):  # opening a pipe or a device may have effects
             raise InvalidTask(f"`{path}` is no regular file", fix="put the file itself there")
-        with open(os.open(place, _OPEN), "rb") as file:
+        descriptor = os.open(place, _OPEN)
+        with os.fdopen(descriptor, "rb") as file:
             info = os.fstat(file.fileno())
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -161,7 +162,7 @@ def _dress(part: Path, like: UserFile) -> None:
 def _part(place: Path, data: bytes, mode: int) -> Path:
     part = place.with_name(f".{place.name}.{os.urandom(8).hex()}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

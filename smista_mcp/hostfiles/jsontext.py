@@ -127,7 +127,8 @@ def _tokens(text: str, *, comments: bool) -> Iterator[_Token]:
         found = _TOKEN.match(text, at)
         kind = found.lastgroup if found else None
         if found is None or kind is None or (kind == "comment" and not comments):
-            what = "a comment, which this host does not read" if kind else f"`{text[at : at + 12].split(chr(10))[0]}`"
+            shown = text[at : at + 12].partition("\n")[0]
+            what = "a comment, which this host does not read" if kind else f"`{shown}`"
             raise Unfit(f"is not JSON at {what}", _line(text, at))
         if kind not in ("space", "comment"):
             yield _Token(text[at] if kind == "mark" else kind, at, found.end())

@@ -42,6 +42,7 @@ class HostFile(NamedTuple):
         program: its command; empty where it has none.
         marks: folders that are there where the host is, if it is not on the PATH.
         other_names: by which a user may call it.
+        withheld: names of variables that it gives to no server, whatever its file says.
         writes: False where it is only told what to paste.
         source: where the row comes from.
         checked: ISO date of that.
@@ -60,6 +61,7 @@ class HostFile(NamedTuple):
     program: str = ""
     marks: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     writes: bool = True
 
 
@@ -231,9 +233,10 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
         program="copilot",
         marks=("{copilot}",),
         other_names=("copilot",),
+        withheld=("ANTHROPIC_API_KEY", "OPENAI_API_KEY"),
         source=(
-            "Copilot CLI 1.0.102, observed, also what its own `mcp add --timeout` writes; limit: github/copilot-cli"
-            " issue 1535"
+            "Copilot CLI 1.0.102, observed: what its own `mcp add --timeout` writes, that it reads comments, and which"
+            " variables it holds back, also from `${NAME}` in its file; limit: github/copilot-cli issue 1535"
         ),
         checked="2026-11-20",
     ),

@@ -93,7 +93,7 @@ def table(path: Sequence[str], entry: Mapping[str, object], newline: str = "\n")
 
 def _appended(text: str, path: Sequence[str], entry: Mapping[str, object]) -> str:
     newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
-    gap = "" if not text.strip() else newline if text.endswith("\n") else newline * 2
+    gap = "" if not text else newline if text.endswith("\n") else newline * 2
     return f"{text}{gap}{table(path, entry, newline)}"
 
 

@@ -42,7 +42,7 @@ def put(text: str, values: Mapping[str, str]) -> str:
             lines.append(_Line(written, key))
         elif lines[at].text.rstrip().endswith(MARK):
             lines[at] = _Line(written, key)
-        elif lines[at].text.split("#")[0].rstrip() != written.split("#")[0].rstrip():
+        elif lines[at].text.split("#")[0].rstrip() != written.split("#", maxsplit=1)[0].rstrip():
             old = f"{_REPLACED}{lines[at].text.rstrip(chr(13) + chr(10))}{end}"
             lines[at : at + 1] = [_Line(old, None), _Line(written, key)]
     return "".join(line.text for line in lines)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,18 @@ DOCUMENTS = st.dictionaries(KEYS.filter(lambda key: key != "servers"), VALUES, m
     lambda document: SERVERS.map(lambda servers: document | {"servers": servers}) | st.just(document)
 )
 TRIVIA = st.sampled_from(
-    ["", " ", "\n", "\n  ", "\r\n\t", " // it's, {a} \"b\"\n", "/* [x], */", "\n\n  // one\n  // two\n", " /***/ ", "//\r\n"]
+    [
+        "",
+        " ",
+        "\n",
+        "\n  ",
+        "\r\n\t",
+        ' // it\'s, {a} "b"\n',
+        "/* [x], */",
+        "\n\n  // one\n  // two\n",
+        " /***/ ",
+        "//\r\n",
+    ]
 )
 
 
@@ -36,11 +47,10 @@ def written(value: Any, draw: Callable[..., Any]) -> str:
 
     if isinstance(value, dict | list):
         opening, closing = "{}" if isinstance(value, dict) else "[]"
-        parts = (
-            [f"{gap()}{json.dumps(key)}{gap()}:{gap()}{written(one, draw)}{gap()}" for key, one in value.items()]
-            if isinstance(value, dict)
-            else [f"{gap()}{written(one, draw)}{gap()}" for one in value]
-        )
+        inner = cast("Any", value)
+        named: Any = inner.items() if opening == "{" else [(None, one) for one in inner]
+        keys = ((f"{gap()}{json.dumps(key)}{gap()}:" if key is not None else "", one) for key, one in named)
+        parts = [f"{key}{gap()}{written(one, draw)}{gap()}" for key, one in keys]
         end = f",{gap()}" if parts and draw(st.booleans()) else ""
         return f"{opening}{gap()}{','.join(parts)}{end}{closing}"
     return json.dumps(value)
@@ -54,7 +64,7 @@ def texts(draw: Callable[..., Any]) -> tuple[Any, str]:
 
 def comments(text: str) -> list[str]:
     """What the drawn comments of a text say, in order."""
-    known = ["it's, {a} \"b\"", "[x],", "// one", "// two", "/***/"]
+    known = ['it\'s, {a} "b"', "[x],", "// one", "// two", "/***/"]
     found = [(at, one) for one in known for at in range(len(text)) if text.startswith(one, at)]
     return [one for _, one in sorted(found)]
 
@@ -129,7 +139,7 @@ def test_what_is_put_looks_like_its_neighbours(text: str, after: str) -> None:
         ('{\n"a": 1,\n}', 2),
         ('{\n"a": 01}', 2),
         ('{"a": 1} x', 1),
-        ('{\n// c\n}', 2),
+        ("{\n// c\n}", 2),
         ("{'a': 1}", 1),
         ('{"a" 1}', 1),
         ('{"a": nan}', 1),

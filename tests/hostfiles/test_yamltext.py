@@ -18,16 +18,28 @@ read:
 dark-mode: true
 """
 LINES = st.sampled_from(
-    ["# model: x\n", "\n", "dark-mode: true\n", "read:\n- a\n- b\n", "read: [a, b]\n", "msg: |\n  model: x\n", "a: 'b' # c\n"]
+    [
+        "# model: x\n",
+        "\n",
+        "dark-mode: true\n",
+        "read:\n- a\n- b\n",
+        "read: [a, b]\n",
+        "msg: |\n  model: x\n",
+        "a: 'b' # c\n",
+    ]
 )
 
 
 def test_a_line_that_is_replaced_is_kept_and_comes_back() -> None:
     after = put(OWN, VALUES)
-    assert after == OWN.replace(
-        "model: gpt-6  # the usual\n",
-        f"{MARK} replaced: model: gpt-6  # the usual\nmodel: anthropic/claude-sonnet-5-5 {MARK}\n",
-    ) + f"weak-model: ollama_chat/qwen3:8b {MARK}\n"
+    assert (
+        after
+        == OWN.replace(
+            "model: gpt-6  # the usual\n",
+            f"{MARK} replaced: model: gpt-6  # the usual\nmodel: anthropic/claude-sonnet-5-5 {MARK}\n",
+        )
+        + f"weak-model: ollama_chat/qwen3:8b {MARK}\n"
+    )
     assert put(after, VALUES) == after
     assert removed(after) == OWN
 
