@@ -21,7 +21,7 @@ def test_a_program_gets_every_fact_with_date_and_source(here: Here) -> None:
     assert [one["name"] for one in told["hosts"]] == [host.name for host in HOSTS]
     for one, host in zip(told["hosts"], HOSTS, strict=True):
         assert {**host._asdict(), "can_switch": host.can_switch} == {
-            key: tuple(value) if isinstance(value, list) else value for key, value in one.items()
+            key: (*value,) if type(value) is list else value for key, value in one.items()
         }
 
 

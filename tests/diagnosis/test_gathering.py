@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from smista_mcp.core.diagnosis.registered import HostSeen, StartSeen, judge_host
 from smista_mcp.core.diagnosis.remarks import Level, Remark
 from smista_mcp.core.diagnosis.servers import judge_embedded, judge_providers
 from smista_mcp.hostfiles import tomltext
-from smista_mcp.hostfiles.places import HOST_FILES, NAME, HostFile, resolved, roots
+from smista_mcp.hostfiles.places import HOST_FILES, HostFile, resolved, roots
 
 each_host = pytest.mark.parametrize("row", HOST_FILES, ids=lambda row: row.host)
 ANSWER = 'import sys; sys.stdin.readline(); print(\'{"jsonrpc": "2.0", "id": 1}\', flush=True); sys.stdin.read()'
@@ -70,11 +70,10 @@ def _around(bench: Bench, **variables: str) -> Surroundings:
     return Surroundings(bench.home, bench.workspace, {"PATH": "/usr/bin:/bin", **variables})
 
 
-def _registered(bench: Bench, row: HostFile, entry: object) -> Path:
+def _registered(bench: Bench, row: HostFile, entry: Mapping[str, object]) -> Path:
     """Writes an entry as `install` does it."""
     file = resolved(row.user.files[-1], roots(bench.home, {}, "linux", bench.workspace))
     file.parent.mkdir(parents=True, exist_ok=True)
-    assert isinstance(entry, dict)
     if row.form == "toml":
         file.write_text(tomltext.table(row.keys, entry), encoding="utf-8")
     else:
@@ -172,6 +171,20 @@ def test_entries_are_found_wherever_a_host_reads_them(bench: Bench) -> None:
         ("smista", False),
     ]
     assert [one.arguments for one in seen["opencode"]] == [()]
+
+
+@pytest.mark.parametrize(("grace", "limit"), [(None, 1.0), (20_000, 20.0), (0, None), ('"x"', 1.0), ("true", 1.0)])
+def test_codex_waits_as_long_as_its_user_says(grace: object, limit: float | None, bench: Bench) -> None:
+    row = next(one for one in HOST_FILES if one.host == "codex")
+    file = _registered(bench, row, {"command": own_server()[0], "args": ["serve-stdio"], "tool_timeout_sec": 900})
+    if grace is not None:
+        file.write_text(
+            f"mcp_optional_startup_grace_ms = {grace}\n{file.read_text(encoding='utf-8')}", encoding="utf-8"
+        )
+    seen = _seen(bench, row)
+    assert seen.start_limit_s == limit
+    level = Level.WRONG if limit == 1.0 else Level.NOTE
+    assert told(judge_host(seen, StartSeen((3.0,)), ())) == [("limits", level)]
 
 
 def test_a_value_that_may_be_a_key_is_not_kept(bench: Bench) -> None:

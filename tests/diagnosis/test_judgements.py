@@ -1,11 +1,21 @@
 """Each check by value: one thing is wrong, and its remark says so."""
 
+from typing import Any
+
 import pytest
 
 from smista_mcp.core.diagnosis.ledgers import Held, LedgerFacts, judge_ledger
 from smista_mcp.core.diagnosis.policies import LayerSeen, PolicySeen, judge_policy, judge_workspace
-from smista_mcp.core.diagnosis.program import Clock, Git, Package, Running, judge_clock, judge_git, judge_running
-from smista_mcp.core.diagnosis.program import judge_sqlite
+from smista_mcp.core.diagnosis.program import (
+    Clock,
+    Git,
+    Package,
+    Running,
+    judge_clock,
+    judge_git,
+    judge_running,
+    judge_sqlite,
+)
 from smista_mcp.core.diagnosis.registered import EntrySeen, HostSeen, StartSeen, Wanted, judge_host, judge_start
 from smista_mcp.core.diagnosis.remarks import Level, Remark
 from smista_mcp.core.diagnosis.servers import EmbeddedSeen, ProviderSeen, judge_embedded, judge_providers
@@ -117,8 +127,8 @@ def test_a_ledger_that_is_well_is_fine() -> None:
         ({"file": HELD._replace(size=1_000_000_001)}, ("size", "note")),
     ],
 )
-def test_what_is_wrong_with_a_ledger(change: dict[str, object], found: tuple[str, str]) -> None:
-    assert told(*judge_ledger(LEDGER._replace(**change))) == [found]  # pyright: ignore[reportArgumentType]
+def test_what_is_wrong_with_a_ledger(change: dict[str, Any], found: tuple[str, str]) -> None:
+    assert told(*judge_ledger(LEDGER._replace(**change))) == [found]
 
 
 def test_a_policy_that_is_well_is_fine() -> None:
@@ -164,9 +174,9 @@ UP = ProviderSeen("ollama", declared=True, local=True, address="http://127.0.0.1
     ],
 )
 def test_what_is_wrong_with_a_provider_that_its_user_declares(
-    change: dict[str, object], found: list[tuple[str, str]]
+    change: dict[str, Any], found: list[tuple[str, str]]
 ) -> None:
-    seen = UP._replace(**change)  # pyright: ignore[reportArgumentType]
+    seen = UP._replace(**change)
     assert told(*judge_providers((seen,), handoff=False)) == found
     of_preset = seen._replace(declared=False)
     notes = [(check, "wrong" if check == "none" else "note") for check, _ in found]
@@ -209,8 +219,8 @@ def test_the_embedded_model_matters_where_the_policy_names_it(seen: EmbeddedSeen
         ({"command": None, "arguments": ()}, []),
     ],
 )
-def test_what_is_wrong_with_an_entry(change: dict[str, object], found: list[tuple[str, str]]) -> None:
-    seen = CODEX._replace(entries=(ENTRY._replace(**change),))  # pyright: ignore[reportArgumentType]
+def test_what_is_wrong_with_an_entry(change: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    seen = CODEX._replace(entries=(ENTRY._replace(**change),))
     assert told(*judge_host(seen, QUICK, ())) == found
 
 

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from smista_mcp.providers.sender import Authorities, trusted
 
 
 @contextmanager
-def listening(tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[bytes]]]:
+def listening(tls: ssl.SSLContext | None = None) -> Generator[tuple[int, list[bytes]]]:
     """A port where somebody accepts, says nothing, and keeps what is said."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:

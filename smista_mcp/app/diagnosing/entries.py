@@ -18,6 +18,8 @@ _MOST: Final = 32_000_000
 """Bytes of a file of settings; Claude Code keeps its history in one."""
 _OURS: Final = ("smista-mcp", "smista_mcp")
 _ADDRESSES: Final = ("url", "httpUrl", "serverUrl")
+_GRACE: Final = "mcp_optional_startup_grace_ms"
+"""Of Codex: 0 waits for each server's own `startup_timeout_sec`."""
 _UNSAID: Final = ("env", "environment", "headers")
 """What may hold keys, and is not looked at but for names."""
 WANTED: Final[Mapping[str, tuple[Wanted, ...]]] = MappingProxyType(
@@ -78,12 +80,14 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
     places = [row.user, *([row.project] if row.project and around.workspace else [])]
     entries: list[EntrySeen] = []
     broken: list[tuple[str, str]] = []
+    limit = spec.start_limit_s
     for path in dict.fromkeys(_file(place, folders) for place in places):
         try:
             value = _value(path, row)
         except (OSError, ValueError) as error:
             broken.append((str(path), _why(error)))
             continue
+        limit = _start_limit(row, value, limit)
         for keys in _tables(row, around):
             entries += _entries(path, _table(value, keys), around, keys_reach=spec.keys_reach)
     return HostSeen(
@@ -92,7 +96,7 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
         entries=tuple(entries),
         broken=tuple(broken),
         wanted=WANTED.get(row.host, ()),
-        start_limit_s=spec.start_limit_s,
+        start_limit_s=limit,
         keys_reach=spec.keys_reach,
     )
 
@@ -110,6 +114,14 @@ def _tables(row: HostFile, around: Surroundings) -> Iterator[tuple[str, ...]]:
         yield ("mcp", "servers")
     if row.host == "claude-code" and around.workspace is not None:  # its scope `local`
         yield ("projects", str(around.workspace), "mcpServers")
+
+
+def _start_limit(row: HostFile, value: object, limit: float | None) -> float | None:
+    """How long a host waits for a server, as its user may have changed it; None where it waits as long as it takes."""
+    said = cast("dict[str, object]", value).get(_GRACE) if row.host == "codex" and isinstance(value, dict) else None
+    if not isinstance(said, int) or isinstance(said, bool):
+        return limit
+    return said / 1000 or None
 
 
 def _is_there(row: HostFile, folders: Mapping[str, Path], around: Surroundings) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.redaction import redacted
-from smista_mcp.core.vendors import vendor_hosts
+from smista_mcp.core.vendors import VENDORS, vendor_hosts
 
 _OPEN, _SPLIT, _CLOSE = "\ue000", "\ue001", "\ue002"  # of the private use area: `_plain` takes them out of values
 _MARKED = re.compile(f"{_OPEN}([a-z]+){_SPLIT}([^{_CLOSE}]*){_CLOSE}")
@@ -18,6 +18,9 @@ _OWN = str.maketrans("", "", _OPEN + _SPLIT + _CLOSE)
 _SHORTEST = 3
 """Letters of a name that is looked for in a whole text: a shorter one would be found in half of all words."""
 _PUBLIC_HOSTS = vendor_hosts() | {"api.anthropic.com", "api.openai.com", "generativelanguage.googleapis.com"}
+_CUSTOMARY_VARIABLES = frozenset(
+    {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", *(row.key_variable for row in VENDORS.values())}
+)
 _KNOWN_PARTS = frozenset(
     """
     / ~ . .. usr bin sbin lib lib64 local opt etc var tmp share state config Library Application Support Programs
@@ -25,7 +28,7 @@ _KNOWN_PARTS = frozenset(
     .config .local .codex .claude .claude.json .gemini .copilot .cursor .vscode .codeium .smista .mcp.json .github .zed
     .agents .opencode windsurf zed opencode smista
     config.toml local.toml policy.toml settings.json mcp.json mcp_config.json mcp-config.json opencode.json
-    opencode.jsonc ledger.db key models trust running answers servers.json
+    opencode.jsonc skills SKILL.md ledger.db key models trust running answers servers.json
     smista-mcp smista-mcp.exe uvx uv python python3 python.exe node npx claude codex gemini copilot cursor code git
     git.exe serve-stdio -m -P smista_mcp PROJECT
     """.split()
@@ -43,6 +46,11 @@ def place(path: str) -> str:
 def name(text: str) -> str:
     """A name that somebody chose, marked."""
     return _marked("name", text)
+
+
+def variable(text: str) -> str:
+    """The name of a variable, marked unless it is a customary one."""
+    return text if text in _CUSTOMARY_VARIABLES else name(text)
 
 
 def address(url: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from smista_mcp.core.diagnosis.marks import name, place, words
+from smista_mcp.core.diagnosis.marks import place, words
 from smista_mcp.core.diagnosis.remarks import Remark, fine, note, wrong
 from smista_mcp.core.findings import Finding, Severity
 
@@ -85,7 +85,7 @@ def _judge_layers(seen: PolicySeen) -> Iterator[Remark]:
         said = "no policy of your own is set up: only what cannot leave this machine is done"
         yield note("policy", "own_policy", said, "run `smista-mcp init`")
     if seen.unconfirmed:
-        said = f"not confirmed, so they may only narrow: {', '.join(map(name, seen.unconfirmed))}"
+        said = f"not confirmed, so they may only narrow: {', '.join(map(place, seen.unconfirmed))}"
         yield note("policy", "trust", said, _TRUST)
 
 

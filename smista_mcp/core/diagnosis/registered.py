@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from smista_mcp.core.diagnosis.marks import name, place, words
+from smista_mcp.core.diagnosis.marks import name, place, variable, words
 from smista_mcp.core.diagnosis.remarks import Level, Remark, fine, note, wrong
 
 Runs = Literal["ours", "other", "missing", "no_program", "relative"]
@@ -152,8 +152,13 @@ def judge_start(seen: StartSeen) -> Iterator[Remark]:
             yield fine("start", "output", "its standard output holds the protocol alone")
 
 
+def _where(seen: HostSeen, entry: EntrySeen) -> str:
+    which = entry.entry if entry.entry == "smista" else name(entry.entry)
+    return f"{seen.host}: the entry {which} of {place(entry.file)}"
+
+
 def _judge_command(seen: HostSeen, entry: EntrySeen) -> Iterator[Remark]:
-    where = f"{seen.host}: the entry {name(entry.entry)} of {place(entry.file)}"
+    where = _where(seen, entry)
     again = f"run `smista-mcp install {seen.host}`"
     if not entry.enabled:
         yield note("hosts", "enabled", f"{where} is switched off", "switch it on there")
@@ -183,7 +188,7 @@ def _judge_command(seen: HostSeen, entry: EntrySeen) -> Iterator[Remark]:
 def _judge_settings(seen: HostSeen, entry: EntrySeen, start: StartSeen) -> Iterator[Remark]:
     if entry.command is None:
         return
-    where = f"{seen.host}: the entry {name(entry.entry)} of {place(entry.file)}"
+    where = _where(seen, entry)
     late = start.best is not None and seen.start_limit_s is not None and start.best >= seen.start_limit_s
     waits = False
     for one in seen.wanted:
@@ -203,10 +208,10 @@ def _judge_settings(seen: HostSeen, entry: EntrySeen, start: StartSeen) -> Itera
 
 
 def _judge_variables(seen: HostSeen, entry: EntrySeen, keys: Sequence[str]) -> Iterator[Remark]:
-    where = f"{seen.host}: the entry {name(entry.entry)} of {place(entry.file)}"
+    where = _where(seen, entry)
     lacking = [key for key in keys if key not in entry.variables]
     if entry.command is not None and seen.keys_reach is False and lacking:
-        listed = ", ".join(map(name, lacking))
+        listed = ", ".join(map(variable, lacking))
         said = f"{where} does not name {listed}, and {seen.host} passes on no key that is not named"
         where_to = "env_vars" if seen.host == "codex" else "env"
         yield note("hosts", "keys", said, f"name them under `{where_to}` of the entry")

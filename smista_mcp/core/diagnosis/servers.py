@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from smista_mcp.core.diagnosis.marks import address, name, words
+from smista_mcp.core.diagnosis.marks import address, name, variable, words
 from smista_mcp.core.diagnosis.remarks import Remark, fine, note, wrong
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS
 
 _AREA = "providers"
 _EMBEDDED = "llamacpp"
-_CUSTOMARY_KEYS = frozenset({"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"})
 
 
 class ProviderSeen(NamedTuple):
@@ -100,12 +99,12 @@ def judge_embedded(seen: EmbeddedSeen) -> Remark:
 def _judge_key(one: ProviderSeen) -> Iterator[Remark]:
     if one.key_variable is None:
         return
-    variable = one.key_variable if one.key_variable in _CUSTOMARY_KEYS else name(one.key_variable)
+    key = variable(one.key_variable)
     if one.key_there:
-        yield fine(_AREA, "key", f"{variable} is set, for {_named(one.name)}")
+        yield fine(_AREA, "key", f"{key} is set, for {_named(one.name)}")
         return
-    said = f"{variable} is not set, which {_named(one.name)} needs"
-    yield _bad(one, "key", said, f"set {variable}, and see that your host passes it on")
+    said = f"{key} is not set, which {_named(one.name)} needs"
+    yield _bad(one, "key", said, f"set {key}, and see that your host passes it on")
 
 
 def _judge_reach(one: ProviderSeen) -> Remark:
