@@ -41,7 +41,7 @@ def test_an_empty_home_has_nothing_that_is_wrong(shell: CommandLine, home: Path)
     assert (told.status, told.err) == (0, "")
     assert (told.json["ok"], told.json["wrong"], told.json["redacted"]) == (True, 0, False)
     assert ("policy", "own_policy") in _checks(told, "note")
-    assert ("start", "time") in _checks(told, "ok")
+    assert ("start", "time") in [*_checks(told, "ok"), *_checks(told, "note")]  # a busy machine is late
     assert all(bool(one["fix"]) is (one["level"] != "ok") for one in told.json["remarks"])
     assert not (home / "none").exists()
 

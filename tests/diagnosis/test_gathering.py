@@ -55,12 +55,12 @@ def test_our_own_server_answers_and_says_nothing_else(bench: Bench) -> None:
 def test_what_keeps_a_host_from_a_server(program: str, found: list[str]) -> None:
     limit = 1.5 if "sleep" in program else 40.0
     seen = measured({"PATH": "/usr/bin"}, [sys.executable, "-S", "-c", program], limit_s=limit)
-    assert told(judge_start(seen)) == [(check, Level.WRONG) for check in found]
+    assert told(judge_start(seen, {})) == [(check, Level.WRONG) for check in found]
     assert ("no home folder" in seen.said) is ("exit" in program)
 
 
 def test_a_command_that_is_not_there_is_told() -> None:
-    assert told(judge_start(measured({}, ["/nowhere/smista-mcp"]))) == [("answer", Level.WRONG)]
+    assert told(judge_start(measured({}, ["/nowhere/smista-mcp"]), {})) == [("answer", Level.WRONG)]
 
 
 # ------------------------------------------------------------------------------------------------------------ hosts

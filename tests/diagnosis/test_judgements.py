@@ -276,11 +276,11 @@ def test_a_list_holds_what_is_wanted() -> None:
     ("seen", "found"),
     [
         (QUICK, []),
-        (LATE, []),
+        (LATE, [("time", "note")]),
         (StartSeen(failure="it ended with status 1", said="no home"), [("answer", "wrong")]),
         (QUICK._replace(noise="hello"), [("output", "wrong")]),
         (StartSeen(failure="nothing came", noise="hello"), [("output", "wrong"), ("answer", "wrong")]),
     ],
 )
 def test_what_is_wrong_with_a_start(seen: StartSeen, found: list[tuple[str, str]]) -> None:
-    assert told(*judge_start(seen)) == found
+    assert told(*judge_start(seen, {"codex": 1.0, "zed": 5.0})) == found

@@ -26,6 +26,7 @@ from smista_mcp.core.diagnosis.registered import HostSeen, StartSeen, judge_host
 from smista_mcp.core.diagnosis.remarks import Remark
 from smista_mcp.core.diagnosis.servers import judge_embedded, judge_providers
 from smista_mcp.core.diagnosis.whole import Diagnosis, diagnosis
+from smista_mcp.hosts import HOSTS
 from smista_mcp.ledger.inspection import inspect
 from smista_mcp.loading.environment import account_home
 from smista_mcp.loading.layers import layer_files
@@ -35,6 +36,7 @@ START_S: Final = 19.0
 LOOK_S: Final = 5.0
 """Seconds for everything else; twice, because providers are known only once the policy is."""
 _CHECKED_S: Final = 2.0
+_LIMITS: Final = {host.name: host.start_limit_s for host in HOSTS if host.start_limit_s is not None}
 
 T = TypeVar("T")
 
@@ -103,7 +105,7 @@ def _remarks(world: World) -> Iterator[Remark]:
     around = world.settings.environment
     start = _Look("start", lambda: measured(around.variables))
     start.wait(time.monotonic() + START_S)
-    yield from start.remarks(START_S, judge_start)
+    yield from start.remarks(START_S, lambda seen: judge_start(seen, _LIMITS))
     policy = _Look("policy", lambda: policy_looked(world))
     ledger = _Look("ledger", lambda: ledger_seen(world))
     of_git = _Look("git", lambda: git(around.variables))

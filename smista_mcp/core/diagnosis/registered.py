@@ -135,8 +135,13 @@ def judge_host(seen: HostSeen, start: StartSeen, keys: Sequence[str]) -> Iterato
             yield fine("hosts", "entry", f"{seen.host}: {place(entry.file)} {how}")
 
 
-def judge_start(seen: StartSeen) -> Iterator[Remark]:
-    """Our own server by itself; what that means for a host is said there."""
+def judge_start(seen: StartSeen, limits: Mapping[str, float]) -> Iterator[Remark]:
+    """Our own server by itself; what that means for a host where we are registered is said there.
+
+    Args:
+        seen: what its starts showed.
+        limits: host -> how long it waits, in seconds, unless its entry makes it wait.
+    """
     if seen.noise:
         said = f"standard output holds what is not of the protocol: {words(seen.noise)}"
         fix = "find what prints at the start of Python here (sitecustomize, a .pth file, a wrapper) and take it out"
@@ -146,10 +151,19 @@ def judge_start(seen: StartSeen) -> Iterator[Remark]:
         said = f"the server did not answer: {seen.failure}{why}"
         yield wrong("start", "answer", said, "run `smista-mcp serve-stdio` by hand and read what it says")
     elif seen.best is not None:
-        times = " and ".join(f"{one:.2f} s" for one in seen.seconds)
-        yield fine("start", "time", f"the server answers after {times}, started as Codex does it")
+        yield _judge_time(seen.seconds, seen.best, limits)
         if not seen.noise:
             yield fine("start", "output", "its standard output holds the protocol alone")
+
+
+def _judge_time(seconds: Sequence[float], best: float, limits: Mapping[str, float]) -> Remark:
+    times = " and ".join(f"{one:.2f} s" for one in seconds)
+    said = f"the server answers after {times}, started as Codex does it"
+    impatient = [f"{host} {limit:g} s" for host, limit in sorted(limits.items()) if limit <= best]
+    if not impatient:
+        return fine("start", "time", said)
+    late = f"{said}; that is late for {', '.join(impatient)}, unless the entry makes the host wait"
+    return note("start", "time", late, "let `smista-mcp install HOST` write the entry, or let this machine do less")
 
 
 def _where(seen: HostSeen, entry: EntrySeen) -> str:

@@ -69,7 +69,8 @@ def judge_providers(seen: Sequence[ProviderSeen], *, handoff: bool) -> Iterator[
     """
     for one in seen:
         yield from _judge_key(one)
-        yield _judge_reach(one)
+        if one.key_there or one.reachable is False:
+            yield _judge_reach(one)
         yield from _judge_models(one)
     if not seen:
         yield note(_AREA, "none", "the policy names no provider", "name one in `[routing.default]`")
