@@ -189,10 +189,14 @@ def test_codex_waits_as_long_as_its_user_says(grace: object, limit: float | None
 
 def test_a_value_that_may_be_a_key_is_not_kept(bench: Bench) -> None:
     row = HOST_FILES[0]
-    _registered(bench, row, {"command": "x", "env": {"OPENAI_API_KEY": "hush"}, "headers": {"Authorization": "hush"}})
+    _registered(
+        bench,
+        row,
+        {"command": "x", "env": {"OPENAI_API_KEY": "hush", "request": "hush"}, "headers": {"Authorization": "hush"}},
+    )
     (entry,) = _seen(bench, row).entries
     assert "hush" not in repr(entry)
-    assert entry.variables == {"OPENAI_API_KEY"}
+    assert entry.variables == {"OPENAI_API_KEY", "request"}
 
 
 def test_a_server_with_another_home_is_told(bench: Bench) -> None:

@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
         """Whether an entry has it."""
         there = settings.get(self.key)
         if self.least is not None:
-            return isinstance(there, int | float) and not isinstance(there, bool) and there >= self.least
+            return isinstance(there, int | float) and there >= self.least  # and no truth value: those are 0 and 1
         if isinstance(there, list):
             return self.value in there
         return there == self.value and type(there) is type(self.value)
