@@ -42,6 +42,9 @@ class Options(Namespace):
     effort: str | None = None
     session: str | None = None
     context: Sequence[str] | None = None
+    calling: str | None = None
+    client: str | None = None
+    redacted: bool = False
     # single commands
     jsonl: Path | None = None
     last: bool = False
@@ -67,9 +70,6 @@ class Options(Namespace):
     note: bool = False
     host: str = "127.0.0.1"
     port: int = _PORT
-    calling: str | None = None
-    client: str | None = None
-    redacted: bool = False
 
 
 class _Formatter(HelpFormatter):
