@@ -1,5 +1,6 @@
 """`doctor`: what is wrong on this machine, and what to do about it."""
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ _WORDS = {Level.OK: "ok", Level.NOTE: "note", Level.WRONG: "WRONG"}
 _WIDEST = 100
 _TEXT_AT = 9
 _FIX = "fix: "
+_TYPED = re.compile(r"`[^`]{1,60}`")
+_GLUE = "\xa0"  # no place to break a line; `one_line` leaves none in a text
 
 
 def doctor(options: Options) -> int:
@@ -46,15 +49,17 @@ def _told(remark: Remark, width: int) -> Iterator[str]:
         yield from _wrapped(one_line(remark.fix), " " * _TEXT_AT + _FIX, " " * (_TEXT_AT + len(_FIX)), width)
 
 
-def _wrapped(text: str, first: str, further: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text,
+def _wrapped(text: str, first: str, further: str, width: int) -> Iterator[str]:
+    """The text in lines; what is to be typed, between backticks, stays on one."""
+    lines = textwrap.wrap(
+        _TYPED.sub(lambda typed: typed[0].replace(" ", _GLUE), text),
         max(width, 40),
         initial_indent=first,
         subsequent_indent=further,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return (line.replace(_GLUE, " ") for line in lines)
 
 
 def _count(found: Diagnosis) -> str:
