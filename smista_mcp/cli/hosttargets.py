@@ -62,14 +62,16 @@ def target_of(host: str, app: App, options: Options) -> Target:
     if row.project is None:
         raise InvalidTask(f"{row.title} has no file for a project", fix="leave --project out")
     root = settings.workspace or Path.cwd()
-    return Target(row, row.project, _folders(settings.environment, root), shared=True)
+    return Target(row, row.project, _folders(settings.environment, root), within=root)
 
 
-def aider_file(app: App, options: Options) -> Path:
-    """The file of aider that a command line means."""
+def aider_file(app: App, options: Options) -> tuple[Path, Path | None]:
+    """The file of aider that a command line means, and the project that it belongs to, if it does."""
     settings = app.world.settings
-    folder = (settings.workspace or Path.cwd()) if options.project else _home(settings.environment)
-    return folder / _AIDER_FILE
+    if not options.project:
+        return _home(settings.environment) / _AIDER_FILE, None
+    root = settings.workspace or Path.cwd()
+    return root / _AIDER_FILE, root
 
 
 def passed_names(app: App) -> tuple[str, ...]:

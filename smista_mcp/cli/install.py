@@ -136,7 +136,7 @@ def _unplan(host: str, app: App, options: Options) -> _Plan:
 def _aider(app: App, options: Options) -> _Plan:
     from smista_mcp.app.foraider import aider_models  # noqa: PLC0415  for aider alone
 
-    path = aider_file(app, options)
+    path, within = aider_file(app, options)
     try:
         found = aider_models(app)
         missing = tuple(f"no {option}: {reason}" for option, reason in found.missing.items())
@@ -146,7 +146,7 @@ def _aider(app: App, options: Options) -> _Plan:
         if not found.values:
             reasons = "; ".join(found.missing.values())
             raise InvalidTask(f"your policy names no model for aider: {reasons}", fix="see `smista-mcp init`")
-        file = read_user_file(path, shared=options.project)
+        file = read_user_file(path, within=within)
         return _Plan(AIDER, AIDER, (Change(file, yamltext.put(file.text, found.values)),), says=says)
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
@@ -155,11 +155,11 @@ def _aider(app: App, options: Options) -> _Plan:
 
 
 def _aider_without(app: App, options: Options) -> _Plan:
-    path = aider_file(app, options)
+    path, within = aider_file(app, options)
     try:
         if not path.exists():
             return _Plan(AIDER, AIDER)
-        file = read_user_file(path)
+        file = read_user_file(path, within=within)
         after = yamltext.removed(file.text)
         return _Plan(AIDER, AIDER, (Change(file, after if after or not file.text else None),))
     except SmistaError as error:

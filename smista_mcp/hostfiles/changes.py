@@ -42,13 +42,13 @@ class Target(NamedTuple):
 
     Attributes:
         folders: those that patterns name.
-        shared: whether they belong to a project.
+        within: the project that they belong to; None for those of the user.
     """
 
     row: HostFile
     place: Place
     folders: Mapping[str, Path]
-    shared: bool = False
+    within: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -75,7 +75,7 @@ def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) 
     Raises:
         InvalidTask: the file cannot be read or changed safely; the error says where.
     """
-    file = read_user_file(target.file, shared=target.shared)
+    file = read_user_file(target.file, within=target.within)
     try:
         return Change(file, _with_entry(target.row, file.text, command, names))
     except Unfit as error:
@@ -92,7 +92,7 @@ def uninstall_entries(target: Target) -> list[Change]:
     for path in target.files:
         if not os.path.lexists(path):
             continue
-        file = read_user_file(path, shared=target.shared)
+        file = read_user_file(path, within=target.within)
         try:
             after = _without_entry(target.row, file.text)
         except Unfit as error:
@@ -111,7 +111,7 @@ def install_note(target: Target) -> Change | None:
     path = target.note_file
     if path is None:
         return None
-    file = read_user_file(path, shared=target.shared)
+    file = read_user_file(path, within=target.within)
     try:
         return Change(file, put_note(file.text, target.row.host, path.name))
     except Unfit as error:
@@ -127,7 +127,7 @@ def uninstall_note(target: Target) -> Change | None:
     path = target.note_file
     if path is None or not os.path.lexists(path):
         return None
-    file = read_user_file(path, shared=target.shared)
+    file = read_user_file(path, within=target.within)
     try:
         change = Change(file, removed_note(file.text, target.row.host, path.name))
     except Unfit as error:

@@ -40,20 +40,24 @@ class UserFile(NamedTuple):
         return (_BOM if (self.data or b"").startswith(_BOM) else b"") + text.encode()
 
 
-def read_user_file(path: Path, *, shared: bool = False) -> UserFile:
+def read_user_file(path: Path, *, within: Path | None = None) -> UserFile:
     """Reads a file that is to be changed.
 
     Args:
         path: the file.
-        shared: whether a new one may be read by others, as files of a project are.
+        within: the project that it belongs to, and out of which no link of it may lead: a repository could let one
+            point at a file of its user. A new file of a project may be read by others, any other one may not.
 
     Raises:
-        InvalidTask: it is no regular file of UTF-8 that its user may write, or is too large, or has a second name.
+        InvalidTask: it leads out of its project, is no regular file of UTF-8 that its user may write, is too large, or
+            has a second name.
     """
     try:
         place = Path(os.path.realpath(path, strict=os.path.lexists(path)))
+        if within is not None and not place.is_relative_to(os.path.realpath(within)):
+            raise InvalidTask(f"`{path}` leads out of the project", fix="put the file itself there")
         if not os.path.lexists(path):
-            return UserFile(path, place, None, 0o666 if shared else 0o600)
+            return UserFile(path, place, None, 0o600 if within is None else 0o666)
         if not stat.S_ISREG(place.stat().st_mode):  # opening a pipe or a device may have effects
             raise InvalidTask(f"`{path}` is no regular file", fix="put the file itself there")
         descriptor = os.open(place, _OPEN)

@@ -137,7 +137,7 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
         keys=("mcp_servers", NAME),
         entry=_codex,
         limits={
-            "required": "it waits for us at its start",
+            "required": "it waits for us at its start; where we cannot be started, neither is a session of it",
             "tool_timeout_sec": "longer than its 300 s",
             "env_vars": "it passes no other variable on; those that are not set do no harm",
         },

@@ -309,6 +309,18 @@ def test_a_project_has_files_of_its_own(here: Here, account: Path, workspace: Pa
     assert here("install", "windsurf", "--project").status == 2
 
 
+def test_a_link_of_a_repository_leads_to_no_file_of_its_user(here: Here, account: Path, workspace: Path) -> None:
+    (account / ".profile").write_text("umask 022\n", encoding="utf-8")
+    (account / "servers").mkdir()
+    (workspace / "CLAUDE.md").symlink_to(account / ".profile")
+    (workspace / ".aider.conf.yml").symlink_to(account / ".profile")
+    (workspace / ".vscode").symlink_to(account / "servers")
+    for words in ("install claude --note", "install vscode", "install aider", "uninstall claude", "uninstall aider"):
+        assert here(*words.split(), "--project", "--yes").status == 2
+    assert (account / ".profile").read_text(encoding="utf-8") == "umask 022\n"
+    assert litter(account / "servers") == []
+
+
 # ----------------------------------------------------------------------------------------------------------- aider
 
 

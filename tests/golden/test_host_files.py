@@ -112,10 +112,10 @@ def test_what_the_user_has_set_in_the_entry_stays(host: str, tmp_path: Path) -> 
 def test_a_note_comes_and_goes_and_the_rest_stays(host: str, tmp_path: Path) -> None:
     row = host_file(host)
     assert row
-    for place, shared in ((row.user, False), (row.project, True)):
+    for place, within in ((row.user, None), (row.project, tmp_path / "work")):
         if place is None or not place.note:
             continue
-        meant = Target(row, place, roots(tmp_path, {}, "linux", tmp_path / "work"), shared)
+        meant = Target(row, place, roots(tmp_path, {}, "linux", tmp_path / "work"), within)
         file = meant.note_file
         assert file
         created = install_note(meant)
@@ -145,7 +145,7 @@ def test_a_note_for_two_hosts_stays_for_the_second(tmp_path: Path) -> None:
         row = host_file(name)
         assert row
         assert row.project
-        targets.append(Target(row, row.project, folders, shared=True))
+        targets.append(Target(row, row.project, folders, within=tmp_path))
     for meant in targets:
         change = install_note(meant)
         assert change

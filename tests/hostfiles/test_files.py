@@ -33,11 +33,11 @@ def test_a_file_that_came_up_meanwhile_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["f.json"]
 
 
-@pytest.mark.parametrize(("shared", "mode"), [(False, 0o600), (True, 0o644)])
-def test_a_new_file_of_the_user_is_for_him_alone(tmp_path: Path, shared: bool, mode: int) -> None:
+@pytest.mark.parametrize(("project", "mode"), [(False, 0o600), (True, 0o644)])
+def test_a_new_file_of_the_user_is_for_him_alone(tmp_path: Path, project: bool, mode: int) -> None:
     before = os.umask(0o022)
     try:
-        write_user_file(read_user_file(tmp_path / "a/b/f", shared=shared), b"x")
+        write_user_file(read_user_file(tmp_path / "a/b/f", within=tmp_path if project else None), b"x")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a/b/f").stat().st_mode) == mode
