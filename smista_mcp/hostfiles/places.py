@@ -42,6 +42,7 @@ class HostFile(NamedTuple):
         program: its command; empty where it has none.
         marks: folders that are there where the host is, if it is not on the PATH.
         other_names: by which a user may call it.
+        trust: what a project's file still needs before it counts.
         withheld: names of variables that it gives to no server, whatever its file says.
         writes: False where it is only told what to paste.
         source: where the row comes from.
@@ -61,6 +62,7 @@ class HostFile(NamedTuple):
     program: str = ""
     marks: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
+    trust: str = ""
     withheld: tuple[str, ...] = ()
     writes: bool = True
 
@@ -121,6 +123,7 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
         limits={"alwaysLoad": "its first turn waits for us, and our tools need no search"},
         user=Place(("{claude}/.config.json", "{claude_file}/.claude.json"), "{claude}/CLAUDE.md"),
         project=Place(("{project}/.mcp.json",), "{project}/CLAUDE.md"),
+        trust="Claude Code asks at its next start whether it may be used",
         program="claude",
         marks=("{claude}",),
         other_names=("claude",),
@@ -143,6 +146,7 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
         },
         user=Place(("{codex}/config.toml",), "{codex}/AGENTS.md"),
         project=Place(("{project}/.codex/config.toml",), "{project}/AGENTS.md"),
+        trust="Codex reads it once the project is trusted",
         program="codex",
         marks=("{codex}",),
         source=(
@@ -195,6 +199,7 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
         },
         user=Place(("{gemini}/settings.json",), "{gemini}/GEMINI.md"),
         project=Place(("{project}/.gemini/settings.json",), "{project}/GEMINI.md"),
+        trust="Gemini CLI reads it in a trusted folder alone",
         program="gemini",
         marks=("{gemini}",),
         other_names=("gemini",),
@@ -230,13 +235,15 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
         limits={"timeout": "longer than its 60 s"},
         user=Place(("{copilot}/mcp-config.json",), "{copilot}/copilot-instructions.md"),
         project=Place(("{project}/.github/mcp.json",), "{project}/AGENTS.md"),
+        trust="Copilot CLI reads it in a trusted folder alone",
         program="copilot",
         marks=("{copilot}",),
         other_names=("copilot",),
         withheld=("ANTHROPIC_API_KEY", "OPENAI_API_KEY"),
         source=(
-            "Copilot CLI 1.0.102, observed: what its own `mcp add --timeout` writes, that it reads comments, and which"
-            " variables it holds back, also from `${NAME}` in its file; limit: github/copilot-cli issue 1535"
+            "Copilot CLI 1.0.102, observed: what its own `mcp add --timeout` writes, that it reads comments, where it"
+            " looks in a project, and which variables it holds back, also from `${NAME}` in its file; limit:"
+            " github/copilot-cli issue 1535"
         ),
         checked="2026-11-20",
     ),
