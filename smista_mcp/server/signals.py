@@ -11,8 +11,6 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from types import FrameType
 
-from anyio import CapacityLimiter, to_thread
-
 BOUND_S = 0.75
 """Seconds from a signal, or from the end of input, to the end of the process at the latest."""
 
@@ -46,6 +44,8 @@ class Interruption:
 
         Until this is called a signal ends the process at once.
         """
+        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415  handlers stand before anything slow is loaded
+
         self._orderly = True
         await to_thread.run_sync(self._came.wait, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 
