@@ -131,6 +131,7 @@ def test_what_known_hosts_say_of_themselves_is_usual(capabilities: object) -> No
     assert read(line(request("tools/list", {"_meta": {"progressToken": 0}})))
 
 
+ODD_IDS: list[object] = [None, True, 1.0, 1.5, [], {}, 2**53]
 ODD: list[object] = [
     b"",
     b"nonsense",
@@ -145,7 +146,7 @@ ODD: list[object] = [
     b'{"jsonrpc":"2.0","id":1,"method":"ping","params":' + b"[" * 5000 + b"]" * 5000 + b"}",
     b'{"jsonrpc":"2.0","id":1,"method":"ping","params":' + b'{"a":' * 300 + b"1" + b"}" * 300 + b"}",
     b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}',
-    *(request("ping", request_id=odd) for odd in (None, True, 1.0, 1.5, [], {}, 2**53)),
+    *(request("ping", request_id=odd) for odd in ODD_IDS),
     {"jsonrpc": "2.0", "method": "ping"},
     {"jsonrpc": "1.0", "id": 1, "method": "ping"},
     {"id": 1, "method": "ping"},
@@ -187,81 +188,63 @@ async def test_an_odd_line_is_answered_by_the_library_as_if_it_had_read_all(odd:
         assert alone == usual or odd in (greeting(), enveloped("tools/list"))
 
 
-def odd_parts(usual: object) -> st.SearchStrategy[Any]:
-    return st.one_of(
-        st.just(usual),
-        st.just(usual),
-        st.sampled_from(
-            [
-                None,
-                True,
-                0,
-                1.0,
-                "",
-                "x",
-                [],
-                [{}],
-                {},
-                {"form": {}},
-                {"listChanged": 1},
-                {"listChanged": None},
-                {"a": {}},
-            ]
-        ),
-    )
+ODD_PARTS: list[Any] = [
+    *(None, True, 0, 1.0, "", "x", [], [{}], {}),
+    *({"form": {}}, {"listChanged": 1}, {"listChanged": None}, {"a": {}}),
+]
+
+
+def or_odd(usual: object) -> st.SearchStrategy[Any]:
+    drawn: list[Any] = [*[usual] * 20, *ODD_PARTS]
+    return st.sampled_from(drawn)
 
 
 CAPABILITIES = st.fixed_dictionaries(
     {},
     optional={
-        "roots": odd_parts({"listChanged": True}),
-        "sampling": odd_parts({"tools": {}, "context": {}}),
-        "elicitation": odd_parts({"form": {}, "url": {}}),
-        "experimental": odd_parts({"x": {"y": [1, {}]}}),
-        "extensions": odd_parts({"x": {}}),
-        "tasks": odd_parts({"cancel": {}, "requests": {"elicitation": {"create": {}}}}),
-        "more": odd_parts({}),
+        "roots": or_odd({"listChanged": True}),
+        "sampling": or_odd({"tools": {}, "context": {}}),
+        "elicitation": or_odd({"form": {}, "url": {}}),
+        "experimental": or_odd({"x": {"y": [1, "z"]}}),
+        "extensions": or_odd({"x": {}}),
+        "tasks": or_odd({"cancel": {}, "requests": {"elicitation": {"create": {}}}}),
+        "more": or_odd({}),
     },
 )
 CLIENTS = st.fixed_dictionaries(
-    {"name": odd_parts("opencode"), "version": odd_parts("1")},
+    {"name": or_odd("opencode"), "version": or_odd("1")},
     optional={
-        "title": odd_parts("Title"),
-        "description": odd_parts("words"),
-        "websiteUrl": odd_parts("not an address"),
-        "icons": odd_parts([{"src": "data:,"}]),
-        "more": odd_parts(1),
+        "title": or_odd("Title"),
+        "description": or_odd("words"),
+        "websiteUrl": or_odd("not an address"),
+        "icons": or_odd([{"src": "data:,"}]),
+        "more": or_odd(1),
     },
 )
-IDS = odd_parts(7)
-VERSIONS = st.sampled_from([*KNOWN_PROTOCOL_VERSIONS, "2026-07-28", "2026-07-28", "2024-10-07", "", 1, None])
-METAS = st.one_of(
-    st.none(),
-    st.fixed_dictionaries({}, optional={"progressToken": odd_parts(1), "more": odd_parts(1)}),
-    st.fixed_dictionaries(
-        {VERSION_KEY: VERSIONS},
-        optional={CLIENT_KEY: CLIENTS, CAPABILITIES_KEY: CAPABILITIES, "progressToken": odd_parts(1)},
-    ),
+VERSIONS: st.SearchStrategy[Any] = st.sampled_from(
+    [*KNOWN_PROTOCOL_VERSIONS, *["2026-07-28"] * 10, "2024-10-07", "", 1, None]
 )
-REQUESTS = st.builds(
-    lambda method, meta, more, request_id: request(
-        method, more | ({} if meta is None else {"_meta": meta}), request_id
-    ),
-    st.sampled_from([*METHODS[1:], "x/y"]),
-    METAS,
-    st.sampled_from([{}, {}, {}, {"cursor": "x"}, {"cursor": None}, {"x": 1}]),
-    IDS,
-)
-GREETINGS = st.builds(
-    lambda version, capabilities, client, request_id: request(
-        "initialize", {"protocolVersion": version, "capabilities": capabilities, "clientInfo": client}, request_id
-    ),
-    VERSIONS,
-    CAPABILITIES,
-    CLIENTS,
-    IDS,
-)
-LINES = st.one_of(REQUESTS, GREETINGS, st.just(READY), st.just(greeting()), st.just(enveloped("server/discover")))
+PAGES: list[dict[str, Any]] = [{}, {}, {}, {"cursor": "x"}, {"cursor": None}, {"x": 1}]
+
+
+@st.composite
+def greetings(draw: st.DrawFn) -> dict[str, Any]:
+    params = {"protocolVersion": draw(VERSIONS), "capabilities": draw(CAPABILITIES), "clientInfo": draw(CLIENTS)}
+    return request("initialize", params, draw(or_odd(7)))
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, Any]:
+    params = dict(draw(st.sampled_from(PAGES)))
+    if draw(st.booleans()):
+        params["_meta"] = draw(st.fixed_dictionaries({}, optional={"progressToken": or_odd(1), "more": or_odd(1)}))
+    if draw(st.booleans()):
+        optional = {CLIENT_KEY: CLIENTS, CAPABILITIES_KEY: CAPABILITIES, "progressToken": or_odd(1)}
+        params["_meta"] = draw(st.fixed_dictionaries({VERSION_KEY: VERSIONS}, optional=optional))
+    return request(draw(st.sampled_from([*METHODS[1:], "x/y"])), params, draw(or_odd(7)))
+
+
+LINES = st.one_of(requests(), greetings(), st.just(READY), st.just(greeting()), st.just(enveloped("server/discover")))
 
 
 @given(st.lists(LINES, min_size=1, max_size=5))
@@ -278,7 +261,7 @@ def test_whatever_is_said_the_host_hears_what_the_library_says(script: list[dict
     anyio.run(compare)
 
 
-@given(st.one_of(REQUESTS, GREETINGS))
+@given(st.one_of(requests(), greetings()))
 @settings(max_examples=300, deadline=None)
 def test_what_opens_a_conversation_is_answered_word_for_word(message: dict[str, Any]) -> None:
     answer = handshake().answer(line(message))
