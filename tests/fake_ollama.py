@@ -12,16 +12,18 @@ SHOW: dict[str, object] = {"model_info": {"tiny.context_length": 8192}, "capabil
 
 
 class FakeOllama:
-    """Answers `fine` at once, or never ends where the prompt says `hold`.
+    """Answers `fine` at once, or goes on until a test has `enough` where the prompt says `hold`.
 
     Attributes:
-        asked: set once a model was asked.
+        asked: set once a model was asked; `questions` is how often it was.
         left: set once a caller hung up on an answer that was still being written.
     """
 
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.left = threading.Event()
+        self.enough = threading.Event()
+        self.questions = 0
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -45,9 +47,10 @@ class FakeOllama:
             fake._server.server_close()
 
     def write(self, question: str, send: Callable[[object], None]) -> None:
+        self.questions += 1
         self.asked.set()
         send({"model": "tiny", "message": {"role": "assistant", "content": "fine"}, "done": False})
-        while "hold" in question and not self._over.wait(0.02):
+        while "hold" in question and not self.enough.is_set() and not self._over.wait(0.02):
             send({"model": "tiny", "message": {"role": "assistant", "content": "."}, "done": False})
         end = {"done": True, "done_reason": "stop", "prompt_eval_count": 40, "eval_count": 1}
         send({"model": "tiny", "message": {"role": "assistant", "content": ""}, **end})

@@ -147,7 +147,7 @@ class WebHost:
     """A host that calls a server process over HTTP, without a session; what the process logs goes to a file."""
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/mcp"
+        self.url = f"http://127.0.0.1:{port}/mcp"
 
     @classmethod
     @contextmanager
@@ -165,7 +165,19 @@ class WebHost:
 
     def call(self, tool: str, arguments: dict[str, Any]) -> str:
         """The whole text of an answer that is none about the request itself."""
-        params = {"name": tool, "arguments": arguments, "_meta": ENVELOPE}
+        body, fields = self._request(tool, arguments)
+        answer = httpx.post(self.url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False)
+        assert '"result":' in answer.text, answer.text
+        return answer.text
+
+    def hang_up(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Calls, waits for the first sign of life, and closes the connection."""
+        body, fields = self._request(tool, arguments)
+        with httpx.stream("POST", self.url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False) as answer:
+            assert any("notifications/progress" in line for line in answer.iter_lines())
+
+    def _request(self, tool: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        params = {"name": tool, "arguments": arguments, "_meta": ENVELOPE | {"progressToken": "t"}}
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         fields = {
             "Accept": "application/json, text/event-stream",
@@ -173,9 +185,7 @@ class WebHost:
             "Mcp-Method": "tools/call",
             "Mcp-Name": tool,
         }
-        answer = httpx.post(self._url, json=body, headers=fields, timeout=PATIENCE_S, trust_env=False)
-        assert '"result":' in answer.text, answer.text
-        return answer.text
+        return body, fields
 
 
 def children_of(pid: int) -> list[int]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from smista_mcp.app.dispatching import Dispatching
     from smista_mcp.core.dispatched import DispatchAnswer
     from smista_mcp.core.explained import ExplainAnswer
-    from smista_mcp.dispatch.jobs import Listener
+    from smista_mcp.dispatch.jobs import Leaving, Listener, Wait
 
 
 class App:
@@ -76,7 +76,7 @@ class App:
         """Tells the whole story of a recorded decision, of a trace, of the last call, or of a task not yet dispatched.
 
         Args:
-            given: the id of a decision (eight characters suffice), a trace, or a job of this process.
+            given: the id of a decision (eight characters suffice), a trace, or a job.
             task: decided for this answer; recorded like any other.
             last: the latest recorded call.
             caller: who asks. Over HTTP it is told of its own calls alone.
@@ -88,7 +88,12 @@ class App:
             OrgPolicyInvalid: the organisation's file cannot be applied.
             SmistaError: as for `route`.
         """
-        from smista_mcp.app.explaining import explain_last, explain_stored, explained  # noqa: PLC0415  3 ms to import
+        from smista_mcp.app.explaining import (  # noqa: PLC0415  3 ms to import
+            explain_job,
+            explain_last,
+            explain_stored,
+            explained,
+        )
 
         if task is not None:
             prepared = prepare(self._world, task, caller)
@@ -104,10 +109,19 @@ class App:
             return explain_last(ledger, book)
         known = self._dispatching.decisions_of(given, caller) if self._dispatching is not None else ()
         scope = None if anywhere else self._world.scope(caller.owner if caller.over_http else None)
+        story = explain_job(ledger, book, given, scope)
+        if story is not None:
+            return story
         return explain_stored(ledger, book, known or (given,), scope)
 
     async def dispatch(
-        self, task: Task, caller: Caller = NOBODY, *, listener: "Listener | None" = None, limit_s: float | None = None
+        self,
+        task: Task,
+        caller: Caller = NOBODY,
+        *,
+        listener: "Listener | None" = None,
+        limit_s: float | None = None,
+        leaving: "Leaving | None" = None,
     ) -> "DispatchAnswer":
         """Decides a task and has it done. Must be called inside `running()`.
 
@@ -116,8 +130,9 @@ class App:
             caller: who asks.
             listener: hears of progress, at least every two seconds.
             limit_s: after so many seconds the answer is `running` with a job id; None waits for the end.
+            leaving: asked when this is cancelled: a caller whose connection is lost leaves the work running.
         """
-        return await self._at_work().dispatch(task, caller, listener=listener, limit_s=limit_s)
+        return await self._at_work().dispatch(task, caller, _wait(listener, limit_s, leaving))
 
     async def join(
         self,
@@ -126,13 +141,23 @@ class App:
         *,
         listener: "Listener | None" = None,
         limit_s: float | None = None,
+        leaving: "Leaving | None" = None,
+        anywhere: bool = False,
     ) -> "DispatchAnswer":
-        """Waits for a job that `dispatch` named to the same caller.
+        """Waits for a job that `dispatch` named to the same caller; of one of another process, what is on record.
+
+        Args:
+            job_id: of the job.
+            caller: who asks.
+            listener: as for `dispatch`, and so are the next two.
+            limit_s: see there.
+            leaving: see there.
+            anywhere: whether jobs of all callers and workspaces count: for the user, whose ledger it is.
 
         Raises:
             NotFound: `job_not_found`.
         """
-        return await self._at_work().join(job_id, caller, listener=listener, limit_s=limit_s)
+        return await self._at_work().join(job_id, caller, _wait(listener, limit_s, leaving), anywhere=anywhere)
 
     def question(self, approval_id: str, caller: Caller = NOBODY) -> str | None:
         """The question that a form of the caller's host may show about an approval; None where no form may ask it.
@@ -163,9 +188,16 @@ class App:
         self._at_work().consents.refuse(approval_id, via)
 
     def call_limit_s(self, caller: Caller) -> float:
-        """Seconds that a tool call may take before the caller's host gives up, less what an answer needs."""
-        limit = self._world.host(caller.client_name).call_limit_s
-        return max(5.0, min(limit * 0.8, limit - 10.0))
+        """Seconds that a tool call may take before the caller's host gives up, less what an answer needs. Blocks.
+
+        The policy's `[hosts.NAME] call_limit_s` stands in place of what is known of the host.
+        """
+        host = self._world.host(caller.client_name)
+        try:
+            limit = self._world.book().policy.call_limits.get(host.name, host.call_limit_s)
+        except PolicyInvalid:
+            limit = host.call_limit_s
+        return max(min(5.0, limit / 2), min(limit * 0.8, limit - 10.0))
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -183,6 +215,12 @@ class App:
         if self._dispatching is None:
             raise RuntimeError("outside of `running()`")
         return self._dispatching
+
+
+def _wait(listener: "Listener | None", limit_s: float | None, leaving: "Leaving | None") -> "Wait":
+    from smista_mcp.dispatch.jobs import Wait, said_so  # noqa: PLC0415  what only routes has none
+
+    return Wait(listener, limit_s, leaving or said_so)
 
 
 def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd) -> App:

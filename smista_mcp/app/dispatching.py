@@ -15,7 +15,8 @@ from smista_mcp.app.availability import models_folder
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.consents import Consents
 from smista_mcp.app.deliveries import note_deliveries
-from smista_mcp.app.outcome import has_labels, told, without_labelled
+from smista_mcp.app.jobrecords import JobRecords
+from smista_mcp.app.outcome import cut_short, has_labels, told, without_labelled
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
 from smista_mcp.app.world import World, period_start, utc_now
@@ -31,12 +32,13 @@ from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.bindings import serves_none, serving
+from smista_mcp.dispatch.caching import Thread
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
-from smista_mcp.dispatch.jobs import Job, Jobs, Listener
+from smista_mcp.dispatch.jobs import Job, Jobs, Wait
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.dispatch.releases import Done
 from smista_mcp.errors import PolicyInvalid
@@ -53,6 +55,7 @@ class Dispatching:
     def __init__(self, world: World, jobs: Jobs, sender: Sender, servers: EmbeddedServers) -> None:
         self._world = world
         self.consents = Consents(world)
+        self._records = JobRecords(world)
         self._jobs = jobs
         self._sender = sender
         self._clerk: Clerk | None = None
@@ -66,39 +69,49 @@ class Dispatching:
             world.protocols.spoken,
         )
 
-    async def dispatch(
-        self, task: Task, caller: Caller, *, listener: Listener | None, limit_s: float | None
-    ) -> DispatchAnswer:
+    async def dispatch(self, task: Task, caller: Caller, wait: Wait) -> DispatchAnswer:
         """Carries a task out, or joins the job that carries the same one out for the same client right now."""
         kept: dict[int, Done] = {}
         talk = Talk(self._world, task, caller)
 
         async def work(job: Job) -> DispatchAnswer:
             turns = await anyio.to_thread.run_sync(talk.turns)
-            prepared = await anyio.to_thread.run_sync(prepare, self._world, task, caller, turns, abandon_on_cancel=True)
+            decide = partial(prepare, self._world, task, caller, turns, job.job_id)
+            prepared = await anyio.to_thread.run_sync(decide, abandon_on_cancel=True)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
             job.revision = prepared.book.policy.revision
-            conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
-            return await self._carried_out(prepared, job, kept, conversation)
+            try:
+                conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
+                session = conversation.session
+                thread = None if session is None else Thread(session.session_id, turns)
+                answer = job.answer = await self._carried_out(prepared, job, kept, conversation, thread)
+            except anyio.get_cancelled_exc_class():
+                job.answer = cut_short(prepared.routed, kept)
+                raise
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self._records.ended, job.job_id, job.answer, kept)
+            return answer
 
         key = hashlib.sha256(f"{caller.owner}\0{task.model_dump_json()}".encode()).hexdigest()
         earlier = self._jobs.asking(key, caller.owner)
         if earlier is not None and await self._may_go_on(earlier):
-            return await self._now(await self._jobs.again(earlier, listener=listener, limit_s=limit_s))
-        return await self._jobs.run(key, work, listener=listener, limit_s=limit_s, owner=caller.owner)
+            return await self._now(await self._jobs.again(earlier, wait))
+        return await self._jobs.run(key, work, wait, owner=caller.owner)
 
-    async def join(
-        self, job_id: str, caller: Caller, *, listener: Listener | None, limit_s: float | None
-    ) -> DispatchAnswer:
+    async def join(self, job_id: str, caller: Caller, wait: Wait, *, anywhere: bool = False) -> DispatchAnswer:
         """Waits for a job; one that had to stop for a person's yes goes on once there is one.
 
-        What was shown of labelled answers when the job ended is shown again only under the same policy.
+        What was shown of labelled answers when the job ended is shown again only under the same policy. Of a job that
+        this process does not know, the record is told: `anywhere` whoever began it.
         """
         job = self._jobs.find(job_id, caller.owner)
-        if job is not None and job.ended.is_set() and await self._may_go_on(job):
-            return await self._now(await self._jobs.again(job, listener=listener, limit_s=limit_s))
-        answer = await self._now(await self._jobs.join(job_id, listener=listener, limit_s=limit_s, owner=caller.owner))
-        if job is None or not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
+        if job is None:
+            return await self._now(await self._records.joined(job_id, caller, wait, anywhere=anywhere))
+        if job.ended.is_set() and await self._may_go_on(job):
+            return await self._now(await self._jobs.again(job, wait))
+        answer = await self._now(await self._jobs.join(job_id, wait, owner=caller.owner))
+        if not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
             return answer
         return without_labelled(answer)
 
@@ -123,7 +136,12 @@ class Dispatching:
         return job.decisions if job else ()
 
     async def _carried_out(
-        self, prepared: Prepared, job: Job, kept: dict[int, Done], conversation: Conversation
+        self,
+        prepared: Prepared,
+        job: Job,
+        kept: dict[int, Done],
+        conversation: Conversation,
+        thread: Thread | None,
     ) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
         pieces = [_pieces(collected) for collected in prepared.collected]
@@ -149,6 +167,7 @@ class Dispatching:
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
             serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,
+            thread=thread,
         )
         work = [
             PhaseWork(routed, collected.context, own)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
+from smista_mcp.app.jobcalls import decisions_of
 from smista_mcp.core.explained import (
     ApprovalReport,
     AttemptReport,
@@ -24,6 +25,7 @@ from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import Code, NotFound, PolicyInvalid
 from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision, StoredTrace
+from smista_mcp.ledger.jobs import StoredJob
 
 
 def explained(
@@ -43,12 +45,35 @@ def explained(
 
 
 def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswer:
-    """The story of the call that was recorded last.
+    """The story of the call that was recorded last; where a job has gone on with it, that of the whole job.
 
     Raises:
         NotFound: nothing is recorded yet.
     """
-    return _story(ledger, book, ledger.call(ledger.last().call_id))
+    last = ledger.last()
+    job = ledger.jobs.of_call(last.call_id)
+    return _story(ledger, book, ledger.call(last.call_id)) if job is None else _story_of(ledger, book, job)
+
+
+def explain_job(
+    ledger: Ledger, book: Rulebook | PolicyInvalid, given: str, scope: Scope | None
+) -> ExplainAnswer | None:
+    """The story of a job, however often it went on; None where there is none under that id."""
+    try:
+        job = ledger.jobs.find(given, scope)
+        if job.status == "running":
+            ledger.bury_dead()
+            job = ledger.jobs.find(given, scope)
+    except NotFound:
+        return None
+    return _story_of(ledger, book, job)
+
+
+def _story_of(ledger: Ledger, book: Rulebook | PolicyInvalid, job: StoredJob) -> ExplainAnswer:
+    story = _story(ledger, book, decisions_of(ledger, job.calls))
+    ended = f"ended {job.ended_at}" if job.ended_at else "its process is gone"
+    state = "runs" if job.status == "running" else f"{job.status}{f' ({job.code})' if job.code else ''}, {ended}"
+    return story.model_copy(update={"notices": (*story.notices, f"job {job.job_id}: {state}")})
 
 
 def explain_stored(
@@ -166,13 +191,9 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         ended_at=stored.ended_at,
         status=stored.status,
         code=stored.code,
-        usage=UsageReport(
-            input_tokens=stored.usage.input_tokens,
-            cached_input_tokens=stored.usage.cached_input_tokens,
-            output_tokens=stored.usage.output_tokens,
-            reasoning_tokens=stored.usage.reasoning_tokens,
-        ),
+        usage=UsageReport(**stored.usage._asdict()),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
+        cost_kind=stored.cost_kind,
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
         partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
     )

@@ -22,7 +22,7 @@ from smista_mcp.core.task import Phase, Task, check_model, given_kinds
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Status
 from smista_mcp.errors import InvalidTask, StateUnavailable
-from smista_mcp.ledger import ItemLabel, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
+from smista_mcp.ledger import ItemLabel, JobStart, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
 
 if TYPE_CHECKING:
     from smista_mcp.core.asked import AskedCall
@@ -61,7 +61,9 @@ class Prepared(NamedTuple):
         return [one.context for one in self.collected]
 
 
-def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | None" = None) -> Prepared:
+def prepare(
+    world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | None" = None, job_id: str | None = None
+) -> Prepared:
     """Reads a task, collects its context, decides and records. Runs git and reads files: keep it off an event loop.
 
     Args:
@@ -69,6 +71,7 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         task: what is delegated.
         caller: who asks.
         turns: those before it in its session; None to look them up.
+        job_id: of the job that will go by the decisions; None where nothing is done with them.
 
     Raises:
         UnknownModel: the call names a model in no form that a model is named in.
@@ -112,7 +115,9 @@ def prepare(world: World, task: Task, caller: Caller, turns: "Sequence[Turn] | N
         asked = call_of(task, routed, contexts, snapshot, caller.owner)
         granted = snapshot._replace(approvals=world.approvals(caller.owner))
         routed = with_approvals(task, routed, contexts, granted, caller.owner)
-    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts)):
+    owner = keyed(world.key(), caller.owner)
+    job = None if job_id is None else JobStart(job_id, owner, book.policy.revision)
+    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts, job)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
@@ -170,6 +175,7 @@ def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, .
 class _Decided(NamedTuple):
     routed: Sequence[Routed]
     contexts: Sequence[PhaseContext]
+    job: JobStart | None
 
 
 def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided: _Decided) -> bool:
@@ -184,6 +190,7 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
             )
             for one, context in zip(decided.routed, decided.contexts, strict=True)
         ),
+        job=decided.job,
     )
     try:
         ledger.record_route(record)

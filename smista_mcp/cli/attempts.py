@@ -1,6 +1,6 @@
 """Attempts and their receipts, for people: what was asked, what it cost, what left the machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from smista_mcp.app import App
 from smista_mcp.core.explained import ApprovalReport, AttemptReport, UsageReport
@@ -24,19 +24,42 @@ def destinations(app: App) -> dict[str, str]:
     return {name: spec.base_url or _CHILDREN.get(spec.kind, spec.name) for name, spec in providers.items()}
 
 
-def attempt_lines(attempt: AttemptReport, where: Mapping[str, str], *, indent: str = "") -> Iterator[str]:
-    """One attempt with its receipt. The values must be fit to be shown."""
+def attempts_lines(attempts: Iterable[AttemptReport], where: Mapping[str, str], *, indent: str = "") -> Iterator[str]:
+    """Attempts in order. What a model that looks around is sent again and again is listed once."""
+    last: AttemptReport | None = None
+    for attempt in attempts:
+        follows = last is not None and (last.trace_id, last.resolved_model) == (
+            attempt.trace_id,
+            attempt.resolved_model,
+        )
+        before = last.receipt if last is not None and follows else None
+        yield from attempt_lines(attempt, where, indent=indent, before=before)
+        last = attempt
+
+
+def attempt_lines(
+    attempt: AttemptReport, where: Mapping[str, str], *, indent: str = "", before: Receipt | None = None
+) -> Iterator[str]:
+    """One attempt with its receipt. The values must be fit to be shown.
+
+    Args:
+        attempt: the attempt.
+        where: provider -> address.
+        indent: before each line.
+        before: the receipt of the request that this one goes on from; what stands there is not listed again.
+    """
     resolved = f" = {attempt.resolved_model}" if attempt.resolved_model != attempt.model else ""
     code = f" ({attempt.code})" if attempt.code else ""
     yield f"{indent}{attempt.model}{resolved}: {attempt.status}{code}, trace {attempt.trace_id[:_SHORT]}"
     yield f"{indent}  time:  {attempt.started_at} to {attempt.ended_at or 'now'}"
-    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}"
+    paid = ", a plan pays" if attempt.cost_kind == "plan" else ""
+    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}{paid}"
     known = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
     address = (attempt.receipt.address if attempt.receipt else "") or known
     yield f"{indent}  to:    {address} [{attempt.locality}]{_stayed(attempt)}"
     if attempt.receipt is not None:
         stopped = attempt.code in _STOPPED or not attempt.receipt.departed
-        yield from _receipt_lines(attempt.receipt, f"{indent}  ", stopped=stopped)
+        yield from _receipt_lines(attempt.receipt, f"{indent}  ", before, stopped=stopped)
 
 
 def approval_line(used: ApprovalReport) -> str:
@@ -55,6 +78,7 @@ def usage_line(usage: UsageReport) -> str:
     counts = (
         (usage.input_tokens, "in"),
         (usage.cached_input_tokens, "of them cached"),
+        (usage.cache_write_tokens, "of them written to the cache"),
         (usage.output_tokens, "out"),
         (usage.reasoning_tokens, "of them reasoning"),
     )
@@ -75,17 +99,29 @@ def _stayed(attempt: AttemptReport) -> str:
     return ", nothing left this machine" if attempt.locality == Locality.LOCAL else ""
 
 
-def _receipt_lines(receipt: Receipt, indent: str, *, stopped: bool) -> Iterator[str]:
+def _receipt_lines(receipt: Receipt, indent: str, before: Receipt | None, *, stopped: bool) -> Iterator[str]:
     head = f"{receipt.method} {receipt.path}, " if receipt.path else ""
     did = "not sent:" if stopped else "sent: "
     yield f"{indent}{did} {head}{receipt.body_bytes} bytes, sha256 {receipt.body_sha256[:_SHORT]}"
-    if receipt.protocol:
+    if receipt.protocol and before is None:
         yield f"{indent}made by: {receipt.protocol}"
-    if receipt.effort_ignored:
+    if receipt.effort_ignored and before is None:
         told = f"the model was told {receipt.effort}" if receipt.effort else "the model cannot be told one"
         yield f"{indent}effort_ignored: {receipt.effort_ignored} was asked for, {told}"
+    if receipt.cache:
+        what = "its beginning" if receipt.cache == "asked" else "nothing"
+        known = f", by the key {receipt.cache_key}" if receipt.cache_key else ""
+        yield f"{indent}cache: the provider was asked to keep {what}{known}"
+    earlier = (*before.sent, *before.written) if before is not None else ()
+    repeated = [item for item in (*receipt.sent, *receipt.written) if item in earlier]
     for item in (*receipt.sent, *receipt.written):
-        yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
+        if item not in repeated:
+            yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
+    if repeated:
+        yield f"{indent}  as before: {len(repeated)} items, {sum(item.tokens for item in repeated)} tokens"
+    if before is not None and receipt.withheld == before.withheld:
+        yield f"{indent}withheld: as before"
+        return
     yield f"{indent}withheld: {'nothing' if not receipt.withheld else len(receipt.withheld)}"
     for item in receipt.withheld:
         yield f"{indent}  {item.path}: {item.reason}"

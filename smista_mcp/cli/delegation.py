@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from smista_mcp.app import App, Caller
 from smista_mcp.cli.advice import advised
-from smista_mcp.cli.attempts import approval_line, attempt_lines, cost_text, destinations, usage_line
+from smista_mcp.cli.attempts import approval_line, attempts_lines, cost_text, destinations, usage_line
 from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
 from smista_mcp.cli.inputs import STDIN, opened, read_task, rooted
@@ -33,10 +33,10 @@ from smista_mcp.core.values import Locality, Status
 from smista_mcp.errors import InvalidTask, SmistaError
 
 if TYPE_CHECKING:
-    from smista_mcp.dispatch.jobs import Progress
+    from smista_mcp.dispatch.standing import Progress
 
-_LINE_EVERY_S = 5.0
-"""Seconds between two lines of progress where lines stay."""
+_LINE_EVERY_S = 4.0
+"""Seconds between two lines of progress where lines stay; news come once a second, and 5 s are promised."""
 
 
 def dispatch(options: Options) -> int:
@@ -53,7 +53,8 @@ def dispatch(options: Options) -> int:
             return NO
     answer = _carried_out(app, task, options.job or "")
     if answer is None:
-        note("cancelled; what was done by then is in `smista-mcp explain --last`")
+        ended = "cancelled; what was done by then is in `smista-mcp explain --last`"
+        note(ended if task is not None else "not waited for any longer; the job goes on where it is carried out")
         return INTERRUPTED
     answer = advised(answer, person=is_there(app.world.settings.environment))
     if options.json:
@@ -100,7 +101,7 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
         async with app.running():
             try:
                 if task is None:
-                    answer = await app.join(job, listener=_listener(line))
+                    answer = await app.join(job, listener=_listener(line), anywhere=True)  # the user's own ledger
                 else:
                     answer = await app.dispatch(task, Caller(), listener=_listener(line))
                 return await _after_a_yes(app, answer, line)
@@ -154,15 +155,9 @@ def _listener(line: ProgressLine) -> "Callable[[Progress], Awaitable[None]]":
         nonlocal told
         due = progress.seconds - told >= _LINE_EVERY_S
         told = progress.seconds if due else told
-        line.show(progress_text(progress), due=due)
+        line.show(progress.told(), due=due)
 
     return hear
-
-
-def progress_text(progress: "Progress") -> str:
-    """How far a job is, on one line."""
-    which = f"phase {progress.phase + 1} of {progress.phases}: " if progress.phases > 1 else ""
-    return f"{which}{progress.message}, {progress.tokens} tokens, {progress.seconds:.0f} s"
 
 
 def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
@@ -214,7 +209,7 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
     if phase.label:
         yield f"  the answer is {phase.label}: it is not handed to a remote model"
     try:
-        told = app.explain(phase.trace_id)
+        told = app.explain(phase.trace_id, anywhere=True)
     except SmistaError as error:
         yield f"  the receipt cannot be read: {one_line(error.message)}"
         return
@@ -225,7 +220,6 @@ def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterat
         for label in printable(explained).labels:
             if label.trace_id == phase.trace_id:
                 yield f"  from:  {label.told}"
-        for attempt in explained.attempts:
-            if attempt.trace_id == phase.trace_id:
-                yield from attempt_lines(printable(attempt), where, indent="  ")
+        attempts = (printable(attempt) for attempt in explained.attempts if attempt.trace_id == phase.trace_id)
+        yield from attempts_lines(attempts, where, indent="  ")
         yield from (approval_line(printable(one)) for one in explained.approvals if one.trace_id == phase.trace_id)

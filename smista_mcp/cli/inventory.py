@@ -75,6 +75,8 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _named("dispatch", policy.dispatch._asdict().items())
     yield from _named("providers", ((name, _provider(spec)) for name, spec in policy.providers.items()))
     yield from _named("hosts", ((name, locality.value) for name, locality in policy.host_localities.items()))
+    limits = ((f"hosts.{dotted([name, 'call_limit_s'])}", limit) for name, limit in policy.call_limits.items())
+    yield from limits
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
     yield "plugins.select", policy.plugin
     yield from _members("locked", (pattern for pattern, _ in policy.locked))
@@ -98,5 +100,6 @@ def _provider(spec: ProviderSpec) -> dict[str, object]:
         "command": spec.command,
         "variables": list(spec.variables) or None,
         "unmediated": spec.unmediated or None,
+        "prompt_caching": None if spec.caches else False,
     }
     return {name: value for name, value in said.items() if value is not None}

@@ -194,7 +194,7 @@ def _route(parser: ArgumentParser) -> None:
 def _dispatch(parser: ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="TEXT", help="the work in words; - for standard input")
     _task(parser)
-    parser.add_argument("--job", type=_word, metavar="ID", help="wait for a running job instead")
+    parser.add_argument("--job", type=_word, metavar="ID", help="wait for a job instead, or see its answer")
     parser.add_argument("--yes", action="store_true", help="do not ask whether to go on; never an approval")
 
 

@@ -132,6 +132,14 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
+def _columns(stream: TextIO) -> int:
+    """Of a terminal; what it does not know of itself counts as the customary 80."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 def confirmed(question: str) -> bool:
     """Asks a person on standard error; anything but a yes is a no."""
     return _answer(question).lower() in ("y", "yes")
@@ -182,11 +190,12 @@ class ProgressLine:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._over = is_terminal(self._stream)
+        self._most = _columns(self._stream) - 1 if self._over else 200
         self._width = 0
 
     def show(self, text: str, *, due: bool) -> None:
         """Shows a state; where lines stay, only if it is `due`."""
-        line = one_line(text)[:100]
+        line = one_line(text)[: self._most]
         if self._over:
             self._write(f"\r{line:<{self._width}}")
             self._width = len(line)

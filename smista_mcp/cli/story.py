@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from smista_mcp.cli.attempts import approval_line, attempt_lines, destinations
+from smista_mcp.cli.attempts import approval_line, attempts_lines, destinations
 from smista_mcp.cli.decisions import heading
 from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened, read_task, rooted
@@ -84,5 +84,4 @@ def _rule(verdict: RuleVerdict) -> str:
 def _attempts(phase: ExplainedPhase, where: dict[str, str]) -> Iterator[str]:
     if phase.attempts:
         yield "\nattempts:"
-        for attempt in phase.attempts:
-            yield from attempt_lines(attempt, where, indent="  ")
+        yield from attempts_lines(phase.attempts, where, indent="  ")

@@ -70,6 +70,7 @@ class ProviderSpec(NamedTuple):
         command: of a CLI, the file to run; None: the one on the search path.
         variables: of a CLI, names of environment variables that it gets besides those that it always gets.
         unmediated: of a CLI, whether it may be asked although nothing keeps its own tools from reading.
+        caches: whether it may be asked to keep prompts in its cache.
         protocol: of the kind `protocol`, the entry point that speaks it.
     """
 
@@ -85,6 +86,7 @@ class ProviderSpec(NamedTuple):
     command: str | None = None
     variables: tuple[str, ...] = ()
     unmediated: bool = False
+    caches: bool = True
     protocol: str | None = None
 
 
@@ -114,6 +116,7 @@ class Policy(NamedTuple):
         allowed: one tuple per layer that states `[models] allowed`; a model must match each of them.
         restricted: patterns of `restricted_paths` after `free_paths`, each with its origin.
         blocked: patterns of `privacy.remote.blocked_paths`.
+        call_limits: host -> seconds that it waits for a call, where somebody says so.
         notices: what a person should know: files that wait for trust, keys that were skipped.
         provenance: dotted key -> origin, for `policy show`.
         confirmed: None where every layer is trusted.
@@ -144,6 +147,7 @@ class Policy(NamedTuple):
     dispatch: DispatchLimits
     providers: Mapping[str, ProviderSpec]
     host_localities: Mapping[str, Locality]
+    call_limits: Mapping[str, float]
     catalog: Mapping[str, CatalogEntry]
     tests: tuple[PlacedTest, ...]
     notices: tuple[str, ...]

@@ -50,6 +50,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         dispatch=wanted.dispatch,
         providers=_values(wanted.providers),
         host_localities=_values(forbidden.host_localities),
+        call_limits=_values(wanted.call_limits),
         catalog=_values(wanted.catalog),
         tests=wanted.tests,
         notices=notices(sources),
@@ -108,6 +109,8 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         yield f"routing.rules[{placed.order}]", placed.origin
     for name, origin in wanted.dispatch_origins.items():
         yield f"dispatch.{name}", origin
+    limits = {f"{dotted([name])}.call_limit_s": limit for name, limit in wanted.call_limits.items()}
+    yield from ((f"hosts.{key}", limit.origin) for key, limit in limits.items())
     tables = {
         "tools.permissions": forbidden.permissions,
         "classes": wanted.classes,

@@ -89,6 +89,7 @@ def waits(source: LayerDocument) -> Iterator[str]:
         yield "`routing.handoff`"
     if document.dispatch.model_fields_set:
         yield "`dispatch`"
+    yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in document.hosts.values())})
 
 
 def owner_keys(source: LayerDocument) -> Iterator[str]:

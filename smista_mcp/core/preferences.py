@@ -37,6 +37,7 @@ class Preferences(NamedTuple):
     dispatch_origins: Mapping[str, Origin]
     providers: Mapping[str, Stated[ProviderSpec]]
     catalog: Mapping[str, Stated[CatalogEntry]]
+    call_limits: Mapping[str, Stated[float]]
     plugin: Stated[str] | None
     tests: tuple[PlacedTest, ...]
 
@@ -58,6 +59,7 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         dispatch_origins=dispatch_origins,
         providers=provider_specs(sources),
         catalog=_catalog(sources, owners),
+        call_limits=_call_limits(leading),
         plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
         tests=tuple(
             PlacedTest(test, source.origin("test", index))
@@ -75,6 +77,15 @@ def _catalog(sources: Sequence[LayerDocument], owners: Sequence[LayerDocument]) 
     return {
         name: word if word.origin.layer is Layer.ORGANISATION else word._replace(value=HeldEntry.of(word.value))
         for name, word in stated.items()
+    }
+
+
+def _call_limits(leading: Sequence[LayerDocument]) -> dict[str, Stated[float]]:
+    return {
+        name: Stated(host.call_limit_s, source.origin("hosts", name, "call_limit_s"))
+        for source in leading
+        for name, host in source.document.hosts.items()
+        if host.call_limit_s is not None
     }
 
 

@@ -223,6 +223,7 @@ def host_localities(sources: Sequence[LayerDocument]) -> dict[str, Stated[Locali
     found: dict[str, Stated[Locality]] = {}
     for source in by_authority(sources):
         for name, host in source.document.hosts.items():
-            if host.locality is Locality.REMOTE or (source.owner and name not in found):
+            owned = source.owner and host.locality is not None and name not in found
+            if host.locality is not None and (host.locality is Locality.REMOTE or owned):
                 found[name] = Stated(host.locality, source.origin("hosts", name))
     return found

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Self
@@ -15,14 +15,16 @@ from smista_mcp.core.asked import destination_of
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.estimating import in_scope
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
+from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
@@ -35,6 +37,7 @@ from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, built
 from smista_mcp.dispatch.reactions import may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
@@ -63,6 +66,8 @@ class Tools:
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
         serves: whether a candidate is of the models that a rule names.
+        standing: told how far the work is, and what it has cost.
+        thread: the session that the task goes on with; None where it names none.
     """
 
     sender: Sender
@@ -82,6 +87,8 @@ class Tools:
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
     serves: Serves = serves_none
+    standing: Standing = field(default_factory=Standing)
+    thread: Thread | None = None
 
 
 Heard = Callable[[int], None]
@@ -119,14 +126,17 @@ async def _attempted(
         tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
-        work = replace(work, left=tools.allowance.left(work.routed, candidate))
+        ahead = outlook(tools.thread, candidate, work.trace_id, tools.now(), tools.key)
+        work = replace(work, left=tools.allowance.left(work.routed, candidate), outlook=ahead)
         payload = await built(candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
+            tools.standing.step = "waiting for its server"
             with _until(deadline, "its server was not ready in time", sent=False):
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
+            tools.standing.step = ""
             await tools.claims.spend(work.routed, candidate, work.trace_id)
             request = _Request(tools, work, candidate, payload, connection)
             patching = patching_of(candidate, work, tools.bounds, tools.survey)
@@ -150,6 +160,7 @@ async def _conversed(
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
+                    request.tools.standing.step = f"round {len(answers) + 1} of looking around"
                     request = await request.next(rounds, outcome, deadline)
                     continue
                 if patching is None:
@@ -159,6 +170,7 @@ async def _conversed(
                 answers[-1] = outcome.with_change(patched)
                 if not patched.why or patching.repaired:
                     return joined(answers)
+                request.tools.standing.step = "mending its change"
                 request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
@@ -218,6 +230,7 @@ class _Request:
         wire, stream = self._departure()
         attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
+        self.tools.standing.asked(self.candidate, self.payload.request.prompt_tokens)
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with _until(deadline, "its answer was not complete in time", sent=True):
@@ -328,6 +341,7 @@ class _Request:
     async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
         spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
+        self.tools.standing.bill.settled(self.candidate, end.cost)
         if attempt_id is None or self.tools.clerk is None:
             return
         usage = listening.usage
@@ -335,9 +349,7 @@ class _Request:
             status=end.status,
             ended_at=self.tools.now(),
             code=end.code,
-            usage=TokenCounts(
-                usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
-            ),
+            usage=TokenCounts(**asdict(usage)),
             cost=end.cost,
             resolved_model=self._said_model(listening),
             unsent=end.unsent,
@@ -362,7 +374,9 @@ class _Request:
             raise short or ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
         sent = self.payload.sent
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)
+        opening = opening_of(self.payload.request.messages, self.payload.request.tools)
+        cost = self._cost(finished.usage)
+        return Answered(text, finished, cost, self.payload.label, calls, seen, sent, opening=opening)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
@@ -381,4 +395,5 @@ class _Request:
             cached_input_tokens=usage.cached_input_tokens or 0,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens or 0,
+            cache_write_tokens=usage.cache_write_tokens or 0,
         )

@@ -5,49 +5,30 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
+from typing import Literal
 
 import anyio
 from anyio.abc import TaskGroup
 
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.dispatch import spans
+from smista_mcp.dispatch.standing import Progress, Standing
 from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.tracing import door
 
 KEPT = 200
-"""Ended jobs that can still be asked for; the oldest go first."""
+"""Ended jobs that are held in memory; the oldest go first."""
+KEPT_S = 24 * 3600.0
+"""Seconds for which they are held at most."""
 MAX_RUNNING = 16
 """Jobs that may run at once; each holds its context, and most a connection."""
 BEAT_S = 1.0
 """Seconds between two reports to a waiting caller."""
+Leave = Literal["cancelled", "dropped", "closed"]
+"""Why a caller waits no more: it said so; its connection is gone; it closed its connection, which some hosts do to say
+so, and which looks like the former."""
+Leaving = Callable[[], Leave]
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a job is.
-
-    Attributes:
-        phase: the one under way, from 0; `phases` is how many there are.
-        tokens: what its model has written so far, as we count it.
-        seconds: since the job began.
-    """
-
-    phase: int
-    phases: int
-    message: str
-    tokens: int
-    seconds: float
-
-
-@dataclass(slots=True)
-class Standing:
-    """The same as the work itself keeps it: set often, read when somebody wants to know."""
-
-    phase: int = 0
-    phases: int = 1
-    message: str = "reading the task"
-    tokens: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -59,9 +40,11 @@ class Job:
         owner: who started it; it answers nobody else.
         decisions: ids of the decisions that it carries out, once they are made.
         waiting: callers that wait for it right now.
+        named: whether a caller has been told its id, to come back with.
         work: what it does; once more where it can go on after a person's yes.
         asked: ids of what people were asked because of it.
         revision: of the policy that it last went by.
+        until: when it is forgotten, once it has ended.
         place: of its span in a trace, where somebody listens.
     """
 
@@ -76,6 +59,8 @@ class Job:
     answer: DispatchAnswer | None = None
     error: Exception | None = None
     waiting: int = 0
+    named: bool = False
+    until: float = 0.0
     work: "Work | None" = None
     asked: set[str] = field(default_factory=set[str])
     revision: str = ""
@@ -87,12 +72,34 @@ class Job:
         return not self.ended.is_set() and not self.scope.cancel_called
 
     def progress(self) -> Progress:
-        at = self.standing
-        return Progress(at.phase, at.phases, at.message, at.tokens, anyio.current_time() - self.started)
+        return self.standing.progress(anyio.current_time() - self.started)
 
 
 Listener = Callable[[Progress], Awaitable[None]]
 """Called for a waiting caller, every second."""
+
+
+def said_so() -> Leave:
+    """That of a caller who leaves in no other way."""
+    return "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How a caller waits.
+
+    Attributes:
+        listener: hears of progress.
+        limit_s: after so many seconds the answer is `running`; None waits for the end.
+        leaving: asked once its wait was cut off.
+    """
+
+    listener: Listener | None = None
+    limit_s: float | None = None
+    leaving: Leaving = said_so
+
+
+TO_THE_END = Wait()
 Work = Callable[[Job], Awaitable[DispatchAnswer]]
 
 
@@ -111,13 +118,12 @@ class Jobs:
         self._beat_s = beat_s
         self._jobs: dict[str, Job] = {}
 
-    async def run(
-        self, key: str, work: Work, *, listener: Listener | None, limit_s: float | None, owner: str = ""
-    ) -> DispatchAnswer:
-        """Starts the work, or joins the job that does the same right now, and waits for it up to `limit_s` seconds.
+    async def run(self, key: str, work: Work, wait: Wait = TO_THE_END, *, owner: str = "") -> DispatchAnswer:
+        """Starts the work, or joins the job that does the same right now, and waits for it.
 
-        A caller that is cancelled while nobody else waits cancels the job; one whose time is up leaves it running.
-        Where too many jobs run, nothing is started and the answer is `refused`.
+        A caller that leaves while nobody else waits ends the job, unless its connection was lost and somebody can come
+        back: with the id, or with the same call. One whose time is up leaves it running. Where too many jobs run,
+        nothing is started and the answer is `refused`.
         """
         job = next((j for j in self._jobs.values() if (j.key, j.owner) == (key, owner) and j.lives), None)
         if job is None:
@@ -127,11 +133,9 @@ class Jobs:
             job = Job(self._new_id(), key, anyio.current_time(), owner, work=work)
             self._jobs[job.job_id] = job
             self._group.start_soon(_carry_out, job, work)
-        return await self._wait(job, listener, limit_s)
+        return await self._wait(job, wait)
 
-    async def join(
-        self, job_id: str, *, listener: Listener | None, limit_s: float | None, owner: str = ""
-    ) -> DispatchAnswer:
+    async def join(self, job_id: str, wait: Wait = TO_THE_END, *, owner: str = "") -> DispatchAnswer:
         """Waits for a job that runs, or gives the answer of one that has ended.
 
         Raises:
@@ -139,14 +143,10 @@ class Jobs:
         """
         job = self.find(job_id, owner)
         if job is None:
-            raise NotFound(
-                f"no job `{job_id[:80]}` of yours in this server; a job ends with the server that ran it",
-                fix="dispatch the task again; what was done before is in `explain`",
-                code=Code.JOB_NOT_FOUND,
-            )
-        return await self._wait(job, listener, limit_s)
+            raise no_such_job(job_id)
+        return await self._wait(job, wait)
 
-    async def again(self, job: Job, *, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
+    async def again(self, job: Job, wait: Wait = TO_THE_END) -> DispatchAnswer:
         """Lets a job that has ended go on with what it keeps, or joins it where somebody was faster."""
         if job.ended.is_set() and job.work is not None:
             if sum(not known.ended.is_set() for known in self._jobs.values()) >= MAX_RUNNING:
@@ -154,7 +154,7 @@ class Jobs:
             job.scope, job.ended, job.answer, job.error = anyio.CancelScope(), anyio.Event(), None, None
             job.started = anyio.current_time()
             self._group.start_soon(_carry_out, job, job.work)
-        return await self._wait(job, listener, limit_s)
+        return await self._wait(job, wait)
 
     def asking(self, key: str, owner: str = "") -> Job | None:
         """The latest job of that key that has ended and waits for a person's yes."""
@@ -165,21 +165,22 @@ class Jobs:
         job = self._jobs.get(job_id)
         return job if job is not None and job.owner == owner else None
 
-    async def _wait(self, job: Job, listener: Listener | None, limit_s: float | None) -> DispatchAnswer:
-        deadline = None if limit_s is None else anyio.current_time() + limit_s
+    async def _wait(self, job: Job, wait: Wait) -> DispatchAnswer:
+        deadline = None if wait.limit_s is None else anyio.current_time() + wait.limit_s
         job.waiting += 1
         door.current().follows(job.place)  # a call that joins it: the job belongs to the trace of the first
         try:
             while not job.ended.is_set():
                 left = self._beat_s if deadline is None else min(self._beat_s, deadline - anyio.current_time())
                 if left <= 0:
-                    return _running(job)
+                    job.named = True
+                    return running(job.job_id)
                 with anyio.move_on_after(left):
                     await job.ended.wait()
-                if listener is not None and not job.ended.is_set():
-                    await listener(job.progress())
+                if wait.listener is not None and not job.ended.is_set():
+                    await wait.listener(job.progress())
         except anyio.get_cancelled_exc_class():
-            if job.waiting == 1:
+            if job.waiting == 1 and not _comes_back(job, wait.leaving()):
                 job.scope.cancel()
             raise
         finally:
@@ -187,9 +188,16 @@ class Jobs:
         return _ended(job)
 
     def _forget_old(self) -> None:
-        ended = [job_id for job_id, job in self._jobs.items() if job.ended.is_set()]
-        for job_id in ended[: max(0, len(ended) - KEPT)]:
-            del self._jobs[job_id]
+        now = anyio.current_time()
+        ended = [job for job in self._jobs.values() if job.ended.is_set()]
+        for place, job in enumerate(ended):
+            if job.until < now or place < len(ended) - KEPT:
+                del self._jobs[job.job_id]
+
+
+def _comes_back(job: Job, leave: Leave) -> bool:
+    """Whether a caller that waits no more may come back for the answer."""
+    return leave == "dropped" or (leave == "closed" and job.named)
 
 
 async def _carry_out(job: Job, work: Work) -> None:
@@ -203,6 +211,7 @@ async def _carry_out(job: Job, work: Work) -> None:
         job.error = error
         _note(error)
     finally:
+        job.until = anyio.current_time() + KEPT_S
         job.ended.set()
 
 
@@ -224,13 +233,23 @@ def _too_many() -> DispatchAnswer:
     )
 
 
-def _running(job: Job) -> DispatchAnswer:
+def no_such_job(job_id: str) -> NotFound:
+    """That nobody knows a job."""
+    return NotFound(
+        f"no job `{job_id[:80]}` of yours is known here",
+        fix="dispatch the task again; what was done before is in `explain`",
+        code=Code.JOB_NOT_FOUND,
+    )
+
+
+def running(job_id: str) -> DispatchAnswer:
+    """The answer about a job that is still at work."""
     return DispatchAnswer(
         status="running",
         code=None,
         phases=(),
-        next=f'call dispatch with job_id "{job.job_id}" to wait for the answer',
-        job_id=job.job_id,
+        next=f'call dispatch with job_id "{job_id}" to wait for the answer',
+        job_id=job_id,
     )
 
 

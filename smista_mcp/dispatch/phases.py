@@ -25,10 +25,10 @@ from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
-from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.payloads import SMALL, Assignment
 from smista_mcp.dispatch.reactions import reaction
-from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go
+from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go, stands
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 
@@ -84,7 +84,7 @@ async def carry_out(
         kept: completed phases by index; those that are in it and still the same are not done again.
     """
     standing.phases = len(phases)
-    run = _Run(tools, delivery, standing, {} if kept is None else kept)
+    run = _Run(replace(tools, standing=standing), delivery, standing, {} if kept is None else kept)
     done: dict[int, DispatchedPhase] = {}
     for work in phases:
         phase = work.routed.phase
@@ -106,8 +106,8 @@ class _Run:
 
     async def phase(self, work: PhaseWork) -> DispatchedPhase:
         routed = work.routed
-        earlier = self._kept.get(routed.phase.index)
-        if earlier is not None and earlier.known_by == known_by(routed):
+        earlier = stands(self._kept, routed)
+        if earlier is not None:
             self._tools.known.append(earlier.piece)
             return self._shown(earlier)
         answers = [self._kept[d].piece for d in routed.phase.depends_on]
@@ -173,27 +173,27 @@ class _Run:
                     return outcomes.escalated(self._handed_over(work, failures, candidate))
                 failures.append(_kept_from_host(candidate))
                 continue
-            answer = await self._tried(work, candidate, deadline, failures)
+            answer = await self._tried(work, candidate, deadline, failures, stronger=True)
             if answer is not None:
-                return outcomes.escalated(await self._completed(work, candidate, answer, failures))
+                return await self._completed(work, candidate, answer, failures, escalated=True)
             if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
                 break
         if cut is not None:
             spent = (*before, *failures[len(before) + 1 :])
-            return outcomes.escalated(await self._completed(work, cut.candidate, cut.answer, spent))
+            return await self._completed(work, cut.candidate, cut.answer, spent, escalated=True)
         if self._may_hand_over(work, failures):
             return outcomes.escalated(self._handed_over(work, failures))
         return outcomes.escalated(outcomes.failed(work.routed, failures, work.trace_id, exhausted=True))
 
     async def _tried(
-        self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed]
+        self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed], *, stronger: bool = False
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
         spans.note_turn(candidate, failures)
         for repetition in range(1 + self._tools.limits.max_retries):
-            standing.phase, standing.tokens = work.routed.phase.index, 0
-            standing.message = f"{work.routed.phase.intent.name} on {candidate.written}"
+            standing.phase = work.routed.phase.index
+            standing.begin(f"{work.routed.phase.intent.name} on {candidate.written}{', escalated' if stronger else ''}")
             outcome = await attempt(self._tools, work, candidate, deadline=deadline, heard=self._heard)
             if isinstance(outcome, Answered):
                 return outcome
@@ -206,7 +206,7 @@ class _Run:
             wait = self._tools.waits.before(repetition, outcome.error.retry_after_s)
             if anyio.current_time() + wait >= deadline:
                 return None
-            standing.message = f"waiting {wait:.0f} s before {candidate.written} is asked again"
+            standing.step = f"waiting {wait:.0f} s before it is asked again"
             spans.note_retry(outcome, wait)
             await anyio.sleep(wait)
         return None
@@ -248,7 +248,13 @@ class _Run:
         return outcomes.handed_over(routed, handed, failures, work.trace_id)
 
     async def _completed(
-        self, work: Assignment, candidate: Candidate, answer: Answered, failures: Sequence[Failed]
+        self,
+        work: Assignment,
+        candidate: Candidate,
+        answer: Answered,
+        failures: Sequence[Failed],
+        *,
+        escalated: bool = False,
     ) -> DispatchedPhase:
         phase, delivery = work.routed.phase, self._delivery
         text = answer.whole
@@ -273,6 +279,7 @@ class _Run:
         self._tools.known.append(piece)
         withheld = answer.label == "restricted" and not delivery.shows_restricted
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id, named=not withheld)
+        done = outcomes.escalated(done) if escalated else done
         whole, patch = done, done.patch
         if withheld:
             try:

@@ -113,6 +113,12 @@ def let_go(releases: Releases, done: Iterable[Done], destination: str) -> frozen
     return releases.to(destination) - held
 
 
+def stands(kept: Mapping[int, Done], routed: Routed) -> Done | None:
+    """What was done of a phase, as long as nothing about it has changed."""
+    done = kept.get(routed.phase.index)
+    return done if done is not None and done.known_by == known_by(routed) else None
+
+
 def known_by(routed: Routed) -> tuple[str, ...]:
     """What must be the same for an earlier answer to stand for a phase."""
     inputs = routed.decision.inputs

@@ -80,16 +80,17 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     rows = db.execute(
         "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
         " started_at, ended_at, status, code, reserved, cost, cost_kind,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, receipt, partial_bytes, partial_sha256"
+        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, receipt,"
+        " partial_bytes, partial_sha256"
         " FROM attempt WHERE trace_id = ? ORDER BY sequence",
         (trace_id,),
     )
     attempts = tuple(
         StoredAttempt(
             *row[:17],
-            usage=TokenCounts(*row[17:21]),
-            receipt=Receipt.model_validate_json(row[21]),
-            partial=None if row[22] is None else Partial(*row[22:24]),
+            usage=TokenCounts(*row[17:22]),
+            receipt=Receipt.model_validate_json(row[22]),
+            partial=None if row[23] is None else Partial(*row[23:25]),
         )
         for row in rows
     )
@@ -97,21 +98,29 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
 
 
 def dead_owners(db: sqlite3.Connection, folder: Path) -> tuple[str | None, ...]:
-    """The owners of running attempts that live no more; None stands for rows of versions that had no owners.
+    """The owners of running attempts and jobs that live no more; None stands for rows of versions that had no owners.
 
     Raises:
         StateUnavailable: that cannot be told.
     """
     owners: list[tuple[str | None]] = db.execute(
-        "SELECT DISTINCT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
+        "SELECT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
+        " UNION SELECT keeper FROM job INDEXED BY job_running WHERE status = 'running'"
     ).fetchall()
     return tuple(name for (name,) in owners if name is None or not is_alive(folder, name))
 
 
 def bury(db: sqlite3.Connection, owners: Sequence[str | None]) -> None:
-    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows."""
+    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows.
+
+    Their jobs have failed: nobody will ever answer them.
+    """
     db.executemany(
         "UPDATE attempt SET status = 'uncertain', code = ? WHERE status = 'running' AND owner IS ?",
+        [(Code.CANCELLED.value, name) for name in owners],
+    )
+    db.executemany(
+        "UPDATE job SET status = 'failed', code = ? WHERE status = 'running' AND keeper = ?",
         [(Code.CANCELLED.value, name) for name in owners],
     )
 

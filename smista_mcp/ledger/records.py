@@ -122,6 +122,7 @@ class RouteRecord(NamedTuple):
         text_digest: keyed hash of the task's text, in hex; the text itself is never recorded.
         workspace: keyed hash of the workspace root, in hex; None where there is no root.
         facts: one for each decision, or none at all.
+        job: the one that goes by these decisions; None where nothing is done with them.
     """
 
     decisions: tuple[Decision, ...]
@@ -129,6 +130,20 @@ class RouteRecord(NamedTuple):
     text_digest: str
     workspace: str | None = None
     facts: tuple[PhaseFacts, ...] = ()
+    job: "JobStart | None" = None
+
+
+class JobStart(NamedTuple):
+    """A job that begins, or goes on after a person's yes.
+
+    Attributes:
+        owner: keyed hash of the caller.
+        revision: of the policy that it goes by.
+    """
+
+    job_id: str
+    owner: str
+    revision: str
 
 
 class StoredDecision(NamedTuple):
@@ -178,6 +193,7 @@ class TokenCounts(NamedTuple):
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class NewTrace(NamedTuple):

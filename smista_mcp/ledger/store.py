@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import NotFound, SmistaError
-from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading, writing
+from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
 from smista_mcp.ledger.entries import AttemptEntry, Entry, SettlementEntry, TraceEntry
 from smista_mcp.ledger.folder import installation_key
 from smista_mcp.ledger.living import Mark
 from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
     AttemptStart,
+    JobStart,
     NewTrace,
     PhaseFacts,
     RouteRecord,
@@ -35,6 +36,7 @@ from smista_mcp.ledger.writer import Writer
 if TYPE_CHECKING:
     from smista_mcp.ledger.answer_labels import AnswerLabels
     from smista_mcp.ledger.approvals import ApprovalBook
+    from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
 
 
@@ -64,7 +66,7 @@ class Ledger:
     def open(cls, state: Path, *, busy_s: float = BUSY_S) -> "Ledger":
         """The ledger of a state folder; folder (0700) and file (0600) are made where they are missing.
 
-        Attempts that run in no process any more are uncertain from then on.
+        Attempts that run in no process any more are uncertain from then on, and jobs failed.
 
         Args:
             state: the folder.
@@ -74,12 +76,17 @@ class Ledger:
             StateUnavailable: it cannot be used, and why: no right to write, disk full, no database, newer schema.
         """
         folder = state.absolute()
-        with connected(folder, busy_s) as db:
-            left = dead_owners(db, folder)
+        ledger = cls(folder, busy_s)
+        ledger.bury_dead()
+        return ledger
+
+    def bury_dead(self) -> None:
+        """Makes uncertain the attempts, and failed the jobs, of processes that are gone."""
+        with connected(self._folder, self._busy_s) as db:
+            left = dead_owners(db, self._folder)
         if left:
-            with writing(folder, busy_s) as db:
+            with self._writer.transaction() as db:
                 bury(db, left)
-        return cls(folder, busy_s)
 
     @staticmethod
     def is_there(state: Path) -> bool:
@@ -103,6 +110,13 @@ class Ledger:
         from smista_mcp.ledger.answer_labels import AnswerLabels  # noqa: PLC0415  what only routes has none
 
         return AnswerLabels(self._folder, self._busy_s)
+
+    @property
+    def jobs(self) -> "JobBook":
+        """The jobs in it."""
+        from smista_mcp.ledger.jobs import JobBook  # noqa: PLC0415  what only routes has none
+
+        return JobBook(self._folder, self._busy_s)
 
     @property
     def approvals(self) -> "ApprovalBook":
@@ -130,6 +144,24 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
+            if answer.job is not None:
+                self._note_job(db, answer.job, answer.workspace, at)
+                db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))
+
+    def _note_job(self, db: sqlite3.Connection, job: JobStart, workspace: str | None, at: str) -> None:
+        db.execute(
+            "INSERT INTO job (job_id, owner, workspace, keeper, revision, began_at, status)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'running')"
+            " ON CONFLICT (job_id) DO UPDATE SET keeper = excluded.keeper, revision = excluded.revision,"
+            " ended_at = NULL, status = 'running', code = NULL",
+            (job.job_id, job.owner, workspace, self._mark_name(), job.revision, at),
+        )
+
+    def _mark_name(self) -> str:
+        """By which others know that this process lives."""
+        if self._mark is None:
+            self._mark = Mark(self._folder)
+        return self._mark.name
 
     def decision(self, decision_id: str, scope: Scope | None = None) -> StoredDecision:
         """The newest recording of a decision.
@@ -196,9 +228,7 @@ class Ledger:
 
     def attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> AttemptEntry:
         """The entry by which `begin_attempt` does this."""
-        if self._mark is None:
-            self._mark = Mark(self._folder)
-        return AttemptEntry(trace, start, limits, self._mark.name)
+        return AttemptEntry(trace, start, limits, self._mark_name())
 
     def settle_attempt(self, attempt_id: str, end: Settlement) -> bool:
         """Records how an attempt ended; the first settlement stands, a later one changes nothing.

@@ -24,7 +24,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
             f"Where models are: built-in providers, `openai-compat:ANYTHING`, `protocol:ANYTHING`, or `cli:` and the"
             f" name of a CLI. {_OWN}"
         ),
-        "hosts": f"Whether the product that calls runs its own model here. `local`: {_OWN.lower()}",
+        "hosts": f"The products that call: how long they wait, whether their model runs here. `local`: {_OWN.lower()}",
         "catalog": f"Facts of models, in place of the built-in ones. {_OWN}",
         "secrets": f"What the scan for secrets shall pass over. {_OWN}",
         "plugins": f"Functions of installed packages that a decision asks. {_OWN}",
@@ -123,14 +123,20 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "command": "For a CLI: the file to run, an absolute path; else the one on the search path.",
         "variables": "For a CLI: names of environment variables that it gets besides the few that it needs.",
         "unmediated": "For a CLI: whether it may be asked although nothing keeps its own tools from reading files.",
+        "prompt_caching": "Whether it may be asked to keep prompts in its cache where that pays; `true` if left out.",
     },
-    "HostDocument": {"locality": "`local` where the host's own model runs here."},
+    "HostDocument": {
+        "locality": "`local` where the host's own model runs here.",
+        "call_limit_s": "Seconds that it waits for the answer of a tool; a dispatch that takes longer answers `running`"
+        " before that.",
+    },
     "CatalogEntry": {
         "same_as": "The model of the catalog that this is another name for.",
         "context_window": "Tokens that it takes.",
         "max_output_tokens": "Tokens that it answers with at most.",
         "input_price": _USD_MILLION,
         "cached_input_price": _USD_MILLION,
+        "cache_write_price": _USD_MILLION,
         "output_price": _USD_MILLION,
         "price_kind": "`plan` where a subscription pays.",
         "capabilities": "What it can do.",

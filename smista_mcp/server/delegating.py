@@ -50,6 +50,7 @@ class Delegation:
                 pending = Pending(approval_id, job_id, self.caller.owner, self.person.call)
                 return reply(question, self.questions.ask(pending))
             settled.add(approval_id)
+            await self.relay.say("waiting for your user's answer to a form")
             said = await self.person.says(question)
             if said is None:
                 return answer
@@ -59,13 +60,19 @@ class Delegation:
 
     async def _begun(self, asked: Task | str) -> DispatchAnswer:
         if isinstance(asked, Task):
-            return await self.app.dispatch(asked, self.caller, listener=self.relay.note, limit_s=self.limit_s)
-        return await self.app.join(asked, self.caller, listener=self.relay.note, limit_s=self.limit_s)
+            return await self.app.dispatch(
+                asked, self.caller, listener=self.relay.note, limit_s=self.limit_s, leaving=self.person.leaving
+            )
+        return await self.app.join(
+            asked, self.caller, listener=self.relay.note, limit_s=self.limit_s, leaving=self.person.leaving
+        )
 
     async def _joined(self, job_id: str, began: float) -> DispatchAnswer:
         """Goes on with a job. A person may have taken long: hosts whose clock ran meanwhile get an answer in time."""
         left = max(_LEAST_S, self.limit_s - (anyio.current_time() - began))
-        return await self.app.join(job_id, self.caller, listener=self.relay.note, limit_s=left)
+        return await self.app.join(
+            job_id, self.caller, listener=self.relay.note, limit_s=left, leaving=self.person.leaving
+        )
 
     async def _open_question(self, answer: DispatchAnswer, settled: set[str]) -> tuple[str, str, str] | None:
         """What may be asked about an answer and was not asked in this call: its id, the job and the words."""

@@ -101,8 +101,9 @@ class Desk:
 
         async def work() -> Result:
             app, caller = await self._workshop.open(), incoming.caller
-            limit_s = self._app.call_limit_s(caller)
-            done = await Delegation(app, caller, incoming.person, self._questions, relay, limit_s).carried_out(asked)
+            limit_s = await to_thread.run_sync(self._app.call_limit_s, caller)
+            call = Delegation(app, caller, incoming.person, self._questions, relay, limit_s)
+            done = await call.carried_out(asked)
             if isinstance(done, InputRequiredResult):
                 return done
             door.current().note(lambda: {"smista.status": done.status, "smista.code": done.code})

@@ -8,7 +8,7 @@ import anyio
 from smista_mcp.server.errors import printable
 
 if TYPE_CHECKING:
-    from smista_mcp.dispatch.jobs import Progress
+    from smista_mcp.dispatch.standing import Progress
 
 KEEP_ALIVE_S = 4.0
 """Longest silence; the shortest patience of a host that resets its clock on progress is 60 s, and 5 s are promised."""
@@ -29,11 +29,17 @@ class ProgressRelay:
         self._keep_alive_s = keep_alive_s
         self._news = anyio.Event()
         self._latest: Progress | None = None
+        self._waits_for = "waiting"
         self._began = anyio.current_time()
         self._told = 0.0
 
     async def note(self, progress: "Progress") -> None:
         self._latest = progress
+        self._news.set()
+
+    async def say(self, message: str) -> None:
+        """Notes what is waited for besides the work."""
+        self._latest, self._waits_for = None, message
         self._news.set()
 
     async def run(self) -> None:
@@ -48,12 +54,9 @@ class ProgressRelay:
     async def _tell(self) -> None:
         elapsed = anyio.current_time() - self._began
         self._told = max(elapsed, self._told + 0.001)  # the protocol wants every value above the one before
-        await self._report(round(self._told, 3), None, printable(_sentence(self._latest, elapsed)))
+        await self._report(round(self._told, 3), None, printable(self._sentence(elapsed)))
 
-
-def _sentence(progress: "Progress | None", elapsed: float) -> str:
-    if progress is None:
-        return f"waiting, {elapsed:.0f} s"
-    step = f"phase {progress.phase + 1} of {progress.phases}: " if progress.phases > 1 else ""
-    tokens = f", {progress.tokens} tokens" if progress.tokens else ""
-    return f"{step}{progress.message}{tokens}, {elapsed:.0f} s"
+    def _sentence(self, elapsed: float) -> str:
+        if self._latest is None:
+            return f"{self._waits_for}, {elapsed:.0f} s"
+        return self._latest.told(elapsed)

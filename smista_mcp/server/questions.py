@@ -9,8 +9,9 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp_types import (
     CallToolRequestParams,
@@ -23,6 +24,9 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from smista_mcp.server.lists import Context
+
+if TYPE_CHECKING:
+    from smista_mcp.dispatch.jobs import Leave
 
 _FIELD = "answer"
 _YES = "approve"
@@ -109,6 +113,16 @@ class Person:
     def call(self) -> str:
         """The hash of what is called with."""
         return call_digest(self._params.arguments or {})
+
+    def leaving(self) -> "Leave":
+        """Why the call was cut off. Over pipes only the host says so: where they break, the server ends."""
+        if self._ctx.request is None:
+            return "cancelled"
+        if self._ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return "closed"  # over HTTP a modern host has no other word for it
+        # the protocol library tells a handler no other way that it was the host who cancelled
+        asked: object = getattr(getattr(self._ctx.session, "_request_outbound", None), "cancel_requested", None)
+        return "dropped" if isinstance(asked, anyio.Event) and not asked.is_set() else "cancelled"
 
     @property
     def can_be_asked(self) -> bool:

@@ -12,7 +12,7 @@ from workbench import ALLOWED, Bench, compat, default, ollama, only
 
 from smista_mcp.app import App, Caller
 from smista_mcp.core.task import Task
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.errors import Code, InvalidTask, NotFound, PolicyInvalid
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +42,14 @@ async def test_a_call_that_may_not_wait_gets_a_job_and_joining_gets_the_answer(b
             again = await app.join(running.job_id)
             assert again == answer
         assert len(server.heard) == 1
+
+
+def test_a_call_ends_before_its_host_gives_up(bench: Bench) -> None:
+    app = bench.app("[hosts.codex]\ncall_limit_s = 900\n[hosts.zed]\ncall_limit_s = 4\n")
+    known = {host: app.call_limit_s(Caller(host)) for host in ("claude-code", "codex", "Zed", "opencode", "x", None)}
+    assert known == {"claude-code": 1440, "codex": 720, "Zed": 2, "opencode": 48, "x": 48, None: 48}
+    bench.write_policy("nonsense = 1\n")
+    assert app.call_limit_s(Caller("codex")) == 240
 
 
 async def test_a_running_job_can_be_explained(bench: Bench) -> None:

@@ -79,7 +79,8 @@ async def test_a_later_call_is_told_what_was_asked_and_answered(bench: Bench) ->
     assert "session" not in first
     assert "a lock with one holder" in second
     assert ASK.text in second
-    assert third.index("one holder") < third.index("a lock with one holder")  # the newest first
+    # the oldest first, and what is asked now last: each prompt begins as the one before it did
+    assert third.index("a lock with one holder") < third.index("Answered: one holder") < third.index("And in German?")
     assert [only(answer).label for answer in answers] == [None] * 3
 
 
@@ -139,6 +140,17 @@ async def test_a_session_outlives_the_process(bench: Bench) -> None:
         (answer,) = await told(bench.app(policy + ollama(server.root)), ASK)
         await told(bench.app(policy + ollama(server.root)), FOLLOW.model_copy(update={"session": answer.session}))
     assert "a lock" in prompts(server)[1]
+
+
+async def test_the_oldest_turns_are_the_first_that_do_not_fit(bench: Bench) -> None:
+    said = [" ".join(f"{name}{number}" for number in range(300)) for name in ("red", "green", "blue")]
+    async with serving(*(Reply((one,)) for one in (*said, "fine")), window=2000) as server:
+        app = bench.app(default("ollama/m") + ollama(server.root))
+        answers = await told(app, ASK, *[Task(text=f"What is a {thing}?") for thing in ("trait", "type", "loop")])
+    last = prompts(server)[3]
+    assert [one in last for one in said] == [False, True, True]
+    (attempt,) = bench.trace(only(answers[3]).trace_id).attempts
+    assert [item.path for item in attempt.receipt.withheld] == ["turn 1 of the session"]
 
 
 async def test_a_call_that_joins_a_running_one_is_given_the_same_session(bench: Bench) -> None:

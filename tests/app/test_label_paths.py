@@ -30,7 +30,7 @@ from smista_mcp.app import App
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Intent
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio

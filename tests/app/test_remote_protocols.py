@@ -208,3 +208,44 @@ async def test_an_effort_that_a_model_does_not_know_is_said_to_be_ignored(bench:
     (report,) = reports(app, answer)
     assert report.receipt is not None
     assert (report.receipt.effort, report.receipt.effort_ignored) == (Effort.HIGH, Effort.XHIGH)
+
+
+FOREIGN = (SIGNATURE, "toolu_0", "call_0", "fc_0", "rs_1")
+"""What only the vendor that said it understands."""
+
+
+@pytest.mark.parametrize("start", range(len(VENDORS)))
+async def test_a_session_goes_on_with_another_vendor_in_another_process(bench: Bench, start: int) -> None:
+    bench.write("src/answer.py", FILE)
+    call = Call("read_file", {"path": "src/answer.py"})
+    order = (*VENDORS[start:], *VENDORS[:start])
+    session, said = "new", list[str]()
+    for number, vendor in enumerate(order):
+        async with serving(vendor.answer("", call), vendor.answer(f"It is {number}.")) as server:
+            app = bench.app(policy(vendor, server), **{vendor.variable: "vendor-key"})
+            text = "Review how the answer is computed in src" if number == 0 else "Review your answer again"
+            answer = await done(app, Task(text=text, effort=Effort.HIGH, session=session))
+        assert only(answer).answer == f"It is {number}."
+        session = answer.session or ""
+        first, second = (request.body.decode() for request in server.requests)
+        assert [one in first for one in said] == [True] * number
+        assert [foreign for foreign in FOREIGN if foreign in first] == []
+        assert SIGNATURE in second
+        said.append(f"It is {number}.")
+
+
+async def test_a_fallback_is_told_nothing_that_only_the_one_before_it_understands(bench: Bench) -> None:
+    bench.write("src/answer.py", FILE)
+    call = Call("read_file", {"path": "src/answer.py"})
+    before, after, _ = VENDORS
+    async with serving(before.answer("", call), b"nonsense") as first, serving(after.answer("It is 42.")) as second:
+        route = default(f"{before.provider}/{before.model}", f"{after.provider}/{after.model}")
+        places = [
+            f'[providers.{v.provider}]\nbase_url = "http://127.0.0.1:{s.port}"\n'
+            for v, s in ((before, first), (after, second))
+        ]
+        app = bench.app(ALLOWED + route + "".join(places), **{v.variable: "vendor-key" for v in (before, after)})
+        answer = await done(app, Task(text="review how the answer is computed in src", effort=Effort.HIGH))
+    assert (only(answer).answer, only(answer).model) == ("It is 42.", f"{after.provider}/{after.model}")
+    (request,) = second.requests
+    assert [foreign for foreign in FOREIGN if foreign in request.body.decode()] == []

@@ -12,13 +12,14 @@ from terminal import on_terminal, read_until
 from tiny_gguf import write_tiny_gguf
 
 from smista_mcp.app import App, open_app
-from smista_mcp.cli.attempts import attempt_lines, destinations
-from smista_mcp.cli.delegation import leaves, progress_text, report
+from smista_mcp.cli.attempts import attempt_lines, attempts_lines, destinations
+from smista_mcp.cli.delegation import leaves, report
 from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.explained import AttemptReport, UsageReport
+from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Locality, Status
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.loading.environment import Environment
 from smista_mcp.loading.layers import Settings
 
@@ -98,10 +99,25 @@ def test_a_refusal_says_why(here: Here) -> None:
     assert told.out.startswith("refused (missing_provider_credentials): ")
 
 
-def test_a_job_of_another_process_is_not_found(here: Here) -> None:
+def test_a_job_that_nobody_began_is_not_found(here: Here) -> None:
     told = here("dispatch", "--job", "0123456789abcdef", "--json")
     assert (told.status, told.json["error"]["code"]) == (1, "job_not_found")
     assert here("dispatch", "x", "--job", "0123456789abcdef").status == 2
+
+
+@pytest.mark.usefixtures("local_policy")
+def test_a_job_of_another_process_is_told_from_the_record(here: Here, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    first = here("dispatch", TASK, "--json").json
+    told = here("dispatch", "--job", first["job_id"][:10], "--json", "--workspace", str(elsewhere))
+    assert (told.status, told.json) == (0, first)
+    shown = here("dispatch", "--job", first["job_id"])
+    assert shown.out.startswith("fine\n")
+    assert f"trace {first['trace_id']}" in shown.out
+    assert here("explain", first["job_id"]).status == 0
+    story = here("explain", first["job_id"], "--json").json
+    assert [attempt["status"] for attempt in story["phases"][0]["attempts"]] == ["completed"]
 
 
 @pytest.mark.usefixtures("local_policy")
@@ -296,6 +312,42 @@ def test_where_no_policy_can_be_read_an_attempt_still_has_its_receipt(app: App, 
     ]
 
 
+def test_what_is_sent_again_is_listed_once() -> None:
+    item = {"path": "a.md", "sha256": "ab" * 32, "tokens": 3, "reason": "required"}
+    first = {"sent": [item], "withheld": [{"path": ".env", "reason": "restricted"}], "body_bytes": 9}
+    receipt = Receipt.model_validate(first | {"body_sha256": "cd" * 32})
+    further = receipt.sent[0].model_copy(update={"path": "b.md", "tokens": 4})
+    looked = receipt.model_copy(update={"sent": (*receipt.sent, further)})
+    attempt = AttemptReport.model_construct(
+        trace_id="f" * 32,
+        model="ollama/m",
+        resolved_model="ollama/m",
+        locality="local",
+        started_at="now",
+        ended_at="now",
+        status="completed",
+        code=None,
+        usage=UsageReport(),
+        cost="0",
+        receipt=receipt,
+    )
+    again = attempt.model_copy(update={"receipt": looked})
+    another = again.model_copy(update={"resolved_model": "ollama/n"})
+    lines = [line.strip() for line in attempts_lines([attempt, again, another], {})]
+    told = [line for line in lines if line.startswith(("a.md", "b.md", "as before", "withheld"))]
+    of_a, of_b = (f"{name}: {n} tokens, sha256 abababababababab, required" for name, n in (("a.md", 3), ("b.md", 4)))
+    assert told == [
+        of_a,
+        "withheld: 1",
+        of_b,
+        "as before: 1 items, 3 tokens",
+        "withheld: as before",
+        of_a,
+        of_b,
+        "withheld: 1",
+    ]
+
+
 def test_progress_names_the_phase_where_there_are_several() -> None:
-    assert progress_text(Progress(0, 1, "review on ollama/tiny", 12, 3.4)) == "review on ollama/tiny, 12 tokens, 3 s"
-    assert progress_text(Progress(1, 3, "edit", 0, 0.0)) == "phase 2 of 3: edit, 0 tokens, 0 s"
+    assert Progress(0, 1, "review on ollama/tiny", 12, 3.4).told() == "review on ollama/tiny, 12 tokens, 3 s"
+    assert Progress(1, 3, "edit", 0, 0.0).told() == "phase 2 of 3: edit, 0 s"

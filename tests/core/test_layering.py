@@ -261,6 +261,20 @@ def test_only_the_user_calls_a_host_local_and_anyone_may_deny_it() -> None:
     assert merge([user(local), repository(remote)]).host_localities == {"h": Locality.REMOTE}
 
 
+def test_how_long_a_host_waits_is_said_by_the_layer_that_comes_last_and_by_none_that_nobody_confirmed() -> None:
+    def waits(seconds: float) -> dict[str, object]:
+        return {"hosts": {"h": {"call_limit_s": seconds}}}
+
+    policy = merge([user(waits(300)), layer(Layer.WORKSPACE, waits(60))])
+    assert (policy.call_limits, policy.host_localities) == ({"h": 60}, {})
+    assert policy.provenance["hosts.h.call_limit_s"].layer is Layer.WORKSPACE
+    held = merge([user(waits(300)), repository(waits(60))])
+    assert held.call_limits == {"h": 300}
+    assert any("call_limit_s" in notice for notice in held.notices)
+    locked = layer(Layer.ORGANISATION, {"locked": ["hosts.*.call_limit_s"], **waits(90)})
+    assert merge([user(waits(300)), locked]).call_limits == {"h": 90}
+
+
 # --------------------------------------------------------------------------------------------------------- untrusted
 
 

@@ -21,8 +21,8 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.connections import Connections
-from smista_mcp.dispatch.jobs import Standing
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
+from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code
 from smista_mcp.providers.llamacpp import EmbeddedServers
 from smista_mcp.providers.sender import Sender

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from smista_mcp.dispatch.jobs import Progress
+from smista_mcp.dispatch.standing import Progress
 from smista_mcp.server.progress import KEEP_ALIVE_S, SPACING_S, ProgressRelay
 
 pytestmark = pytest.mark.anyio
@@ -63,3 +63,16 @@ async def test_a_message_that_is_not_unicode_is_shown_escaped() -> None:
             await host.enough.wait()
             group.cancel_scope.cancel()
     assert host.told[0][1] == "reading \\udcff.txt, 0 s"
+
+
+async def test_what_is_waited_for_besides_the_work_is_said() -> None:
+    host = Host(enough=2)
+    relay = ProgressRelay(host.report, keep_alive_s=0.01)
+    await relay.note(Progress(phase=0, phases=1, message="writing", tokens=3, seconds=1.0))
+    await relay.say("waiting for somebody")
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(relay.run)
+            await host.enough.wait()
+            group.cancel_scope.cancel()
+    assert {message.partition(",")[0] for _, message in host.told} == {"waiting for somebody"}

@@ -110,9 +110,11 @@ def test_a_call_is_cancelled_by_its_notification(host: RawHost, ollama: FakeOlla
 def test_progress_goes_to_the_token_of_the_call(host: RawHost) -> None:
     host.greet()
     host.say(HOLD)
-    note = host.hear()
-    assert note["method"] == "notifications/progress"
-    assert note["params"]["progressToken"] == "t"
+    first, second = host.hear(), host.hear()
+    assert first["method"] == second["method"] == "notifications/progress"
+    assert first["params"]["progressToken"] == "t"
+    assert first["params"]["progress"] < second["params"]["progress"]
+    assert "cost 0 USD (local)" in second["params"]["message"]
 
 
 def test_what_is_printed_beside_the_protocol_goes_to_standard_error(home: Path, workspace: Path) -> None:
