@@ -164,6 +164,9 @@ ODD: list[object] = [
     request("tools/call", {"name": "classify", "arguments": {"text": "review it"}}),
     enveloped("tools/list"),
     greeting(),
+    json.dumps(greeting(capabilities={"experimental": {"x": {"y": "deep"}}}))
+    .encode()
+    .replace(b'"deep"', b'{"z":' * 300 + b"1" + b"}" * 300),
     READY | {"params": {"_meta": {}}},
     READY | {"id": 1},
     {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}},
