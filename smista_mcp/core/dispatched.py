@@ -62,6 +62,7 @@ class DispatchAnswer(Value):
     """The answer of `dispatch`.
 
     Attributes:
+        cost: USD of all that was asked of models, in all phases; None where a part of it is not known.
         next: in words what the host should do now, if anything.
         session: the id with which a later task goes on from here; None where none was asked for.
     """
@@ -69,6 +70,7 @@ class DispatchAnswer(Value):
     status: JobStatus
     code: Code | None
     phases: tuple[DispatchedPhase, ...]
+    cost: str | None = None
     next: str | None = None
     job_id: str | None = None
     approval_id: str | None = None
