@@ -22,8 +22,8 @@ _LONGEST_CHARACTER = 4
 """Bytes of a character in UTF-8 at most."""
 
 
-def opened(options: Options) -> App:
-    """The product with the policy, preset and workspace that the command line names.
+def opened(options: Options, *, rootless: bool = False) -> App:
+    """The product with the policy, preset and workspace that the command line names; without any where `rootless`.
 
     Raises:
         SmistaError: there is no place for our state, or the workspace cannot be one.
@@ -35,7 +35,8 @@ def opened(options: Options) -> App:
             policy_file=options.policy,
             preset=options.preset,
             trust_workspace=options.trust_workspace,
-        )
+        ),
+        rootless=rootless,
     )
 
 
