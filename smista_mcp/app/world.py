@@ -255,7 +255,9 @@ class World:
         believed = self.believes(over_http=caller.over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         readable = self.settings.workspace is not None
-        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy, caller), self.plugin(policy), readable)
+        now = Circumstances(
+            providers, hosts.facts(host, locality), self.budgets(policy, caller), self.plugin(policy), readable
+        )
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
     def believes(self, *, over_http: bool) -> bool:

@@ -184,7 +184,9 @@ def permit(approved: Approved, step: Step) -> Permit:
 
 def release_key(request: ReleaseRequest, key: bytes) -> str:
     """The key of a release: this text to these destinations."""
-    plain = json.dumps([request.text_hash, sorted(request.destinations), request.host, request.owner], ensure_ascii=True)
+    plain = json.dumps(
+        [request.text_hash, sorted(request.destinations), request.host, request.owner], ensure_ascii=True
+    )
     return hmac.digest(key, plain.encode(), "sha256").hex()
 
 

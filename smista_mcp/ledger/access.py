@@ -77,6 +77,7 @@ class Signature(NamedTuple):
 
 
 def digest_of(secret: str) -> str:
+    """What is kept of a token."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -100,9 +101,7 @@ class TokenBook:
         self._folder = state.absolute()
         self._file = self._folder / _FILE
 
-    def create(
-        self, name: str, scope: AccessScope, now: datetime, days: int | None = DAYS
-    ) -> tuple[str, AccessToken]:
+    def create(self, name: str, scope: str, now: datetime, days: int | None = DAYS) -> tuple[str, AccessToken]:
         """Makes a token.
 
         Args:
@@ -119,7 +118,8 @@ class TokenBook:
         """
         if not _NAME.fullmatch(name):
             raise InvalidTask(
-                f"`{shown(name)}` cannot be the name of a token", fix="use letters, digits, `.`, `_` and `-`; at most 64"
+                f"`{shown(name)}` cannot be the name of a token",
+                fix="use letters, digits, `.`, `_` and `-`; at most 64",
             )
         if scope not in SCOPES:
             raise InvalidTask(f"`{shown(scope)}` is no scope", fix="write `route` or `dispatch`")
