@@ -132,6 +132,13 @@ class Team:
         fields = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": tool}
         return self.request(body=body, token=token, **(fields | changes))
 
+    @contextmanager
+    def streaming(self, target: str, token: str, **changes: str | None) -> Generator["Stream"]:
+        """A GET that stays open."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as wire:
+            wire.sendall(self.request("GET", target, token=token, accept="text/event-stream", **changes))
+            yield Stream(wire)
+
     def legacy(self, method: str, params: Mapping[str, Any], token: str, **changes: str | None) -> Answer:
         """A message of the handshake era."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
@@ -175,6 +182,30 @@ class Team:
         head = [f"{method} {target} HTTP/{version}"]
         head += [f"{name}: {value}" for name, value in fields.items() if value is not None]
         return "\r\n".join([*head, *lines, "", ""]).encode("utf-8", "surrogateescape") + body
+
+
+class Stream:
+    """An answer that has no end of its own."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+        self._data = b""
+
+    def until(self, words: str) -> str:
+        """All that was heard until a line that has these words was whole."""
+        while words.encode() not in self._data or b"\n" not in self._data.partition(words.encode())[2]:
+            more = self._wire.recv(65536)
+            assert more, self._data
+            self._data += more
+        return self._data.decode()
+
+    def ended(self) -> bool:
+        """Waits for the end; whether the server has closed it in order."""
+        while more := self._wire.recv(65536):
+            self._data += more
+            if self._data.endswith(b"0\r\n\r\n"):
+                return True
+        return False
 
 
 def token_of(home: Path, name: str, scope: str = "dispatch", *, age_days: int = 0, days: int | None = 90) -> str:

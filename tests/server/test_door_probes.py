@@ -138,7 +138,7 @@ PROBES = [
     Probe("ten thousand headers", lambda t: t.request(body=b"{}", lines=tuple(f"x-{n}: y" for n in range(10_000))), (0, 400, 431)),
     Probe("an address of 100 kB", plain(target="/mcp?" + "x" * 100_000), (0, 400, 414, 431)),
     Probe("no HTTP at all", lambda _: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n", (0, 400)),
-    Probe("HTTP/2 that was not agreed on", lambda _: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (0, 400)),
+    Probe("HTTP/2 that was not agreed on", lambda _: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 421, "unknown_host"),
     # --------------------------------------------------------------------------------------- methods and paths
     Probe("PUT", plain("PUT"), 405, "method"),
     Probe("TRACE", plain("TRACE"), 405, "method"),
