@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -112,15 +112,21 @@ class Team:
             time.sleep(0.02)
         raise AssertionError(f"no line says {words!r}")
 
-    def ask(self, raw: bytes, *, tls: ssl.SSLContext | None = None) -> Answer:
-        """Sends bytes on a connection of their own, and reads one answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as plain:
-            wire = plain if tls is None else tls.wrap_socket(plain, server_hostname=NAME)
-            try:
-                wire.sendall(raw)
-            except OSError:  # refused before all of it was sent
-                pass
-            return heard(wire)
+    def ask(self, raw: bytes, *, tls: ssl.SSLContext | None = None, port: int = 0, source: str = "") -> Answer:
+        """Sends bytes on a connection of their own, and reads one answer.
+
+        Args:
+            raw: the bytes.
+            tls: what the caller trusts; None for none.
+            port: of somebody who stands before the server.
+            source: the address that the caller has.
+        """
+        at = ("127.0.0.1", port or self.port)
+        with socket.create_connection(at, timeout=PATIENCE_S, source_address=(source, 0)) as plain:
+            if tls is None:
+                return _asked(plain, raw)
+            with tls.wrap_socket(plain, server_hostname=NAME) as wire:
+                return _asked(wire, raw)
 
     def call(self, tool: str, arguments: Mapping[str, Any], token: str = "alice", **changes: str | None) -> Answer:
         """A call of the modern era with a token of ours."""
@@ -211,6 +217,12 @@ class Stream:
 def token_of(home: Path, name: str, scope: str = "dispatch", *, age_days: int = 0, days: int | None = 90) -> str:
     """Makes a token, as if some days ago."""
     return TokenBook(home / "state").create(name, scope, datetime.now(UTC) - timedelta(days=age_days), days)[0]
+
+
+def _asked(wire: socket.socket, raw: bytes) -> Answer:
+    with suppress(OSError):  # refused before all of it was sent
+        wire.sendall(raw)
+    return heard(wire)
 
 
 def heard(wire: socket.socket) -> Answer:

@@ -218,6 +218,7 @@ class Keyring:
         self._book = book
         self._now = now
         self._signature: Signature | None = None
+        self._certain = False
         self._known: tuple[AccessToken, ...] = ()
 
     def known(self) -> tuple[AccessToken, ...]:
@@ -227,10 +228,12 @@ class Keyring:
             StateUnavailable: nobody can tell: then nobody may come in.
         """
         there = self._book.signature()
-        if there != self._signature:
+        if not self._certain or there != self._signature:
+            self._certain = False
             self._known = () if there is None else self._book.all()
+            self._signature = there
             # two changes in one tick of the file system's clock look the same: what is that fresh is read again
-            self._signature = there if there is None or self._is_old(there) else None
+            self._certain = there is None or self._is_old(there)
         return self._known
 
     def find(self, secret: str) -> AccessToken | None:
