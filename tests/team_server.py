@@ -91,7 +91,9 @@ class Team:
         env |= {"SMISTA_HOME": str(home), "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1])}
         named = () if "--allowed-host" in options else ("--allowed-host", NAME)
         command = [sys.executable, "-c", code, "serve-http", "--port", str(port), *named, *options]
-        with subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(
+            command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        ) as process:
             team = cls(home, port, log, process)
             try:
                 team.await_line("listening on")
@@ -128,32 +130,33 @@ class Team:
             with tls.wrap_socket(plain, server_hostname=NAME) as wire:
                 return _asked(wire, raw)
 
-    def call(self, tool: str, arguments: Mapping[str, Any], token: str = "alice", **changes: str | None) -> Answer:
+    def call(self, tool: str, arguments: Mapping[str, Any], by: str = "alice", **changes: Any) -> Answer:
         """A call of the modern era with a token of ours."""
-        return self.ask(self.calling(tool, arguments, token, **changes))
+        return self.ask(self.calling(tool, arguments, by, **changes))
 
-    def calling(self, tool: str, arguments: Mapping[str, Any], token: str = "alice", **changes: str | None) -> bytes:
+    def calling(self, tool: str, arguments: Mapping[str, Any], by: str = "alice", **changes: Any) -> bytes:
         params = {"name": tool, "arguments": arguments, "_meta": ENVELOPE}
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
         fields = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": tool}
-        return self.request(body=body, token=token, **(fields | changes))
+        given: dict[str, Any] = fields | changes
+        return self.request(body=body, by=by, **given)
 
     @contextmanager
-    def streaming(self, target: str, token: str, **changes: str | None) -> Generator["Stream"]:
+    def streaming(self, target: str, by: str, **changes: Any) -> Generator["Stream"]:
         """A GET that stays open."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as wire:
-            wire.sendall(self.request("GET", target, token=token, accept="text/event-stream", **changes))
+            wire.sendall(self.request("GET", target, by=by, accept="text/event-stream", **changes))
             yield Stream(wire)
 
-    def legacy(self, method: str, params: Mapping[str, Any], token: str, **changes: str | None) -> Answer:
+    def legacy(self, method: str, params: Mapping[str, Any], by: str, **changes: Any) -> Answer:
         """A message of the handshake era."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        return self.ask(self.request(body=body, token=token, **changes))
+        return self.ask(self.request(body=body, by=by, **changes))
 
-    def greeted(self, token: str) -> Answer:
+    def greeted(self, by: str) -> Answer:
         client = {"name": "opencode", "version": "1"}
         greeting = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
-        return self.legacy("initialize", greeting, token)
+        return self.legacy("initialize", greeting, by)
 
     def request(
         self,
@@ -161,10 +164,10 @@ class Team:
         target: str = "/mcp",
         *,
         body: bytes = b"",
-        token: str | None = "alice",
+        by: str | None = "alice",
         version: str = "1.1",
         lines: tuple[str, ...] = (),
-        **changes: str | None,
+        **changes: Any,
     ) -> bytes:
         """A request as bytes.
 
@@ -172,14 +175,14 @@ class Team:
             method: also one that there is not.
             target: of the request line.
             body: after the head.
-            token: the name of one, for a good Authorization header; None for no such header.
+            by: the name of a token, for a good Authorization header; None for no such header.
             version: of HTTP.
             lines: further lines of the head, as they are.
             changes: header fields to set, or to leave out where None; `_` stands for `-`.
         """
         fields: dict[str, str | None] = {
             "host": NAME,
-            "authorization": None if token is None else f"Bearer {self.tokens.get(token, token)}",
+            "authorization": None if by is None else f"Bearer {self.tokens.get(by, by)}",
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
             "content-length": str(len(body)) if body or method == "POST" else None,

@@ -309,10 +309,9 @@ class _Request:
 
     async def _begun(self, receipt: Receipt) -> str | None:
         """Records the request before it leaves; what may cost money does not leave unrecorded."""
-        tools, work, candidate = self.tools, self.work, self.candidate
+        tools, work, candidate, phase = self.tools, self.work, self.candidate, self.work.routed.phase
         if tools.clerk is None or work.trace_id is None:
             return self._unrecorded("the ledger cannot be written")
-        phase = work.routed.phase
         start = AttemptStart(
             phase=phase.index,
             intent=phase.intent.name,

@@ -1,10 +1,9 @@
-"""What one token begins belongs to it alone: sessions, jobs, decisions, traces, approvals; and budgets know its name."""
+"""What one token begins belongs to it alone: sessions, jobs, decisions, traces, approvals; budgets know its name."""
 
 import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,7 +79,7 @@ def test_a_session_of_the_protocol_is_not_there_for_another_token(team: Team) ->
     assert team.legacy("tools/list", {}, "alice", mcp_session_id=session).status == 200
     assert team.legacy("tools/list", {}, "bob", mcp_session_id=session).status == 404
     for method in ("GET", "DELETE"):
-        assert team.ask(team.request(method, token="bob", mcp_session_id=session)).status == 404
+        assert team.ask(team.request(method, by="bob", mcp_session_id=session)).status == 404
     assert team.legacy("tools/list", {}, "alice", mcp_session_id=session).status == 200
     assert team.ask(team.request("DELETE", mcp_session_id=session)).status == 200
 
@@ -89,14 +88,14 @@ def test_a_session_of_the_older_transport_is_not_there_for_another_token(team: T
     with team.streaming("/sse", "alice") as stream:
         target = stream.until("data: ").split("data: ")[1].split("\r\n")[0].split("\n")[0]
         message = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
-        assert team.ask(team.request(target=target, token="bob", body=message)).status == 404
-        assert team.ask(team.request(target=target, token="alice", body=message)).status == 202
+        assert team.ask(team.request(target=target, by="bob", body=message)).status == 404
+        assert team.ask(team.request(target=target, by="alice", body=message)).status == 202
 
 
 def test_a_token_opens_only_so_many_sessions(team: Team) -> None:
     answers = [team.greeted("asker") for _ in range(33)]
     assert ({one.status for one in answers[:-1]}, answers[-1].code) == ({200}, "too_many_sessions")
-    ended = team.request("DELETE", token="asker", mcp_session_id=answers[0].headers["mcp-session-id"])
+    ended = team.request("DELETE", by="asker", mcp_session_id=answers[0].headers["mcp-session-id"])
     assert team.ask(ended).status == 200
     assert team.greeted("asker").status == 200
     assert team.greeted("bob").status == 200

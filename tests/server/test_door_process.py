@@ -64,7 +64,7 @@ def structured(answer: Any) -> dict[str, Any]:
     return json.loads(answer.told)
 
 
-# ---------------------------------------------------------------------------------------------------- where it may stand
+# --------------------------------------------------------------------------------------------------- where it may stand
 
 
 def serve(home: Path, *options: str) -> tuple[int, str]:
@@ -145,7 +145,7 @@ def test_it_speaks_tls_itself(home: Path, alice: str, authority: Authority, trus
     with Team.started(home, *options) as team:
         team.tokens["alice"] = alice
         assert team.ask(team.calling("route", ASK), tls=trusting).status == 200
-        assert team.ask(team.calling("route", ASK, token="x"), tls=trusting).code == "bad_token"
+        assert team.ask(team.calling("route", ASK, by="x"), tls=trusting).code == "bad_token"
         assert team.call("route", ASK).status == 0  # in the clear nobody is heard
 
 
@@ -166,30 +166,33 @@ def test_several_processes_behind_one_address_are_one_server(
     (home / "config.toml").write_text(
         (home / "config.toml").read_text(encoding="utf-8") + "[hosts.opencode]\ncall_limit_s = 2\n", encoding="utf-8"
     )
-    with Team.started(home) as one, Team.started(home) as two:
-        with TlsProxy.before([one.port, two.port], authority.server(NAME)) as proxy:
-            one.tokens["alice"] = alice
+    with (
+        Team.started(home) as one,
+        Team.started(home) as two,
+        TlsProxy.before([one.port, two.port], authority.server(NAME)) as proxy,
+    ):
+        one.tokens["alice"] = alice
 
-            def call(tool: str, arguments: dict[str, Any]) -> Any:
-                answer = one.ask(one.calling(tool, arguments), tls=trusting, port=proxy.port)
-                assert answer.status == 200, answer
-                return answer
+        def call(tool: str, arguments: dict[str, Any]) -> Any:
+            answer = one.ask(one.calling(tool, arguments), tls=trusting, port=proxy.port)
+            assert answer.status == 200, answer
+            return answer
 
-            decision = structured(call("route", ASK))["decisions"][0]["decision_id"]
-            assert decision in call("explain", {"decision_id": decision}).told
-            first = structured(call("dispatch", ASK | {"session": "new"}))
-            again = structured(call("dispatch", ASK | {"session": first["session"]}))
-            assert (again["status"], again["session"]) == ("completed", first["session"])
-            running = structured(call("dispatch", HOLD))
-            assert running["status"] == "running"
-            ollama.enough.set()
-            while (told := structured(call("dispatch", {"job_id": running["job_id"]})))["status"] == "running":
-                pass  # one of the two carries it out, the other reads how it ended
-            assert told["status"] == "completed"
-            TokenBook(home / "state").revoke("alice", datetime.now(UTC))
-            for _ in range(2):
-                refused = one.ask(one.calling("route", ASK), tls=trusting, port=proxy.port)
-                assert refused.code == "bad_token"
+        decision = structured(call("route", ASK))["decisions"][0]["decision_id"]
+        assert decision in call("explain", {"decision_id": decision}).told
+        first = structured(call("dispatch", ASK | {"session": "new"}))
+        again = structured(call("dispatch", ASK | {"session": first["session"]}))
+        assert (again["status"], again["session"]) == ("completed", first["session"])
+        running = structured(call("dispatch", HOLD))
+        assert running["status"] == "running"
+        ollama.enough.set()
+        while (told := structured(call("dispatch", {"job_id": running["job_id"]})))["status"] == "running":
+            pass  # one of the two carries it out, the other reads how it ended
+        assert told["status"] == "completed"
+        TokenBook(home / "state").revoke("alice", datetime.now(UTC))
+        for _ in range(2):
+            refused = one.ask(one.calling("route", ASK), tls=trusting, port=proxy.port)
+            assert refused.code == "bad_token"
 
 
 # ------------------------------------------------------------------------------------------------- floods and the slow
@@ -250,7 +253,8 @@ def test_each_request_of_a_connection_shows_its_own_token(team: Team) -> None:
         wire.sendall(good + bad)
         first = wire.recv(65536)
         while b"no_token" not in first:
-            assert (more := wire.recv(65536)), first
+            more = wire.recv(65536)
+            assert more, first
             first += more
     assert first.startswith(b"HTTP/1.1 200")
     assert b"HTTP/1.1 401" in first
@@ -266,7 +270,7 @@ def test_what_is_hidden_behind_a_length_is_no_request(team: Team) -> None:
         assert wire.recv(1) == b""
 
 
-# --------------------------------------------------------------------------------------------- revocation, logs, the end
+# -------------------------------------------------------------------------------------------- revocation, logs, the end
 
 
 def test_a_stream_ends_when_its_token_is_revoked(team: Team) -> None:
@@ -330,7 +334,7 @@ def test_a_second_signal_waits_for_nobody(home: Path, alice: str, ollama: FakeOl
         assert ollama.asked.wait(PATIENCE_S)
         team.process.send_signal(signal.SIGTERM)
         with suppress(ConnectionError):
-            while team.ask(team.request("GET", "/healthz", token=None)).status:
+            while team.ask(team.request("GET", "/healthz", by=None)).status:
                 pass  # until nobody is let in any more
         team.process.send_signal(signal.SIGTERM)
         assert team.process.wait(PATIENCE_S) == 128 + signal.SIGTERM
@@ -338,10 +342,10 @@ def test_a_second_signal_waits_for_nobody(home: Path, alice: str, ollama: FakeOl
 
 
 def test_a_server_that_would_refuse_every_call_is_not_ready(team: Team) -> None:
-    ready = team.request("GET", "/readyz", token=None)
+    ready = team.request("GET", "/readyz", by=None)
     assert (team.ask(ready).status, json.loads(team.ask(ready).body)) == (200, {"ready": True})
     (team.home / "config.toml").write_text("nonsense", encoding="utf-8")
     while (answer := team.ask(ready)).status == 200:
         pass  # what was found stands for a second
     assert (answer.status, json.loads(answer.body)) == (503, {"ready": False, "code": "policy_invalid"})
-    assert team.ask(team.request("GET", "/healthz", token=None)).status == 200
+    assert team.ask(team.request("GET", "/healthz", by=None)).status == 200
