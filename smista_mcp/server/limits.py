@@ -1,8 +1,7 @@
 """How much of the door one caller may take up."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST_KNOWN = 4096
@@ -64,15 +63,6 @@ class AtOnce:
             self._held[who] = left
         else:
             del self._held[who]
-
-    @contextmanager
-    def holding(self, who: str) -> Generator[None]:
-        """One more for as long as the block lasts."""
-        self.take(who)
-        try:
-            yield
-        finally:
-            self.give_back(who)
 
 
 class Sessions:
