@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lets many clients use a team's server at once, and counts what must not be: errors, growing memory.
 
-  python scripts/load_door.py [--clients 64] [--seconds 60] [--pace 4]
+  python scripts/load_door.py [--clients 64] [--seconds 60] [--pace 1]
 
 One real server process with the limits that it has by itself; each client has a token of its own and a connection that
 it keeps. Seven calls in ten are `route`, two `explain` the decision, one is a `dispatch` to a model on loopback; every
@@ -16,10 +16,12 @@ import asyncio
 import contextlib
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,6 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
 
 import httpx  # noqa: E402
-from fake_ollama import FakeOllama  # noqa: E402
 from raw_host import ENVELOPE  # noqa: E402
 from team_server import NAME, Team, token_of  # noqa: E402
 
@@ -132,6 +133,21 @@ async def drive(team: Team, clients: int, seconds: float, pace: float) -> tuple[
     return seen, memory
 
 
+@contextlib.contextmanager
+def model_elsewhere() -> Generator[str]:
+    """The address of a model in a process of its own, so that it does not wait for the clients."""
+    program = (
+        "import sys\nfrom fake_ollama import FakeOllama\n"
+        "with FakeOllama.serving() as fake:\n    print(fake.base_url, flush=True)\n    sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    tests = {"PYTHONPATH": str(Path(__file__).parents[1] / "tests")}
+    with subprocess.Popen([sys.executable, "-c", program], env=tests, stdin=pipe, stdout=pipe) as process:
+        if process.stdout and process.stdin:
+            yield process.stdout.readline().decode().strip()
+            process.stdin.close()
+
+
 def resident_mib(pid: int) -> float:
     """The memory that a process holds."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -143,11 +159,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--pace", type=float, default=4, help="calls a second that a client tries to make")
+    parser.add_argument("--pace", type=float, default=1, help="calls a second that a client tries to make")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, FakeOllama.serving() as ollama:
+    with tempfile.TemporaryDirectory() as folder, model_elsewhere() as address:
         home = Path(folder)
-        (home / "config.toml").write_text(POLICY.format(url=ollama.base_url), encoding="utf-8")
+        (home / "config.toml").write_text(POLICY.format(url=address), encoding="utf-8")
         tokens = {f"c{place}": token_of(home, f"c{place}") for place in range(given.clients)}
         with Team.started(home) as team:
             team.tokens |= tokens

@@ -231,20 +231,34 @@ def test_calls_at_the_same_time_are_limited_for_each_token(home: Path, alice: st
             assert team.call("route", ASK, "bob").status == 200
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """A server whose patience is short."""
+    home = tmp_path_factory.mktemp("quick")
+    token = token_of(home, "alice")
+    with Team.started(home, before=QUICK) as team:
+        team.tokens["alice"] = token
+        yield team
+
+
 @pytest.mark.parametrize("part", [b"", b"POST /mcp HTTP/1.1\r\nHost: ", b"POST /mcp HTTP/1.1\r\nX: y\r\n"])
-def test_who_takes_for_ever_over_a_head_is_hung_up_on(home: Path, alice: str, part: bytes) -> None:
-    del alice
-    with Team.started(home, before=QUICK) as team:
-        assert team.ask(part).status == 0
+def test_who_takes_for_ever_over_a_head_is_hung_up_on(quick: Team, part: bytes) -> None:
+    assert quick.ask(part).status == 0
 
 
-def test_who_takes_for_ever_over_a_body_is_told_so(home: Path, alice: str) -> None:
-    with Team.started(home, before=QUICK) as team:
-        team.tokens["alice"] = alice
-        slow = team.ask(team.request(body=b"{", content_length="100"))
-        assert (slow.status, slow.code) == (408, "slow_body")
-        slow = team.ask(team.request(body=b"5\r\n{", content_length=None, transfer_encoding="chunked"))
-        assert (slow.status, slow.code) == (408, "slow_body")
+def test_who_takes_for_ever_over_a_second_head_is_hung_up_on(quick: Team) -> None:
+    with socket.create_connection(("127.0.0.1", quick.port), timeout=PATIENCE_S) as wire:
+        wire.sendall(quick.request("GET", "/healthz", by=None))
+        assert heard(wire).status == 200
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHo")
+        assert wire.recv(1) == b""
+
+
+def test_who_takes_for_ever_over_a_body_is_told_so(quick: Team) -> None:
+    slow = quick.ask(quick.request(body=b"{", content_length="100"))
+    assert (slow.status, slow.code) == (408, "slow_body")
+    slow = quick.ask(quick.request(body=b"5\r\n{", content_length=None, transfer_encoding="chunked"))
+    assert (slow.status, slow.code) == (408, "slow_body")
 
 
 def test_each_request_of_a_connection_shows_its_own_token(team: Team) -> None:
