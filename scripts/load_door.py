@@ -180,6 +180,7 @@ def main() -> int:
         "p50_ms": round(statistics.median(seen.seconds) * 1000) if seen.seconds else None,
         "p99_ms": round(sorted(seen.seconds)[int(len(seen.seconds) * 0.99)] * 1000) if seen.seconds else None,
         "memory_mib": {"first": round(memory[0]), "after_a_third": round(settled), "last": round(last)},
+        "memory_every_10_s": [round(one) for one in memory[::10]],
         "log_lines": log[:3],
     }
     print(json.dumps(report, indent=1))
