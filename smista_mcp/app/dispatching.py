@@ -157,7 +157,7 @@ class Dispatching:
                 for budget in limits
                 if budget.period != "task"
             ],
-            allowance=Allowance(limits),
+            allowance=Allowance(limits, job.spent),
             claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
             bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
