@@ -143,6 +143,7 @@ class App:
             limit_s: after so many seconds the answer is `running` with a job id; None waits for the end.
             leaving: asked when this is cancelled: a caller whose connection is lost leaves the work running.
         """
+        caller.check_dispatch()
         return await self._at_work().dispatch(task, caller, _wait(listener, limit_s, leaving))
 
     async def join(
@@ -168,6 +169,7 @@ class App:
         Raises:
             NotFound: `job_not_found`.
         """
+        caller.check_dispatch()
         return await self._at_work().join(job_id, caller, _wait(listener, limit_s, leaving), anywhere=anywhere)
 
     def question(self, approval_id: str, caller: Caller = NOBODY) -> str | None:
@@ -234,17 +236,18 @@ def _wait(listener: "Listener | None", limit_s: float | None, leaving: "Leaving 
     return Wait(listener, limit_s, leaving or said_so)
 
 
-def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd) -> App:
+def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd, rootless: bool = False) -> App:
     """Opens the product. A broken policy is told by the calls, not here.
 
     Args:
         settings: `workspace` as the user named it, or None to look for one.
         cwd: gives the working directory.
+        rootless: whether there is to be no workspace at all: no file is read then.
 
     Raises:
         InvalidTask: the named workspace cannot be one.
     """
     project = settings.environment.project_dir
     here = cwd()
-    root = find_root(settings.workspace, str(project) if project else None, here)
+    root = None if rootless else find_root(settings.workspace, str(project) if project else None, here)
     return App(World(replace(settings, workspace=root, enclosing=enclosing(root, here))))

@@ -156,6 +156,7 @@ class Dispatching:
         thread: Thread | None,
     ) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
+        limits = [budget for budget in policy.budgets if prepared.caller.counts_for(budget.scope)]
         pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
             sender=self._sender,
@@ -165,10 +166,10 @@ class Dispatching:
             limits=policy.dispatch,
             budgets=[
                 SpendingLimit(budget.scope, period_start(budget.period, utc_now()), budget.limit)
-                for budget in policy.budgets
+                for budget in limits
                 if budget.period != "task"
             ],
-            allowance=Allowance(policy.budgets, job.spent),
+            allowance=Allowance(limits, job.spent),
             claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
             bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
@@ -176,6 +177,7 @@ class Dispatching:
             waits=world.waits,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            token=prepared.caller.token,
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
             serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,

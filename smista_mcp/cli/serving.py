@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from smista_mcp.errors import InvalidTask
 from smista_mcp.server.signals import Interruption
 
 if TYPE_CHECKING:
@@ -29,11 +30,30 @@ def stdio_at_once() -> int:
 
 
 def http(options: "Options") -> int:
-    """Serves hosts on this machine until a signal comes."""
-    interruption = _watched()
-    from smista_mcp.server.http import serve_http  # noqa: PLC0415  after the handlers stand
+    """Serves hosts on this machine, or by a token from others, until a signal comes.
 
-    return serve_http(_opened(options), options.host, options.port, interruption)
+    No file is read unless a workspace is named: the folder that the server was started in is nobody's wish.
+    """
+    interruption = _watched()
+    from smista_mcp.server.door import Door, Refused, networks  # noqa: PLC0415  after the handlers stand
+    from smista_mcp.server.http import serve_http  # noqa: PLC0415  as above
+
+    try:
+        proxies = networks(options.behind_proxy)
+    except Refused as error:
+        raise InvalidTask(str(error)) from None
+    door = Door(
+        hosts=tuple(options.allowed_host),
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        proxies=proxies,
+        rate=options.rate,
+        at_once=options.at_once,
+        grace_s=float(options.grace),
+        tokens=not options.no_tokens,
+    )
+    app = _opened(options, rootless=options.workspace is None)
+    return serve_http(app, options.host, options.port, interruption, door)
 
 
 def _fronted(opened: "Callable[[], App]", interruption: Interruption) -> int:
@@ -48,12 +68,11 @@ def _opened_plainly() -> "App":
     return _opened(parse(["serve-stdio"]))
 
 
-def _opened(options: "Options") -> "App":
+def _opened(options: "Options", *, rootless: bool = False) -> "App":
     """The product, unless this server was started by a CLI that one of ours runs: that would go round in circles."""
     from smista_mcp.cli.inputs import opened  # noqa: PLC0415  after the handlers stand
-    from smista_mcp.errors import InvalidTask  # noqa: PLC0415
 
-    app = opened(options)
+    app = opened(options, rootless=rootless)
     if app.world.settings.environment.delegate:
         raise InvalidTask("this CLI was started by smista-mcp itself, which does not serve it", fix="")
     return app
