@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
+from smista_mcp.app.caller import Caller
 from smista_mcp.app.enclosing import folder_patterns, without_code
 from smista_mcp.app.protocols import Protocols
 from smista_mcp.app.skillshelf import Shelf, shelf
@@ -214,6 +215,10 @@ class World:
     def scope(self, owner: str | None) -> Scope:
         """What was recorded for this workspace, and for this caller where one is given."""
         return Scope(self.workspace_digest(), None if owner is None else keyed(self.key(), owner))
+
+    def scope_of(self, caller: Caller) -> Scope:
+        """What a caller may look up: what was recorded for this workspace; over HTTP its own alone."""
+        return self.scope(caller.owner if caller.over_http else None)
 
     def workspace_digest(self) -> str | None:
         """The workspace as the ledger knows it."""

@@ -26,6 +26,23 @@ class Withheld(Value):
     held: str = ""
 
 
+class Rest(Value):
+    """What of a phase had no room in the answer to this host: where it is read, and how much it is.
+
+    Attributes:
+        answer: the address at which the answer goes on; None where all of it is here.
+        answer_chars: how many characters the whole answer has.
+        patch: the address of the whole patch, of which nothing is here; None where it is here.
+        patch_bytes: of the whole patch in UTF-8, and `patch_sha256` its SHA-256.
+    """
+
+    answer: str | None = None
+    answer_chars: int | None = None
+    patch: str | None = None
+    patch_bytes: int | None = None
+    patch_sha256: str | None = None
+
+
 class DispatchedPhase(Value):
     """What became of one phase.
 
@@ -36,6 +53,7 @@ class DispatchedPhase(Value):
         label: `restricted`, `local` (bound by a rule) or None.
         released: whether the answer is here only because a person has let it go.
         escalated: whether a stronger model was asked because another provably failed.
+        rest: what of answer and patch has to be read apart, because this host takes no longer answers.
     """
 
     phase: int
@@ -56,10 +74,11 @@ class DispatchedPhase(Value):
     released: bool = False
     escalated: bool = False
     handoff: Handoff | None = None
+    rest: Rest | None = None
 
 
 class DispatchAnswer(Value):
-    """The answer of `dispatch`.
+    """The answer of `dispatch`. What it comes to stands before the phases: some hosts show the beginning alone.
 
     Attributes:
         next: in words what the host should do now, if anything.
@@ -68,13 +87,13 @@ class DispatchAnswer(Value):
 
     status: JobStatus
     code: Code | None
-    phases: tuple[DispatchedPhase, ...]
     next: str | None = None
     job_id: str | None = None
     approval_id: str | None = None
     receipt_id: str | None = None
     trace_id: str | None = None
     session: str | None = None
+    phases: tuple[DispatchedPhase, ...]
     notices: tuple[str, ...] = ()
 
 

@@ -94,7 +94,26 @@ class ExplainedPhase(Value):
     withheld: tuple[WithheldReport, ...] = ()
 
 
+class ResourceReport(Value):
+    """A portion of what was asked for by address.
+
+    Attributes:
+        uri: of this portion.
+        next: the address at which it goes on; None where this is the end.
+        chars: of the whole document.
+    """
+
+    uri: str
+    mime_type: str
+    text: str
+    next: str | None
+    chars: int
+
+
 class ExplainAnswer(Value):
+    """Decisions, or `resource` where an address was asked for."""
+
     phases: tuple[ExplainedPhase, ...]
     recorded_at: str | None = None
     notices: tuple[str, ...] = ()
+    resource: ResourceReport | None = None
