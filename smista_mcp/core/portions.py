@@ -9,6 +9,8 @@ from typing import Final
 
 _NO_CUT_BEFORE: Final = frozenset("\u200d\ufe0e\ufe0f")
 """Joiner and variation selectors: they belong to the character before them."""
+_LONGEST: Final = 40
+"""Code points of the longest character that is kept in one piece."""
 _JOINER: Final = "\u200d"
 _TURNS: Final = (("\n\n", 2), ("\n", 1), (" ", 1))
 """Where a text may end without hurting, best first, and how much of that still belongs to the end."""
@@ -62,9 +64,9 @@ def _turn(text: str, start: int, most: int, turns: tuple[tuple[str, int], ...]) 
         if begun >= half:
             return begun + kept
     end = most
-    while end > half and not _is_whole(text, end):
+    while end > start and most - end < _LONGEST and not _is_whole(text, end):
         end -= 1
-    return end if end > half else most
+    return end if end > start and _is_whole(text, end) else most
 
 
 def _is_whole(text: str, end: int) -> bool:

@@ -18,8 +18,10 @@ from smista_mcp.core.values import Value
 
 _LEAST_ANSWER: Final = 200
 """Bytes of an answer below which none of it is shown: a few words of a long text tell nothing."""
-_POINTING: Final = 330
-"""Bytes that the words about one text by address take, its address in `rest` included."""
+_DIGITS: Final = 40
+"""Bytes by which what is said of a text grows where a part of it is shown."""
+_MOST_TOLD: Final = 6
+"""Texts elsewhere of which `next` speaks one by one."""
 _SHORT: Final = (300, 60)
 """Characters to which the words of phases are shortened, one after the other, where even they are too many."""
 _FEW: Final = (100, 40, 20, 10, 5, 2, 0)
@@ -104,60 +106,55 @@ def _dispatched(answer: DispatchAnswer, room: int) -> DispatchAnswer:
     if job_id is None:
         return answer
     bare = _bare(answer, job_id, room)
-    long = [phase for phase in bare.phases if phase.rest is not None]
-    whole = {phase.phase: phase for phase in answer.phases}
-    left = room - _bytes(bare) - len(long) * _POINTING * 2
+    long = [phase for phase in answer.phases[: len(bare.phases)] if phase.answer is not None or phase.patch is not None]
+    one_by_one = _steps(bare) <= _MOST_TOLD
+    left = room - _bytes(_pointed(bare, one_by_one=one_by_one)) - len(long) * _DIGITS
     patches: set[int] = set()
     for phase in long:
-        patch = whole[phase.phase].patch
-        if patch is not None and size(patch) <= left:
+        if phase.patch is not None and size(phase.patch) <= left:
             patches.add(phase.phase)
-            left -= size(patch)
-    shares = _shares({one.phase: size(whole[one.phase].answer or "") for one in long}, left)
-    phases = tuple(
-        _phase(whole[phase.phase], job_id, shares[phase.phase], patch=phase.phase in patches)
-        if phase.rest is not None
-        else phase
-        for phase in bare.phases
-    )
-    return _pointed(bare.model_copy(update={"phases": phases}), answer)
+            left -= size(phase.patch)
+    shares = _shares({one.phase: size(one.answer or "") for one in long}, left)
+    full = {one.phase: _texts(one, job_id, shares[one.phase], patch=one.phase in patches) for one in long}
+    phases = tuple(phase.model_copy(update=full.get(phase.phase, {})) for phase in bare.phases)
+    return _pointed(bare.model_copy(update={"phases": phases}), one_by_one=one_by_one)
 
 
 def _bare(answer: DispatchAnswer, job_id: str, room: int) -> DispatchAnswer:
-    """The answer without its long texts; where that is too long too, without the words about the phases."""
-    bare = answer.model_copy(update={"phases": tuple(map(_without_texts, answer.phases))})
-    reserved = sum(phase.rest is not None for phase in bare.phases) * _POINTING * 2
-    if _bytes(bare) + reserved <= room:
+    """The answer with an address for every long text; where that is too long, without most words about the phases.
+
+    Where even that is too long, the last phases are left out.
+    """
+    bare = answer.model_copy(
+        update={"phases": tuple(one.model_copy(update=_texts(one, job_id, 0, patch=False)) for one in answer.phases)}
+    )
+    if _least(bare) <= room:
         return bare
-    whole = f"this answer is shortened; all of it: call explain with uri {Pointer('answer', job_id)}"
+    whole = f"This answer is shortened; all of it: explain with uri {Pointer('answer', job_id)}"
     for most in _SHORT:
-        bare = bare.model_copy(
-            update={
-                "next": "\n".join([whole, *([_cut(answer.next, most * 8)] if answer.next else [])]),
-                "notices": tuple(_cut(notice, most) for notice in answer.notices[:3]),
-                "phases": tuple(_shortened(phase, most) for phase in bare.phases),
-            }
-        )
-        if _bytes(bare) + reserved <= room:
+        changed = {
+            "next": "\n".join([whole, *([_cut(answer.next, most * 8)] if answer.next else [])]),
+            "notices": tuple(_cut(notice, most) for notice in answer.notices[:3]),
+            "phases": tuple(_shortened(phase, most) for phase in bare.phases),
+        }
+        bare = bare.model_copy(update=changed)
+        if _least(bare) <= room:
             return bare
-    kept = list(bare.phases)
-    while kept and _bytes(bare) + sum(one.rest is not None for one in kept) * _POINTING * 2 > room:
-        kept.pop()
-        bare = bare.model_copy(update={"phases": tuple(kept)})
+    while bare.phases and _least(bare) > room:
+        bare = bare.model_copy(update={"phases": bare.phases[:-1]})
     return bare
 
 
-def _without_texts(phase: DispatchedPhase) -> DispatchedPhase:
-    if phase.answer is None and phase.patch is None:
-        return phase
-    return phase.model_copy(update={"answer": None, "patch": None, "rest": Rest()})
+def _least(bare: DispatchAnswer) -> int:
+    """Bytes of an answer of which every long text is elsewhere."""
+    return _bytes(_pointed(bare, one_by_one=_steps(bare) <= _MOST_TOLD))
 
 
 def _shortened(phase: DispatchedPhase, most: int) -> DispatchedPhase:
     changed: dict[str, object] = {"detail": _cut(phase.detail, most)}
     if phase.handoff is not None:
-        prompt, context = _cut(phase.handoff.prompt, most), phase.handoff.context[:5]
-        changed["handoff"] = phase.handoff.model_copy(update={"prompt": prompt, "context": context})
+        told = {"prompt": _cut(phase.handoff.prompt, most), "context": phase.handoff.context[:5]}
+        changed["handoff"] = phase.handoff.model_copy(update={**told, "detail": _cut(phase.handoff.detail, most)})
     return phase.model_copy(update=changed)
 
 
@@ -170,46 +167,45 @@ def _shares(wanted: dict[int, int], left: int) -> dict[int, int]:
     return shares
 
 
-def _phase(phase: DispatchedPhase, job_id: str, share: int, *, patch: bool) -> DispatchedPhase:
-    """A phase with as much of its texts as its share of the room allows."""
+def _texts(phase: DispatchedPhase, job_id: str, share: int, *, patch: bool) -> dict[str, object]:
+    """The texts of a phase as far as its share of the room allows, and where the rest of them is."""
     rest: dict[str, object] = {}
-    answer, shown = phase.answer, phase.answer
-    if answer is not None and size(answer) > share:
-        end = portion(answer, 0, share) if share >= _LEAST_ANSWER else 0
-        shown = answer[:end] if end else None
-        rest["answer"] = str(Pointer("answer", job_id, phase.phase, end))
-        rest["answer_chars"] = len(answer)
+    shown = phase.answer
+    if phase.answer is not None and size(phase.answer) > share:
+        end = portion(phase.answer, 0, share) if share >= _LEAST_ANSWER else 0
+        shown = phase.answer[:end] or None
+        rest = {"answer": str(Pointer("answer", job_id, phase.phase, end)), "answer_chars": len(phase.answer)}
     if phase.patch is not None and not patch:
         data = phase.patch.encode("utf-8", "surrogatepass")
         rest["patch"] = str(Pointer("patch", job_id, phase.phase))
         rest["patch_bytes"], rest["patch_sha256"] = len(data), hashlib.sha256(data).hexdigest()
-    return phase.model_copy(
-        update={
-            "answer": shown,
-            "patch": phase.patch if patch else None,
-            "rest": Rest.model_validate(rest) if rest else None,
-        }
-    )
+    told = Rest.model_validate(rest) if rest else None
+    return {"answer": shown, "patch": phase.patch if patch else None, "rest": told}
 
 
-def _pointed(answer: DispatchAnswer, whole: DispatchAnswer) -> DispatchAnswer:
+def _steps(answer: DispatchAnswer) -> int:
+    return sum(1 for phase in answer.phases for _ in _where(phase))
+
+
+def _pointed(answer: DispatchAnswer, *, one_by_one: bool) -> DispatchAnswer:
     """The answer whose `next` says which texts are elsewhere, before all that is to be done with them."""
-    steps: list[str] = []
-    chars = {phase.phase: len(phase.answer or "") for phase in answer.phases}
-    for phase in answer.phases:
-        rest = phase.rest
-        if rest is not None and rest.answer is not None:
-            here = f"{chars[phase.phase]} of {rest.answer_chars} characters of"
-            steps.append(f"{here} the answer of phase {phase.phase} are here; it goes on at {rest.answer}")
-        if rest is not None and rest.patch is not None:
-            steps.append(
-                f"the patch of phase {phase.phase} ({rest.patch_bytes} bytes) is not here: read all of it from"
-                f" {rest.patch} before you apply it"
-            )
+    steps = [step for phase in answer.phases for step in _where(phase)]
     if not steps:
         return answer
-    how = "To read on call explain with that `uri`, and with each `next` that it gives; put the texts together as is"
-    return answer.model_copy(update={"next": "\n".join([*steps, how, *([answer.next] if answer.next else [])])})
+    if not one_by_one:
+        steps = ["Texts of several phases are not here, or not all of them: `rest` of a phase has their addresses"]
+    steps.append("To read on call explain with such a `uri`, then with each `next` it gives; join the texts unchanged")
+    return answer.model_copy(update={"next": "\n".join([*steps, *([answer.next] if answer.next else [])])})
+
+
+def _where(phase: DispatchedPhase) -> Iterator[str]:
+    rest = phase.rest
+    if rest is not None and rest.answer is not None:
+        here = f"{len(phase.answer or '')} of {rest.answer_chars} characters of"
+        yield f"{here} the answer of phase {phase.phase} are here; it goes on at {rest.answer}"
+    if rest is not None and rest.patch is not None:
+        size_told = f"{rest.patch_bytes} bytes"
+        yield f"the patch of phase {phase.phase} ({size_told}) is not here: read all of it from {rest.patch} to apply it"
 
 
 # ------------------------------------------------------------------------------------- explain, route and classify
