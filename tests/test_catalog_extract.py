@@ -89,6 +89,8 @@ def our_cost(variants: Sequence[Sequence[object]], moment: str, case: tuple[int,
         token_factor=1.0,
     )
     given, cached, written, output, reasoning = case
+    if price is not None and price.cache_write is None:
+        written = 0  # where no list says what writing costs, we do not take it to be free
     return actual_cost(
         facts,
         input_tokens=given,

@@ -32,6 +32,7 @@ from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
 from smista_mcp.dispatch.bindings import serves_none, serving
+from smista_mcp.dispatch.caching import Thread
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import cli_target
@@ -81,7 +82,9 @@ class Dispatching:
             job.revision = prepared.book.policy.revision
             try:
                 conversation = await anyio.to_thread.run_sync(talk.conversation, prepared.ledger)
-                answer = job.answer = await self._carried_out(prepared, job, kept, conversation)
+                session = conversation.session
+                thread = None if session is None else Thread(session.session_id, turns)
+                answer = job.answer = await self._carried_out(prepared, job, kept, conversation, thread)
             except anyio.get_cancelled_exc_class():
                 job.answer = cut_short(prepared.routed, kept)
                 raise
@@ -143,7 +146,12 @@ class Dispatching:
         return job.decisions if job else ()
 
     async def _carried_out(
-        self, prepared: Prepared, job: Job, kept: dict[int, Done], conversation: Conversation
+        self,
+        prepared: Prepared,
+        job: Job,
+        kept: dict[int, Done],
+        conversation: Conversation,
+        thread: Thread | None,
     ) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
         pieces = [_pieces(collected) for collected in prepared.collected]
@@ -169,6 +177,7 @@ class Dispatching:
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
             serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,
+            thread=thread,
         )
         work = [
             PhaseWork(routed, collected.context, own)

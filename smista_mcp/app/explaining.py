@@ -191,13 +191,9 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         ended_at=stored.ended_at,
         status=stored.status,
         code=stored.code,
-        usage=UsageReport(
-            input_tokens=stored.usage.input_tokens,
-            cached_input_tokens=stored.usage.cached_input_tokens,
-            output_tokens=stored.usage.output_tokens,
-            reasoning_tokens=stored.usage.reasoning_tokens,
-        ),
+        usage=UsageReport(**stored.usage._asdict()),
         cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
+        cost_kind=stored.cost_kind,
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
         partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
     )

@@ -129,5 +129,6 @@ def _provider(spec: ProviderSpec) -> dict[str, object]:
         "command": spec.command,
         "variables": list(spec.variables) or None,
         "unmediated": spec.unmediated or None,
+        "prompt_caching": None if spec.caches else False,
     }
     return {name: value for name, value in said.items() if value is not None}

@@ -1,9 +1,11 @@
 """The answer of `dispatch` from what became of the phases: what the host is told to do next, and what its user may."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from smista_mcp.app.consents import Asked
 from smista_mcp.core.asked import cost_words, phase_words
+from smista_mcp.core.costing import usd
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld, overall
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.remedies import remedy
@@ -36,6 +38,7 @@ def told(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str, notices: 
         status=status,
         code=codes[0] if codes else None,
         phases=shown,
+        cost=_cost(shown),
         next=_next(shown, asked, job_id),
         approval_id=asked.call_id or next(iter(releases.values()), None),
         receipt_id=traces[0] if traces else None,
@@ -50,6 +53,13 @@ def cut_short(routed: Sequence[Routed], kept: Mapping[int, Done]) -> DispatchAns
     phases = tuple(one.phase if one is not None else cancelled(undone) for undone, one in done)
     answer = told(phases, Asked(), "")
     return answer.model_copy(update={"status": "failed", "code": Code.CANCELLED})
+
+
+def _cost(phases: Sequence[DispatchedPhase]) -> str | None:
+    """What all phases have cost together; one for which nobody was asked has cost nothing."""
+    asked = [phase.cost for phase in phases if phase.trace_id is not None or phase.cost is not None]
+    known = [Decimal(cost) for cost in asked if cost is not None]
+    return usd(sum(known, Decimal(0))) if len(known) == len(asked) else None
 
 
 def has_labels(answer: DispatchAnswer) -> bool:

@@ -52,7 +52,8 @@ def attempt_lines(
     code = f" ({attempt.code})" if attempt.code else ""
     yield f"{indent}{attempt.model}{resolved}: {attempt.status}{code}, trace {attempt.trace_id[:_SHORT]}"
     yield f"{indent}  time:  {attempt.started_at} to {attempt.ended_at or 'now'}"
-    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}"
+    paid = ", a plan pays" if attempt.cost_kind == "plan" else ""
+    yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}{paid}"
     known = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
     address = (attempt.receipt.address if attempt.receipt else "") or known
     yield f"{indent}  to:    {address} [{attempt.locality}]{_stayed(attempt)}"
@@ -77,6 +78,7 @@ def usage_line(usage: UsageReport) -> str:
     counts = (
         (usage.input_tokens, "in"),
         (usage.cached_input_tokens, "of them cached"),
+        (usage.cache_write_tokens, "of them written to the cache"),
         (usage.output_tokens, "out"),
         (usage.reasoning_tokens, "of them reasoning"),
     )
@@ -106,6 +108,10 @@ def _receipt_lines(receipt: Receipt, indent: str, before: Receipt | None, *, sto
     if receipt.effort_ignored and before is None:
         told = f"the model was told {receipt.effort}" if receipt.effort else "the model cannot be told one"
         yield f"{indent}effort_ignored: {receipt.effort_ignored} was asked for, {told}"
+    if receipt.cache:
+        what = "its beginning" if receipt.cache == "asked" else "nothing"
+        known = f", by the key {receipt.cache_key}" if receipt.cache_key else ""
+        yield f"{indent}cache: the provider was asked to keep {what}{known}"
     earlier = (*before.sent, *before.written) if before is not None else ()
     repeated = [item for item in (*receipt.sent, *receipt.written) if item in earlier]
     for item in (*receipt.sent, *receipt.written):

@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 from smista_mcp.core.approval import Approved, Need, Permit
 from smista_mcp.core.asked import AskedCall, Step, asked_call, covering, permit
-from smista_mcp.core.costing import price_range, usd
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.routing import Routed
@@ -15,11 +14,6 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.snapshot import Snapshot, digest
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Locality, Status
-
-_FRAME_TOKENS = 512
-"""More than our own words in a prompt have."""
-_ANSWER_TOKENS = 8192
-"""What an earlier answer that goes along may have; where it has more and a limit is near, a person is asked again."""
 
 
 def call_of(
@@ -32,8 +26,7 @@ def call_of(
     """
     if not world.key:
         return None  # without a key of this installation anybody could make up the key of a call
-    attempts = 1 + world.market.policy.dispatch.max_retries
-    found = (_step(one, context, attempts) for one, context in zip(routed, contexts, strict=True))
+    found = (_step(one, context) for one, context in zip(routed, contexts, strict=True))
     steps = [step for step in found if step is not None]
     return asked_call(task, steps, world.market.policy.providers, world.key, owner) if steps else None
 
@@ -46,11 +39,10 @@ def with_approvals(
     held = covering(call, world.approvals) if call is not None else None
     if held is None:
         return tuple(routed)
-    attempts = 1 + world.market.policy.dispatch.max_retries
-    return tuple(_permitted(one, context, held, attempts) for one, context in zip(routed, contexts, strict=True))
+    return tuple(_permitted(one, context, held) for one, context in zip(routed, contexts, strict=True))
 
 
-def _step(one: Routed, context: PhaseContext, attempts: int) -> Step | None:
+def _step(one: Routed, context: PhaseContext) -> Step | None:
     """The phase as a person is asked about it; None where nobody has to be asked."""
     decision = one.decision
     waits = decision.status is Status.APPROVAL_REQUIRED
@@ -74,23 +66,11 @@ def _step(one: Routed, context: PhaseContext, attempts: int) -> Step | None:
         context=context,
         withheld=one.floor.withheld,
         targets=targets,
-        most=tuple(_most(target, one, attempts) for target in targets),
+        most=tuple(None if target.cost is None else target.cost.max for target in targets),
         needs=frozenset(needs),
         reason=decision.reason,
         later=not waits,
     )
-
-
-def _most(target: Candidate, one: Routed, attempts: int) -> str | None:
-    """What a phase may cost on a target, our own words around the task and earlier answers included.
-
-    The estimate of a decision leaves those out. A limit that a person has agreed to is checked against what is sent.
-    """
-    more = _FRAME_TOKENS + _ANSWER_TOKENS * len(one.phase.depends_on)
-    frame = price_range(target.facts, input_tokens=more, expected_output=0, attempts=attempts)
-    if target.cost is None or frame is None:
-        return None
-    return usd(Decimal(target.cost.max) + Decimal(frame.max), ROUND_CEILING)
 
 
 def _cheapest(over_limit: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -99,8 +79,8 @@ def _cheapest(over_limit: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return (min(priced, key=lambda c: Decimal(c.cost.max if c.cost else 0)),) if priced else ()
 
 
-def _permitted(one: Routed, context: PhaseContext, held: Approved, attempts: int) -> Routed:
-    step = _step(one, context, attempts)
+def _permitted(one: Routed, context: PhaseContext, held: Approved) -> Routed:
+    step = _step(one, context)
     if step is None:
         return one
     decision = one.decision

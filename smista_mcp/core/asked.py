@@ -257,9 +257,12 @@ def _phase(step: Step, providers: Mapping[str, ProviderSpec]) -> AskedPhase:
 
 
 def _most(phase: AskedPhase) -> Decimal | None:
-    """What one phase may cost at the most; None where a price is unknown."""
+    """What one phase may cost at the most; None where a price is unknown.
+
+    Whoever is asked only after another failed is paid beside it: a failure may have been charged.
+    """
     costs = [Decimal(target.cost) for target in phase.targets if target.cost is not None]
-    return max(costs) if costs and len(costs) == len(phase.targets) else None
+    return sum(costs, Decimal(0)) if costs and len(costs) == len(phase.targets) else None
 
 
 # --------------------------------------------------------------------------------------------------------- in words

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
+from smista_mcp.core.caching import CacheFacts
 from smista_mcp.core.modelref import ModelRef, parse_target
 from smista_mcp.core.names import Names, Resolved, Row, is_version, read_rows, undated
 from smista_mcp.core.policy import CatalogEntry
@@ -56,6 +57,8 @@ class ModelFacts(NamedTuple):
         token_factor: tokens of this model for one token of `count_tokens`.
         row: the catalog's id whose facts these are; it differs from `ref` for dated names and the provider's aliases.
         effort: how the model is told to work hard, by `Effort`: a word of its protocol, or tokens to think.
+        cache: how its provider is asked to keep a prompt; None where it is not.
+        bounded: whether a request can say how much may be written at most: without that no limit could hold.
     """
 
     ref: ModelRef
@@ -70,6 +73,8 @@ class ModelFacts(NamedTuple):
     token_factor: float
     row: str | None = None
     effort: Mapping[str, str | int] = _UNTOLD
+    cache: CacheFacts | None = None
+    bounded: bool = True
 
 
 class Linked(NamedTuple):
@@ -95,6 +100,7 @@ class _Family(NamedTuple):
     token_factor: float = 1.0
     writes_cache_unasked: bool = False
     effort: Mapping[str, str | int] = _UNTOLD
+    cache: CacheFacts | None = None
 
 
 class Catalog:
@@ -181,10 +187,11 @@ class Catalog:
             return self._own_facts(ref, kind, locality)
         if same.provider == ref.provider:
             return _overlaid(self._facts(same, kind, locality, seen | {ref}), entry)
-        # The same model at another provider: its facts, but neither its address nor that it costs nothing there.
+        # The same model at another provider: its facts, but neither its address, nor that it costs nothing there, nor
+        # how that provider is asked to keep a prompt.
         facts = self._facts(same, same.provider.partition(":")[0], Locality.REMOTE, seen | {ref})
         # Nor the words for an effort: those are of the protocol that it is spoken to in.
-        facts = facts._replace(ref=ref, known=True, nearest=(), effort=_UNTOLD)
+        facts = facts._replace(ref=ref, known=True, nearest=(), effort=_UNTOLD, cache=None)
         return _overlaid(_priced_locally(facts, kind, locality), entry)
 
     def _own_facts(self, ref: ModelRef, kind: str, locality: Locality | None) -> ModelFacts:
@@ -210,6 +217,7 @@ class Catalog:
             token_factor=family.token_factor,
             row=row.id if row else None,
             effort=family.effort,
+            cache=family.cache,
         )
         facts = _priced_locally(facts, kind, locality)
         for name in dict.fromkeys((str(wire), str(ref))):
@@ -266,6 +274,7 @@ class Catalog:
             cast("float", said.get("token_factor", 1.0)),
             bool(said.get("writes_cache_unasked")),
             cast("Mapping[str, str | int]", said.get("effort", _UNTOLD)),
+            CacheFacts(**cast("Mapping[str, Any]", said["cache"])) if "cache" in said else None,
         )
 
 
@@ -304,7 +313,7 @@ def _priced_locally(facts: ModelFacts, kind: str, locality: Locality | None) -> 
     local = locality is Locality.LOCAL or (locality is None and kind in LOCAL_KINDS)
     if not local or facts.ref.model.endswith(_CLOUD_MARKS):
         return facts
-    return facts._replace(price=_FREE, price_kind="local", source="local")
+    return facts._replace(price=_FREE, price_kind="local", source="local", cache=None)
 
 
 def _overlaid(facts: ModelFacts, entry: CatalogEntry) -> ModelFacts:
@@ -337,7 +346,8 @@ def _no_cheaper(facts: ModelFacts, firm: ModelFacts) -> ModelFacts:
 
 def _stated_price(facts: ModelFacts, entry: CatalogEntry) -> tuple[Price | None, PriceKind, str]:
     old = facts.price
-    stated = any(price is not None for price in (entry.input_price, entry.output_price, entry.cached_input_price))
+    prices = (entry.input_price, entry.output_price, entry.cached_input_price, entry.cache_write_price)
+    stated = any(price is not None for price in prices)
     if entry.price_kind == "plan":
         return _merged_price(old, entry), "plan", _POLICY
     if not stated:
@@ -359,4 +369,6 @@ def _merged_price(old: Price | None, entry: CatalogEntry) -> Price | None:
         price = price._replace(reasoning=None)
     if entry.cached_input_price is not None:
         price = price._replace(cached_input=Rate(entry.cached_input_price))
+    if entry.cache_write_price is not None:
+        price = price._replace(cache_write=Rate(entry.cache_write_price))
     return price

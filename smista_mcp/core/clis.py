@@ -24,7 +24,7 @@ def open_because(provider: ProviderFacts, spec: ProviderSpec) -> str | None:
 def behind_cli(facts: ModelFacts, provider: ProviderFacts, spec: ProviderSpec) -> ModelFacts:
     """The facts of a model as its CLI offers it: how hard it can be told to work, and who pays."""
     row = headless_of(spec.name)
-    facts = facts._replace(effort=row.efforts if row else {})
+    facts = facts._replace(effort=row.efforts if row else {}, cache=None, bounded=False)
     if facts.price_kind == "unknown" and provider.cli is not None and provider.cli.plan:
         facts = facts._replace(price_kind="plan", source="the login of the CLI: a subscription pays")
     return facts

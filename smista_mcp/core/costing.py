@@ -1,9 +1,11 @@
 """What a phase will cost and what an attempt has cost. USD, Decimal, never float; an unknown price is None, never 0."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
 
 from smista_mcp.core.catalog import ModelFacts
 from smista_mcp.core.decision import CostRange
+from smista_mcp.core.prices import Price
 from smista_mcp.core.values import Effort, Intent
 
 _STEP = Decimal("0.000001")
@@ -51,13 +53,39 @@ def usd(amount: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
     return text.rstrip("0").rstrip(".")
 
 
+class Course(NamedTuple):
+    """How a phase may go on one model. Tokens are those of this model.
+
+    Attributes:
+        rounds: further requests of each try, in which the model reads what it asked to see.
+        grown: what that adds to the input of each of them at most.
+        kept: whether the provider is asked to keep the input in its cache.
+        more: what the input may have besides: it counts at most, and not at least.
+        repair: what asking once more for a change that does not apply adds to the input; None where nobody will.
+    """
+
+    rounds: int = 0
+    grown: int = 0
+    kept: bool = False
+    more: int = 0
+    repair: int | None = None
+
+
+STRAIGHT = Course()
+
+
 def price_range(
-    facts: ModelFacts, *, input_tokens: int, expected_output: int, attempts: int, rounds: int = 0, grown: int = 0
+    facts: ModelFacts,
+    *,
+    input_tokens: int,
+    expected_output: int,
+    attempts: int,
+    course: Course = STRAIGHT,
 ) -> CostRange | None:
     """What a phase will cost at least and at most, rounded outwards to a millionth of a dollar.
 
     At least: the input once, none of it cached, and no output. At most: the input at its dearest (where the provider
-    writes its cache unasked, that costs more) for every attempt, and once the expected output, but no more than the
+    may write it to its cache, that costs more) for every attempt, and once the expected output, but no more than the
     model can write.
 
     Args:
@@ -65,32 +93,39 @@ def price_range(
         input_tokens: in tokens of this model.
         expected_output: as `expected_output_tokens` gives it.
         attempts: how often it may be tried, retries included.
-        rounds: further requests of each try, in which the model reads what it asked to see.
-        grown: what that adds to the input of each of them at most, in tokens of this model.
+        course: what may happen besides.
 
     Returns:
-        None where the price is unknown.
+        None where the price is unknown, or nothing bounds what is written.
     """
     if facts.price_kind in ("local", "plan"):
         return CostRange(min="0", max="0", kind=facts.price_kind, source=facts.source)
     price = facts.price
-    if price is None or facts.price_kind != "list":
+    if price is None or facts.price_kind != "list" or not facts.bounded:
         return None
     output = expected_output if facts.max_output_tokens is None else min(expected_output, facts.max_output_tokens)
     least = price.input.at(input_tokens) * input_tokens
-    longest = input_tokens + grown
-    read = input_tokens + rounds * longest
-    most = price.dearest_input(longest) * read * attempts + price.dearest_output(longest) * output
+    whole, again = input_tokens + course.more, course.repair is not None
+    longest = whole + course.grown + (course.repair or 0)
+    read = (whole + course.rounds * (whole + course.grown)) * attempts + longest * again
+    most = _dearest_input(facts, price, longest, kept=course.kept) * read
+    most += price.dearest_output(longest) * output * (1 + again)
+    requests = attempts * (1 + course.rounds) + again
     return CostRange(
         min=usd(least.scaleb(-_MILLION) + price.request, ROUND_FLOOR),
-        max=usd(most.scaleb(-_MILLION) + price.request * attempts * (1 + rounds), ROUND_CEILING),
+        max=usd(most.scaleb(-_MILLION) + price.request * requests, ROUND_CEILING),
         kind="list",
         source=facts.source,
     )
 
 
+def _dearest_input(facts: ModelFacts, price: Price, tokens: int, *, kept: bool) -> Decimal:
+    told = facts.cache is not None and facts.cache.charged
+    return price.dearest_input(tokens, writes=kept if told else None)
+
+
 def affordable_output(
-    facts: ModelFacts, amount: Decimal, *, input_tokens: int, rounds: int = 0, grown: int = 0
+    facts: ModelFacts, amount: Decimal, *, input_tokens: int, course: Course = STRAIGHT
 ) -> int | None:
     """Tokens of output that can be paid for beside the input; may be below 0.
 
@@ -98,8 +133,7 @@ def affordable_output(
         facts: of the model.
         amount: USD.
         input_tokens: in tokens of this model.
-        rounds: as for `price_range`.
-        grown: as for `price_range`.
+        course: as for `price_range`; what it has besides is not looked at, nor a repair.
 
     Returns:
         None where nobody pays, or nobody knows what.
@@ -107,12 +141,12 @@ def affordable_output(
     price = facts.price
     if price is None or facts.price_kind != "list":
         return None
-    longest = input_tokens + grown
+    longest = input_tokens + course.grown
     rate = price.dearest_output(longest)
     if not rate:
         return None
-    read = price.dearest_input(longest) * (input_tokens + rounds * longest)
-    left = (amount - price.request * (1 + rounds)).scaleb(_MILLION) - read
+    read = _dearest_input(facts, price, longest, kept=course.kept) * (input_tokens + course.rounds * longest)
+    left = (amount - price.request * (1 + course.rounds)).scaleb(_MILLION) - read
     return int((left / rate).to_integral_value(ROUND_FLOOR))
 
 
@@ -145,10 +179,10 @@ def actual_cost(
         return None
     at = input_tokens
     parts = (
-        (price.input, max(0, input_tokens - cached_input_tokens - cache_write_tokens)),
-        (price.cached_input or price.input, cached_input_tokens),
-        (price.cache_write or price.input, cache_write_tokens),
-        (price.output, max(0, output_tokens - reasoning_tokens)),
-        (price.reasoning or price.output, reasoning_tokens),
+        (price.input.at(at), max(0, input_tokens - cached_input_tokens - cache_write_tokens)),
+        ((price.cached_input or price.input).at(at), cached_input_tokens),
+        (price.writing.at(at), cache_write_tokens),
+        (price.output.at(at), max(0, output_tokens - reasoning_tokens)),
+        ((price.reasoning or price.output).at(at), reasoning_tokens),
     )
-    return sum((rate.at(at) * tokens for rate, tokens in parts), Decimal(0)).scaleb(-_MILLION) + price.request
+    return sum((rate * tokens for rate, tokens in parts), Decimal(0)).scaleb(-_MILLION) + price.request

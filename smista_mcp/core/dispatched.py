@@ -81,12 +81,14 @@ class DispatchAnswer(Value):
     """The answer of `dispatch`. What it comes to stands before the phases: some hosts show the beginning alone.
 
     Attributes:
+        cost: USD of all that was asked of models, in all phases; None where a part of it is not known.
         next: in words what the host should do now, if anything.
         session: the id with which a later task goes on from here; None where none was asked for.
     """
 
     status: JobStatus
     code: Code | None
+    cost: str | None = None
     next: str | None = None
     job_id: str | None = None
     approval_id: str | None = None

@@ -70,6 +70,7 @@ class ProviderSpec(NamedTuple):
         command: of a CLI, the file to run; None: the one on the search path.
         variables: of a CLI, names of environment variables that it gets besides those that it always gets.
         unmediated: of a CLI, whether it may be asked although nothing keeps its own tools from reading.
+        caches: whether it may be asked to keep prompts in its cache.
         protocol: of the kind `protocol`, the entry point that speaks it.
     """
 
@@ -85,6 +86,7 @@ class ProviderSpec(NamedTuple):
     command: str | None = None
     variables: tuple[str, ...] = ()
     unmediated: bool = False
+    caches: bool = True
     protocol: str | None = None
 
 

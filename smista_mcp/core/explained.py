@@ -10,12 +10,13 @@ from smista_mcp.core.values import Label, Value
 
 
 class UsageReport(Value):
-    """Tokens as the provider reported them; None where it did not."""
+    """Tokens as the provider reported them; None where it did not. What was written to a cache is part of the input."""
 
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class PartialReport(Value):
@@ -26,7 +27,13 @@ class PartialReport(Value):
 
 
 class AttemptReport(Value):
-    """One try at a provider. `cost` is USD as a decimal string, None where it is unknown."""
+    """One try at a provider.
+
+    Attributes:
+        cost: USD as a decimal string; None where it is unknown.
+        cost_kind: who pays: by the `list` price, a subscription's `plan` (then `cost` is 0), nobody (`local`), or by a
+            price that nobody knows.
+    """
 
     trace_id: str
     model: str
@@ -39,6 +46,7 @@ class AttemptReport(Value):
     usage: UsageReport
     cost: str | None
     receipt: Receipt | None
+    cost_kind: Literal["list", "plan", "local", "unknown"] = "unknown"
     partial: PartialReport | None = None
 
 

@@ -197,6 +197,7 @@ class ProviderDocument(Value):
     command: CommandPath | None = None
     variables: VariableNames = ()
     unmediated: StrictBool = False
+    prompt_caching: StrictBool | None = None
 
 
 class HostDocument(Value):
@@ -214,6 +215,7 @@ class CatalogEntry(Value):
     max_output_tokens: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
     input_price: Money | None = None
     cached_input_price: Money | None = None
+    cache_write_price: Money | None = None
     output_price: Money | None = None
     price_kind: Literal["list", "plan"] | None = None
     capabilities: dict[Capability, StrictBool] = {}

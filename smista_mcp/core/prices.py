@@ -5,6 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple, cast
 
 _PER_THOUSAND = Decimal("0.001")
+_WRITE_FACTOR = Decimal("1.25")
+"""What writing to a cache costs, in prices of the input, where no list says it: so much with all who charge for it
+(platform.claude.com/docs/en/build-with-claude/prompt-caching for five minutes, which is all that we ask for;
+developers.openai.com/api/docs/guides/prompt-caching from GPT-5.6 on; read 2026-11-20)."""
 
 
 class Rate(NamedTuple):
@@ -12,6 +16,10 @@ class Rate(NamedTuple):
 
     base: Decimal
     steps: tuple[tuple[int, Decimal], ...] = ()
+
+    def times(self, factor: Decimal) -> "Rate":
+        """So many times this rate."""
+        return Rate(self.base * factor, tuple((start, rate * factor) for start, rate in self.steps))
 
     def at(self, input_tokens: int) -> Decimal:
         """The rate of a request with that much input in all."""
@@ -26,7 +34,7 @@ class Price(NamedTuple):
 
     Attributes:
         cached_input: input read from the provider's cache; None where it costs what other input costs.
-        cache_write: input that the provider writes to its cache; None where it costs what other input costs.
+        cache_write: input that the provider writes to its cache; None where no list says it.
         reasoning: hidden output; None where it costs what other output costs.
         request: USD for one request, whatever its size.
         writes_unasked: true where the provider writes its cache unasked, so that input may cost `cache_write`.
@@ -40,12 +48,23 @@ class Price(NamedTuple):
     request: Decimal = Decimal(0)
     writes_unasked: bool = False
 
-    def dearest_input(self, input_tokens: int) -> Decimal:
-        """The most that a million tokens of input can cost in a request of that size."""
+    @property
+    def writing(self) -> Rate:
+        """What input costs that is written to the cache."""
+        return self.input.times(_WRITE_FACTOR) if self.cache_write is None else self.cache_write
+
+    def dearest_input(self, input_tokens: int, *, writes: bool | None = None) -> Decimal:
+        """The most that a million tokens of input can cost in a request of that size.
+
+        Args:
+            input_tokens: of the request.
+            writes: whether the provider may write them to its cache; None where nobody tells it.
+        """
         rate = self.input.at(input_tokens)
-        if self.writes_unasked and self.cache_write is not None:
-            return max(rate, self.cache_write.at(input_tokens))
-        return rate
+        if writes is None:
+            writes = self.writes_unasked and self.cache_write is not None
+        found = rate if self.cached_input is None else max(rate, self.cached_input.at(input_tokens))
+        return max(found, self.writing.at(input_tokens)) if writes else found
 
     def dearest_output(self, input_tokens: int) -> Decimal:
         """The most that a million tokens of output, hidden ones included, can cost in a request of that size."""
@@ -64,7 +83,7 @@ def dearer(one: Price, other: Price) -> Price:
         _dearer(one.input, other.input),
         _dearer(one.output, other.output),
         part(lambda price: price.cached_input, lambda price: price.input),
-        part(lambda price: price.cache_write, lambda price: price.input),
+        part(lambda price: price.cache_write, lambda price: price.writing),
         part(lambda price: price.reasoning, lambda price: price.output),
         max(one.request, other.request),
         one.writes_unasked or other.writes_unasked,

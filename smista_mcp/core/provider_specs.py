@@ -71,7 +71,7 @@ def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDoc
     origin, said = BUILTIN, _NOTHING_SAID
     placing = placing_layer(sources, name)
     folder: str | None = None
-    remote = False
+    remote = uncached = False
     for source in sources:
         document = source.document.providers.get(name)
         if document is None or not source.trusted or source.layer not in (Layer.USER, Layer.ORGANISATION):
@@ -79,11 +79,13 @@ def _declared(sources: Sequence[LayerDocument], name: str) -> Stated[ProviderDoc
         if source.owner:
             origin, folder = source.origin("providers", name), document.models_dir or folder
         remote = remote or document.locality is Locality.REMOTE
+        uncached = uncached or document.prompt_caching is False
     if placing is not None:
         origin, said = placing.origin("providers", name), placing.document.providers[name]
     locality = Locality.REMOTE if remote else said.locality
-    if (folder, locality) != (said.models_dir, said.locality):
-        said = said.model_copy(update={"models_dir": folder, "locality": locality})
+    caching = False if uncached else said.prompt_caching
+    if (folder, locality, caching) != (said.models_dir, said.locality, said.prompt_caching):
+        said = said.model_copy(update={"models_dir": folder, "locality": locality, "prompt_caching": caching})
     return Stated(said, origin)
 
 
@@ -122,6 +124,7 @@ def _spec(name: str, document: ProviderDocument) -> ProviderSpec | None:
         models_dir=document.models_dir,
         declared=document.locality is Locality.LOCAL,
         plain_lan=bool(document.allow_plain_lan),
+        caches=document.prompt_caching is not False,
         protocol=document.type if kind == PROTOCOL_KIND else None,
     )
 

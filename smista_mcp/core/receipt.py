@@ -1,5 +1,7 @@
 """What one attempt put on the wire, by name and hash."""
 
+from typing import Literal
+
 from smista_mcp.core.values import Effort, Value
 
 
@@ -42,6 +44,9 @@ class Receipt(Value):
         effort: that its model was told; None where it was told none.
         unmediated: whether it went to a CLI whose own tools nothing kept from reading: what else left nobody knows.
         effort_ignored: that was asked for, where the model was told another or none.
+        cache: whether the provider was asked to keep some of it in its cache, or not to; None where it was told
+            nothing.
+        cache_key: by which it may find that again: a keyed hash, which tells nothing.
         protocol: of an installed package, whose code made the bytes: name, version and hash; None where it was ours.
     """
 
@@ -57,4 +62,6 @@ class Receipt(Value):
     effort: Effort | None = None
     effort_ignored: Effort | None = None
     unmediated: bool = False
+    cache: Literal["asked", "declined"] | None = None
+    cache_key: str | None = None
     protocol: str | None = None

@@ -30,7 +30,7 @@ from smista_mcp.core.snapshot import Snapshot
 from smista_mcp.core.subject import nothing_to_work_on
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.tokens import count_tokens
-from smista_mcp.core.values import CAPABILITY_CLASS, Locality, Status
+from smista_mcp.core.values import CAPABILITY_CLASS, FAMILY, Grant, Intent, Locality, Status
 from smista_mcp.errors import Code
 
 
@@ -109,6 +109,8 @@ def _decide(  # noqa: PLR0913  one phase among others
         budgets=world.budgets,
         of_organisation=not led.override and is_of_organisation(led, policy),
         tools=tools_of(phase.intent.name, grants, context),
+        follows=len(phase.depends_on),
+        patches=FAMILY[phase.intent.name] is Intent.EDIT and grants["file_write"] is not Grant.DENY,
     )
     choice = _chosen(ask, phase.skill, led, world)
     ground = ground_of(book.guard, phase, [one.answer for one in before if one.answer])

@@ -1,20 +1,19 @@
 """From a route to candidates: each model considered is accepted, or rejected with a code and a reason."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from smista_mcp.core.candidates import Ask, Candidate, Market
 from smista_mcp.core.capabilities import has
-from smista_mcp.core.catalog import LOCAL_KINDS, Catalog, ModelFacts
+from smista_mcp.core.catalog import LOCAL_KINDS, ModelFacts
 from smista_mcp.core.clis import behind_cli, open_because
 from smista_mcp.core.costing import expected_output_tokens, price_range
-from smista_mcp.core.decision import ContextReport, CostRange, Rejected
-from smista_mcp.core.effective import Policy
-from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
+from smista_mcp.core.decision import CostRange, Rejected
+from smista_mcp.core.estimating import afforded
+from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.fitting import Fitted, fit, for_host
-from smista_mcp.core.floor import Floor
-from smista_mcp.core.globs import name_matches
 from smista_mcp.core.headless import CLI_KIND
 from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
 from smista_mcp.core.modelref import (
@@ -28,67 +27,14 @@ from smista_mcp.core.modelref import (
     parse_target,
 )
 from smista_mcp.core.permitted import Permits
-from smista_mcp.core.policy import Capability
-from smista_mcp.core.readtools import CAPS, TOOLS_TOKENS, most_tokens
-from smista_mcp.core.redaction import shown
-from smista_mcp.core.values import FAMILY, Effort, Grant, Intent, Locality
+from smista_mcp.core.readtools import TOOLS_TOKENS
+from smista_mcp.core.values import Grant, Locality
 from smista_mcp.errors import Code
 
 CAUTIOUS_WINDOW = 8192
 """Tokens assumed to fit where nobody says how large a model's window is."""
 OUTPUT_ROOM = 256
 """Tokens that must be left for an answer."""
-
-
-class Ask(NamedTuple):
-    """What one phase asks of a candidate.
-
-    Attributes:
-        written: targets in order, as the rule, the default route or the call names them.
-        text_tokens: tokens of the words themselves, counted with factor 1.
-        cost_limit: USD; None where the rule sets none.
-        of_organisation: whether the organisation's own rule or default route names the targets.
-        tools: those that the phase offers to a model that can call any.
-    """
-
-    intent: Intent
-    effort: Effort
-    written: tuple[str, ...]
-    capabilities: Mapping[Capability, bool]
-    text_tokens: int
-    context: PhaseContext
-    floor: Floor
-    cost_limit: Decimal | None
-    budgets: tuple[BudgetLeft, ...]
-    of_organisation: bool = False
-    tools: tuple[str, ...] = ()
-
-
-class Market(NamedTuple):
-    """What there is to choose from. `readable`: there is a workspace whose files may be read."""
-
-    policy: Policy
-    catalog: Catalog
-    providers: Mapping[str, ProviderFacts]
-    host: HostFacts
-    readable: bool = False
-
-
-class Candidate(NamedTuple):
-    """An accepted model. `tools` are those that it may look around with."""
-
-    written: str
-    resolved: str
-    provider: str
-    locality: Locality
-    facts: ModelFacts
-    window: int
-    cost: CostRange | None
-    tokens: int
-    context: ContextReport
-    included: tuple[int, ...]
-    needs_approval: bool
-    tools: tuple[str, ...] = ()
 
 
 class Selection(NamedTuple):
@@ -130,10 +76,7 @@ def select(ask: Ask, market: Market) -> Selection:
         except _No as no:
             rejected.append(Rejected(model=written, code=no.code, detail=no.detail))
             continue
-        refused = _money_refusal(candidate, ask)
-        if refused is not None and candidate.tools:
-            candidate = _without_tools(candidate, ask, market)
-            refused = _money_refusal(candidate, ask)
+        candidate, refused = afforded(candidate, ask, market)
         if refused is None:
             fell_back = fell_back or (not accepted and bool(rejected))
             accepted.append(candidate)
@@ -212,26 +155,15 @@ def _needed(tokens: int, facts: ModelFacts) -> int:
     return math.ceil(tokens * facts.token_factor)
 
 
-def _cost(facts: ModelFacts, ask: Ask, tokens: int, attempts: int = 1, tools: tuple[str, ...] = ()) -> CostRange | None:
-    return price_range(
-        facts,
-        input_tokens=tokens,
-        expected_output=expected_output_tokens(ask.intent, ask.effort),
-        attempts=attempts,
-        rounds=CAPS.rounds if tools else 0,
-        grown=_needed(most_tokens(), facts) if tools else 0,
-    )
+def _cost(facts: ModelFacts, ask: Ask, tokens: int) -> CostRange | None:
+    """By what classes that are tried `cheapest` first are ordered: the words once, and an answer."""
+    expected = expected_output_tokens(ask.intent, ask.effort)
+    return price_range(facts, input_tokens=tokens, expected_output=expected, attempts=1)
 
 
 def _tools(facts: ModelFacts, live: LiveAnswer, ask: Ask, market: Market, *, asks: bool) -> tuple[str, ...]:
     """The tools of a candidate. Who is asked whether these files may leave is not asked about others: then none."""
     return ask.tools if ask.tools and market.readable and not asks and has(facts, live, "tools") else ()
-
-
-def _without_tools(candidate: Candidate, ask: Ask, market: Market) -> Candidate:
-    """The same candidate as it is asked where its rounds might cost more than it may."""
-    cost = _cost(candidate.facts, ask, candidate.tokens, 1 + market.policy.dispatch.max_retries)
-    return candidate._replace(tools=(), cost=cost)
 
 
 def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candidate:
@@ -279,9 +211,9 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
         resolved=str(facts.ref),
         provider=target.provider,
         locality=locality,
-        facts=facts,
+        facts=facts if spec.caches else facts._replace(cache=None),
         window=window,
-        cost=_cost(facts, ask, fitted.tokens, 1 + market.policy.dispatch.max_retries, tools),
+        cost=None,
         tokens=fitted.tokens,
         context=fitted.report,
         included=fitted.included,
@@ -368,32 +300,3 @@ def _check_listed(live: LiveAnswer, provider: ProviderFacts, name: str) -> None:
     if live.model is None and not provider.assumed:
         why = provider.detail or "was not asked for its models"
         raise _No(Code.PROVIDER_UNAVAILABLE, f"`{name}` {why}, so nobody knows whether this one runs here")
-
-
-def _money_refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
-    budgets = [b for b in ask.budgets if in_scope(b.scope, candidate, ask.intent)]
-    if candidate.provider == HOST or (ask.cost_limit is None and not budgets):
-        return None
-    if candidate.cost is None:
-        detail = f'price unknown, and a limit applies; write its prices under `[catalog."{candidate.resolved}"]`'
-        return Rejected(model=candidate.written, code=Code.PRICE_UNKNOWN, detail=detail)
-    most = Decimal(candidate.cost.max)
-    if ask.cost_limit is not None and most > ask.cost_limit:
-        detail = f"may cost {candidate.cost.max} USD; the rule's limit is {ask.cost_limit}"
-        return Rejected(model=candidate.written, code=Code.COST_LIMIT_EXCEEDED, detail=detail)
-    for budget in budgets:
-        if most > Decimal(budget.left):
-            of = f"{budget.limit} a {budget.period} for {shown(budget.scope)}"
-            detail = f"may cost {candidate.cost.max} USD; {budget.left} is left of {of}"
-            return Rejected(model=candidate.written, code=Code.BUDGET_EXCEEDED, detail=detail)
-    return None
-
-
-def in_scope(scope: str, candidate: Candidate, intent: Intent) -> bool:
-    """Whether a budget of that scope counts what this candidate costs. Tokens have no budget over stdio."""
-    kind, _, name = scope.partition(":")
-    if kind == "intent":
-        return name in (intent, FAMILY[intent])
-    if kind == "model":
-        return name_matches(name, candidate.written) or name_matches(name, candidate.resolved)
-    return kind in ("all", "project")

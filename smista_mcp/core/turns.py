@@ -30,6 +30,9 @@ class Turn(NamedTuple):
         label: of the answer.
         origin: where the label comes from.
         forms: every form of the paths that the answer was made from, directly or through earlier turns.
+        model: which one answered, as resolved.
+        at: when, in seconds since the epoch.
+        opening: with what the request began that it answers.
     """
 
     number: int
@@ -38,6 +41,9 @@ class Turn(NamedTuple):
     label: Label | None = None
     origin: Chain = ()
     forms: tuple[str, ...] = ()
+    model: str | None = None
+    at: float | None = None
+    opening: str | None = None
 
 
 class Recalled(NamedTuple):

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from smista_mcp.core.estimating import in_scope
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.routing import Routed
-from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.core.selection import Candidate
 from smista_mcp.errors import Code, ProviderError
 
 

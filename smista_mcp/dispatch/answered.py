@@ -23,6 +23,7 @@ class Answered:
         calls: what the model asks to see before it answers.
         seen: every form of every path that the model was shown something of.
         patched: what became of the change in it; None where none was asked for.
+        opening: with what its request began, as `caching.opening_of` has it.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Answered:
     seen: tuple[str, ...] = ()
     sent: tuple[Piece, ...] = ()
     patched: Patched | None = None
+    opening: str | None = None
 
     def with_change(self, patched: Patched) -> Self:
         """The answer with its change, labelled by the files that this holds lines of, too."""
@@ -78,7 +80,8 @@ def joined(answers: Sequence[Answered]) -> Answered:
     last = answers[-1]
     usages = [answer.finished.usage for answer in answers]
     usage = Usage(*(total(counts) for counts in zip(*map(astuple, usages), strict=True)))
-    return replace(last, finished=replace(last.finished, usage=usage), cost=total([one.cost for one in answers]))
+    finished, cost = replace(last.finished, usage=usage), total([one.cost for one in answers])
+    return replace(last, finished=finished, cost=cost, opening=answers[0].opening)
 
 
 _N = TypeVar("_N", int, Decimal)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Self
@@ -15,14 +15,16 @@ from smista_mcp.core.asked import destination_of
 from smista_mcp.core.clearance import Bounds
 from smista_mcp.core.costing import actual_cost
 from smista_mcp.core.effective import DispatchLimits, ProviderSpec
+from smista_mcp.core.estimating import in_scope
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.selection import Candidate, in_scope
+from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
+from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
 from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
@@ -65,6 +67,7 @@ class Tools:
         known: what the call has read and been answered so far, for all of its phases. It grows.
         serves: whether a candidate is of the models that a rule names.
         standing: told how far the work is, and what it has cost.
+        thread: the session that the task goes on with; None where it names none.
     """
 
     sender: Sender
@@ -85,6 +88,7 @@ class Tools:
     known: list[Piece] = field(default_factory=list[Piece])
     serves: Serves = serves_none
     standing: Standing = field(default_factory=Standing)
+    thread: Thread | None = None
 
 
 Heard = Callable[[int], None]
@@ -122,7 +126,8 @@ async def _attempted(
         tools = replace(tools, bounds=tools.bounds._replace(released=released))
         rounds = rounds_of(candidate, work, tools.bounds, tools.survey)
         looking = rounds.looking if rounds else NO_LOOKING
-        work = replace(work, left=tools.allowance.left(work.routed, candidate))
+        ahead = outlook(tools.thread, candidate, work.trace_id, tools.now(), tools.key)
+        work = replace(work, left=tools.allowance.left(work.routed, candidate), outlook=ahead)
         payload = await built(candidate, work, tools.bounds, looking)
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
@@ -344,9 +349,7 @@ class _Request:
             status=end.status,
             ended_at=self.tools.now(),
             code=end.code,
-            usage=TokenCounts(
-                usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
-            ),
+            usage=TokenCounts(**asdict(usage)),
             cost=end.cost,
             resolved_model=self._said_model(listening),
             unsent=end.unsent,
@@ -371,7 +374,9 @@ class _Request:
             raise short or ProviderError("the answer has no end", code=Code.PROVIDER_PROTOCOL, sent=True)
         seen = tuple(dict.fromkeys(form for piece in self.payload.sent for form in piece.forms))
         sent = self.payload.sent
-        return Answered(text, finished, self._cost(finished.usage), self.payload.label, calls, seen, sent)
+        opening = opening_of(self.payload.request.messages, self.payload.request.tools)
+        cost = self._cost(finished.usage)
+        return Answered(text, finished, cost, self.payload.label, calls, seen, sent, opening=opening)
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
@@ -390,4 +395,5 @@ class _Request:
             cached_input_tokens=usage.cached_input_tokens or 0,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens or 0,
+            cache_write_tokens=usage.cache_write_tokens or 0,
         )

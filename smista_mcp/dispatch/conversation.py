@@ -118,5 +118,6 @@ class Conversation:
             label=answer.label,
             origin=origin,
             forms=self._forms[answer_name(phase.index)],
+            opening=answer.opening,
         )
         self.ledger.sessions.add(self.session, turn, self.now())

@@ -1,6 +1,7 @@
 """What became of a phase, as the host is told."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Literal
 
@@ -64,7 +65,7 @@ def handed_over(
     """A phase that the host does because no candidate before it could."""
     code = _code(failures, exhausted=True) if failures else None
     phase = _undone(routed, "handoff", code, told(failures) or routed.decision.reason, handoff)
-    return phase.model_copy(update={"trace_id": trace_id})
+    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures)})
 
 
 def failed(
@@ -74,6 +75,7 @@ def failed(
     status, code = _verdict(failures, exhausted=exhausted)
     fixes = dict.fromkeys(failure.error.fix for failure in failures if failure.error.fix)
     detail = f"{told(failures)} ({'; '.join(fixes)})" if fixes else told(failures)
+    detail = "; ".join(filter(None, (detail, _known_part(failures))))
     phase = _undone(routed, status, code, detail)
     return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures)})
 
@@ -98,7 +100,7 @@ def completed(
         named: whether the host may see names that the model has written.
     """
     usage, patched = answer.finished.usage, answer.patched
-    remarks = [_CUT.get(answer.finished.stop_reason, ""), told(failures)]
+    remarks = [_CUT.get(answer.finished.stop_reason, ""), told(failures), _known_part((*failures, answer))]
     remarks += [patched.reason(named=named)] if patched else []
     patch = patched.patch if patched else None
     return DispatchedPhase(
@@ -111,12 +113,7 @@ def completed(
         patch=patch,
         file_write=_WRITES.get(routed.decision.permissions["file_write"]) if patch else None,
         label=answer.label,
-        usage=UsageReport(
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-        ),
+        usage=UsageReport.model_validate(asdict(usage)),
         cost=_cost((*failures, answer)),
         trace_id=trace_id,
         effort=routed.decision.effort,
@@ -179,6 +176,14 @@ def _code(failures: Sequence[Failed], *, exhausted: bool) -> Code:
 def _cost(attempts: Sequence[Answered | Failed]) -> str | None:
     costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
     return usd(sum(costs, Decimal(0))) if len(costs) == len(attempts) and costs else None
+
+
+def _known_part(attempts: Sequence[Answered | Failed]) -> str:
+    """What is known of a cost of which a part is not; empty where all is known, or nothing."""
+    known = sum((attempt.cost for attempt in attempts if attempt.cost is not None), Decimal(0))
+    if not known or all(attempt.cost is not None for attempt in attempts):
+        return ""
+    return f"it has cost {usd(known)} USD, and a part that nobody knows"
 
 
 def _undone(

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import anyio.to_thread
 
+from smista_mcp.core.caching import NO_OUTLOOK, Outlook
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, clear
-from smista_mcp.core.costing import VISIBLE_OUTPUT, affordable_output, expected_output_tokens, price_range
+from smista_mcp.core.costing import VISIBLE_OUTPUT, Course, affordable_output, expected_output_tokens, price_range
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.efforts import ToldEffort, told_effort
 from smista_mcp.core.facts import PhaseContext
@@ -21,6 +22,7 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Effort, Grant, Intent, Label, Locality
 from smista_mcp.dispatch.bindings import UNBOUND, Bound
+from smista_mcp.dispatch.caching import Layout, is_whole, may_be_written, order_of, said_of_cache, tokens_in, with_marks
 from smista_mcp.dispatch.earlier import Earlier
 from smista_mcp.dispatch.exchanges import NO_LOOKING, OF_ROUNDS, Looking, tokens_of
 from smista_mcp.dispatch.prompts import messages
@@ -53,6 +55,7 @@ class Assignment:
         bound: rules that bind it by what the answers were made from.
         left: USD that the next request, with those that follow it, may cost; None where nothing limits it.
         before: the patches of the phases that it waits for, and of those that these wait for.
+        outlook: what is expected to follow the request.
     """
 
     routed: Routed
@@ -64,6 +67,7 @@ class Assignment:
     bound: Bound = UNBOUND
     left: Decimal | None = None
     before: Earlier = field(default=Earlier())
+    outlook: Outlook = NO_OUTLOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,8 @@ class Payload:
             address=address,
             effort=self.told,
             effort_ignored=self.request.effort if self.told is not self.request.effort else None,
+            cache=said_of_cache(self.request.keeping, self.request.messages),
+            cache_key=self.request.keeping.key if self.request.keeping else None,
         )
 
 
@@ -209,17 +215,20 @@ def _request(
     """The request; None where it leaves no room for an answer."""
     decision, phase = work.routed.decision, work.routed.phase
     patch = decision.permissions["file_write"] is not Grant.DENY
-    blocks = [piece.block for piece in pieces if piece.kind not in OF_ROUNDS]
-    asked = messages(phase.intent.name, phase.text, blocks, patch=patch, looks=looking.looks)
+    given = [piece for piece in pieces if piece.kind not in OF_ROUNDS]
+    blocks, order = [piece.block for piece in given], order_of(given, candidate.facts)
+    asked = messages(phase.intent.name, phase.text, blocks, patch=patch, looks=looking.looks, order=order)
     asked = (*asked, *looking.messages(pieces))
-    words = sum(count_tokens(message.content) for message in asked)
-    words += sum(count_tokens(part.text) for message in asked for part in message.call_parts)
-    prompt = round((words + tokens_of(looking.tools)) * candidate.facts.token_factor)
+    counts = [tokens_in(message) for message in asked]
+    prompt = round((sum(counts) + tokens_of(looking.tools)) * candidate.facts.token_factor)
+    whole = is_whole(work.context.items, list(work.routed.floor.withheld), given)
+    asked, keeping = with_marks(candidate.facts, asked, Layout(order, counts, looking, whole), work.outlook)
+    course = Course(looking.rounds, looking.grown, may_be_written(keeping, asked))
     expected = _expected(candidate, phase.intent.name, decision.effort)
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
         return None
-    longest = _longest(candidate, work, looking, prompt, min(room, expected))
+    longest = _longest(candidate, work, course, prompt, min(room, expected))
     return CompletionRequest(
         model=candidate.facts.ref.model,
         messages=asked,
@@ -230,6 +239,7 @@ def _request(
         prompt_tokens=prompt,
         temperature=0.0 if candidate.locality is Locality.LOCAL else None,
         tools=looking.tools,
+        keeping=keeping,
     )
 
 
@@ -238,14 +248,12 @@ def _told(candidate: Candidate, work: Assignment, effort: Effort, longest: int) 
     return told_effort(candidate.facts.effort, effort, longest - VISIBLE_OUTPUT[work.routed.phase.intent.name])
 
 
-def _longest(candidate: Candidate, work: Assignment, looking: Looking, prompt: int, wanted: int) -> int:
+def _longest(candidate: Candidate, work: Assignment, course: Course, prompt: int, wanted: int) -> int:
     """Tokens that the answer may have: no more than can be paid for, so that a limit holds whatever is written."""
     longest = min(wanted, candidate.facts.max_output_tokens or wanted)
     if work.left is None:
         return longest
-    paid = affordable_output(
-        candidate.facts, work.left, input_tokens=prompt, rounds=looking.rounds, grown=looking.grown
-    )
+    paid = affordable_output(candidate.facts, work.left, input_tokens=prompt, course=course)
     # where the written answer itself would be cut, the request is refused for what it would cost
     return longest if paid is None or paid < VISIBLE_OUTPUT[work.routed.phase.intent.name] else min(longest, paid)
 
@@ -264,7 +272,6 @@ def _most(candidate: Candidate, request: CompletionRequest, looking: Looking) ->
         input_tokens=request.prompt_tokens or 0,
         expected_output=request.max_output_tokens or 0,
         attempts=1,
-        rounds=looking.rounds,
-        grown=looking.grown,
+        course=Course(looking.rounds, looking.grown, may_be_written(request.keeping, request.messages)),
     )
     return None if price is None else Decimal(price.max)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from smista_mcp.core.pieces import Block, Part, sendable, title_line
 from smista_mcp.core.readtools import texts_of_tools
@@ -77,8 +78,29 @@ FRAMES = frozenset(
 """Every fixed text that a request may hold besides fences. Whoever adds a text to a request adds it here."""
 
 
+class Order(NamedTuple):
+    """How the blocks of a prompt stand.
+
+    Attributes:
+        first: places of those that stand before the words, in this order, because later calls begin with them too.
+        apart: whether each of them is a message of its own, so that a cache can be told where it ends.
+    """
+
+    first: Sequence[int] = ()
+    apart: bool = False
+
+
+AS_NAMED = Order()
+
+
 def messages(
-    intent: Intent, words: str, blocks: Sequence[Block], *, patch: bool = True, looks: bool = False
+    intent: Intent,
+    words: str,
+    blocks: Sequence[Block],
+    *,
+    patch: bool = True,
+    looks: bool = False,
+    order: Order = AS_NAMED,
 ) -> tuple[Message, ...]:
     """The messages of one attempt. Each text stands in them exactly as it is, inside a fence that it cannot leave.
 
@@ -88,20 +110,32 @@ def messages(
         blocks: what goes along.
         patch: whether a change may be asked for as a patch.
         looks: whether the model may look around with tools.
+        order: how the blocks stand; those that are to be followed come first in any case.
     """
     changes = FAMILY[intent] is Intent.EDIT
     said = _SYSTEM[intent] if patch or not changes else _NO_PATCH
     system = [said] if intent in _PLAIN else [_PART, " ", said, *([" ", _PATCH] if patch and changes else [])]
+    ranks = (*_LEADS, None)
+    rest = [place for place in range(len(blocks)) if place not in order.first]
+    rest.sort(key=lambda place: ranks.index(blocks[place].followed))
+    before = [_told(blocks[place], place) for place in order.first]
     asked = [Part(sendable(words), "words")]
-    order = (*_LEADS, None)
-    for place, block in sorted(enumerate(blocks), key=lambda one: order.index(one[1].followed)):
-        asked += [_frame(_GAP), *([_frame(_LEADS[block.followed])] if block.followed else [])]
-        asked += [Part(title_line(block.title), "title", place), _frame(_OPENING), *_fenced(block.text, place)]
+    for place in rest:
+        asked += [_frame(_GAP), *_told(blocks[place], place)]
+    if not order.apart:
+        asked = [*(part for told in before for part in (*told, _frame(_GAP))), *asked]
+        before = []
     if not all(block.followed for block in blocks):
         system += [" ", _OTHER_DATA if any(block.followed for block in blocks) else _DATA]
     if looks:
         system += [" ", _LOOK]
-    return Message.of("system", *map(_frame, system)), Message.of("user", *asked)
+    apart = (Message.of("user", *told) for told in before)
+    return Message.of("system", *map(_frame, system)), *apart, Message.of("user", *asked)
+
+
+def _told(block: Block, place: int) -> list[Part]:
+    lead = [_frame(_LEADS[block.followed])] if block.followed else []
+    return [*lead, Part(title_line(block.title), "title", place), _frame(_OPENING), *_fenced(block.text, place)]
 
 
 def repair_message(items: Sequence[tuple[str, int]]) -> Message:

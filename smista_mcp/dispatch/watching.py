@@ -32,4 +32,5 @@ def watch_over(bounds: Bounds, known: Sequence[Piece], work: Assignment) -> Watc
         named=[path.forms or (path.path,) for path in work.context.paths if path.required],
         stays=stays,
         released=bounds.released,
+        cache_key=work.outlook.key,
     )

@@ -95,13 +95,14 @@ class SettlementEntry:
         end, usage = self.end, self.end.usage
         values = (
             *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
-            *(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens),
+            *usage,
             *(amount(end.cost), _name(end.resolved_model), int(end.unsent)),
             *(*(end.partial or (None, None)), self.attempt_id),
         )
         changed = db.execute(
             "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
-            " output_tokens = ?, reasoning_tokens = ?, cost = ?, resolved_model = coalesce(?, resolved_model),"
+            " output_tokens = ?, reasoning_tokens = ?, cache_write_tokens = ?, cost = ?,"
+            " resolved_model = coalesce(?, resolved_model),"
             " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
             " partial_bytes = ?, partial_sha256 = ?"
             " WHERE attempt_id = ? AND status = 'running'",

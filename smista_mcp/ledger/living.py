@@ -21,6 +21,11 @@ OWNER_COLUMNS: Final = (
     "CREATE INDEX attempt_running ON attempt (owner) WHERE status = 'running'",
 )
 """What became of an attempt whose process is gone; what of its answer was there."""
+CACHE_COLUMNS: Final = (
+    "ALTER TABLE attempt ADD COLUMN cache_write_tokens INTEGER",
+    "ALTER TABLE turn ADD COLUMN opening TEXT",
+)
+"""Input that the provider wrote to its cache, which some charge for; with what the request of a turn began."""
 _FOLDER: Final = "running"
 
 if sys.platform == "win32":

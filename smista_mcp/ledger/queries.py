@@ -80,16 +80,17 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     rows = db.execute(
         "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
         " started_at, ended_at, status, code, reserved, cost, cost_kind,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, receipt, partial_bytes, partial_sha256"
+        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, receipt,"
+        " partial_bytes, partial_sha256"
         " FROM attempt WHERE trace_id = ? ORDER BY sequence",
         (trace_id,),
     )
     attempts = tuple(
         StoredAttempt(
             *row[:17],
-            usage=TokenCounts(*row[17:21]),
-            receipt=Receipt.model_validate_json(row[21]),
-            partial=None if row[22] is None else Partial(*row[22:24]),
+            usage=TokenCounts(*row[17:22]),
+            receipt=Receipt.model_validate_json(row[22]),
+            partial=None if row[23] is None else Partial(*row[23:25]),
         )
         for row in rows
     )

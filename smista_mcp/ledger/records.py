@@ -193,6 +193,7 @@ class TokenCounts(NamedTuple):
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class NewTrace(NamedTuple):

@@ -44,6 +44,7 @@ class NewTurn(NamedTuple):
     Attributes:
         trace_id: None where no trace could be opened.
         forms: every form of the paths that the answer was made from.
+        opening: as in `Turn`.
     """
 
     decision_id: str
@@ -55,6 +56,7 @@ class NewTurn(NamedTuple):
     label: Label | None
     origin: Chain
     forms: tuple[str, ...]
+    opening: str | None = None
 
 
 class Sessions:
@@ -97,7 +99,7 @@ class Sessions:
         with reading(self._folder, self._busy_s) as db:
             session = self._found(db, key, at)
             rows = db.execute(
-                "SELECT number, at, label, origin, forms, words, answer FROM turn WHERE session = ?"
+                "SELECT number, at, label, origin, forms, words, answer, model, opening FROM turn WHERE session = ?"
                 " ORDER BY number DESC LIMIT ?",
                 (session, MAX_TURNS + 1),  # one more, so that whoever reads knows that there are more
             ).fetchall()
@@ -131,11 +133,12 @@ class Sessions:
             ).fetchone()[0]
             row = (
                 *(session, number, timestamp(at), turn.decision_id, turn.trace_id, turn.phase, redacted(turn.model)),
-                *(turn.label, origin, forms, self._digest(turn.words), self._digest(turn.answer), *kept),
+                *(turn.label, origin, forms, self._digest(turn.words), self._digest(turn.answer), *kept, turn.opening),
             )
             db.execute(
                 "INSERT INTO turn (session, number, at, decision_id, trace_id, phase, model, label, origin, forms,"
-                " words_digest, answer_digest, words, answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " words_digest, answer_digest, words, answer, opening)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             db.execute("UPDATE session SET used_at = max(used_at, ?) WHERE sequence = ?", (timestamp(at), session))
@@ -211,9 +214,12 @@ class _Row(NamedTuple):
     forms: str
     words: str | None
     answer: str | None
+    model: str
+    opening: str | None
 
 
 def _turn(row: _Row, oldest: str) -> Turn:
     words, answer = (row.words, row.answer) if row.at >= oldest else (None, None)
     chain = tuple(Link.model_validate(link) for link in json.loads(row.origin))
-    return Turn(row.number, words, answer, row.label, chain, tuple(json.loads(row.forms)))
+    forms, at = tuple(json.loads(row.forms)), datetime.fromisoformat(row.at).timestamp()
+    return Turn(row.number, words, answer, row.label, chain, forms, row.model, at, row.opening)

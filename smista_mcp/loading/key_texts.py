@@ -123,6 +123,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "command": "For a CLI: the file to run, an absolute path; else the one on the search path.",
         "variables": "For a CLI: names of environment variables that it gets besides the few that it needs.",
         "unmediated": "For a CLI: whether it may be asked although nothing keeps its own tools from reading files.",
+        "prompt_caching": "Whether it may be asked to keep prompts in its cache where that pays; `true` if left out.",
     },
     "HostDocument": {
         "locality": "`local` where the host's own model runs here.",
@@ -135,6 +136,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "max_output_tokens": "Tokens that it answers with at most.",
         "input_price": _USD_MILLION,
         "cached_input_price": _USD_MILLION,
+        "cache_write_price": _USD_MILLION,
         "output_price": _USD_MILLION,
         "price_kind": "`plan` where a subscription pays.",
         "capabilities": "What it can do.",

@@ -2,7 +2,8 @@
 
 As documented at platform.claude.com/docs/en/api/messages and /api/versioning (read 2026-11-20). An effort that is a
 word goes to `output_config` beside adaptive thinking; one that is a number of tokens is the budget of the older
-extended thinking. What the model thinks is never part of the answer; signed thinking goes back with the tool calls that
+extended thinking. A message that is to be kept ends in a `cache_control`; messages of one role that follow each other
+are blocks of one. What the model thinks is never part of the answer; signed thinking goes back with the tool calls that
 follow it.
 """
 
@@ -33,7 +34,7 @@ _WORDS = SCHEMA_WORDS.union(
     (
         "model max_tokens messages stream system temperature thinking adaptive enabled budget_tokens"
         " output_config effort low medium high xhigh tools name input_schema role content user assistant text"
-        " tool_use tool_result tool_use_id id input signature redacted_thinking data"
+        " tool_use tool_result tool_use_id id input signature redacted_thinking data cache_control type ephemeral"
     ).split()
 )
 _VERSION, _OLDER_VERSION = "2026-10-21", "2023-06-01"
@@ -52,6 +53,9 @@ _STOP_REASONS: Mapping[str, StopReason] = {
     "content_filter": "content_filter",  # gateways that hand on what another protocol says
 }
 _THINKING = ("thinking", "redacted_thinking")
+_MARK: Mapping[str, object] = {"cache_control": {"type": "ephemeral"}}
+"""Asks to keep the request up to the block that it stands in, for five minutes from its last use."""
+_MOST_MARKS = 4
 _MOST_KEPT = 4 * 1024 * 1024
 """Characters of thinking and of calls together: more than any model writes."""
 
@@ -112,38 +116,51 @@ def _effort(told: str | int | None, most: int) -> dict[str, object]:
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, object]]:
-    """Turns of user and assistant by turns; results of tools that stand in a row share one turn."""
+    """Turns of user and assistant by turns; messages of one role that stand in a row share one turn."""
+    said = [message for message in messages if message.role != "system"]
+    marked = [place for place, message in enumerate(said) if message.kept][-_MOST_MARKS:]
     found: list[dict[str, object]] = []
-    results: list[dict[str, object]] = []
-    for message in messages:
-        if message.answers is not None:
-            results.append({"type": "tool_result", "tool_use_id": message.answers.id, "content": message.content})
-            if len(results) == 1:
-                found.append({"role": "user", "content": results})
-            continue
-        results = []
-        if message.calls:
-            found.append({"role": "assistant", "content": _called(message)})
-        elif message.role != "system":
-            found.append({"role": message.role, "content": message.content})
-    return found
+    blocks: list[dict[str, object]] = []
+    for place, message in enumerate(said):
+        role = "assistant" if message.role == "assistant" else "user"
+        if not found or found[-1]["role"] != role:
+            blocks = []
+            found.append({"role": role, "content": blocks})
+        blocks += _blocks(message)
+        if place in marked:
+            blocks[-1] = {**blocks[-1], **_MARK}
+    return [{**turn, "content": _plain(turn["content"])} for turn in found]
 
 
-def _called(message: Message) -> list[object]:
-    blocks: list[object] = []
+def _plain(content: object) -> object:
+    """A text alone needs no block."""
+    blocks = wirejson.items(content)
+    alone = dict(wirejson.pairs(blocks[0])) if len(blocks) == 1 else {}
+    return alone["text"] if alone.keys() == {"type", "text"} else content
+
+
+def _blocks(message: Message) -> list[dict[str, object]]:
+    if message.answers is not None:
+        return [{"type": "tool_result", "tool_use_id": message.answers.id, "content": message.content}]
+    return _called(message) if message.calls else [{"type": "text", "text": message.content}]
+
+
+def _called(message: Message) -> list[dict[str, object]]:
+    blocks: list[dict[str, object]] = []
     for call in message.calls:
         blocks += _carried(call)
     if message.content:
         blocks.append({"type": "text", "text": message.content})
     for call in message.calls:
-        use = {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call) or {}}
+        use: dict[str, object] = {"type": "tool_use", "id": call.id, "name": call.name}
+        use["input"] = arguments_of(call) or {}
         blocks.append(use)
     return blocks
 
 
-def _carried(call: ToolCall) -> list[object]:
+def _carried(call: ToolCall) -> list[dict[str, object]]:
     """The blocks of thinking that came before a call."""
-    return wirejson.items(json.loads(call.carry)) if call.carry else []
+    return [dict(wirejson.pairs(one)) for one in wirejson.items(json.loads(call.carry))] if call.carry else []
 
 
 class _Block:
@@ -297,4 +314,5 @@ def _usage(usage: Mapping[str, object]) -> Usage:
         cached_input_tokens=read,
         output_tokens=wirejson.count(usage.get("output_tokens")),
         reasoning_tokens=wirejson.count(member(usage.get("output_tokens_details"), "thinking_tokens")),
+        cache_write_tokens=written,
     )

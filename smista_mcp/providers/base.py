@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, Self
 
+from smista_mcp.core.caching import Keeping
 from smista_mcp.core.clearance import ClearedPayload
 from smista_mcp.core.pieces import Part, joined
 from smista_mcp.core.values import Effort
@@ -70,6 +71,7 @@ class Message:
         calls: the tools that an assistant's message calls; `call_parts` has the arguments of each, as a part, and what
             is carried back with them.
         answers: of a tool's message, the call that it answers.
+        kept: whether the provider is asked to keep the request up to the end of this message.
     """
 
     role: Role
@@ -78,6 +80,7 @@ class Message:
     calls: tuple[ToolCall, ...] = ()
     call_parts: tuple[Part, ...] = ()
     answers: ToolCall | None = None
+    kept: bool = False
 
     @classmethod
     def of(cls, role: Role, *parts: Part) -> Self:
@@ -100,6 +103,7 @@ class CompletionRequest:
         prompt_tokens: our own estimate of the messages, to notice a prompt that was cut in silence.
         tools: what the model may call; with none, nothing of tools goes to the wire.
         effort_as: how the model is told to work as hard as `effort`: a word, or tokens to think; None: it is not.
+        keeping: what is said of the provider's cache; None: nothing.
     """
 
     model: str
@@ -111,6 +115,7 @@ class CompletionRequest:
     temperature: float | None = None
     tools: tuple[ToolSpec, ...] = ()
     effort_as: str | int | None = None
+    keeping: Keeping | None = None
 
     @property
     def system(self) -> str:
@@ -122,13 +127,15 @@ class CompletionRequest:
 class Usage:
     """Token counts as the provider reported them; None where it did not.
 
-    `input_tokens` includes the cached ones, `output_tokens` the reasoning ones.
+    `input_tokens` includes what was read from the provider's cache and what was written to it, `output_tokens` the
+    reasoning.
     """
 
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

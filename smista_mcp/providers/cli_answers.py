@@ -138,6 +138,7 @@ class ClaudeAnswer(_Collecting):
             read,
             wirejson.count(wirejson.member(used, "output_tokens")),
             wirejson.count(wirejson.member(details, "thinking_tokens")),
+            wrote,
         )
         reason = _STOPS.get(str(said.get("stop_reason")), "unknown")
         return self._answer(reason, usage, _only(said.get("modelUsage")))
@@ -235,6 +236,7 @@ class OpencodeAnswer(_Collecting):
             _sum(before.cached_input_tokens, read),
             _sum(before.output_tokens, counts["output"], counts["reasoning"]),
             _sum(before.reasoning_tokens, counts["reasoning"]),
+            _sum(before.cache_write_tokens, write),
         )
 
     def end(self, status: int, said: str, usage: bytes) -> tuple[Event, ...]:
@@ -275,7 +277,7 @@ class CopilotAnswer(_Collecting):
             return super().end(status, said, usage)
         models = wirejson.pairs(_object(usage).get("modelMetrics"))
         counts = [wirejson.member(metrics, "usage") for _, metrics in models]
-        names = ("inputTokens", "cacheReadTokens", "outputTokens", "reasoningTokens")
+        names = ("inputTokens", "cacheReadTokens", "outputTokens", "reasoningTokens", "cacheWriteTokens")
         used = Usage(*(_sum(*(wirejson.count(wirejson.member(one, name)) for one in counts)) for name in names))
         return self._answer("stop", used, self._model)
 

@@ -43,6 +43,7 @@ class Watch(NamedTuple):
         named: the forms of each path that the phase is about.
         stays: why the phase must stay on this machine; empty where it need not.
         released: hashes of derived texts that a person has let go to this target.
+        cache_key: by which its provider may find the request again; None where there is none.
     """
 
     unsendable: GlobSet
@@ -53,6 +54,7 @@ class Watch(NamedTuple):
     named: Sequence[Sequence[str]] = ()
     stays: Sequence[str] = ()
     released: frozenset[str] = frozenset()
+    cache_key: str | None = None
 
 
 def texts_of_json(departing: ClearedWire) -> object:
@@ -248,7 +250,7 @@ def _check_account(
         spans = next((spans for spans in named if _consists_of(text, spans, manifest, watch)), None)
         if spans is not None:
             named.remove(spans)
-        elif text and text not in fixed and text not in watch.frames and not _OWN_ID.fullmatch(text):
+        elif text and text not in fixed and text not in watch.frames and not _is_own(text, watch):
             unnamed.append(text)
     for spans in (spans for named in missing.values() for spans in named):
         for text in _taken_apart(spans, payload):
@@ -258,6 +260,11 @@ def _check_account(
                 raise _stopped("its body lacks a text that its manifest names")
     if unnamed:
         raise _stopped("its body holds a text that its manifest does not name")
+
+
+def _is_own(text: str, watch: Watch) -> bool:
+    """Whether a text is a name that we gave ourselves: of a call, or of the request to the provider's cache."""
+    return text == watch.cache_key or _OWN_ID.fullmatch(text) is not None
 
 
 def _taken_apart(spans: Sequence[Span], payload: ClearedPayload[CompletionRequest]) -> list[str]:

@@ -244,12 +244,26 @@ def _joined_parts(message: object) -> str:
 
 
 def _usage(usage: object) -> Usage:
-    cached = wirejson.count(member(member(usage, "prompt_tokens_details"), "cached_tokens"))
+    """Cached tokens are part of the prompt's everywhere. Reasoning is part of the completion's, but not at xAI."""
+    asked, said = (wirejson.count(member(usage, f"{name}_tokens")) for name in ("prompt", "completion"))
+    details = member(usage, "prompt_tokens_details")
+    cached, written = (wirejson.count(member(details, name)) for name in ("cached_tokens", "cache_write_tokens"))
     if cached is None:  # DeepSeek
         cached = wirejson.count(member(usage, "prompt_cache_hit_tokens"))
-    asked, said = (wirejson.count(member(usage, name)) for name in ("prompt_tokens", "completion_tokens"))
+    if written is None:  # LiteLLM
+        written = wirejson.count(member(usage, "cache_creation_input_tokens"))
     thought = wirejson.count(member(member(usage, "completion_tokens_details"), "reasoning_tokens"))
-    if thought and asked is not None and said is not None:
-        beside = wirejson.count(member(usage, "total_tokens")) == asked + said + thought
-        said += thought if beside or thought > said else 0  # xAI: what is thought is counted apart, and paid alike
-    return Usage(input_tokens=asked, cached_input_tokens=cached, output_tokens=said, reasoning_tokens=thought)
+    if said is not None and thought and _stands_apart(usage, (asked or 0) + said, thought, said):
+        said += thought
+    return Usage(
+        input_tokens=asked,
+        cached_input_tokens=cached,
+        output_tokens=said,
+        reasoning_tokens=thought,
+        cache_write_tokens=written,
+    )
+
+
+def _stands_apart(usage: object, counted: int, thought: int, said: int) -> bool:
+    """Whether reasoning is counted beside the completion: the sum says so, or there is more of it than of all."""
+    return thought > said or wirejson.count(member(usage, "total_tokens")) == counted + thought

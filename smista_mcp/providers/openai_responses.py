@@ -2,11 +2,12 @@
 
 As documented at developers.openai.com/api/docs/guides (reasoning, function calling, migrate to Responses; read
 2026-11-20). Nothing is stored at the provider; reasoning comes encrypted and goes back with the calls that follow it.
+What may be kept in its cache is said as its guide to prompt caching has it (read 2026-11-20).
 What the model thinks is never part of the answer.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from smista_mcp.errors import ProviderError
@@ -33,7 +34,7 @@ _WORDS = SCHEMA_WORDS.union(
         "model input stream store instructions max_output_tokens temperature reasoning effort low medium high"
         " xhigh tools function name parameters strict include reasoning.encrypted_content role content user"
         " assistant function_call function_call_output call_id output arguments id summary encrypted_content"
-        " summary_text text"
+        " summary_text text prompt_cache_key prompt_cache_options prompt_cache_breakpoint mode explicit input_text"
     ).split()
 )
 _LEAST_OUTPUT = 16
@@ -54,7 +55,7 @@ class OpenAiResponses:
     def encode(self, request: CompletionRequest) -> WireRequest:
         body: dict[str, object] = {
             "model": request.model,
-            "input": _items(request.messages),
+            "input": _items(request),
             "stream": True,
             "store": False,
         }
@@ -66,6 +67,7 @@ class OpenAiResponses:
             body["temperature"] = request.temperature
         if isinstance(request.effort_as, str):
             body["reasoning"] = {"effort": request.effort_as}
+        body |= _kept(request)
         if request.tools:
             body["tools"] = [
                 {
@@ -100,9 +102,29 @@ def _limit(request: CompletionRequest) -> int | None:
     return None if request.max_output_tokens is None else max(request.max_output_tokens, _LEAST_OUTPUT)
 
 
-def _items(messages: Sequence[Message]) -> list[object]:
+def _kept(request: CompletionRequest) -> dict[str, object]:
+    """What is said of the cache: by which key to find it again, and to keep nothing but what is marked."""
+    keeping = request.keeping
+    if keeping is None:
+        return {}
+    said: dict[str, object] = {"prompt_cache_key": keeping.key} if keeping.key else {}
+    return {**said, **_BY_MARKS} if keeping.how == "options" and not keeping.grows else said
+
+
+_BY_MARKS: Mapping[str, object] = {"prompt_cache_options": {"mode": "explicit"}}
+_MARK: Mapping[str, object] = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+
+
+def _content(message: Message, *, marks: bool) -> object:
+    if not (marks and message.kept):
+        return message.content
+    return [{"type": "input_text", "text": message.content, **_MARK}]
+
+
+def _items(request: CompletionRequest) -> list[object]:
     found: list[object] = []
-    for message in messages:
+    marks = request.keeping is not None and request.keeping.how == "options"
+    for message in request.messages:
         if message.answers is not None:
             found.append({"type": "function_call_output", "call_id": message.answers.id, "output": message.content})
             continue
@@ -113,7 +135,7 @@ def _items(messages: Sequence[Message]) -> list[object]:
             told = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
             found.append({"type": "function_call", **told})
         if not message.calls and message.role != "system":
-            found.append({"role": message.role, "content": message.content})
+            found.append({"role": message.role, "content": _content(message, marks=marks)})
     return found
 
 
@@ -218,6 +240,7 @@ class ResponsesDecoder(EventDecoder):
                 cached_input_tokens=wirejson.count(member(member(usage, "input_tokens_details"), "cached_tokens")),
                 output_tokens=wirejson.count(member(usage, "output_tokens")),
                 reasoning_tokens=wirejson.count(member(member(usage, "output_tokens_details"), "reasoning_tokens")),
+                cache_write_tokens=wirejson.count(member(member(usage, "input_tokens_details"), "cache_write_tokens")),
             ),
             model=wirejson.text(member(response, "model")),
             request_id=wirejson.text(member(response, "id")),

@@ -206,6 +206,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
             "status": _one_of(JOB_STATUSES),
             "code": _MAYBE,
             "phases": _list_of(_DISPATCHED),
+            "cost": _MAYBE,
             "next": _MAYBE,
             "job_id": _MAYBE,
             "approval_id": _MAYBE,

@@ -204,8 +204,8 @@ def _where(phase: DispatchedPhase) -> Iterator[str]:
         here = f"{len(phase.answer or '')} of {rest.answer_chars} characters of"
         yield f"{here} the answer of phase {phase.phase} are here; it goes on at {rest.answer}"
     if rest is not None and rest.patch is not None:
-        size_told = f"{rest.patch_bytes} bytes"
-        yield f"the patch of phase {phase.phase} ({size_told}) is not here: read all of it from {rest.patch} to apply it"
+        told = f"the patch of phase {phase.phase} ({rest.patch_bytes} bytes) is not here"
+        yield f"{told}: read all of it from {rest.patch} before you apply it"
 
 
 # ------------------------------------------------------------------------------------- explain, route and classify

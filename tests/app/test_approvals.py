@@ -2,9 +2,11 @@
 
 import subprocess
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from model_server import Reply, serving
 from workbench import ALLOWED, Bench, compat, default, done, ollama, only, reports
@@ -62,6 +64,25 @@ async def test_a_yes_lets_the_same_call_go_on_once(bench: Bench) -> None:
     assert (second.job_id, state(bench, first)) == (first.job_id, "used")
     assert (third.status, len(remote.heard)) == ("approval_required", 1)
     assert third.approval_id != first.approval_id
+
+
+async def test_a_person_is_asked_about_the_very_cost_that_route_shows(bench: Bench) -> None:
+    async with serving(Reply(("one",))) as remote:
+        app = bench.app(LIMIT.format(model=A) + compat("a", remote.v1, price="100") + ALLOWED)
+        async with app.running():
+            (decision,) = (await anyio.to_thread.run_sync(app.route, ASK)).decisions
+            first = await app.dispatch(ASK)
+            assert first.approval_id is not None
+            request = Consents(app.world).stored(first.approval_id).request
+            assert isinstance(request, CallRequest)
+            assert decision.cost is not None
+            assert request.most == request.phases[0].targets[0].cost == decision.cost.max
+            assert f"{decision.cost.max} USD at most" in (first.next or "")
+            yes(app, first)
+            second = await app.dispatch(ASK)
+    assert second.status == "completed"
+    (row,) = bench.trace(second.trace_id).attempts
+    assert Decimal(row.cost or "x") <= Decimal(row.reserved or 0) <= Decimal(decision.cost.max)
 
 
 async def test_a_job_goes_on_by_its_id(bench: Bench) -> None:

@@ -129,6 +129,26 @@ async def test_the_budget_of_a_task_holds_for_all_of_its_phases(bench: Bench) ->
     assert again.code is Code.PROVIDER_UNAVAILABLE  # not the budget: each task has its own
 
 
+async def test_a_total_with_a_part_that_nobody_knows_says_so(bench: Bench) -> None:
+    async with serving(Reply(("half",), ending="cut")) as a, serving(Reply(used=USED)) as b:
+        providers = compat("a", a.v1, price="100") + compat("b", b.v1, price="100") + ALLOWED
+        app = bench.app(default(A, B) + providers)
+        answer = await done(app)
+    phase = only(answer)
+    assert (answer.status, phase.cost, answer.cost) == ("completed", None, None)
+    assert "it has cost 0.1 USD, and a part that nobody knows" in phase.detail
+    assert "possible_duplicate_charge" in phase.detail
+
+
+async def test_a_task_has_a_total_over_all_of_its_phases(bench: Bench) -> None:
+    async with serving(Reply(used=USED)) as a:
+        app = bench.app(default(A) + compat("a", a.v1, price="100") + ALLOWED)
+        answer = await done(app, Task(text="Explain what a lexer is, then plan the parser"))
+        refused = await done(app, Task(text="what is a lexer?", model="openai-compat:none/m"))
+    assert [phase.cost for phase in answer.phases] == ["0.1", "0.1"]
+    assert (answer.cost, refused.cost) == ("0.2", "0")
+
+
 async def test_an_answer_that_the_next_step_reads_counts_in_what_that_may_cost(bench: Bench) -> None:
     long = " ".join(f"word{number}" for number in range(3000))
     async with serving(Reply((long,))) as server:

@@ -79,7 +79,8 @@ async def test_a_later_call_is_told_what_was_asked_and_answered(bench: Bench) ->
     assert "session" not in first
     assert "a lock with one holder" in second
     assert ASK.text in second
-    assert third.index("one holder") < third.index("a lock with one holder")  # the newest first
+    # the oldest first, and what is asked now last: each prompt begins as the one before it did
+    assert third.index("a lock with one holder") < third.index("Answered: one holder") < third.index("And in German?")
     assert [only(answer).label for answer in answers] == [None] * 3
 
 

@@ -143,8 +143,8 @@ async def test_a_person_is_asked_before_it_is_escalated_to_a_remote_model(bench:
 async def test_what_both_cost_stays_under_the_limit_of_the_rule(bench: Bench) -> None:
     used = {"prompt_tokens": 500, "completion_tokens": 5000}
     async with serving(Reply((), used=used)) as a, serving() as c:
-        providers = compat("a", a.v1, price="100") + compat("strong", c.v1, price="4000")
-        limit = 'cost_limit = "41.00"\n'
+        providers = compat("a", a.v1, price="500") + compat("strong", c.v1, price="4000")
+        limit = 'cost_limit = "43.50"\n'
         answer = await done(bench.app(rule(more=limit) + providers + ALLOWED), ASK)
     assert (len(a.heard), len(c.heard)) == (1, 1)
     assert c.heard[0].asked["max_tokens"] < a.heard[0].asked["max_tokens"]

@@ -109,11 +109,22 @@ async def test_where_a_plan_pays_it_costs_nothing_more(bench: Bench, tmp_path: P
     (decision,) = app.route(TASK).decisions
     assert decision.cost is not None
     assert (decision.cost.kind, decision.cost.max) == ("plan", "0")
+    assert [(one.cost, one.cost_kind) for one in reports(app, answer)] == [("0", "plan")]
 
 
 async def test_an_unknown_price_is_refused_where_a_budget_holds(bench: Bench, tmp_path: Path) -> None:
     answer, _ = await asked(bench, tmp_path, "answer()", '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "0.1"\n')
     assert (only(answer).status, only(answer).code) == ("refused", Code.PRICE_UNKNOWN)
+
+
+async def test_where_a_list_price_is_paid_nothing_holds_it_to_a_limit(bench: Bench, tmp_path: Path) -> None:
+    price = '[catalog."cli:codex/gpt-x"]\ninput_price = "1"\noutput_price = "1"\n'
+    answer, app = await asked(bench, tmp_path, "answer()", price)
+    (report,) = reports(app, answer)
+    assert (report.cost, report.cost_kind) == ("0.000017", "list")
+    budget = '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "100"\n'
+    refused, _ = await asked(bench, tmp_path, "answer()", price + budget)
+    assert (only(refused).status, only(refused).code) == ("refused", Code.PRICE_UNKNOWN)
 
 
 async def test_a_restricted_file_goes_to_no_cli(bench: Bench, tmp_path: Path) -> None:

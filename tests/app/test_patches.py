@@ -3,8 +3,10 @@
 import json
 import subprocess
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 from model_server import ModelServer, Reply, serving
 from patch_shop import Shop
@@ -109,6 +111,24 @@ async def test_a_repair_that_fails_loses_nothing(bench: Bench, shop: Shop) -> No
     assert (phase.status, phase.code, phase.answer) == ("completed", Code.PATCH_DOES_NOT_APPLY, BAD.pieces[0])
     assert Code.PROVIDER_UNAVAILABLE in phase.detail
     assert next(row.status for row in reports(app, answer)) == "completed"
+
+
+async def test_a_repair_is_in_what_the_decision_says_that_it_may_cost(bench: Bench, shop: Shop) -> None:
+    # where no more than one request can be paid for, that one is made
+    limit = f'[[routing.rules]]\nname = "dear"\nmodel = "{A}"\ncost_limit = "0.04"\n'
+    async with serving(BAD, GOOD) as server:
+        provider = compat("a", server.v1, price="1") + ALLOWED
+        app = bench.app(default(A) + provider)
+        answer = await done(app, TASK)
+        (decision,) = (await anyio.to_thread.run_sync(app.route, TASK)).decisions
+        rows = bench.trace(answer.trace_id).attempts
+        (limited,) = (await anyio.to_thread.run_sync(bench.app(limit + provider).route, TASK)).decisions
+    assert (only(answer).code, len(rows)) == (None, 2)
+    assert decision.cost is not None
+    assert sum(Decimal(row.reserved or 0) for row in rows) <= Decimal(decision.cost.max)
+    assert limited.cost is not None
+    assert Decimal(limited.cost.max) < Decimal("0.04") < Decimal(decision.cost.max)
+    assert limited.status == "routed"
 
 
 async def test_a_repair_keeps_to_the_limit_of_the_rule(bench: Bench, shop: Shop) -> None:

@@ -210,14 +210,14 @@ async def test_an_effort_that_a_model_does_not_know_is_said_to_be_ignored(bench:
     assert (report.receipt.effort, report.receipt.effort_ignored) == (Effort.HIGH, Effort.XHIGH)
 
 
-FOREIGN = ("c2lnbmF0dXJl", "Z2FBQUFB", "toolu_1", "call_x", "rs_1")
+FOREIGN = (SIGNATURE, "toolu_0", "call_0", "fc_0", "rs_1")
 """What only the vendor that said it understands."""
 
 
 @pytest.mark.parametrize("start", range(len(VENDORS)))
 async def test_a_session_goes_on_with_another_vendor_in_another_process(bench: Bench, start: int) -> None:
     bench.write("src/answer.py", FILE)
-    call = {"name": "read_file", "arguments": {"path": "src/answer.py"}}
+    call = Call("read_file", {"path": "src/answer.py"})
     order = (*VENDORS[start:], *VENDORS[:start])
     session, said = "new", list[str]()
     for number, vendor in enumerate(order):
@@ -230,13 +230,13 @@ async def test_a_session_goes_on_with_another_vendor_in_another_process(bench: B
         first, second = (request.body.decode() for request in server.requests)
         assert [one in first for one in said] == [True] * number
         assert [foreign for foreign in FOREIGN if foreign in first] == []
-        assert vendor.carried in second
+        assert SIGNATURE in second
         said.append(f"It is {number}.")
 
 
 async def test_a_fallback_is_told_nothing_that_only_the_one_before_it_understands(bench: Bench) -> None:
     bench.write("src/answer.py", FILE)
-    call = {"name": "read_file", "arguments": {"path": "src/answer.py"}}
+    call = Call("read_file", {"path": "src/answer.py"})
     before, after, _ = VENDORS
     async with serving(before.answer("", call), b"nonsense") as first, serving(after.answer("It is 42.")) as second:
         route = default(f"{before.provider}/{before.model}", f"{after.provider}/{after.model}")

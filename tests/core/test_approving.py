@@ -1,5 +1,7 @@
 """What a person's yes does to decisions: never more than what was asked, and never against a floor."""
 
+from decimal import Decimal
+
 import pytest
 from deciding import routed, world
 from hypothesis import given
@@ -185,3 +187,12 @@ def test_what_may_not_leave_is_named_as_staying_and_not_as_sent() -> None:
     (phase,) = call.request.phases
     assert [item.path for item in phase.items] == ["src/a.py"]
     assert [item.path for item in phase.stays] == [".env"]
+
+
+def test_a_person_is_told_what_all_who_may_be_asked_cost_together() -> None:
+    call, (one,) = asked(world(policy(["openai-compat:far/m", "anthropic/claude-sonnet"])), context())
+    assert call is not None
+    (phase,) = call.request.phases
+    costs = [Decimal(target.cost or "x") for target in phase.targets]
+    assert [target.cost for target in phase.targets] == [c.cost and c.cost.max for c in one.candidates]
+    assert (len(costs), Decimal(call.request.most or "x")) == (2, sum(costs))

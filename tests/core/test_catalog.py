@@ -156,6 +156,9 @@ def test_a_stated_input_price_replaces_what_the_list_says_of_the_cache() -> None
     price = facts("openai/gpt-1", openai__gpt_1=entry(cached_input_price="0.1")).price
     assert price
     assert (price.input.base, price.cached_input) == (Decimal(1), Rate(Decimal("0.1")))
+    price = facts("openai/gpt-1", openai__gpt_1=entry(input_price="0.2", cache_write_price="0.3")).price
+    assert price
+    assert price.writing == Rate(Decimal("0.3"))
 
 
 def test_an_entry_makes_an_unknown_model_known_to_that_extent() -> None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smista_mcp.core.caching import CacheFacts
 from smista_mcp.core.catalog import ModelFacts
-from smista_mcp.core.costing import actual_cost, expected_output_tokens, price_range, usd
+from smista_mcp.core.costing import Course, actual_cost, expected_output_tokens, price_range, usd
 from smista_mcp.core.modelref import ModelRef
 from smista_mcp.core.prices import Price, Rate
 from smista_mcp.core.values import Effort, Intent
@@ -32,7 +33,8 @@ FACTS = ModelFacts(
 
 
 def ends(facts: ModelFacts, **given: Any) -> tuple[str, str]:
-    cost = price_range(facts, **{"input_tokens": 0, "expected_output": 0, "attempts": 1, **given})
+    counts: dict[str, Any] = {"input_tokens": 0, "expected_output": 0, "attempts": 1, **given}
+    cost = price_range(facts, **counts)
     assert cost is not None
     return cost.min, cost.max
 
@@ -93,6 +95,40 @@ def test_a_cost_is_the_sum_of_what_each_kind_of_token_costs() -> None:
     )
     wanted = 500 * 2 + 400 * Decimal("0.2") + 100 * Decimal("2.5") + 100 * 10 + 200 * 12
     assert cost == wanted / 1_000_000 + Decimal("0.001")
+
+
+def test_what_is_written_to_a_cache_is_never_taken_to_be_free_of_charge() -> None:
+    plain = FACTS._replace(price=Price(rate("2"), rate("10")))
+    cost = actual_cost(
+        plain,
+        input_tokens=1_000_000,
+        cached_input_tokens=0,
+        cache_write_tokens=1_000_000,
+        output_tokens=0,
+        reasoning_tokens=0,
+    )
+    assert cost == Decimal("2.5")
+
+
+@pytest.mark.parametrize(
+    ("how", "kept", "most"), [("marks", True, "0.025"), ("marks", False, "0.02"), ("options", False, "0.02")]
+)
+def test_the_upper_end_counts_a_write_where_one_is_asked_for(how: Any, kept: bool, most: str) -> None:
+    asked = FACTS._replace(price=PRICE._replace(writes_unasked=True), cache=CacheFacts(how, 1024, 300))
+    assert ends(asked, input_tokens=10_000, course=Course(kept=kept)) == ("0.02", most)
+
+
+def test_a_repair_and_our_own_words_are_in_the_upper_end_alone() -> None:
+    assert ends(FACTS, input_tokens=10_000, expected_output=4_000) == ("0.02", "0.06")
+    again = ends(FACTS, input_tokens=10_000, expected_output=4_000, course=Course(more=1_000, repair=5_000))
+    assert again == ("0.02", str(Decimal(11_000 + 16_000) * 2 / 10**6 + Decimal(8_000) * 10 / 10**6))
+
+
+def test_where_nothing_bounds_what_is_written_there_is_no_upper_end_and_yet_a_cost() -> None:
+    loose = FACTS._replace(bounded=False)
+    assert price_range(loose, input_tokens=1, expected_output=1, attempts=1) is None
+    used = {"input_tokens": 10, "cached_input_tokens": 0, "output_tokens": 10, "reasoning_tokens": 0}
+    assert actual_cost(loose, **used) == actual_cost(FACTS, **used)
 
 
 def test_tokens_without_a_price_of_their_own_cost_what_the_others_cost() -> None:

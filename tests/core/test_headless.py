@@ -49,6 +49,7 @@ CODEX = '[providers."cli:codex"]\n'
         ("", {"unknown_provider"}),
         (CODEX + "unmediated = true\n", {"invalid_type", "unknown_provider"}),
         (CODEX + 'type = "cli"\nbase_url = "https://x.example"\n', {"unknown_key"}),
+        (CODEX + 'type = "cli"\nprompt_caching = false\n', {"unknown_key"}),
         (CODEX + 'type = "cli"\nlocality = "local"\n', {"invalid_enum"}),
         (CODEX + 'type = "cli"\ncommand = "codex"\n', {"invalid_type"}),
         (CODEX + 'type = "cli"\nvariables = ["LD_PRELOAD"]\n', {"invalid_type"}),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smista_mcp.core.catalog import ModelFacts
-from smista_mcp.core.costing import price_range
+from smista_mcp.core.costing import Course, price_range
 from smista_mcp.core.facts import PathFact, PhaseContext
 from smista_mcp.core.modelref import ModelRef
 from smista_mcp.core.prices import Price, Rate
@@ -67,14 +67,16 @@ def test_a_question_is_offered_tools_where_it_is_about_the_workspace(required: b
 
 def test_rounds_are_in_the_upper_end_of_a_price_and_not_in_the_lower() -> None:
     plain = price_range(FACTS, input_tokens=1_000, expected_output=500, attempts=2)
-    rounds = price_range(FACTS, input_tokens=1_000, expected_output=500, attempts=2, rounds=3, grown=9_000)
+    rounds = price_range(
+        FACTS, input_tokens=1_000, expected_output=500, attempts=2, course=Course(rounds=3, grown=9_000)
+    )
     assert plain is not None
     assert rounds is not None
     assert (plain.min, plain.max) == ("0.002", "0.009")
     # two tries, each of one request of 1,000 and three of 10,000 tokens, and the answer once
     assert (rounds.min, Decimal(rounds.max)) == ("0.002", Decimal("0.129"))
     each = FACTS._replace(price=Price(Rate(Decimal(2)), Rate(Decimal(10)), request=Decimal("0.01")))
-    asked = price_range(each, input_tokens=0, expected_output=0, attempts=2, rounds=3)
+    asked = price_range(each, input_tokens=0, expected_output=0, attempts=2, course=Course(rounds=3))
     assert asked is not None
     assert (asked.min, asked.max) == ("0.01", "0.08")
 

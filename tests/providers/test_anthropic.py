@@ -97,7 +97,7 @@ def test_effort_is_a_word_or_a_budget_below_the_limit_of_the_answer(
 def test_a_stream_becomes_its_text_its_end_and_all_that_was_read() -> None:
     text, end = decoded(PROTOCOL, [PLAIN])
     assert (text, end.stop_reason, end.model, end.request_id) == ("Hello", "stop", "claude-x-1", "msg_1")
-    assert end.usage == Usage(input_tokens=100, cached_input_tokens=90, output_tokens=9)
+    assert end.usage == Usage(100, cached_input_tokens=90, output_tokens=9, cache_write_tokens=6)
 
 
 def test_a_whole_body_is_taken_like_a_stream() -> None:
@@ -158,8 +158,13 @@ def test_calls_go_back_with_the_thinking_that_led_to_them() -> None:
                 {"type": "tool_use", "id": "toolu_1", "name": "read_file", "input": {"path": "a.py"}},
             ],
         },
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "print(1)"}]},
-        {"role": "user", "content": "go on"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "print(1)"},
+                {"type": "text", "text": "go on"},
+            ],
+        },
     ]
     assert body["tools"] == [{"name": "read_file", "description": "Reads.", "input_schema": dict(TOOL.parameters)}]
 

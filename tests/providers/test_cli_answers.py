@@ -13,11 +13,11 @@ from smista_mcp.providers.cli_answers import DECODERS, cli_error
 RECORDINGS = Path(__file__).with_name("cli_recordings")
 CLIS = sorted(DECODERS)
 USAGES = {
-    "claude": Usage(2234, 1000, 56, 0),
+    "claude": Usage(2234, 1000, 56, 0, 0),
     "codex": Usage(2468, 2000, 112, 14),
     "gemini": Usage(1234, 1000, 56, None),
-    "opencode": Usage(1234, 1000, 56, 7),
-    "copilot": Usage(1234, 1000, 56, 7),
+    "opencode": Usage(1234, 1000, 56, 7, 0),
+    "copilot": Usage(1234, 1000, 56, 7, 0),
 }
 
 

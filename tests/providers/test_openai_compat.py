@@ -145,6 +145,28 @@ def test_a_whole_body_with_a_tool_call_has_no_text() -> None:
     assert (text, end.stop_reason) == ("", "tool_calls")
 
 
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        # xAI counts reasoning beside the completion, and shows it in the sum
+        (
+            {"completion_tokens": 1499, "total_tokens": 14428, "completion_tokens_details": {"reasoning_tokens": 2809}},
+            Usage(10120, None, 4308, 2809),
+        ),
+        ({"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 20}}, Usage(10120, None, 29, 20)),
+        # OpenRouter and LiteLLM tell what was written to a cache
+        (
+            {"completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 5}},
+            Usage(10120, 4, 9, None, 5),
+        ),
+        ({"completion_tokens": 9, "cache_creation_input_tokens": 7}, Usage(10120, None, 9, None, 7)),
+    ],
+)
+def test_what_a_vendor_counts_beside_the_rest_is_counted(said: dict[str, Any], usage: Usage) -> None:
+    last: dict[str, Any] = {"choices": [], "usage": {"prompt_tokens": 10120, **said}}
+    assert decoded(PROTOCOL, [sse(delta("x"), delta(finish="stop"), last)])[1].usage == usage
+
+
 def test_the_last_usage_of_a_stream_counts() -> None:
     first = {**delta("x"), "usage": {"prompt_tokens": 5, "completion_tokens": 1}}
     last = {**delta(finish="stop"), "usage": {"prompt_tokens": 5, "completion_tokens": 2}}

@@ -12,7 +12,7 @@ from smista_mcp.core.sources import LayerDocument
 from smista_mcp.core.values import Locality
 
 CLI_KEYS: Final = frozenset({"type", "command", "variables", "unmediated"})
-_OF_SERVERS = ("base_url", "api_key", "allow_plain_lan", "models_dir")
+_OF_SERVERS = ("base_url", "api_key", "allow_plain_lan", "models_dir", "prompt_caching")
 
 
 def cli_faults(source: LayerDocument, name: str, document: ProviderDocument) -> Iterator[Finding]:
