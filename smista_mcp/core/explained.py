@@ -5,6 +5,7 @@ from typing import Literal
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explanation import RuleVerdict
 from smista_mcp.core.origins import Chain
+from smista_mcp.core.readspans import ReadSpan
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Label, Value
 
@@ -119,9 +120,13 @@ class ResourceReport(Value):
 
 
 class ExplainAnswer(Value):
-    """Decisions, or `resource` where an address was asked for."""
+    """The story of a call, or `resource` where an address was asked for.
+
+    `reading` tells the words of a task that was given, for no words are recorded.
+    """
 
     phases: tuple[ExplainedPhase, ...]
     recorded_at: str | None = None
+    reading: tuple[ReadSpan, ...] = ()
     notices: tuple[str, ...] = ()
     resource: ResourceReport | None = None

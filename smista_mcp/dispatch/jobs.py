@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.dispatch import spans
+from smista_mcp.dispatch.allowance import Spent
 from smista_mcp.dispatch.standing import Progress, Standing
 from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.tracing import door
@@ -22,6 +23,8 @@ KEPT_S = 24 * 3600.0
 """Seconds for which they are held at most."""
 MAX_RUNNING = 16
 """Jobs that may run at once; each holds its context, and most a connection."""
+SHORTEST = 8
+"""Characters by which a job can be named at least."""
 BEAT_S = 1.0
 """Seconds between two reports to a waiting caller."""
 Leave = Literal["cancelled", "dropped", "closed"]
@@ -43,6 +46,7 @@ class Job:
         named: whether a caller has been told its id, to come back with.
         work: what it does; once more where it can go on after a person's yes.
         asked: ids of what people were asked because of it.
+        spent: by its attempts so far, also before it had to stop for a person.
         revision: of the policy that it last went by.
         until: when it is forgotten, once it has ended.
         place: of its span in a trace, where somebody listens.
@@ -63,6 +67,7 @@ class Job:
     until: float = 0.0
     work: "Work | None" = None
     asked: set[str] = field(default_factory=set[str])
+    spent: list[Spent] = field(default_factory=list[Spent])
     revision: str = ""
     place: object | None = None
 
@@ -163,8 +168,11 @@ class Jobs:
         return next(reversed(list(found)), None)
 
     def find(self, job_id: str, owner: str = "") -> Job | None:
-        job = self._jobs.get(job_id)
-        return job if job is not None and job.owner == owner else None
+        """A job of the owner by its id, or by the beginning of it where that stands for one job alone."""
+        given = job_id.strip().lower()
+        found = [job for known, job in self._jobs.items() if job.owner == owner and known.startswith(given)]
+        exact = next((job for job in found if job.job_id == given), None)
+        return exact or (found[0] if len(found) == 1 and len(given) >= SHORTEST else None)
 
     async def _wait(self, job: Job, wait: Wait) -> DispatchAnswer:
         deadline = None if wait.limit_s is None else anyio.current_time() + wait.limit_s

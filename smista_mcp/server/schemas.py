@@ -196,6 +196,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
         {
             "phases": _list_of(_EXPLAINED),
             "recorded_at": _MAYBE,
+            "reading": _list_of(_OBJECT),
             "notices": _STRINGS,
             "resource": {**_RESOURCE, "type": ["object", "null"]},
         }

@@ -214,7 +214,8 @@ def _where(phase: DispatchedPhase) -> Iterator[str]:
 def _explained(answer: ExplainAnswer, most: int, first: int) -> ExplainAnswer:
     phases = tuple(_story(phase, most) for phase in answer.phases[:first])
     told = _shortening(most, first, [phase.decision for phase in answer.phases])
-    return answer.model_copy(update={"phases": phases, "notices": (*_brief(answer.notices, most), told)})
+    changed = {"phases": phases, "reading": answer.reading[:most], "notices": (*_brief(answer.notices, most), told)}
+    return answer.model_copy(update=changed)
 
 
 def _story(phase: ExplainedPhase, most: int) -> ExplainedPhase:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from recording import open_trace
 from workbench import Bench, default
 
 from smista_mcp.app import App, Caller
@@ -61,6 +62,13 @@ def test_a_recorded_decision_tells_the_same_story(app: App) -> None:
     assert stored.attempts == ()
 
 
+def test_the_words_of_a_task_are_told_while_they_are_there(app: App) -> None:
+    (span,) = app.explain(task=ASK).reading
+    assert (span.text, span.phase, span.decided, span.masked) == (ASK.text, 0, ("explain",), ("shop/a.py",))
+    (decision,) = app.route(ASK).decisions
+    assert app.explain(decision.decision_id).reading == ()
+
+
 def test_the_last_call_is_told_with_all_of_its_phases(app: App) -> None:
     app.route(ASK)
     decisions = app.route(Task(text="Plan the shop, then review shop/a.py")).decisions
@@ -90,12 +98,12 @@ def test_the_record_can_be_read_under_a_broken_policy(app: App, bench: Bench) ->
 def test_a_trace_without_a_recorded_decision_is_told_so(app: App, bench: Bench) -> None:
     (decision,) = app.route(ASK).decisions
     ledger = Ledger.open(bench.state)
-    trace_id = ledger.open_trace("f" * 64, AT)
+    trace_id = open_trace(ledger, "f" * 64, AT)
     with pytest.raises(NotFound, match="could not be recorded"):
         app.explain(trace_id, anywhere=True)
     with pytest.raises(NotFound, match="there is no trace"):  # nobody can say whose it is
         app.explain(trace_id)
-    known = ledger.open_trace(decision.decision_id, AT)
+    known = open_trace(ledger, decision.decision_id, AT)
     assert app.explain(known[:12]).phases[0].decision.decision_id == decision.decision_id
 
 
