@@ -119,7 +119,7 @@ class App:
         if last or given is None:
             return explain_last(ledger, book)
         known = self._dispatching.decisions_of(given, caller) if self._dispatching is not None else ()
-        scope = None if anywhere else self._world.scope(caller.owner if caller.over_http else None)
+        scope = None if anywhere else self._world.scope_of(caller)
         story = explain_job(ledger, book, given, scope)
         if story is not None:
             return story
@@ -172,6 +172,14 @@ class App:
         caller.check_dispatch()
         return await self._at_work().join(job_id, caller, _wait(listener, limit_s, leaving), anywhere=anywhere)
 
+    async def kept(self, job_id: str, caller: Caller) -> "DispatchAnswer":
+        """The answer of a job as it stands now, whatever people have said since: nothing goes on because of this.
+
+        Raises:
+            NotFound: `job_not_found`.
+        """
+        return await self._at_work().kept(job_id, caller)
+
     def question(self, approval_id: str, caller: Caller = NOBODY) -> str | None:
         """The question that a form of the caller's host may show about an approval; None where no form may ask it.
 
@@ -211,6 +219,10 @@ class App:
         except PolicyInvalid:
             limit = host.call_limit_s
         return max(min(5.0, limit / 2), min(limit * 0.8, limit - 10.0))
+
+    def answer_room(self, caller: Caller) -> int:
+        """Bytes that an answer may have as JSON in UTF-8, so that all of it reaches the model of the caller's host."""
+        return self._world.host(caller.client_name).room
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:

@@ -39,7 +39,7 @@ from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
-from smista_mcp.dispatch.jobs import Job, Jobs, Wait
+from smista_mcp.dispatch.jobs import AT_ONCE, Job, Jobs, Wait
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.dispatch.releases import Done
 from smista_mcp.errors import PolicyInvalid
@@ -117,7 +117,17 @@ class Dispatching:
             return await self._now(await self._records.joined(job_id, caller, wait, anywhere=anywhere))
         if job.ended.is_set() and await self._may_go_on(job):
             return await self._now(await self._jobs.again(job, wait))
-        answer = await self._now(await self._jobs.join(job.job_id, wait, owner=caller.owner))
+        return await self._stands(job, wait)
+
+    async def kept(self, job_id: str, caller: Caller) -> DispatchAnswer:
+        """The answer of a job as it stands, told as by `join`; nothing goes on and nobody waits."""
+        job = self._jobs.find(job_id, caller.owner)
+        if job is None:
+            return await self._now(await self._records.joined(job_id, caller, AT_ONCE, anywhere=False))
+        return await self._stands(job, AT_ONCE)
+
+    async def _stands(self, job: Job, wait: Wait) -> DispatchAnswer:
+        answer = await self._now(await self._jobs.join(job.job_id, wait, owner=job.owner))
         if not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
             return answer
         return without_labelled(answer)

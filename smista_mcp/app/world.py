@@ -216,6 +216,10 @@ class World:
         """What was recorded for this workspace, and for this caller where one is given."""
         return Scope(self.workspace_digest(), None if owner is None else keyed(self.key(), owner))
 
+    def scope_of(self, caller: Caller) -> Scope:
+        """What a caller may look up: what was recorded for this workspace; over HTTP its own alone."""
+        return self.scope(caller.owner if caller.over_http else None)
+
     def workspace_digest(self) -> str | None:
         """The workspace as the ledger knows it."""
         root = self.settings.workspace

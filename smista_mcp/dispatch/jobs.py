@@ -107,6 +107,7 @@ class Wait:
 
 
 TO_THE_END = Wait()
+AT_ONCE = Wait(limit_s=0.0)
 Work = Callable[[Job], Awaitable[DispatchAnswer]]
 
 
