@@ -32,6 +32,8 @@ def _steps(answer: DispatchAnswer, *, person: bool) -> Iterator[str]:
         name = f"phase {phase.phase} ({phase.intent})"
         if phase.withheld is not None:
             yield _withheld(name, phase.withheld, person=person)
+        elif phase.code is Code.PATCH_DOES_NOT_APPLY and phase.answer is not None:
+            yield f"{name}: make the change by hand from the answer above, or {remedy(phase.code)}"
         elif phase.status in ("failed", "refused"):
             yield f"{name}: {_instead(phase)}"
         elif phase.status == "handoff":

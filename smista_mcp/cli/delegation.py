@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 4.0
 """Seconds between two lines of progress where lines stay; news come once a second, and 5 s are promised."""
 
+_UNDONE = ("failed", "refused", "approval_required")
+
 
 def dispatch(options: Options) -> int:
     """Has a task done and prints the answers; 1 where a phase failed, was refused or needs a person."""
@@ -166,7 +168,8 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
         yield f"running as job {one_line(answer.job_id)}"
     for phase in answer.phases:
         if len(answer.phases) > 1:
-            yield f"== phase {phase.phase}: {phase.intent}, {phase.status} =="
+            code = f" ({phase.code})" if phase.code and phase.status in _UNDONE and phase.code != phase.status else ""
+            yield f"== phase {phase.phase}: {phase.intent}, {phase.status}{code} =="
         yield from _phase(phase)
     where = destinations(app)
     for phase in answer.phases:
@@ -178,12 +181,15 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
 
 
 def _phase(phase: DispatchedPhase) -> Iterator[str]:
+    if phase.status in _UNDONE:
+        code = f" ({phase.code})" if phase.code and phase.code != phase.status else ""
+        yield f"{phase.status}{code}: {one_line(phase.detail)}"
     if phase.answer is not None:
         yield content(phase.answer)
     if phase.patch is not None:
         yield content(phase.patch.removesuffix("\n"))
         yield "nothing was written: the diff above applies to the workspace, see --json for it alone"
-    if phase.detail and (phase.answer is not None or phase.patch is not None):
+    if phase.detail and phase.status not in _UNDONE and (phase.answer is not None or phase.patch is not None):
         yield f"note: {one_line(phase.detail)}"
     if phase.withheld is not None:
         path = one_line(phase.withheld.path)
@@ -196,9 +202,6 @@ def _phase(phase: DispatchedPhase) -> Iterator[str]:
         yield f"yours to do ({kind}): {one_line(handoff.detail)}"
         if phase.detail and phase.detail != handoff.detail:
             yield f"why: {one_line(phase.detail)}"
-    if phase.status in ("failed", "refused", "approval_required"):
-        code = f" ({phase.code})" if phase.code and phase.code != phase.status else ""
-        yield f"{phase.status}{code}: {one_line(phase.detail)}"
 
 
 def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterator[str]:

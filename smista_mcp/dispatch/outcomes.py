@@ -89,7 +89,9 @@ def completed(
     *,
     named: bool,
 ) -> DispatchedPhase:
-    """A phase with its answer. Its cost includes what failed attempts have cost.
+    """A phase with its answer; it failed all the same where the change in this does not apply.
+
+    Its cost includes what failed attempts have cost.
 
     Args:
         routed: the phase.
@@ -103,11 +105,12 @@ def completed(
     remarks = [_CUT.get(answer.finished.stop_reason, ""), told(failures), _known_part((*failures, answer))]
     remarks += [patched.reason(named=named)] if patched else []
     patch = patched.patch if patched else None
+    useless = patched is not None and bool(patched.why)  # nothing can be built on a change that does not apply
     return DispatchedPhase(
         phase=routed.phase.index,
         intent=routed.phase.intent.name,
-        status="completed",
-        code=Code.PATCH_DOES_NOT_APPLY if patched and patched.why else None,
+        status="failed" if useless else "completed",
+        code=Code.PATCH_DOES_NOT_APPLY if useless else None,
         model=candidate.resolved,
         answer=(patched.words if patched else answer.text) or None,
         patch=patch,
@@ -126,9 +129,21 @@ def escalated(phase: DispatchedPhase) -> DispatchedPhase:
     return phase.model_copy(update={"escalated": True})
 
 
+def was_asked(failure: Failed) -> bool:
+    """Whether somebody was asked, or would have been had they been there: not where we refused it ourselves."""
+    late = cause_of(failure.error) is Cause.DEADLINE and not failure.error.sent
+    return not late and not reaction(failure.error).ours
+
+
+def awaits_yes(phase: DispatchedPhase) -> DispatchedPhase:
+    """A phase with an answer that is no good, for which a better one may be asked once a person has said yes."""
+    return phase.model_copy(update={"status": "approval_required", "code": Code.APPROVAL_REQUIRED})
+
+
 def in_a_file(phase: DispatchedPhase, kept: Withheld) -> DispatchedPhase:
-    """A completed phase whose answer the host must not see."""
-    return phase.model_copy(update={"answer": None, "patch": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
+    """A phase whose answer the host must not see."""
+    code = Code.ANSWER_WITHHELD if phase.status == "completed" else phase.code
+    return phase.model_copy(update={"answer": None, "patch": None, "withheld": kept, "code": code})
 
 
 def released(whole: DispatchedPhase) -> DispatchedPhase:

@@ -167,6 +167,7 @@ class _Run:
         spans.note_escalation(work.routed.escalation)
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
+        first = len(failures)
         for candidate in work.routed.escalation:
             if candidate.provider == HOST:
                 if self._host_may_have(work.answers, work.bound, candidate):
@@ -178,12 +179,16 @@ class _Run:
                 return await self._completed(work, candidate, answer, failures, escalated=True)
             if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
                 break
+        stronger = failures[first:]
+        escalated = any(map(outcomes.was_asked, stronger))
         if cut is not None:
-            spent = (*before, *failures[len(before) + 1 :])
-            return await self._completed(work, cut.candidate, cut.answer, spent, escalated=True)
+            asks = any(failure.error.code is Code.APPROVAL_REQUIRED for failure in stronger)
+            spent = (*before, *stronger)
+            return await self._completed(work, cut.candidate, cut.answer, spent, escalated=escalated, asks=asks)
         if self._may_hand_over(work, failures):
             return outcomes.escalated(self._handed_over(work, failures))
-        return outcomes.escalated(outcomes.failed(work.routed, failures, work.trace_id, exhausted=True))
+        undone = outcomes.failed(work.routed, failures, work.trace_id, exhausted=True)
+        return outcomes.escalated(undone) if escalated else undone
 
     async def _tried(
         self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed], *, stronger: bool = False
@@ -255,7 +260,9 @@ class _Run:
         failures: Sequence[Failed],
         *,
         escalated: bool = False,
+        asks: bool = False,
     ) -> DispatchedPhase:
+        """The phase with an answer; `asks` where a person's yes to a better one is waited for."""
         phase, delivery = work.routed.phase, self._delivery
         text = answer.whole
         digest = digest_of(text)
@@ -265,7 +272,7 @@ class _Run:
             secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
-        if delivery.conversation is not None:
+        if delivery.conversation is not None and not asks:
             await delivery.conversation.note(work, candidate.resolved, answer, secrets)
         piece = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", text),
@@ -280,6 +287,7 @@ class _Run:
         withheld = answer.label == "restricted" and not delivery.shows_restricted
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id, named=not withheld)
         done = outcomes.escalated(done) if escalated else done
+        done = outcomes.awaits_yes(done) if asks else done
         whole, patch = done, done.patch
         if withheld:
             try:
@@ -292,7 +300,8 @@ class _Run:
         before = work.before
         if patch is not None and answer.patched is not None:
             before = before.with_patch(phase.index, patch, answer.patched.after)
-        self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold, whole, before)
+        stands_by = () if asks else known_by(work.routed)  # what is waited for is asked anew
+        self._kept[phase.index] = Done(stands_by, done, piece, hold, whole, before)
         if answer.label and delivery.look_up is not None:  # somebody may have let this very text go before
             found = await anyio.to_thread.run_sync(delivery.look_up, self._kept)
             self._delivery = replace(delivery, releases=found)

@@ -93,14 +93,25 @@ async def test_what_is_not_repaired_comes_back_as_it_was_written(bench: Bench, s
     phase = only(answer)
     assert len(server.heard) == 2
     assert (phase.status, phase.code, phase.patch, phase.file_write) == (
-        "completed",
+        "failed",
         Code.PATCH_DOES_NOT_APPLY,
         None,
         None,
     )
     assert phase.answer == last.pieces[0]
-    assert (answer.status, answer.code) == ("completed", Code.PATCH_DOES_NOT_APPLY)
+    assert (answer.status, answer.code) == ("failed", Code.PATCH_DOES_NOT_APPLY)
     assert "src/a.py" in phase.detail
+
+
+async def test_nothing_builds_on_a_change_that_does_not_apply(bench: Bench, shop: Shop) -> None:
+    steps = Task(text="Fix the return value of src/a.py, then refactor src/a.py")
+    async with serving(BAD) as server:
+        answer = await done(bench.app(local_policy(server)), steps)
+    first, second = answer.phases
+    assert len(server.heard) == 2
+    assert (answer.status, answer.code) == ("failed", Code.PATCH_DOES_NOT_APPLY)
+    assert (first.status, first.answer) == ("failed", BAD.pieces[0])
+    assert (second.status, second.answer, second.trace_id) == ("failed", None, None)
 
 
 async def test_a_repair_that_fails_loses_nothing(bench: Bench, shop: Shop) -> None:
@@ -108,7 +119,7 @@ async def test_a_repair_that_fails_loses_nothing(bench: Bench, shop: Shop) -> No
         app = bench.app(remote_policy(server))
         answer = await done(app, TASK)
     phase = only(answer)
-    assert (phase.status, phase.code, phase.answer) == ("completed", Code.PATCH_DOES_NOT_APPLY, BAD.pieces[0])
+    assert (phase.status, phase.code, phase.answer) == ("failed", Code.PATCH_DOES_NOT_APPLY, BAD.pieces[0])
     assert Code.PROVIDER_UNAVAILABLE in phase.detail
     assert next(row.status for row in reports(app, answer)) == "completed"
 
@@ -159,8 +170,43 @@ async def test_a_rule_may_escalate_where_no_change_applies(
         assert "src/a.py" not in phase.detail
         shop.apply(phase.patch or "")
     else:  # what the first has written is not lost
-        assert (phase.status, phase.code, phase.model) == ("completed", Code.PATCH_DOES_NOT_APPLY, A)
+        assert (phase.status, phase.code, phase.model) == ("failed", Code.PATCH_DOES_NOT_APPLY, A)
         assert phase.answer == BAD.pieces[0]
+
+
+@pytest.mark.parametrize("said", ["yes", "no"])
+@pytest.mark.parametrize(("first", "intent"), [(BAD, Intent.EDIT), (Reply(("half",), stop="length"), Intent.ANALYZE)])
+async def test_a_person_is_asked_before_a_stronger_remote_model_mends_it(
+    bench: Bench, shop: Shop, first: Reply, intent: Intent, said: str
+) -> None:
+    on = 'on = ["patch_does_not_apply", "length"]'
+    rule = f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\nescalate = {{ {on}, to = "{B}" }}\n'
+    mode = '[privacy.remote]\nmode = "ask"\n'
+    task = TASK.model_copy(update={"intent": intent})
+    async with serving(first) as server, serving(GOOD) as strong:
+        app = bench.app(rule + compat("a", server.v1, local=True) + compat("b", strong.v1) + mode)
+        async with app.running():
+            waits = await app.dispatch(task)
+            phase, asked = only(waits), len(strong.heard)
+            consents = Consents(app.world)
+            assert waits.approval_id is not None
+            standing = await anyio.to_thread.run_sync(consents.standing)
+            answering = consents.grant if said == "yes" else consents.refuse
+            await anyio.to_thread.run_sync(answering, waits.approval_id, "a test")
+            after = await app.dispatch(task)
+    assert (waits.status, waits.code, phase.escalated, asked) == (
+        "approval_required",
+        Code.APPROVAL_REQUIRED,
+        False,
+        0,
+    )
+    assert [one.approval_id for one in standing] == [waits.approval_id]
+    assert phase.answer == first.pieces[0]  # whoever says no has it all the same
+    if said == "yes":
+        assert (only(after).status, only(after).model, only(after).escalated) == ("completed", B, True)
+        assert len(strong.heard) == 1
+    else:
+        assert (len(strong.heard), only(after).escalated) == (0, False)
 
 
 async def test_an_answer_that_was_cut_is_never_a_patch(bench: Bench, shop: Shop) -> None:
@@ -271,7 +317,7 @@ async def test_a_name_in_a_withheld_change_is_not_told(bench: Bench, shop: Shop)
     async with serving(Reply((wrong,))) as local:
         answer = await done(bench.app(local_policy(local)), SECRET_TASK)
     phase = only(answer)
-    assert (phase.code, phase.patch) == (Code.ANSWER_WITHHELD, None)
+    assert (phase.status, phase.code, phase.patch) == ("failed", Code.PATCH_DOES_NOT_APPLY, None)
     assert phase.withheld is not None
     assert phase.withheld.patch is None
     assert CANARY not in answer.model_dump_json()
