@@ -1,8 +1,8 @@
 """One try at one model: the payload built anew for it, sent, listened to, and recorded whatever happens."""
 
 import re
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +30,7 @@ from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
 from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection, speaker_of
 from smista_mcp.dispatch.cooldown import Cooldowns
+from smista_mcp.dispatch.deadlines import check_time, ending_at, repair_output, repair_until
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
@@ -40,7 +41,7 @@ from smista_mcp.dispatch.rounds import Rounds, rounds_of
 from smista_mcp.dispatch.standing import Standing
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
-from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
+from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
@@ -132,7 +133,7 @@ async def _attempted(
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             tools.standing.step = "waiting for its server"
-            with _until(deadline, "its server was not ready in time", sent=False):
+            with ending_at(deadline, "its server was not ready in time", sent=False):
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
@@ -153,10 +154,13 @@ async def _conversed(
     Where the change in the answer does not apply, it is asked once more; a request that fails then loses no answer.
     """
     answers: list[Answered] = []
+    until = deadline
     while True:
         try:
+            if answers:
+                check_time(request.work, until)
             with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
-                outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
+                outcome = chat.ended(await request.made(until, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
@@ -171,6 +175,7 @@ async def _conversed(
                 if not patched.why or patching.repaired:
                     return joined(answers)
                 request.tools.standing.step = "mending its change"
+                until = repair_until(request.work, deadline)
                 request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
@@ -181,21 +186,6 @@ async def _conversed(
             answers[-1] = unrepaired(answers[-1], outcome)
             return joined(answers)
         return replace(outcome, cost=total([*(answer.cost for answer in answers), outcome.cost]))
-
-
-@contextmanager
-def _until(deadline: float, what: str, *, sent: bool) -> Generator[None]:
-    try:
-        with anyio.fail_after(max(0.0, deadline - anyio.current_time())):
-            yield
-    except TimeoutError:
-        raise ProviderError(
-            what,
-            code=Code.PROVIDER_TIMEOUT,
-            fix="raise `deadline_s` of the rule or of `[dispatch]`",
-            sent=sent,
-            cause=Cause.DEADLINE,
-        ) from None
 
 
 _Status = Literal["completed", "failed", "uncertain", "cancelled"]
@@ -233,7 +223,7 @@ class _Request:
         self.tools.standing.asked(self.candidate, self.payload.request.prompt_tokens)
         end = _End("uncertain")  # stands where something breaks that nobody foresaw
         try:
-            with _until(deadline, "its answer was not complete in time", sent=True):
+            with ending_at(deadline, "its answer was not complete in time", sent=True):
                 await listening.to(stream)
             answer = self._answer(listening)
             end = _End("completed", None, answer.cost)
@@ -275,7 +265,8 @@ class _Request:
         tools, looking = self.tools, rounds.looking if rounds else NO_LOOKING
         looking = await patching.repair(looking, answer.text, answer.label, answer.seen)
         tools.known.extend(looking.repair_pieces)
-        work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
+        left = tools.allowance.left(self.work.routed, self.candidate)
+        work = replace(self.work, left=left, most_output=repair_output(answer.finished.usage.output_tokens))
         payload = await built(self.candidate, work, tools.bounds, looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)

@@ -13,6 +13,7 @@ from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Grant, Status
 from smista_mcp.dispatch.attempts import Answered, Failed
+from smista_mcp.dispatch.deadlines import is_unsent_for_time
 from smista_mcp.dispatch.reactions import cause_of, reaction
 from smista_mcp.errors import Cause, Code, ProviderError, StateUnavailable
 
@@ -131,8 +132,7 @@ def escalated(phase: DispatchedPhase) -> DispatchedPhase:
 
 def was_asked(failure: Failed) -> bool:
     """Whether somebody was asked, or would have been had they been there: not where we refused it ourselves."""
-    late = cause_of(failure.error) is Cause.DEADLINE and not failure.error.sent
-    return not late and not reaction(failure.error).ours
+    return not is_unsent_for_time(failure.error) and not reaction(failure.error).ours
 
 
 def awaits_yes(phase: DispatchedPhase) -> DispatchedPhase:

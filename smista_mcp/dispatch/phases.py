@@ -23,6 +23,7 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
+from smista_mcp.dispatch.deadlines import is_late, is_unsent_for_time, least_of, out_of_time
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.payloads import SMALL, Assignment
@@ -139,7 +140,9 @@ class _Run:
         """Asks one candidate after the other, until one answers, one may not be passed over, or the time is up."""
         routed = work.routed
         own = routed.rule.deadline_s if routed.rule else None
-        deadline = anyio.current_time() + (own or self._tools.limits.deadline_s)
+        seconds = own or self._tools.limits.deadline_s
+        deadline = anyio.current_time() + seconds
+        work = replace(work, least_s=least_of(seconds))
         failures: list[Failed] = []
         for candidate in routed.candidates:
             if candidate.provider == HOST:
@@ -154,7 +157,7 @@ class _Run:
                 return await self._escalated(work, deadline, failures, Cut(candidate, answer))
             if proven(routed, failures[-1]) and not self._may_cost_twice(failures[-1]):
                 return await self._escalated(work, deadline, failures)
-            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+            if is_late(work, deadline) or self._must_stop(failures[-1]):
                 return outcomes.failed(routed, failures, work.trace_id)
         if self._may_hand_over(work, failures):
             return self._handed_over(work, failures)
@@ -177,7 +180,7 @@ class _Run:
             answer = await self._tried(work, candidate, deadline, failures, stronger=True)
             if answer is not None:
                 return await self._completed(work, candidate, answer, failures, escalated=True)
-            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+            if is_late(work, deadline) or self._must_stop(failures[-1]):
                 break
         stronger = failures[first:]
         escalated = any(map(outcomes.was_asked, stronger))
@@ -187,7 +190,8 @@ class _Run:
             return await self._completed(work, cut.candidate, cut.answer, spent, escalated=escalated, asks=asks)
         if self._may_hand_over(work, failures):
             return outcomes.escalated(self._handed_over(work, failures))
-        undone = outcomes.failed(work.routed, failures, work.trace_id, exhausted=True)
+        late = is_unsent_for_time(failures[-1].error)
+        undone = outcomes.failed(work.routed, failures, work.trace_id, exhausted=not late)
         return outcomes.escalated(undone) if escalated else undone
 
     async def _tried(
@@ -195,6 +199,9 @@ class _Run:
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
+        if stronger and is_late(work, deadline):
+            failures.append(Failed(candidate, out_of_time()))
+            return None
         spans.note_turn(candidate, failures)
         for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase = work.routed.phase.index
@@ -209,7 +216,7 @@ class _Run:
             if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
             wait = self._tools.waits.before(repetition, outcome.error.retry_after_s)
-            if anyio.current_time() + wait >= deadline:
+            if is_late(work, deadline - wait):
                 return None
             standing.step = f"waiting {wait:.0f} s before it is asked again"
             spans.note_retry(outcome, wait)

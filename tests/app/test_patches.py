@@ -8,13 +8,14 @@ from pathlib import Path
 
 import anyio.to_thread
 import pytest
-from model_server import ModelServer, Reply, serving
+from model_server import USAGE, ModelServer, Reply, serving
 from patch_shop import Shop
 from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app.consents import Consents
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent
+from smista_mcp.dispatch import deadlines, phases
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio
@@ -207,6 +208,46 @@ async def test_a_person_is_asked_before_a_stronger_remote_model_mends_it(
         assert len(strong.heard) == 1
     else:
         assert (len(strong.heard), only(after).escalated) == (0, False)
+
+
+def cheap_first(on: str = "patch_does_not_apply", more: str = "") -> str:
+    return f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\n{more}escalate = {{ on = ["{on}"], to = "{B}" }}\n'
+
+
+async def test_a_slow_repair_leaves_time_for_the_stronger_model(bench: Bench, shop: Shop) -> None:
+    async with serving(BAD, Reply(("half",), ending="stall")) as server, serving(GOOD) as strong:
+        providers = compat("a", server.v1, local=True) + compat("b", strong.v1) + ALLOWED
+        answer = await done(bench.app(cheap_first(more="deadline_s = 2\n") + providers), TASK)
+    assert (len(server.heard), len(strong.heard)) == (2, 1)
+    assert (only(answer).status, only(answer).model, only(answer).code) == ("completed", B, None)
+
+
+async def test_a_repair_may_write_no_more_than_it_needs(bench: Bench, shop: Shop) -> None:
+    async with (
+        serving(BAD, GOOD) as short,
+        serving(Reply(BAD.pieces, used={**USAGE, "completion_tokens": 700})) as long,
+    ):
+        await done(bench.app(local_policy(short)), TASK)
+        await done(bench.app(remote_policy(long)), TASK)
+    assert [heard.asked["options"]["num_predict"] for heard in short.heard][1] == deadlines.REPAIR_LEAST
+    assert long.heard[1].asked["max_tokens"] == 1400 < long.heard[0].asked["max_tokens"]
+
+
+@pytest.mark.parametrize("first", [BAD, Reply(())])
+async def test_nothing_is_sent_where_no_time_is_left_for_an_answer(
+    bench: Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch, first: Reply
+) -> None:
+    monkeypatch.setattr(phases, "least_of", lambda seconds: seconds)
+    on = 'patch_does_not_apply", "empty_completion'
+    async with serving(first) as server, serving(GOOD) as strong:
+        app = bench.app(cheap_first(on) + compat("a", server.v1, local=True) + compat("b", strong.v1) + ALLOWED)
+        answer = await done(app, TASK)
+    phase = only(answer)
+    assert (len(server.heard), len(strong.heard), len(bench.attempts(answer))) == (1, 0, 1)
+    assert (phase.status, phase.escalated, phase.cost) == ("failed", False, "0")
+    assert phase.code == (Code.PATCH_DOES_NOT_APPLY if first is BAD else Code.PROVIDER_TIMEOUT)
+    assert Code.PROVIDER_TIMEOUT in phase.detail
+    assert "charge" not in phase.detail
 
 
 async def test_an_answer_that_was_cut_is_never_a_patch(bench: Bench, shop: Shop) -> None:
