@@ -20,8 +20,6 @@ from loopback import listening
 
 USAGE = {"prompt_tokens": 40, "completion_tokens": 5}
 NOW = 1_790_000_000
-_ERRORS = {"/api/chat": {"error": "no"}}
-_CHAT_ERROR = {"error": {"message": "no", "type": "error", "param": None, "code": None}}
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Reply:
 
     Attributes:
         pieces: what the model writes, piece by piece.
-        status: other than 200: an error with `headers` and no pieces.
+        status: other than 200: an error with `headers` and no pieces, in the words `said`.
         ending: `whole`, or what happens behind the pieces instead: `reset`, `stall`, `cut`.
         hold: nothing is said before this is set.
         used: the tokens that it reports, in OpenAI's words; None where it reports none. Of a long prompt it reports a
@@ -47,6 +45,7 @@ class Reply:
     used: dict[str, Any] | None = field(default_factory=lambda: dict(USAGE))
     model: str = "m"
     calls: tuple[tuple[str, object], ...] = ()
+    said: str = "no"
 
 
 @dataclass(frozen=True)
@@ -197,8 +196,9 @@ async def _answer(
         for task in (gone, held):
             task.cancel()
     if reply.status != 200:
-        error = json.dumps(_ERRORS.get(path, _CHAT_ERROR)).encode()
-        await _write(writer, reply.status, error, reply.headers)
+        chat = {"message": reply.said, "type": "error", "param": None, "code": None}
+        error = {"error": reply.said if path == "/api/chat" else chat}
+        await _write(writer, reply.status, json.dumps(error).encode(), reply.headers)
         return
     ollama = path == "/api/chat"
     if not server.heard[-1].asked.get("stream", ollama):

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Literal
@@ -28,6 +28,7 @@ from smista_mcp.core.facts import ContextItem
 from smista_mcp.core.pieces import Block, Piece
 from smista_mcp.core.secretscan import told as told_secrets
 from smista_mcp.core.task import Task
+from smista_mcp.core.turns import Turn
 from smista_mcp.dispatch.allowance import Allowance
 from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Tools
@@ -75,9 +76,10 @@ class Dispatching:
         talk = Talk(self._world, task, caller)
 
         async def work(job: Job) -> DispatchAnswer:
+            await self.catch_up()  # what is late counts in what budgets have left
             turns = await anyio.to_thread.run_sync(talk.turns)
-            decide = partial(prepare, self._world, task, caller, turns, job.job_id)
-            prepared = await anyio.to_thread.run_sync(decide, abandon_on_cancel=True)
+            # awaited also where the job is cancelled: what is recorded here, a running job among it, needs its end
+            prepared = await anyio.to_thread.run_sync(self._decided, task, caller, turns, job.job_id)
             job.decisions = tuple(one.decision.decision_id for one in prepared.routed)
             job.revision = prepared.book.policy.revision
             try:
@@ -99,6 +101,11 @@ class Dispatching:
             return await self._now(await self._jobs.again(earlier, wait))
         return await self._jobs.run(key, work, wait, owner=caller.owner)
 
+    def _decided(self, task: Task, caller: Caller, turns: Sequence[Turn] | None, job_id: str) -> Prepared:
+        prepared = prepare(self._world, task, caller, turns, job_id)
+        self._records.begun(job_id)
+        return prepared
+
     async def join(self, job_id: str, caller: Caller, wait: Wait, *, anywhere: bool = False) -> DispatchAnswer:
         """Waits for a job; one that had to stop for a person's yes goes on once there is one.
 
@@ -110,10 +117,15 @@ class Dispatching:
             return await self._now(await self._records.joined(job_id, caller, wait, anywhere=anywhere))
         if job.ended.is_set() and await self._may_go_on(job):
             return await self._now(await self._jobs.again(job, wait))
-        answer = await self._now(await self._jobs.join(job_id, wait, owner=caller.owner))
+        answer = await self._now(await self._jobs.join(job.job_id, wait, owner=caller.owner))
         if not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
             return answer
         return without_labelled(answer)
+
+    async def catch_up(self) -> None:
+        """Writes what could not be written when it was due, as far as that can be done now."""
+        if self._clerk is not None:
+            await self._clerk.catch_up()
 
     async def _now(self, answer: DispatchAnswer) -> DispatchAnswer:
         """An answer that was told before, as it stands after what people have said since."""
@@ -245,8 +257,10 @@ async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
         AsyncExitStack() as stack,
     ):
         group = anyio.create_task_group()
+        at_work = Dispatching(world, Jobs(group, lambda: secrets.token_hex(16)), sender, servers)
+        stack.push_async_callback(at_work.catch_up)
         await group.__aenter__()
         # told of no exception, so that one that passes through here is not wrapped into a group
         stack.push_async_callback(group.__aexit__, None, None, None)
         stack.callback(group.cancel_scope.cancel)
-        yield Dispatching(world, Jobs(group, lambda: secrets.token_hex(16)), sender, servers)
+        yield at_work

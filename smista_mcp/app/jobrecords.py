@@ -33,6 +33,10 @@ _GONE = (
     "the process that carried this job out has ended, and so has what it waited for: dispatch the same task again; a"
     " yes of your user counts for it"
 )
+_STAYS = (
+    "the process that carried this job out still runs and may go on with it after a yes of your user; here dispatch the"
+    " same task again, for which the yes counts just as well"
+)
 _AGAIN = (
     "the job did not come to an end of its own: dispatch the task again; what was asked and charged is in `explain`"
 )
@@ -53,6 +57,10 @@ class JobRecords:
     @property
     def files(self) -> JobFiles:
         return JobFiles(self._world.state / "jobs", self._world.state_refusal)
+
+    def begun(self, job_id: str) -> None:
+        """That a job is carried out from now on: what was kept of it, where it goes on, stands no longer."""
+        self.files.drop(job_id)
 
     def ended(self, job_id: str, answer: DispatchAnswer | None, kept: Mapping[int, Done]) -> None:
         """Puts on record how a job ended; None for one that broke. What cannot be written is lost."""
@@ -106,13 +114,15 @@ class JobRecords:
         return job
 
     def _told(self, job: StoredJob) -> DispatchAnswer:
+        ledger = self._world.open_ledger()
         answer = self.files.read(job.job_id, utc_now().timestamp())
-        if answer is None:
-            return told_from(self._world.open_ledger(), job)
+        if answer is None or job.ended_at is None or (answer.status, answer.code) != (job.status, job.code):
+            return told_from(ledger, job)  # what may lie there is of an earlier time that it was carried out
         if has_labels(answer) and not self._still_holds(job.revision):
             answer = without_labelled(answer)
         waits = answer.approval_id is not None or any(phase.withheld is not None for phase in answer.phases)
-        steps = [step for step in (answer.next, _GONE if waits else None) if step]
+        there = (_STAYS if ledger.jobs.is_carried(job) else _GONE) if waits else None
+        steps = [step for step in (answer.next, there) if step]
         return answer.model_copy(update={"job_id": job.job_id, "next": "\n".join(steps) or None})
 
     def _still_holds(self, revision: str) -> bool:

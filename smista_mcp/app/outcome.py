@@ -10,7 +10,7 @@ from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.remedies import remedy
 from smista_mcp.core.routing import Routed
-from smista_mcp.dispatch.outcomes import cancelled
+from smista_mcp.dispatch.outcomes import cancelled, without_words
 from smista_mcp.dispatch.releases import Done, stands
 from smista_mcp.errors import Code
 
@@ -63,8 +63,8 @@ def _cost(phases: Sequence[DispatchedPhase]) -> str | None:
 
 
 def has_labels(answer: DispatchAnswer) -> bool:
-    """Whether a text of the answer is labelled."""
-    return any(phase.label is not None and phase.answer is not None for phase in answer.phases)
+    """Whether a text of the answer is labelled, or may repeat what is."""
+    return any(phase.plain or (phase.label is not None and phase.answer is not None) for phase in answer.phases)
 
 
 def without_labelled(answer: DispatchAnswer) -> DispatchAnswer:
@@ -72,13 +72,13 @@ def without_labelled(answer: DispatchAnswer) -> DispatchAnswer:
     changed = {"answer": None, "patch": None, "released": False, "code": Code.ANSWER_WITHHELD, "detail": _CHANGED}
     phases = tuple(
         phase.model_copy(update=changed) if phase.label is not None and phase.answer is not None else phase
-        for phase in answer.phases
+        for phase in map(without_words, answer.phases)
     )
     return answer.model_copy(update={"phases": phases})
 
 
 def _shown(phase: DispatchedPhase, release_id: str | None, held: str | None) -> DispatchedPhase:
-    changed: dict[str, object] = {"detail": redacted(phase.detail)}
+    changed: dict[str, object] = {"detail": redacted(phase.detail), "plain": redacted(phase.plain)}
     if phase.withheld is not None:
         why = {} if held is None else {"held": held}
         changed["withheld"] = phase.withheld.model_copy(update={"approval_id": release_id, **why})
@@ -101,22 +101,22 @@ def _next(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str) -> str |
 
 
 def _step(phase: DispatchedPhase, job_id: str) -> str | None:
-    name = f"phase {phase.phase} ({phase.intent})"
+    name, detail = f"phase {phase.phase} ({phase.intent})", phase.plain or phase.detail
     if phase.status == "handoff":
-        return f"{name} is yours: {phase.handoff.detail}" if phase.handoff else f"{name} {phase.detail}"
+        return f"{name} is yours: {phase.handoff.detail}" if phase.handoff else f"{name} {detail}"
     if phase.status == "approval_required":
-        return f"{name} needs a person: {phase.detail}"
+        return f"{name} needs a person: {detail}"
     if phase.withheld is not None:
         return _withheld(name, phase.withheld, job_id)
     if phase.patch is not None:
         asking = "once your user agrees, " if phase.file_write == "ask" else ""
         return f"{name}: nothing was written; {asking}apply `patch` as it is with `git apply -` in the workspace"
     if phase.code is Code.PATCH_DOES_NOT_APPLY and phase.answer is not None:
-        return f"{name}: {phase.detail}; `answer` is what the model wrote, make the change by hand from it"
+        return f"{name}: {detail}; `answer` is what the model wrote, make the change by hand from it"
     if phase.status not in ("failed", "refused"):
         return None
     instead = "" if phase.code is Code.APPROVAL_REQUIRED else remedy(phase.code)  # a person said no: that stands
-    return f"{name}, {phase.code}: {instead}" if instead else f"{name}: {phase.detail}"
+    return f"{name}, {phase.code}: {instead}" if instead else f"{name}: {detail}"
 
 
 def _withheld(name: str, kept: Withheld, job_id: str) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from smista_mcp.core.decision import Handoff
 from smista_mcp.core.explained import UsageReport
 from smista_mcp.core.values import JOB_STATUSES, Effort, Intent, JobStatus, Value
@@ -36,6 +38,8 @@ class DispatchedPhase(Value):
         label: `restricted`, `local` (bound by a rule) or None.
         released: whether the answer is here only because a person has let it go.
         escalated: whether a stronger model was asked because another provably failed.
+        plain: `detail` without words of servers and models that may repeat what is labelled; empty where it has none.
+            It is not printed: it stands in place of `detail` where that may not be shown or kept.
     """
 
     phase: int
@@ -56,6 +60,7 @@ class DispatchedPhase(Value):
     released: bool = False
     escalated: bool = False
     handoff: Handoff | None = None
+    plain: str = Field(default="", exclude=True)
 
 
 class DispatchAnswer(Value):

@@ -349,7 +349,7 @@ class _Request:
         try:
             await self.tools.clerk.settle(attempt_id, settlement)
         except (StateUnavailable, NotFound):
-            return  # the reservation stays and counts in full; the answer is not lost for it
+            return  # the reservation stays until the clerk can write it; the answer is not lost for it
 
     def _said_model(self, listening: Listening) -> str | None:
         """What the server says that it used. Of a labelled request it is not repeated: it might be the content."""

@@ -1,7 +1,10 @@
 """What dispatches record, written off the event loop: what comes while something is written goes together after it."""
 
+import logging
 import secrets
+import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar, cast
@@ -14,6 +17,7 @@ from smista_mcp.ledger import AttemptStart, Ledger, NewTrace, Settlement, Spendi
 from smista_mcp.ledger.entries import Entry, SettlementEntry, TraceEntry
 
 T = TypeVar("T")
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -32,13 +36,15 @@ class _Waiting(Generic[T]):
 class Clerk:
     """Writes to one ledger for all dispatches of an event loop.
 
-    What it was asked to write is written also where whoever asked is cancelled meanwhile.
+    What it was asked to write is written also where whoever asked is cancelled meanwhile. The end of an attempt that
+    cannot be written is kept and written before whatever comes next: until then its reservation counts in full.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._new: dict[str, NewTrace] = {}
         self._waiting: list[_Waiting[object]] = []
+        self._unwritten: list[SettlementEntry] = []
         self._writes = False
 
     def open(self, decision_id: str, at: datetime) -> str:
@@ -48,26 +54,61 @@ class Clerk:
         return trace.trace_id
 
     async def begin(self, trace_id: str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> str:
-        """As `Ledger.begin_attempt`."""
+        """Records an attempt before its request leaves, reserves its cost, and gives its id.
+
+        The limits are checked and the cost is reserved in one step: attempts of other threads and processes cannot
+        come between, so that no number of them together oversteps a limit.
+
+        Args:
+            trace_id: from `open`; a new trace is written in the same step.
+            start: what is known before the request leaves.
+            limits: the budgets that apply to this attempt.
+
+        Raises:
+            BudgetExceeded: a limit has less left than the attempt may cost (`budget_exceeded`), or nobody knows what
+                it may cost (`price_unknown`). Nothing is recorded.
+            NotFound: no such trace.
+            StateUnavailable: the ledger cannot be written.
+        """
         trace = self._new.get(trace_id, trace_id)
         attempt_id = await self._written(self.ledger.attempt(trace, start, limits))
         self._new.pop(trace_id, None)
         return attempt_id
 
     async def settle(self, attempt_id: str, end: Settlement) -> bool:
-        """As `Ledger.settle_attempt`."""
-        return await self._written(SettlementEntry(attempt_id, end))
+        """Records how an attempt ended; the first settlement stands, a later one changes nothing.
+
+        Returns:
+            whether this settlement is the one that stands.
+
+        Raises:
+            NotFound: no such attempt.
+            StateUnavailable: the ledger cannot be written; the settlement is kept for the next time that it can.
+        """
+        entry = SettlementEntry(attempt_id, end)
+        try:
+            return await self._written(entry)
+        except StateUnavailable:
+            self._unwritten.append(entry)
+            raise
 
     async def close(self, trace_id: str) -> bool:
-        """Writes a trace in which nothing was begun; whether it is written."""
+        """Writes a trace in which nothing was begun, and what was left unwritten; whether the trace is written."""
         trace = self._new.pop(trace_id, None)
         if trace is None:
+            await self.catch_up()
             return True
         try:
             await self._written(TraceEntry(trace))
         except StateUnavailable:
             return False
         return True
+
+    async def catch_up(self) -> None:
+        """Writes what was left unwritten, as far as that can be done now."""
+        if self._unwritten:
+            with suppress(StateUnavailable):
+                await self._written(_Nothing())
 
     async def _written(self, entry: Entry[T]) -> T:
         own = _Waiting(entry)
@@ -86,12 +127,15 @@ class Clerk:
     async def _write_waiting(self) -> None:
         """Writes all that waits, and wakes whoever asked for it, then one of those who came meanwhile."""
         batch, self._waiting = self._waiting, []
+        late, self._unwritten = self._unwritten, []
         self._writes = True
         found: list[object] = []
         try:
-            found = await anyio.to_thread.run_sync(self._all, [one.entry for one in batch])
+            found, left = await anyio.to_thread.run_sync(self._all, late, [one.entry for one in batch])
+            late = late if left else []
         finally:  # where this task is torn away from the thread, nobody knows what is written
             lost = StateUnavailable("writing to the ledger was broken off")
+            self._unwritten = [*late, *self._unwritten]
             for place, one in enumerate(batch):
                 one.found.append(found[place] if found else lost)
                 one.wake()
@@ -99,10 +143,25 @@ class Clerk:
             if self._waiting:
                 self._waiting[0].wake()
 
-    def _all(self, entries: Sequence[Entry[object]]) -> list[object]:
+    def _all(self, late: Sequence[Entry[object]], entries: Sequence[Entry[object]]) -> tuple[list[object], bool]:
+        """What became of each entry, and whether the late ones, which are written before them, are still to write."""
+        if late:
+            try:
+                self.ledger.write_together(late)
+            except StateUnavailable as error:  # then the others cannot be written either
+                return [error] * len(entries), True
+            except Exception as error:  # noqa: BLE001  they can never be written, and must not keep others from it
+                _LOGGER.error("the ends of %d attempts cannot be recorded: %s", len(late), type(error).__name__)  # noqa: TRY400  words may hold anything
         try:
             if len(entries) == 1:
-                return [self.ledger.write(entries[0])]
-            return self.ledger.write_together(entries)
+                return [self.ledger.write(entries[0])], False
+            return self.ledger.write_together(entries), False
         except Exception as error:  # noqa: BLE001  each of those who asked raises it
-            return [error] * len(entries)
+            return [error] * len(entries), False
+
+
+class _Nothing:
+    """An entry that only brings along what is late."""
+
+    def write(self, db: sqlite3.Connection) -> None:
+        del db

@@ -57,6 +57,12 @@ class JobFiles:
         except (OSError, ValidationError):
             return None
 
+    def drop(self, job_id: str) -> None:
+        """Removes an answer that does not stand any more; one that cannot be removed stays."""
+        if self.refusal is None and _ID.fullmatch(job_id):
+            with suppress(OSError):
+                self._path(job_id).unlink(missing_ok=True)
+
     def forget(self, now: float) -> None:
         """Removes what was kept long enough; what cannot be removed waits for the next time."""
         if self.refusal is not None:

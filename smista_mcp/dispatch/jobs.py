@@ -22,6 +22,8 @@ KEPT_S = 24 * 3600.0
 """Seconds for which they are held at most."""
 MAX_RUNNING = 16
 """Jobs that may run at once; each holds its context, and most a connection."""
+SHORTEST = 8
+"""Characters by which a job can be named at least."""
 BEAT_S = 1.0
 """Seconds between two reports to a waiting caller."""
 Leave = Literal["cancelled", "dropped", "closed"]
@@ -162,8 +164,11 @@ class Jobs:
         return next(reversed(list(found)), None)
 
     def find(self, job_id: str, owner: str = "") -> Job | None:
-        job = self._jobs.get(job_id)
-        return job if job is not None and job.owner == owner else None
+        """A job of the owner by its id, or by the beginning of it where that stands for one job alone."""
+        given = job_id.strip().lower()
+        found = [job for known, job in self._jobs.items() if job.owner == owner and known.startswith(given)]
+        exact = next((job for job in found if job.job_id == given), None)
+        return exact or (found[0] if len(found) == 1 and len(given) >= SHORTEST else None)
 
     async def _wait(self, job: Job, wait: Wait) -> DispatchAnswer:
         deadline = None if wait.limit_s is None else anyio.current_time() + wait.limit_s

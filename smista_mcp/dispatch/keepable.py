@@ -22,7 +22,7 @@ def keepable(answer: DispatchAnswer, kept: Mapping[int, Done], files: AnswerFile
         kept: the completed phases of the job.
         files: where restricted answers lie.
     """
-    phases = tuple(_phase(phase, kept.get(phase.phase), files) for phase in answer.phases)
+    phases = tuple(outcomes.without_words(_phase(phase, kept.get(phase.phase), files)) for phase in answer.phases)
     notices = answer.notices if answer.session is None else (*answer.notices, SESSION_GONE)
     return answer.model_copy(update={"phases": phases, "session": None, "notices": notices})
 

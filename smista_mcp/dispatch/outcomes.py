@@ -1,7 +1,7 @@
 """What became of a phase, as the host is told."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -28,6 +28,7 @@ _CUT = {
     "content_filter": "the provider's content filter ended the answer",
 }
 _WRITES: dict[Grant, Literal["allow", "ask"]] = {Grant.ALLOW: "allow", Grant.ASK: "ask"}
+_UNSAID = "what else was said of it may repeat content that is not shown"
 _DUPLICATE = "possible_duplicate_charge: a request that was not completed may have been charged"
 
 
@@ -65,8 +66,9 @@ def handed_over(
 ) -> DispatchedPhase:
     """A phase that the host does because no candidate before it could."""
     code = _code(failures, exhausted=True) if failures else None
-    phase = _undone(routed, "handoff", code, told(failures) or routed.decision.reason, handoff)
-    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures)})
+    detail, plain = told(failures) or routed.decision.reason, _plain(told(failures), told(_wordless(failures)))
+    phase = _undone(routed, "handoff", code, detail, handoff)
+    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures), "plain": plain})
 
 
 def failed(
@@ -74,11 +76,15 @@ def failed(
 ) -> DispatchedPhase:
     """A phase that no candidate completed; `exhausted` where none was left to be asked."""
     status, code = _verdict(failures, exhausted=exhausted)
+    detail = _why(failures)
+    phase, plain = _undone(routed, status, code, detail), _plain(detail, _why(_wordless(failures)))
+    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures), "plain": plain})
+
+
+def _why(failures: Sequence[Failed]) -> str:
     fixes = dict.fromkeys(failure.error.fix for failure in failures if failure.error.fix)
     detail = f"{told(failures)} ({'; '.join(fixes)})" if fixes else told(failures)
-    detail = "; ".join(filter(None, (detail, _known_part(failures))))
-    phase = _undone(routed, status, code, detail)
-    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures)})
+    return "; ".join(filter(None, (detail, _known_part(failures))))
 
 
 def completed(
@@ -103,9 +109,13 @@ def completed(
         named: whether the host may see names that the model has written.
     """
     usage, patched = answer.finished.usage, answer.patched
-    remarks = [_CUT.get(answer.finished.stop_reason, ""), told(failures), _known_part((*failures, answer))]
-    remarks += [patched.reason(named=named)] if patched else []
-    patch = patched.patch if patched else None
+
+    def remarks(failures: Sequence[Failed], *, named: bool) -> str:
+        cut = _CUT.get(answer.finished.stop_reason, "")
+        change = patched.reason(named=named) if patched else ""
+        return "; ".join(filter(None, (cut, told(failures), _known_part((*failures, answer)), change)))
+
+    detail, patch = remarks(failures, named=named), patched.patch if patched else None
     useless = patched is not None and bool(patched.why)  # nothing can be built on a change that does not apply
     return DispatchedPhase(
         phase=routed.phase.index,
@@ -121,7 +131,8 @@ def completed(
         cost=_cost((*failures, answer)),
         trace_id=trace_id,
         effort=routed.decision.effort,
-        detail="; ".join(filter(None, remarks)),
+        detail=detail,
+        plain=_plain(detail, remarks(_wordless(failures), named=named and answer.label is None)),
     )
 
 
@@ -155,6 +166,20 @@ def lost(phase: DispatchedPhase, error: StateUnavailable) -> DispatchedPhase:
     """A completed phase whose answer may be neither shown nor kept."""
     changed = {"status": "failed", "answer": None, "patch": None, "code": Code.ANSWER_WITHHELD, "detail": str(error)}
     return phase.model_copy(update=changed)
+
+
+def without_words(phase: DispatchedPhase) -> DispatchedPhase:
+    """The phase as it may be told where nothing that is labelled may be shown or kept."""
+    return phase.model_copy(update={"detail": phase.plain, "plain": ""}) if phase.plain else phase
+
+
+def _wordless(failures: Sequence[Failed]) -> list[Failed]:
+    return [replace(one, error=one.error.without_words()) if one.label else one for one in failures]
+
+
+def _plain(detail: str, plain: str) -> str:
+    """What `DispatchedPhase.plain` holds; where nothing is left to say, that there was more."""
+    return "" if plain == detail else plain or _UNSAID
 
 
 def told(failures: Sequence[Failed]) -> str:

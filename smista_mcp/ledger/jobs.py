@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from smista_mcp.core.values import JobStatus
 from smista_mcp.errors import Code, NotFound
 from smista_mcp.ledger.database import reading, writing
+from smista_mcp.ledger.living import is_alive
 from smista_mcp.ledger.queries import id_range
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import timestamp
@@ -77,6 +78,10 @@ class JobBook:
         if len(owned) != 1:
             raise NotFound(f"there is no job `{given[:80]}`", code=Code.JOB_NOT_FOUND)
         return owned[0]
+
+    def is_carried(self, job: StoredJob) -> bool:
+        """Whether the process that carries the job out, or has, still runs."""
+        return is_alive(self._folder, job.keeper)
 
     def of_call(self, call_id: str) -> StoredJob | None:
         """The job that went by the decisions of a call; None where none did."""

@@ -14,7 +14,7 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import NotFound, SmistaError
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
-from smista_mcp.ledger.entries import AttemptEntry, Entry, SettlementEntry, TraceEntry
+from smista_mcp.ledger.entries import AttemptEntry, Entry
 from smista_mcp.ledger.folder import installation_key
 from smista_mcp.ledger.living import Mark
 from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_trace, read_decisions, read_trace
@@ -25,7 +25,6 @@ from smista_mcp.ledger.records import (
     PhaseFacts,
     RouteRecord,
     Scope,
-    Settlement,
     SpendingLimit,
     StoredDecision,
     StoredTrace,
@@ -199,47 +198,15 @@ class Ledger:
 
     # ---------------------------------------------------------------------------------------- traces and attempts
 
-    def open_trace(self, decision_id: str, at: datetime) -> str:
-        """Begins the record of what is done with a decision, and returns its id.
-
-        It belongs to the newest recording of that decision; to none where the decision could not be recorded.
-        """
-        trace = NewTrace(new_id(), decision_id, at)
-        self.write(TraceEntry(trace))
-        return trace.trace_id
-
-    def begin_attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit] = ()) -> str:
-        """Records an attempt before its request leaves, reserves its cost, and returns its id.
-
-        The limits are checked and the cost is reserved in one step: attempts of other threads and processes cannot
-        come between, so that no number of them together oversteps a limit.
+    def attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> AttemptEntry:
+        """The entry that records an attempt of this process and reserves its cost.
 
         Args:
-            trace: from `open_trace`; or a new one, which is begun in the same step.
+            trace: the id of one that is recorded; or a new one, which is begun in the same step.
             start: what is known before the request leaves.
-            limits: the budgets that apply to this attempt.
-
-        Raises:
-            BudgetExceeded: a limit has less left than the attempt may cost (`budget_exceeded`), or nobody knows what
-                it may cost (`price_unknown`). Nothing is recorded.
-            NotFound: no such trace.
+            limits: the budgets that apply to this attempt; checked and reserved for in one step.
         """
-        return self.write(self.attempt(trace, start, limits))
-
-    def attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> AttemptEntry:
-        """The entry by which `begin_attempt` does this."""
         return AttemptEntry(trace, start, limits, self._mark_name())
-
-    def settle_attempt(self, attempt_id: str, end: Settlement) -> bool:
-        """Records how an attempt ended; the first settlement stands, a later one changes nothing.
-
-        Returns:
-            whether this settlement is the one that stands.
-
-        Raises:
-            NotFound: no such attempt.
-        """
-        return self.write(SettlementEntry(attempt_id, end))
 
     def write(self, entry: Entry[T]) -> T:
         """Writes one entry.

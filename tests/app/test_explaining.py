@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from recording import open_trace
 from workbench import Bench, default
 
 from smista_mcp.app import App, Caller
@@ -90,12 +91,12 @@ def test_the_record_can_be_read_under_a_broken_policy(app: App, bench: Bench) ->
 def test_a_trace_without_a_recorded_decision_is_told_so(app: App, bench: Bench) -> None:
     (decision,) = app.route(ASK).decisions
     ledger = Ledger.open(bench.state)
-    trace_id = ledger.open_trace("f" * 64, AT)
+    trace_id = open_trace(ledger, "f" * 64, AT)
     with pytest.raises(NotFound, match="could not be recorded"):
         app.explain(trace_id, anywhere=True)
     with pytest.raises(NotFound, match="there is no trace"):  # nobody can say whose it is
         app.explain(trace_id)
-    known = ledger.open_trace(decision.decision_id, AT)
+    known = open_trace(ledger, decision.decision_id, AT)
     assert app.explain(known[:12]).phases[0].decision.decision_id == decision.decision_id
 
 

@@ -143,3 +143,41 @@ async def test_a_ledger_that_cannot_be_written_is_told_to_everybody_and_works_ag
     moved.rename(file)
     await clerk.begin(traces[1], START, ())
     assert len(clerk.ledger.trace(traces[1]).attempts) == 1
+
+
+async def test_the_end_of_an_attempt_that_cannot_be_written_is_written_before_what_comes_next(
+    clerk: Clerk, tmp_path: Path
+) -> None:
+    limits = [SpendingLimit("all", AT, Decimal("1.5"))]
+    trace, late = clerk.open("ab" * 32, AT), clerk.open("ab" * 32, AT)
+    attempt = await clerk.begin(trace, START, limits)
+    file = tmp_path / "state" / "ledger.db"
+    moved = file.rename(tmp_path / "ledger.db")
+    file.mkdir()
+    with pytest.raises(StateUnavailable):
+        await clerk.settle(attempt, Settlement("completed", AT, cost=Decimal("0.1")))
+    with pytest.raises(StateUnavailable):
+        await clerk.begin(late, START, limits)
+    await clerk.catch_up()
+    file.rmdir()
+    moved.rename(file)
+    assert clerk.ledger.spent("all", AT) == 1
+    await clerk.begin(late, START, limits)  # only what was settled makes room for it
+    assert clerk.ledger.spent("all", AT) == Decimal("1.1")
+
+
+async def test_the_end_of_a_trace_brings_the_late_end_of_its_attempt(clerk: Clerk, tmp_path: Path) -> None:
+    trace = clerk.open("ab" * 32, AT)
+    attempt = await clerk.begin(trace, START, ())
+    file = tmp_path / "state" / "ledger.db"
+    moved = file.rename(tmp_path / "ledger.db")
+    file.mkdir()
+    with pytest.raises(StateUnavailable):
+        await clerk.settle(attempt, Settlement("completed", AT, cost=Decimal("0.1")))
+    file.rmdir()
+    moved.rename(file)
+    before = transactions(tmp_path)
+    assert await clerk.close(trace)
+    assert [one.cost for one in clerk.ledger.trace(trace).attempts] == ["0.1"]
+    assert await clerk.close(trace)
+    assert transactions(tmp_path) == before + 1

@@ -117,6 +117,8 @@ import resource, sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+sys.path.insert(0, "tests")
+from recording import begin_attempt, open_trace
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.values import Intent, Locality
 from smista_mcp.errors import StateUnavailable

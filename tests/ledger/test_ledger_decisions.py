@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from recording import begin_attempt, open_trace, settle_attempt
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
@@ -144,12 +145,12 @@ def test_no_row_holds_what_looks_like_a_key(
     facts = (PhaseFacts(skill=key, paths=(f"src/{key}.txt",), tokens=3),)
     ledger.record_route(record_of(decision)._replace(facts=facts))
     at = datetime(2026, 3, 14, tzinfo=UTC)
-    trace = ledger.open_trace(decision.decision_id, at)
+    trace = open_trace(ledger, decision.decision_id, at)
     sent = SentItem(path=key, sha256="9d" * 32, tokens=1, reason=key)
     receipt = Receipt(sent=(sent,), withheld=(WithheldItem(path=key, reason=key),), body_bytes=1, body_sha256="c4" * 32)
     names = dict.fromkeys(("model", "resolved_model", "token"), f"openai/{key}")
-    attempt = ledger.begin_attempt(trace, start_of(receipt=receipt, **names))
-    ledger.settle_attempt(attempt, Settlement("completed", at, resolved_model=key))
+    attempt = begin_attempt(ledger, trace, start_of(receipt=receipt, **names))
+    settle_attempt(ledger, attempt, Settlement("completed", at, resolved_model=key))
     with closing(sqlite3.connect(state / "ledger.db")) as db:
         assert not [line for line in db.iterdump() if key in line]
     assert ledger.last().facts == PhaseFacts(skill="[secret]", paths=("src/[secret].txt",), tokens=3)

@@ -56,7 +56,7 @@ print(installation_key(Path(sys.argv[1])).hex())
 def test_processes_that_reserve_at_once_never_overstep_a_budget(state: Path, child: Child) -> None:
     program = """
 ledger = Ledger.open(Path(sys.argv[1]), busy_s=30)
-trace_id = ledger.open_trace("ab" * 32, AT)
+trace_id = open_trace(ledger, "ab" * 32, AT)
 receipt = Receipt(body_bytes=1, body_sha256="00" * 32)
 start = AttemptStart(phase=0, intent=Intent.EDIT, model="m", provider="p", locality=Locality.REMOTE, started_at=AT,
                      receipt=receipt, reserved=Decimal("0.07"))
@@ -66,7 +66,7 @@ sys.stdin.readline()
 begun = 0
 for _ in range(8):
     try:
-        ledger.begin_attempt(trace_id, start, [limit])
+        begin_attempt(ledger, trace_id, start, [limit])
         begun += 1
     except BudgetExceeded:
         pass
@@ -155,8 +155,8 @@ ledger.record_route(record("a" * 64))
 receipt = Receipt(body_bytes=1, body_sha256="x")
 start = AttemptStart(phase=0, intent=Intent.EDIT, model="m", provider="p", locality=Locality.REMOTE, started_at=AT,
                      receipt=receipt, reserved=Decimal("0.07"))
-trace_id = ledger.open_trace("a" * 64, AT)
-ledger.begin_attempt(trace_id, start)
+trace_id = open_trace(ledger, "a" * 64, AT)
+begin_attempt(ledger, trace_id, start)
 print(trace_id, flush=True)
 sys.stdin.readline()
 """

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recording import begin_attempt, open_trace, settle_attempt
 
 from smista_mcp.core.values import Intent
 from smista_mcp.ledger import AttemptStart, Ledger, Settlement
@@ -18,7 +19,7 @@ StartOf = Callable[..., AttemptStart]
 
 
 def test_a_sum_counts_what_was_charged_or_may_have_been(ledger: Ledger, start_of: StartOf) -> None:
-    trace_id = ledger.open_trace("ab" * 32, AT)
+    trace_id = open_trace(ledger, "ab" * 32, AT)
     ends: list[tuple[Any, str | None, str]] = [
         ("completed", "0.01", "0.01"),
         ("completed", None, "1"),
@@ -30,12 +31,12 @@ def test_a_sum_counts_what_was_charged_or_may_have_been(ledger: Ledger, start_of
     ]
     expected = Decimal(0)
     for status, cost, counted in ends:
-        attempt = ledger.begin_attempt(trace_id, start_of(reserved=Decimal(1)))
+        attempt = begin_attempt(ledger, trace_id, start_of(reserved=Decimal(1)))
         assert ledger.spent("all", AT) == expected + 1
-        ledger.settle_attempt(attempt, Settlement(status, AT, cost=None if cost is None else Decimal(cost)))
+        settle_attempt(ledger, attempt, Settlement(status, AT, cost=None if cost is None else Decimal(cost)))
         expected += Decimal(counted)
         assert ledger.spent("all", AT) == expected
-    ledger.begin_attempt(trace_id, start_of(reserved=None))
+    begin_attempt(ledger, trace_id, start_of(reserved=None))
     assert ledger.spent("all", AT) == expected
 
 
@@ -61,7 +62,7 @@ def test_a_sum_counts_what_was_charged_or_may_have_been(ledger: Ledger, start_of
 def test_a_scope_takes_in_what_it_names(
     ledger: Ledger, start_of: StartOf, scope: str, workspace: str | None, expected: str
 ) -> None:
-    trace_id = ledger.open_trace("ab" * 32, AT)
+    trace_id = open_trace(ledger, "ab" * 32, AT)
     for start in (
         start_of(reserved=Decimal(1)),
         start_of(reserved=Decimal(10), intent=Intent.REFACTOR, resolved_model=None, workspace="88" * 32),
@@ -69,15 +70,15 @@ def test_a_scope_takes_in_what_it_names(
         start_of(reserved=Decimal(1000), intent=Intent.PLAN, resolved_model="anthropic/claude-opus", token="ci"),
         start_of(reserved=Decimal(10000), intent=Intent.COMMIT, model="openai/m", resolved_model="m", workspace=None),
     ):
-        ledger.begin_attempt(trace_id, start)
+        begin_attempt(ledger, trace_id, start)
     assert ledger.spent(scope, AT, workspace) == Decimal(expected)
 
 
 def test_a_period_begins_with_its_first_moment_in_any_time_zone(ledger: Ledger, start_of: StartOf) -> None:
-    trace_id = ledger.open_trace("ab" * 32, AT)
+    trace_id = open_trace(ledger, "ab" * 32, AT)
     east = timezone(timedelta(hours=9))
-    ledger.begin_attempt(trace_id, start_of(started_at=AT.astimezone(east), reserved=Decimal(1)))
-    ledger.begin_attempt(trace_id, start_of(started_at=AT - timedelta(microseconds=1), reserved=Decimal(10)))
+    begin_attempt(ledger, trace_id, start_of(started_at=AT.astimezone(east), reserved=Decimal(1)))
+    begin_attempt(ledger, trace_id, start_of(started_at=AT - timedelta(microseconds=1), reserved=Decimal(10)))
     assert ledger.spent("all", AT) == 1
     assert ledger.spent("all", AT.astimezone(east) - timedelta(microseconds=1)) == 11
     assert ledger.spent("all", AT + timedelta(microseconds=1)) == 0
@@ -96,8 +97,8 @@ def test_a_scope_that_does_not_exist_is_refused(ledger: Ledger, scope: str) -> N
 def test_amounts_are_summed_without_rounding(start_of: StartOf, costs: list[Decimal]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "state")
-        trace_id = ledger.open_trace("ab" * 32, AT)
+        trace_id = open_trace(ledger, "ab" * 32, AT)
         for cost in costs:
-            attempt = ledger.begin_attempt(trace_id, start_of())
-            ledger.settle_attempt(attempt, Settlement("completed", AT, cost=cost))
+            attempt = begin_attempt(ledger, trace_id, start_of())
+            settle_attempt(ledger, attempt, Settlement("completed", AT, cost=cost))
         assert Fraction(ledger.spent("all", AT)) == sum(map(Fraction, costs), Fraction(0))
