@@ -28,6 +28,7 @@ from smista_mcp.cli.printing import (
 )
 from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
+from smista_mcp.core.redaction import redacted
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Locality, Status
 from smista_mcp.errors import InvalidTask, SmistaError
@@ -76,14 +77,21 @@ def _agreed(app: App, task: Task, options: Options) -> bool:
     for view in golden_views(answer):
         print(view, file=shown_on)
     print(file=shown_on, flush=True)
-    return options.yes or not leaves(answer) or confirmed("Go on? [y/N]")
+    whom = leaves(answer)
+    return options.yes or not whom or confirmed(f"Something may go to {', '.join(whom)}. Go on? [y/N]")
 
 
-def leaves(answer: RouteAnswer) -> bool:
-    """Whether a remote model would be asked: where an approval is missing, a yes here would change nothing."""
-    return any(
-        decision.status is Status.ROUTED and decision.locality is Locality.REMOTE for decision in answer.decisions
-    )
+def leaves(answer: RouteAnswer) -> tuple[str, ...]:
+    """The remote models that may be asked, also those only asked where another fails.
+
+    Where an approval is missing, a yes here would change nothing.
+    """
+    found: list[str] = []
+    for decision in answer.decisions:
+        if decision.status is Status.ROUTED:
+            found += [decision.model] if decision.model and decision.locality is Locality.REMOTE else []
+            found += decision.away
+    return tuple(one_line(redacted(name)) for name in dict.fromkeys(found))
 
 
 def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None:

@@ -94,6 +94,8 @@ class Decision(Value):
 
     `tokens` is the estimated input; `cost` is None where the price is unknown; `inputs` holds one hash for each input
     of the decision, and `decision_id` is the SHA-256 over them. `tools` are those that the model may look around with.
+    `away` are the models on other machines that may be asked without a person's yes, the one selected, fallbacks and
+    those escalated to; it is for whoever asks before that, and is printed nowhere.
     """
 
     decision_id: str
@@ -124,3 +126,4 @@ class Decision(Value):
     tools: tuple[str, ...] = ()
     escalation: EscalationReport | None = None
     handoff: Handoff | None = None
+    away: tuple[str, ...] = Field((), exclude=True)

@@ -162,6 +162,7 @@ def _decide(  # noqa: PLR0913  one phase among others
         tools=chosen.tools if chosen else (),
         escalation=further.report,
         handoff=_handed(phase, ask, verdict, world.market.host, offered),
+        away=tuple(c.written for c in (*selection.accepted, *further.candidates) if _goes_unasked(c)),
     )
     answer = answer_of(chosen, least, context, ground) if chosen and chosen.provider != HOST else None
     barred = _is_barred(verdict, possible, selection)
@@ -178,6 +179,11 @@ def _decide(  # noqa: PLR0913  one phase among others
         answer=answer,
         barred=barred,
     )
+
+
+def _goes_unasked(candidate: Candidate) -> bool:
+    """Whether something would leave for it without a person's yes. What the host does leaves nothing of ours."""
+    return candidate.locality is Locality.REMOTE and candidate.provider != HOST and not candidate.needs_approval
 
 
 def _is_barred(verdict: "_Verdict", possible: Selection, free: Selection) -> bool:
