@@ -58,6 +58,7 @@ class Failed:
         cost: USD; None where nobody knows.
         uncertain: whether it may have been charged, and nobody knows how much.
         label: of what was sent: the words of `error` may repeat it.
+        usage: as far as its provider counted; None where it was asked nothing, or has refused to work on it.
     """
 
     candidate: Candidate
@@ -65,6 +66,7 @@ class Failed:
     cost: Decimal | None = Decimal(0)
     uncertain: bool = False
     label: Label | None = None
+    usage: Usage | None = None
 
 
 def unrepaired(answer: Answered, failed: Failed) -> Answered:
@@ -72,16 +74,23 @@ def unrepaired(answer: Answered, failed: Failed) -> Answered:
     if answer.patched is None:
         return answer
     why = f"{answer.patched.why}; asked once more: {failed.error.code}"
-    return replace(answer, patched=answer.patched._replace(why=why), cost=total([answer.cost, failed.cost]))
+    finished = replace(answer.finished, usage=summed([answer.finished.usage, failed.usage]))
+    cost = total([answer.cost, failed.cost])
+    return replace(answer, patched=answer.patched._replace(why=why), cost=cost, finished=finished)
 
 
 def joined(answers: Sequence[Answered]) -> Answered:
     """The last answer, with what all of them took."""
     last = answers[-1]
-    usages = [answer.finished.usage for answer in answers]
-    usage = Usage(*(total(counts) for counts in zip(*map(astuple, usages), strict=True)))
+    usage = summed([answer.finished.usage for answer in answers])
     finished, cost = replace(last.finished, usage=usage), total([one.cost for one in answers])
     return replace(last, finished=finished, cost=cost, opening=answers[0].opening)
+
+
+def summed(usages: Sequence[Usage | None]) -> Usage:
+    """Of all that were asked; of each kind of tokens None where one of them has not counted it."""
+    counted = [usage for usage in usages if usage is not None]
+    return Usage(*(total(counts) for counts in zip(*map(astuple, counted), strict=True))) if counted else Usage()
 
 
 _N = TypeVar("_N", int, Decimal)

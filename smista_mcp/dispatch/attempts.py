@@ -22,7 +22,7 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
+from smista_mcp.dispatch.answered import Answered, Failed, joined, summed, total, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
@@ -185,7 +185,9 @@ async def _conversed(
         if patching is not None and answers and answers[-1].patched:
             answers[-1] = unrepaired(answers[-1], outcome)
             return joined(answers)
-        return replace(outcome, cost=total([*(answer.cost for answer in answers), outcome.cost]))
+        usage = summed([*(answer.finished.usage for answer in answers), outcome.usage])
+        cost = total([*(answer.cost for answer in answers), outcome.cost])
+        return replace(outcome, cost=cost, usage=usage if answers else outcome.usage)
 
 
 _Status = Literal["completed", "failed", "uncertain", "cancelled"]
@@ -371,7 +373,8 @@ class _Request:
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
-        return Failed(self.candidate, error, cost, uncertain=cost is None, label=self.payload.label)
+        counted = usage if may_be_charged(error) or usage != Usage() else None
+        return Failed(self.candidate, error, cost, uncertain=cost is None, label=self.payload.label, usage=counted)
 
     def _cost(self, usage: Usage) -> Decimal | None:
         """What the request has cost, by the provider's own count; None where nobody knows."""

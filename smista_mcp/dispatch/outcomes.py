@@ -12,10 +12,11 @@ from smista_mcp.core.explained import UsageReport
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Grant, Status
-from smista_mcp.dispatch.attempts import Answered, Failed
+from smista_mcp.dispatch.answered import Answered, Failed, summed
 from smista_mcp.dispatch.deadlines import is_unsent_for_time
 from smista_mcp.dispatch.reactions import cause_of, reaction
 from smista_mcp.errors import Cause, Code, ProviderError, StateUnavailable
+from smista_mcp.providers.base import Usage
 
 Undone = Literal["failed", "refused", "approval_required", "handoff"]
 _UNDONE: dict[Status, Undone] = {
@@ -68,7 +69,9 @@ def handed_over(
     code = _code(failures, exhausted=True) if failures else None
     detail, plain = told(failures) or routed.decision.reason, _plain(told(failures), told(_wordless(failures)))
     phase = _undone(routed, "handoff", code, detail, handoff)
-    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures), "plain": plain})
+    return phase.model_copy(
+        update={"trace_id": trace_id, "cost": _cost(failures), "usage": _usage(failures), "plain": plain}
+    )
 
 
 def failed(
@@ -78,7 +81,9 @@ def failed(
     status, code = _verdict(failures, exhausted=exhausted)
     detail = _why(failures)
     phase, plain = _undone(routed, status, code, detail), _plain(detail, _why(_wordless(failures)))
-    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures), "plain": plain})
+    return phase.model_copy(
+        update={"trace_id": trace_id, "cost": _cost(failures), "usage": _usage(failures), "plain": plain}
+    )
 
 
 def _why(failures: Sequence[Failed]) -> str:
@@ -98,7 +103,7 @@ def completed(
 ) -> DispatchedPhase:
     """A phase with its answer; it failed all the same where the change in this does not apply.
 
-    Its cost includes what failed attempts have cost.
+    Its cost and its tokens include those of failed attempts.
 
     Args:
         routed: the phase.
@@ -108,7 +113,7 @@ def completed(
         trace_id: None where the ledger could not be written.
         named: whether the host may see names that the model has written.
     """
-    usage, patched = answer.finished.usage, answer.patched
+    patched = answer.patched
 
     def remarks(failures: Sequence[Failed], *, named: bool) -> str:
         cut = _CUT.get(answer.finished.stop_reason, "")
@@ -127,7 +132,7 @@ def completed(
         patch=patch,
         file_write=_WRITES.get(routed.decision.permissions["file_write"]) if patch else None,
         label=answer.label,
-        usage=UsageReport.model_validate(asdict(usage)),
+        usage=_usage((*failures, answer)),
         cost=_cost((*failures, answer)),
         trace_id=trace_id,
         effort=routed.decision.effort,
@@ -218,12 +223,28 @@ def _cost(attempts: Sequence[Answered | Failed]) -> str | None:
     return usd(sum(costs, Decimal(0))) if len(costs) == len(attempts) and costs else None
 
 
+def _usage(attempts: Sequence[Answered | Failed]) -> UsageReport:
+    """The tokens of all attempts; of each kind None where one of those that were asked has not counted it."""
+    return UsageReport.model_validate(asdict(summed(_counted(attempts))))
+
+
+def _counted(attempts: Sequence[Answered | Failed]) -> list[Usage | None]:
+    return [one.finished.usage if isinstance(one, Answered) else one.usage for one in attempts]
+
+
 def _known_part(attempts: Sequence[Answered | Failed]) -> str:
-    """What is known of a cost of which a part is not; empty where all is known, or nothing."""
+    """What is known of a cost, or of tokens, of which a part is not; empty where all is known, or nothing."""
+    said: list[str] = []
     known = sum((attempt.cost for attempt in attempts if attempt.cost is not None), Decimal(0))
-    if not known or all(attempt.cost is not None for attempt in attempts):
-        return ""
-    return f"it has cost {usd(known)} USD, and a part that nobody knows"
+    if known and any(attempt.cost is None for attempt in attempts):
+        said.append(f"it has cost {usd(known)} USD, and a part that nobody knows")
+    asked = [usage for usage in _counted(attempts) if usage is not None]
+    given = [usage.input_tokens or 0 for usage in asked]
+    written = [usage.output_tokens or 0 for usage in asked]
+    counted = all(usage.input_tokens is not None and usage.output_tokens is not None for usage in asked)
+    if not counted and (any(given) or any(written)):
+        said.append(f"it took {sum(given)} tokens in and {sum(written)} out, and some that nobody has counted")
+    return "; ".join(said)
 
 
 def _undone(

@@ -31,6 +31,11 @@ async def escalated(bench: Bench, first: Reply, on: str = ALL, *, strong: Reply 
         answer = await done(app, ASK)
         costs = [one.cost for one in reports(app, answer)]
         assert len(costs) == len(a.heard) + len(b.heard) + len(c.heard)
+        used = [one.usage for one in reports(app, answer)]
+        if len(used) > 1 and not any(None in (one.input_tokens, one.output_tokens) for one in used):
+            told = only(answer).usage
+            assert told.input_tokens == sum(one.input_tokens or 0 for one in used)
+            assert told.output_tokens == sum(one.output_tokens or 0 for one in used)
         if c.heard:
             assert costs[0] == "0"
             assert Decimal(only(answer).cost or 0) == sum(map(Decimal, filter(None, costs)))
@@ -92,6 +97,15 @@ async def test_where_the_stronger_one_fails_as_well_all_of_it_is_told(bench: Ben
     answer = await escalated(bench, Reply(()), strong=Reply(()))
     assert (answer.status, answer.code) == ("failed", Code.FALLBACK_EXHAUSTED)
     assert [model for model, _, _ in bench.attempts(answer)] == [A, STRONG]
+
+
+async def test_tokens_of_a_failed_attempt_are_told_and_those_that_nobody_counted_are_not_made_up(bench: Bench) -> None:
+    counted = only(await escalated(bench, Reply(()), strong=Reply(())))
+    unknown = only(await escalated(bench, Reply(("half",), stop="length"), strong=Reply(("q",), ending="cut")))
+    assert (counted.usage.input_tokens or 0) > 40
+    assert counted.usage.output_tokens == 10
+    assert (unknown.usage.input_tokens, unknown.usage.output_tokens) == (None, None)
+    assert "5 out" in unknown.detail
 
 
 async def test_a_decision_shows_whom_it_would_escalate_to_and_what_that_costs(bench: Bench) -> None:
