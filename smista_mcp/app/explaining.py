@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
 from smista_mcp.app.jobcalls import decisions_of
+from smista_mcp.core.costing import usd
 from smista_mcp.core.explained import (
     ApprovalReport,
     AttemptReport,
@@ -146,6 +147,7 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         rules=rules,
         changes=changes(decision, _failed(traces), fixed=book is not None and asking_is_fixed(book.policy)),
         attempts=tuple(_attempt(one, approvals) for trace in traces for one in trace.attempts),
+        cost=_cost([one for trace in traces for one in trace.attempts]),
         labels=tuple(
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
@@ -153,6 +155,12 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         approvals=approvals,
         withheld=withheld_answers(ledger, [trace.trace_id for trace in traces]),
     )
+
+
+def _cost(attempts: Sequence[StoredAttempt]) -> str | None:
+    """USD of all of them; None where that of one is not known, or there are none."""
+    known = [Decimal(one.cost) for one in attempts if one.cost is not None]
+    return usd(sum(known, Decimal(0))) if known and len(known) == len(attempts) else None
 
 
 def _failed(traces: Sequence[StoredTrace]) -> tuple[Code, ...]:
@@ -196,4 +204,8 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         cost_kind=stored.cost_kind,
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
         partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
+        cause=stored.cause,
+        http_status=stored.http_status,
+        followup=stored.followup,
+        wait_s=stored.wait_s,
     )

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from decimal import Decimal
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Label
 from smista_mcp.dispatch.patching import Patched
-from smista_mcp.errors import ProviderError
+from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import Finished, ToolCall, Usage
 
 
@@ -24,6 +24,7 @@ class Answered:
         seen: every form of every path that the model was shown something of.
         patched: what became of the change in it; None where none was asked for.
         opening: with what its request began, as `caching.opening_of` has it.
+        attempt_id: in the ledger; None where it could not be recorded.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Answered:
     sent: tuple[Piece, ...] = ()
     patched: Patched | None = None
     opening: str | None = None
+    attempt_id: str | None = None
 
     def with_change(self, patched: Patched) -> Self:
         """The answer with its change, labelled by the files that this holds lines of, too."""
@@ -59,6 +61,7 @@ class Failed:
         uncertain: whether it may have been charged, and nobody knows how much.
         label: of what was sent: the words of `error` may repeat it.
         usage: as far as its provider counted; None where it was asked nothing, or has refused to work on it.
+        attempt_id: in the ledger; None where nothing was recorded.
     """
 
     candidate: Candidate
@@ -67,6 +70,25 @@ class Failed:
     uncertain: bool = False
     label: Label | None = None
     usage: Usage | None = None
+    attempt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a request ended, as the ledger keeps it."""
+
+    status: Literal["completed", "failed", "uncertain", "cancelled"]
+    code: Code | None = None
+    cost: Decimal | None = None
+    error: ProviderError | None = None
+
+
+def failed_after(answers: Sequence[Answered], failed: Failed) -> Failed:
+    """A failure with what the answers before it took, which asked to see more."""
+    if not answers:
+        return failed
+    usage = summed([*(answer.finished.usage for answer in answers), failed.usage])
+    return replace(failed, cost=total([*(answer.cost for answer in answers), failed.cost]), usage=usage)
 
 
 def unrepaired(answer: Answered, failed: Failed) -> Answered:
@@ -76,7 +98,8 @@ def unrepaired(answer: Answered, failed: Failed) -> Answered:
     why = f"{answer.patched.why}; asked once more: {failed.error.code}"
     finished = replace(answer.finished, usage=summed([answer.finished.usage, failed.usage]))
     cost = total([answer.cost, failed.cost])
-    return replace(answer, patched=answer.patched._replace(why=why), cost=cost, finished=finished)
+    patched, attempt_id = answer.patched._replace(why=why), failed.attempt_id or answer.attempt_id
+    return replace(answer, patched=patched, cost=cost, finished=finished, attempt_id=attempt_id)
 
 
 def joined(answers: Sequence[Answered]) -> Answered:

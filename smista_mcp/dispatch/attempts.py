@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Self
 
 import anyio
 
@@ -22,7 +22,7 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.answered import Answered, Failed, joined, summed, total, unrepaired
+from smista_mcp.dispatch.answered import Answered, End, Failed, failed_after, joined, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
@@ -36,13 +36,13 @@ from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, built
-from smista_mcp.dispatch.reactions import may_be_charged
+from smista_mcp.dispatch.reactions import cause_of, may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
 from smista_mcp.dispatch.standing import Standing
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
-from smista_mcp.errors import Code, NotFound, ProviderError, StateUnavailable
-from smista_mcp.ledger import AttemptStart, BudgetExceeded, Settlement, SpendingLimit, TokenCounts
+from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
+from smista_mcp.ledger import AttemptStart, BudgetExceeded, Followup, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
@@ -90,6 +90,18 @@ class Tools:
     serves: Serves = serves_none
     standing: Standing = field(default_factory=Standing)
     thread: Thread | None = None
+
+    async def note(
+        self,
+        of: Answered | Failed,
+        followup: Followup | None,
+        *,
+        wait_s: float | None = None,
+        cause: Cause | None = None,
+    ) -> None:
+        """As `Clerk.follow_up`, of an attempt that has ended."""
+        if self.clerk is not None and of.attempt_id is not None:
+            await self.clerk.follow_up(of.attempt_id, followup, wait_s=wait_s, cause=cause)
 
 
 Heard = Callable[[int], None]
@@ -157,8 +169,7 @@ async def _conversed(
     until = deadline
     while True:
         try:
-            if answers:
-                check_time(request.work, until)
+            check_time(request.work, until, after=len(answers))
             with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
                 outcome = chat.ended(await request.made(until, chat.hearing(heard)))
             if isinstance(outcome, Answered):
@@ -172,7 +183,10 @@ async def _conversed(
                 stop = outcome.finished.stop_reason
                 patched = await patching.read(outcome.text, stop, outcome.sent, deadline)
                 answers[-1] = outcome.with_change(patched)
-                if not patched.why or patching.repaired:
+                if not patched.why:
+                    return joined(answers)
+                await request.tools.note(outcome, None if patching.repaired else "repair", cause=Cause.PATCH)
+                if patching.repaired:
                     return joined(answers)
                 request.tools.standing.step = "mending its change"
                 until = repair_until(request.work, deadline)
@@ -185,22 +199,7 @@ async def _conversed(
         if patching is not None and answers and answers[-1].patched:
             answers[-1] = unrepaired(answers[-1], outcome)
             return joined(answers)
-        usage = summed([*(answer.finished.usage for answer in answers), outcome.usage])
-        cost = total([*(answer.cost for answer in answers), outcome.cost])
-        return replace(outcome, cost=cost, usage=usage if answers else outcome.usage)
-
-
-_Status = Literal["completed", "failed", "uncertain", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a request ended, as the ledger keeps it."""
-
-    status: _Status
-    code: Code | None = None
-    cost: Decimal | None = None
-    unsent: bool = False
+        return failed_after(answers, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +222,18 @@ class _Request:
         attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
         self.tools.standing.asked(self.candidate, self.payload.request.prompt_tokens)
-        end = _End("uncertain")  # stands where something breaks that nobody foresaw
+        end = End("uncertain")  # stands where something breaks that nobody foresaw
         try:
             with ending_at(deadline, "its answer was not complete in time", sent=True):
                 await listening.to(stream)
-            answer = self._answer(listening)
-            end = _End("completed", None, answer.cost)
+            answer = replace(self._answer(listening), attempt_id=attempt_id)
+            end = End("completed", None, answer.cost)
         except ProviderError as error:
-            failed = self._failed(error, listening.usage)
-            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost, unsent=error.unsent)
+            failed = replace(self._failed(error, listening.usage), attempt_id=attempt_id)
+            end = End("uncertain" if failed.uncertain else "failed", error.code, failed.cost, error)
             return failed
         except anyio.get_cancelled_exc_class():
-            end = _End("cancelled", Code.CANCELLED, self._cost(listening.usage))
+            end = End("cancelled", Code.CANCELLED, self._cost(listening.usage))
             raise
         finally:
             with anyio.CancelScope(shield=True):
@@ -331,7 +330,7 @@ class _Request:
         if not self._local:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
-    async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
+    async def _settled(self, attempt_id: str | None, listening: Listening, end: End) -> None:
         spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         self.tools.standing.bill.settled(self.candidate, end.cost)
@@ -345,7 +344,9 @@ class _Request:
             usage=TokenCounts(**asdict(usage)),
             cost=end.cost,
             resolved_model=self._said_model(listening),
-            unsent=end.unsent,
+            unsent=end.error is not None and end.error.unsent,
+            cause=end.error and cause_of(end.error),
+            http_status=end.error and end.error.status,
             partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:

@@ -46,13 +46,13 @@ def is_late(work: Assignment, deadline: float) -> bool:
     return anyio.current_time() + work.least_s >= deadline
 
 
-def check_time(work: Assignment, deadline: float) -> None:
-    """Refuses one more request where too little is left of the phase's time.
+def check_time(work: Assignment, deadline: float, *, after: int) -> None:
+    """Refuses one more request `after` some others where too little is left of the phase's time.
 
     Raises:
         ProviderError: `provider_timeout`; nothing was sent.
     """
-    if is_late(work, deadline):
+    if after and is_late(work, deadline):
         raise out_of_time()
 
 

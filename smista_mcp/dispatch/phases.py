@@ -27,7 +27,7 @@ from smista_mcp.dispatch.deadlines import is_late, is_unsent_for_time, least_of,
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.payloads import SMALL, Assignment
-from smista_mcp.dispatch.reactions import reaction
+from smista_mcp.dispatch.reactions import cause_of, reaction
 from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go, stands
 from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
@@ -166,8 +166,18 @@ class _Run:
     async def _escalated(
         self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
     ) -> DispatchedPhase:
-        """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        """What becomes of a phase whose model provably failed, noted with the attempt that failed."""
         spans.note_escalation(work.routed.escalation)
+        proof = cut.failed() if cut else failures[-1]
+        done = await self._on_a_stronger(work, deadline, failures, cut)
+        followup = "yes_awaited" if done.status == "approval_required" else "escalated" if done.escalated else None
+        await self._tools.note(proof, followup, cause=cause_of(proof.error))
+        return done
+
+    async def _on_a_stronger(
+        self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None
+    ) -> DispatchedPhase:
+        """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
         first = len(failures)
@@ -203,6 +213,8 @@ class _Run:
             failures.append(Failed(candidate, out_of_time()))
             return None
         spans.note_turn(candidate, failures)
+        if failures and not stronger:
+            await self._tools.note(failures[-1], "fallback")
         for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase = work.routed.phase.index
             standing.begin(f"{work.routed.phase.intent.name} on {candidate.written}{', escalated' if stronger else ''}")
@@ -220,6 +232,7 @@ class _Run:
                 return None
             standing.step = f"waiting {wait:.0f} s before it is asked again"
             spans.note_retry(outcome, wait)
+            await self._tools.note(outcome, "again", wait_s=wait)
             await anyio.sleep(wait)
         return None
 

@@ -163,3 +163,29 @@ async def test_what_both_cost_stays_under_the_limit_of_the_rule(bench: Bench) ->
     assert (len(a.heard), len(c.heard)) == (1, 1)
     assert c.heard[0].asked["max_tokens"] < a.heard[0].asked["max_tokens"]
     assert only(answer).escalated
+
+
+async def test_the_record_says_why_an_attempt_was_no_good_and_what_was_done_about_it(bench: Bench) -> None:
+    busy = Reply(status=529, headers=("Retry-After: 0",))
+    async with serving(busy) as a, serving(Reply(())) as b, serving(Reply(("strong",))) as c:
+        providers = compat("a", a.v1, local=True) + compat("b", b.v1, local=True) + compat("strong", c.v1, price="1")
+        retries = "[dispatch]\nmax_retries = 1\n"
+        app = bench.app(rule(fallbacks=f'["{B}"]') + providers + ALLOWED + retries)
+        answer = await done(app, ASK)
+    (told,) = (await anyio.to_thread.run_sync(app.explain, answer.trace_id)).phases
+    assert [(row.cause, row.http_status, row.followup, row.wait_s is not None) for row in told.attempts] == [
+        ("overloaded", 529, "again", True),
+        ("overloaded", 529, "fallback", False),
+        ("empty", None, "escalated", False),
+        (None, None, None, False),
+    ]
+    assert told.cost == only(answer).cost is not None
+
+
+async def test_the_record_says_that_a_person_is_waited_for(bench: Bench) -> None:
+    async with serving(Reply(())) as a, serving() as c:
+        providers = compat("a", a.v1, local=True) + compat("strong", c.v1, price="1")
+        app = bench.app(rule() + providers + '[privacy.remote]\nmode = "ask"\n')
+        answer = await done(app, ASK)
+    (told,) = reports(app, answer)
+    assert (told.cause, told.followup, only(answer).escalated) == ("empty", "yes_awaited", False)

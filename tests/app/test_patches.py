@@ -217,9 +217,16 @@ def cheap_first(on: str = "patch_does_not_apply", more: str = "") -> str:
 async def test_a_slow_repair_leaves_time_for_the_stronger_model(bench: Bench, shop: Shop) -> None:
     async with serving(BAD, Reply(("half",), ending="stall")) as server, serving(GOOD) as strong:
         providers = compat("a", server.v1, local=True) + compat("b", strong.v1) + ALLOWED
-        answer = await done(bench.app(cheap_first(more="deadline_s = 2\n") + providers), TASK)
-    assert (len(server.heard), len(strong.heard)) == (2, 1)
+        app = bench.app(cheap_first(more="deadline_s = 2\n") + providers)
+        answer = await done(app, TASK)
+        assert (len(server.heard), len(strong.heard)) == (2, 1)
+        told = await anyio.to_thread.run_sync(app.explain, answer.trace_id)
     assert (only(answer).status, only(answer).model, only(answer).code) == ("completed", B, None)
+    assert [(row.cause, row.followup) for row in told.phases[0].attempts] == [
+        ("patch", "repair"),
+        ("deadline", "escalated"),
+        (None, None),
+    ]
 
 
 async def test_a_repair_may_write_no_more_than_it_needs(bench: Bench, shop: Shop) -> None:

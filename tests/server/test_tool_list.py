@@ -30,7 +30,7 @@ def tokens(*keys: str) -> float:
 
 
 def names_of(value: type[Value]) -> set[str]:
-    return {field.serialization_alias or name for name, field in value.model_fields.items()}
+    return {field.serialization_alias or name for name, field in value.model_fields.items() if not field.exclude}
 
 
 def taken(tool: str, name: str) -> dict[str, Any]:
