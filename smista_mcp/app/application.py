@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from smista_mcp.app.caller import NOBODY, Caller
 from smista_mcp.app.enclosing import enclosing
-from smista_mcp.app.preparing import prepare, read
+from smista_mcp.app.preparing import prepare, read, read_spans
 from smista_mcp.app.world import World
 from smista_mcp.context.workspace import find_root
-from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, RouteAnswer
+from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, ReadAnswer, RouteAnswer
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import ContextKind
 from smista_mcp.errors import OrgPolicyInvalid, PolicyInvalid
@@ -42,16 +42,26 @@ class App:
         paths: tuple[str, ...] = (),
         skill: str | None = None,
         context: tuple[ContextKind, ...] = (),
+        explain: bool = False,
     ) -> ClassifyAnswer:
         """Reads a text into phases. Nothing is looked at but policy files and the names of skills.
+
+        Args:
+            text: the work in words.
+            paths: files and folders that are meant.
+            skill: a named workflow.
+            context: kinds of context that the caller has.
+            explain: whether to tell which words decided; then the answer is a `ReadAnswer`.
 
         Raises:
             SmistaError: `invalid_task`, `policy_invalid` or `org_policy_invalid`.
         """
         task = Task(text=text, paths=paths, skill=skill, context=context)
         book = self._world.book()
-        phases = read(task, book)
-        return ClassifyAnswer(phases=tuple(map(ClassifiedPhase.of, phases)), notices=book.policy.notices)
+        phases = tuple(map(ClassifiedPhase.of, read(task, book)))
+        if explain:
+            return ReadAnswer(phases=phases, notices=book.policy.notices, reading=read_spans(task, book))
+        return ClassifyAnswer(phases=phases, notices=book.policy.notices)
 
     def route(self, task: Task, caller: Caller = NOBODY) -> RouteAnswer:
         """Decides every phase of a task and records the decisions. Nothing is sent anywhere.
@@ -97,7 +107,8 @@ class App:
 
         if task is not None:
             prepared = prepare(self._world, task, caller)
-            return explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
+            story = explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
+            return story.model_copy(update={"reading": read_spans(task, prepared.book)})
         ledger = self._world.open_ledger()
         try:
             book = self._world.book()

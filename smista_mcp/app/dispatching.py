@@ -168,7 +168,7 @@ class Dispatching:
                 for budget in policy.budgets
                 if budget.period != "task"
             ],
-            allowance=Allowance(policy.budgets),
+            allowance=Allowance(policy.budgets, job.spent),
             claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
             bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,

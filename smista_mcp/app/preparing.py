@@ -13,6 +13,7 @@ from smista_mcp.context.survey import Caps
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
+from smista_mcp.core.readspans import ReadSpan
 from smista_mcp.core.redaction import redacted_json
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
 from smista_mcp.core.secretscan import SecretFact
@@ -166,10 +167,18 @@ def read(task: Task, book: Rulebook, *, changed: bool = False) -> tuple[Phase, .
         InvalidTask: it holds more than one task may hold.
     """
     _check_size(task)
+    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=_kinds(task, changed=changed))
+
+
+def read_spans(task: Task, book: Rulebook) -> tuple[ReadSpan, ...]:
+    """Which words of a task decided what `read` makes of it, and which were set aside and why."""
+    found = book.reader.spans(task.text, intent=task.intent, skill=task.skill, kinds=_kinds(task))
+    return ReadSpan.all_of(task.text, found)
+
+
+def _kinds(task: Task, *, changed: bool = False) -> frozenset[ContextKind]:
     kinds = given_kinds(task)
-    if changed:
-        kinds |= {ContextKind.GIT_DIFF}
-    return book.reader.read(task.text, intent=task.intent, skill=task.skill, kinds=kinds)
+    return kinds | {ContextKind.GIT_DIFF} if changed else kinds
 
 
 class _Decided(NamedTuple):

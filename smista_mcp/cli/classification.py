@@ -9,8 +9,9 @@ from smista_mcp.app import App
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.inputs import STDIN, json_object, opened, read_task, task_of
 from smista_mcp.cli.parser import Options
-from smista_mcp.cli.printing import flush_output, printable, put_answer, put_json, put_notices, put_table
-from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer
+from smista_mcp.cli.printing import flush_output, printable, put, put_answer, put_json, put_notices, put_table
+from smista_mcp.cli.reading import put_reading
+from smista_mcp.core.answers import ClassifiedPhase, ClassifyAnswer, ReadAnswer
 from smista_mcp.core.task import MAX_TEXT, Task
 from smista_mcp.errors import Code, InvalidTask, SmistaError
 
@@ -22,21 +23,24 @@ _FIELDS = frozenset({"id", "text", "paths", "context"})
 def classify(options: Options) -> int:
     """Prints the phases of a text, or of every line of a file."""
     if options.jsonl is not None:
-        if options.text is not None or options.path or options.skill or options.context:
+        if options.text is not None or options.path or options.skill or options.context or options.explain:
             raise InvalidTask("--jsonl takes its tasks from the file alone", fix="leave the text and its options out")
         return _classify_lines(opened(options), options.jsonl)
     task = read_task(options, "classify")
-    answer = _answer(opened(options), task)
+    answer = _answer(opened(options), task, explain=options.explain)
     if options.json:
         put_answer(answer)
         return DONE
     _put(printable(answer))
+    if isinstance(answer, ReadAnswer):
+        put("")
+        put_reading(answer.reading)
     put_notices(answer.notices)
     return DONE
 
 
-def _answer(app: App, task: Task) -> ClassifyAnswer:
-    return app.classify(task.text, paths=task.paths, skill=task.skill, context=task.context)
+def _answer(app: App, task: Task, *, explain: bool = False) -> ClassifyAnswer:
+    return app.classify(task.text, paths=task.paths, skill=task.skill, context=task.context, explain=explain)
 
 
 def _put(answer: ClassifyAnswer) -> None:

@@ -43,6 +43,7 @@ class Options(Namespace):
     context: Sequence[str] | None = None
     # single commands
     jsonl: Path | None = None
+    explain: bool = False
     last: bool = False
     job: str | None = None
     yes: bool = False
@@ -184,6 +185,7 @@ def _classify(parser: ArgumentParser) -> None:
     parser.add_argument("--skill", metavar="S", help="a named workflow")
     parser.add_argument("--context", action="append", metavar="KIND", help="a kind of context; repeatable")
     parser.add_argument("--jsonl", type=_path, metavar="FILE", help="one task a line; - for standard input")
+    parser.add_argument("--explain", action="store_true", help="tell which words decided, and which were set aside")
 
 
 def _route(parser: ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened, read_task, rooted
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import printable, put, put_answer, put_notices
+from smista_mcp.cli.reading import put_reading
 from smista_mcp.core.explained import ExplainAnswer, ExplainedPhase
 from smista_mcp.core.explanation import RuleVerdict, golden_view
 from smista_mcp.errors import InvalidTask
@@ -36,6 +37,9 @@ def explain(options: Options) -> int:
         put_answer(answer)
     else:
         put(*_story(answer, destinations(app)))
+        if answer.reading:
+            put("\nwords:")
+            put_reading(printable(answer).reading)
         put_notices(answer.notices)
     return DONE
 

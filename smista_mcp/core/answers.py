@@ -3,6 +3,7 @@
 from typing import Self
 
 from smista_mcp.core.decision import ClassName, Decision
+from smista_mcp.core.readspans import ReadSpan
 from smista_mcp.core.redaction import redacted
 from smista_mcp.core.task import Phase
 from smista_mcp.core.values import CAPABILITY_CLASS, Confidence, Intent, Value
@@ -44,6 +45,12 @@ class ClassifiedPhase(Value):
 class ClassifyAnswer(Value):
     phases: tuple[ClassifiedPhase, ...]
     notices: tuple[str, ...] = ()
+
+
+class ReadAnswer(ClassifyAnswer):
+    """The phases of a text, with the words that decided."""
+
+    reading: tuple[ReadSpan, ...]
 
 
 class RouteAnswer(Value):

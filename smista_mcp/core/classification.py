@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.core.policy import ClassificationRule
 from smista_mcp.core.reading import vocabulary as v
@@ -12,6 +13,9 @@ from smista_mcp.core.reading.prompt import Prompt, command, parsed
 from smista_mcp.core.reading.wording import Wording, avoided_tokens, runs_skill, skill_of, with_skills, wordings
 from smista_mcp.core.task import IntentReading, Phase
 from smista_mcp.core.values import Confidence, ContextKind, Intent
+
+if TYPE_CHECKING:
+    from smista_mcp.core.reading.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,25 @@ class Reader:
             skill: the named workflow of the call. It belongs to the phases whose words name it, else to all.
             kinds: which kinds of context are present.
         """
+        return self._understood(text, intent, skill, kinds).phases
+
+    def spans(
+        self,
+        text: str,
+        *,
+        intent: Intent | None = None,
+        skill: str | None = None,
+        kinds: frozenset[ContextKind] = frozenset(),
+    ) -> "list[Span]":
+        """Which words decide the phases that `read` gives for the same arguments, and which were set aside and why."""
+        from smista_mcp.core.reading.spans import spans  # noqa: PLC0415  only where it is asked for
+
+        understood = self._understood(text, intent, skill, kinds)
+        return spans(understood.prompt, understood.found)
+
+    def _understood(
+        self, text: str, intent: Intent | None, skill: str | None, kinds: frozenset[ContextKind]
+    ) -> "_Understood":
         prompt, commanded = _commanded(parsed(text), self._known)
         found = outline(prompt)
         if intent is not None:
@@ -74,7 +97,8 @@ class Reader:
             named = [name if name == skill else None for name in named] if skill in named else [skill] * len(named)
         paths = tuple(dict.fromkeys(prompt.paths[i] for i in sorted(avoided)))
         drafts = [_skilled(draft, name, skill) for draft, name in zip(found.drafts, named, strict=True)]
-        return tuple(_phase(prompt, i, draft, words[i], named[i], paths) for i, draft in enumerate(drafts))
+        phases = tuple(_phase(prompt, i, draft, words[i], named[i], paths) for i, draft in enumerate(drafts))
+        return _Understood(phases, prompt, found)
 
     def _named(self, prompt: Prompt, found: Outline, commanded: str) -> list[str | None]:
         """The skill that the words of each phase name."""
@@ -101,6 +125,14 @@ class Reader:
             else:
                 drafts.append(ruled)
         return drafts
+
+
+class _Understood(NamedTuple):
+    """A text read: its phases, and what they were made of."""
+
+    phases: tuple[Phase, ...]
+    prompt: Prompt
+    found: Outline
 
 
 def _by_rule(draft: Draft, met: Met, evidence: tuple[int, ...]) -> Draft:

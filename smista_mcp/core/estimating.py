@@ -76,14 +76,14 @@ def _refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
             detail = "a limit applies, and nothing bounds what this CLI may cost; one that a plan pays has no such need"
         return Rejected(model=candidate.written, code=Code.PRICE_UNKNOWN, detail=detail)
     most = Decimal(candidate.cost.max)
-    if ask.cost_limit is not None and most > ask.cost_limit:
-        detail = f"may cost {candidate.cost.max} USD; the rule's limit is {ask.cost_limit}"
-        return Rejected(model=candidate.written, code=Code.COST_LIMIT_EXCEEDED, detail=detail)
-    for budget in budgets:
+    for budget in budgets:  # first, for a person may agree to more than a rule allows, and to no more than a budget
         if most > Decimal(budget.left):
             of = f"{budget.limit} a {budget.period} for {shown(budget.scope)}"
             detail = f"may cost {candidate.cost.max} USD; {budget.left} is left of {of}"
             return Rejected(model=candidate.written, code=Code.BUDGET_EXCEEDED, detail=detail)
+    if ask.cost_limit is not None and most > ask.cost_limit:
+        detail = f"may cost {candidate.cost.max} USD; the rule's limit is {ask.cost_limit}"
+        return Rejected(model=candidate.written, code=Code.COST_LIMIT_EXCEEDED, detail=detail)
     return None
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.explanation import RuleVerdict
 from smista_mcp.core.origins import Chain
+from smista_mcp.core.readspans import ReadSpan
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Label, Value
 
@@ -111,6 +112,9 @@ class ExplainedPhase(Value):
 
 
 class ExplainAnswer(Value):
+    """The story of a call; `reading` tells the words of a task that was given, for no words are recorded."""
+
     phases: tuple[ExplainedPhase, ...]
     recorded_at: str | None = None
+    reading: tuple[ReadSpan, ...] = ()
     notices: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from smista_mcp.core.approval import Permit
+from smista_mcp.core.capabilities import capabilities_of
 from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.escalating import stronger
@@ -101,7 +102,7 @@ def _decide(  # noqa: PLR0913  one phase among others
         intent=phase.intent.name,
         effort=led.effort,
         written=led.written,
-        capabilities=rule.requires_capabilities if rule else {},
+        capabilities=capabilities_of(phase, context, rule.requires_capabilities if rule else {}),
         text_tokens=words,
         context=context,
         floor=least,

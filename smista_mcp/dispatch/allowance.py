@@ -15,18 +15,25 @@ from smista_mcp.errors import Code, ProviderError
 
 
 @dataclass(frozen=True, slots=True)
-class _Spent:
+class Spent:
+    """What one attempt has cost, or may have cost."""
+
     routed: Routed
     candidate: Candidate
     amount: Decimal
 
 
 class Allowance:
-    """The limits of one task and what its attempts have spent so far."""
+    """The limits of one task and what its attempts have spent so far.
 
-    def __init__(self, budgets: Sequence[Budget]) -> None:
+    Args:
+        budgets: of the policy.
+        spent: by the task until now, also before it had to stop for a person's yes; it grows.
+    """
+
+    def __init__(self, budgets: Sequence[Budget], spent: list[Spent]) -> None:
         self._budgets = [budget for budget in budgets if budget.period == "task"]
-        self._spent: list[_Spent] = []
+        self._spent = spent
 
     def check(self, routed: Routed, candidate: Candidate, most: Decimal | None) -> None:
         """Refuses an attempt that may cost more than is left, or nobody knows how much.
@@ -68,13 +75,16 @@ class Allowance:
     def note(self, routed: Routed, candidate: Candidate, amount: Decimal | None) -> None:
         """Notes what an attempt has cost, or may have cost where nobody can say."""
         if amount:
-            self._spent.append(_Spent(routed, candidate, amount))
+            self._spent.append(Spent(routed, candidate, amount))
 
     def _scopes(self, routed: Routed, candidate: Candidate) -> list[Budget]:
         return [one for one in self._budgets if in_scope(one.scope, candidate, routed.phase.intent.name)]
 
     def _spent_on(self, routed: Routed) -> Decimal:
-        return sum((one.amount for one in self._spent if one.routed is routed), Decimal(0))
+        """By the phase; where a person has agreed to a cost, only since then, for that is what was asked about."""
+        agreed = _agreed(routed) is not None
+        counted = (one for one in self._spent if one.routed.phase.index == routed.phase.index)
+        return sum((one.amount for one in counted if one.routed is routed or not agreed), Decimal(0))
 
     def _spent_in(self, scope: str) -> Decimal:
         counted = (one for one in self._spent if in_scope(scope, one.candidate, one.routed.phase.intent.name))
@@ -83,6 +93,11 @@ class Allowance:
 
 def _limit(routed: Routed) -> Decimal | None:
     """What a phase may cost: what a person has agreed to, or else its rule; budgets hold all the same."""
-    if routed.permit is not None and routed.permit.ceiling is not None:
-        return routed.permit.ceiling
+    agreed = _agreed(routed)
+    if agreed is not None:
+        return agreed
     return routed.rule.cost_limit if routed.rule else None
+
+
+def _agreed(routed: Routed) -> Decimal | None:
+    return routed.permit.ceiling if routed.permit is not None else None

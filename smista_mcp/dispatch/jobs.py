@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.dispatch import spans
+from smista_mcp.dispatch.allowance import Spent
 from smista_mcp.dispatch.standing import Progress, Standing
 from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.tracing import door
@@ -45,6 +46,7 @@ class Job:
         named: whether a caller has been told its id, to come back with.
         work: what it does; once more where it can go on after a person's yes.
         asked: ids of what people were asked because of it.
+        spent: by its attempts so far, also before it had to stop for a person.
         revision: of the policy that it last went by.
         until: when it is forgotten, once it has ended.
         place: of its span in a trace, where somebody listens.
@@ -65,6 +67,7 @@ class Job:
     until: float = 0.0
     work: "Work | None" = None
     asked: set[str] = field(default_factory=set[str])
+    spent: list[Spent] = field(default_factory=list[Spent])
     revision: str = ""
     place: object | None = None
 

@@ -9,6 +9,8 @@ from smista_mcp.ledger import Partial
 from smista_mcp.providers.base import Event, Finished, TextDelta, ToolCall, Usage
 
 _LEAST_CAP = 64 * 1024
+_USUAL_BYTES_A_TOKEN = 4
+"""Most servers send each token by itself, some a thousand at once: whichever count is higher is told."""
 _BYTES_A_TOKEN = 8
 """Bytes of an answer for each token that was asked for: more than any text needs."""
 
@@ -17,13 +19,14 @@ class Listening:
     """What was heard of an answer so far.
 
     Args:
-        heard: called with the number of pieces written so far.
+        heard: called with about how many tokens were written so far.
         longest: bytes that are taken.
     """
 
     def __init__(self, heard: Callable[[int], None], longest: int) -> None:
         self._heard = heard
         self._left = longest
+        self._bytes = 0
         self._text: list[str] = []
         self.calls: list[ToolCall] = []
         self.finished: Finished | None = None
@@ -59,7 +62,8 @@ class Listening:
         data = text.encode("utf-8", "replace")
         self._text.append(text if len(data) <= self._left else data[: self._left].decode("utf-8", "ignore"))
         self._left -= len(data)
-        self._heard(len(self._text))
+        self._bytes += len(data)
+        self._heard(max(len(self._text), self._bytes // _USUAL_BYTES_A_TOKEN))
 
 
 def longest(tokens: int | None) -> int:

@@ -62,7 +62,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "model": _MODEL,
         "fallbacks": "Tried in order where the model cannot serve.",
         "effort": "How hard the model shall think.",
-        "requires_capabilities": "What the model has to be able to do.",
+        "requires_capabilities": "What the model has to be able to do; `vision = false` lets images pass unseen.",
         "required_permissions": "Permissions for these phases; they only narrow.",
         "cost_limit": 'USD that a phase may cost at most, as a decimal string: `"0.50"`.',
         "deadline_s": "Seconds that a phase may take, all attempts together.",

@@ -161,7 +161,8 @@ class ChatDecoder:
     def _chunk(self, chunk: dict[str, object]) -> tuple[Event, ...]:
         if chunk.get("error") is not None:
             raise stream_error(error_object(chunk))
-        if self._model is None or self._request_id is None or chunk.get("usage") is not None:
+        usage = chunk.get("usage") or chunk.get("x_groq")
+        if usage is not None or self._model is None or self._request_id is None:
             self._note(chunk)
         events: tuple[Event, ...] = ()
         for choice in wirejson.items(chunk.get("choices")):

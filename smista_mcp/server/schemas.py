@@ -188,7 +188,9 @@ _DISPATCHED = _object(
 OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
     "classify": _object({"phases": _list_of(_CLASSIFIED), "notices": _STRINGS}) | {"required": ["phases"]},
     "route": _object({"decisions": _list_of(_DECISION), "notices": _STRINGS}) | {"required": ["decisions"]},
-    "explain": _object({"phases": _list_of(_EXPLAINED), "recorded_at": _MAYBE, "notices": _STRINGS})
+    "explain": _object(
+        {"phases": _list_of(_EXPLAINED), "recorded_at": _MAYBE, "reading": _list_of(_OBJECT), "notices": _STRINGS}
+    )
     | {"required": ["phases"]},
     "dispatch": _object(
         {

@@ -8,8 +8,10 @@ from model_server import Reply, serving
 from workbench import ALLOWED, Bench, compat, default, ollama, only
 
 from smista_mcp.app import App
+from smista_mcp.app.consents import Consents
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
+from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +94,32 @@ async def test_a_route_over_its_cost_limit_waits_for_a_person(bench: Bench) -> N
     async with serving() as a:
         answer = await done(bench.app(rule + compat("a", a.v1, price="100") + ALLOWED))
     assert (answer.status, answer.code, a.heard) == ("approval_required", Code.APPROVAL_REQUIRED, [])
+
+
+async def test_a_limit_of_a_rule_opens_nothing_that_a_budget_closes(bench: Bench) -> None:
+    rule = f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\ncost_limit = "0.50"\n'
+    async with serving() as a:
+        policy = rule + compat("a", a.v1, price="100") + ALLOWED + budget("0.60", "task")
+        answer = await done(bench.app(policy))
+    assert (answer.status, answer.code, answer.approval_id) == ("refused", Code.BUDGET_EXCEEDED, None)
+
+
+async def test_what_was_spent_before_a_yes_counts_after_it(bench: Bench) -> None:
+    rule = f'[[routing.rules]]\nname = "docs"\nintent = "document"\nmodel = "{B}"\ncost_limit = "0.000001"\n'
+    used = {"prompt_tokens": 500, "completion_tokens": 50_000}
+    async with serving(Reply(used=used)) as a, serving(Reply(used=USED)) as b:
+        providers = compat("a", a.v1, price="100") + compat("b", b.v1, price="100")
+        app = bench.app(default(A) + rule + providers + ALLOWED + budget("6.00", "task"))
+        task = Task(text="Explain what a unit test is, then write a README", effort=Effort.MEDIUM)
+        async with app.running():
+            asked = await app.dispatch(task)
+            assert (asked.status, len(a.heard), b.heard) == ("approval_required", 1, [])
+            Consents(app.world).grant(asked.approval_id or "", "terminal", session=False)
+            answer = await app.dispatch(task)
+    first, second = answer.phases
+    assert (answer.status, len(a.heard), first.cost) == ("completed", 1, "5.05")
+    (row,) = bench.trace(second.trace_id).attempts
+    assert Decimal(row.reserved or 0) <= Decimal("6.00") - Decimal("5.05")
 
 
 async def test_the_cost_limit_holds_for_all_attempts_of_a_phase(bench: Bench) -> None:

@@ -62,6 +62,13 @@ def test_a_recorded_decision_tells_the_same_story(app: App) -> None:
     assert stored.attempts == ()
 
 
+def test_the_words_of_a_task_are_told_while_they_are_there(app: App) -> None:
+    (span,) = app.explain(task=ASK).reading
+    assert (span.text, span.phase, span.decided, span.masked) == (ASK.text, 0, ("explain",), ("shop/a.py",))
+    (decision,) = app.route(ASK).decisions
+    assert app.explain(decision.decision_id).reading == ()
+
+
 def test_the_last_call_is_told_with_all_of_its_phases(app: App) -> None:
     app.route(ASK)
     decisions = app.route(Task(text="Plan the shop, then review shop/a.py")).decisions

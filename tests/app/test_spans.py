@@ -86,6 +86,7 @@ async def test_a_dispatch_its_phase_and_its_request_stand_below_each_other(bench
         "gen_ai.request.max_tokens": asked.facts["gen_ai.request.max_tokens"],
         "gen_ai.request.stream": True,
         "gen_ai.response.model": "m",
+        "gen_ai.response.id": "chatcmpl-1",
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.response.time_to_first_chunk": waited,
         "gen_ai.usage.input_tokens": 1000,

@@ -119,3 +119,24 @@ def test_a_byte_order_mark_counts_for_nothing_and_a_key_stands_once(here: Here, 
     assert (good["id"], good["phases"][0]["intent"]) == (1, "edit")
     assert bad["error"]["code"] == "invalid_task"
     assert "`text` twice" in bad["error"]["message"]
+
+
+def test_the_words_that_decided_are_shown_where_they_are_asked_for(here: Here) -> None:
+    told = here("classify", "--explain", "If it is slow, plan a cache in src/plan.py")
+    assert told.status == 0
+    assert [line.split("  ")[0] for line in told.out.splitlines()[-2:]] == [
+        "If it is slow",
+        "plan a cache in src/plan.py",
+    ]
+    plain = here("classify", "--explain", "--json", "If it is slow, plan a cache in src/plan.py").json
+    assert [(span["said"], span["phase"], span["decided"]) for span in plain["reading"]] == [
+        ("condition", None, []),
+        ("request", 0, ["plan"]),
+    ]
+    assert "reading" not in here("classify", "--json", "plan a cache").json
+
+
+def test_lines_of_a_file_are_not_explained(here: Here, tmp_path: Path) -> None:
+    file = tmp_path / "tasks.jsonl"
+    file.write_text('{"text": "fix it"}\n', encoding="utf-8")
+    assert here("classify", "--explain", "--jsonl", str(file)).status == 2

@@ -329,6 +329,24 @@ def test_of_a_long_text_both_ends_are_read_and_paths_are_noted_everywhere() -> N
     assert phases[-1].text.endswith("write tests.")
 
 
+OUTPUT = 'Traceback (most recent call last):\n  File "plan.py", line 3, in review\nValueError: write tests first'
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f"find the cause of this:\n{OUTPUT}\nthen add tests", 0),
+        (f"find the cause of this:\n```\nadd tests\n{OUTPUT}\n```\nthen add tests", 0),
+        (f"find the cause and add tests.\n{OUTPUT}\n", 1),
+        (f"{OUTPUT}\nfind the cause. Then add tests.", 0),
+    ],
+)
+def test_pasted_output_stays_with_the_phase_that_it_was_pasted_for(text: str, place: int) -> None:
+    phases = READER.read(text)
+    assert names(phases) == ["analyze", "test"]
+    assert [OUTPUT in phase.text for phase in phases] == [index == place for index in range(2)]
+
+
 def test_code_in_a_long_text_names_no_path_and_asks_for_nothing() -> None:
     code = "open('data/secret.csv')  # write tests\n" * LONGEST_READ
     (phase,) = READER.read(f"Explain this:\n```\n{code}```\nThanks")

@@ -147,3 +147,43 @@ def test_what_needs_the_conversation_is_not_guessed() -> None:
             "low",
         )
         assert phase.intent.runner_up is not None
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Dodaj przycisk wylogowania",
+        "ログアウトボタンを追加して",
+        "thêm nút đăng xuất",
+        "הוסף כפתור יציאה",
+        "로그아웃 버튼을 추가해 줘",
+    ],
+)
+def test_a_language_without_a_table_is_not_guessed(prompt: str) -> None:
+    (phase,) = READER.read(prompt)
+    assert phase.intent.confidence.value == "low"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "intent"),
+    [
+        ("agrega un botón para salir", "edit"),
+        ("¿por qué falla la prueba de login?", "analyze"),
+        ("por que o login falha?", "analyze"),
+        ("perché il login non funziona?", "analyze"),
+        ("escribe pruebas para el parser", "test"),
+        ("actualiza la documentación", "document"),
+        ("revisa mi código", "review"),
+        ("adicione testes para o parser", "test"),
+        ("corrija o erro na tela de login", "edit"),
+        ("explique como funciona o cache", "chat"),
+        ("correggi l'errore nel modulo", "edit"),
+        ("scrivi i test per il parser", "test"),
+        ("spiega come funziona la cache", "chat"),
+        ("重构这个模块", "refactor"),
+        ("写一个测试", "test"),
+        ("解释一下这段代码", "chat"),
+    ],
+)
+def test_common_requests_in_other_languages(prompt: str, intent: str) -> None:
+    assert intents(prompt) == [intent]

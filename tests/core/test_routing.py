@@ -104,6 +104,25 @@ def test_a_capability_that_nobody_knows_counts_as_missing() -> None:
     assert decide(policy).code is Code.MISSING_CAPABILITY
 
 
+BLIND = '\n[catalog."openai/gpt-sol"]\ncapabilities = { vision = false }\n'
+SHOT = PhaseContext(items=(ContextItem("Shot.PNG", "attachment", 10, True, "0" * 64),))
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [("fix the layout in [Image #1]", None), ("what is wrong here? [Image: shot.png]", None), ("fix the layout", SHOT)],
+)
+def test_a_task_with_an_image_needs_a_model_that_can_look_at_it(text: str, context: PhaseContext | None) -> None:
+    assert decide(ruled("") + BLIND, text, context).code is Code.MISSING_CAPABILITY
+    assert decide(ruled(""), text, context).status is Status.ROUTED
+    assert decide(ruled("requires_capabilities = { vision = false }") + BLIND, text, context).status is Status.ROUTED
+
+
+@pytest.mark.parametrize("text", ["move logo.png to static/", "fix the image loader", "why is images[Image] empty?"])
+def test_a_task_about_images_needs_no_such_model(text: str) -> None:
+    assert decide(ruled("") + BLIND, text).status is Status.ROUTED
+
+
 def test_a_rule_narrows_permissions_and_never_widens_them() -> None:
     narrowed = decide(ruled('required_permissions = { permissions = { file_write = "deny", shell = "allow" } }'))
     assert narrowed.permissions["file_write"] is Grant.DENY

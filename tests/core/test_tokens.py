@@ -2,6 +2,7 @@ import json
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,23 @@ def test_the_estimate_is_within_a_quarter_of_a_real_tokenizer_on_96_files_of_100
     assert sum(0.75 <= ratio <= 1.25 for ratio in ratios) >= 0.96 * len(ratios)
     assert 0.9 <= ratios[len(ratios) // 2] <= 1.1
     assert ratios[len(ratios) // 20] >= 0.75
+
+
+LOWER, UPPER, DIGITS = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+NO_LANGUAGE = (
+    LOWER, UPPER, LOWER + UPPER, LOWER + UPPER + DIGITS + "+/", "0123456789abcdef", DIGITS,
+    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", "\x00\x01\x02", "абвгдежзийклмнопрстуфхцчшщъыьэюя",
+    "ابتثجحخدذرزسشصضطظعغفقكلمنهوي", "αβγδεζηθικλμνξοπρστυφχψω", "àáâãäåæçèéêëìíîï",
+    "".join(map(chr, range(0x1F300, 0x1F5FF))), " ", "\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("letters", NO_LANGUAGE, ids=range(len(NO_LANGUAGE)))
+def test_what_no_vocabulary_knows_is_not_taken_for_words(letters: str) -> None:
+    o200k = pytest.importorskip("rs_bpe.bpe", reason="no wheel of rs-bpe for this Python").openai.o200k_base()
+    drawn = Random(1)  # noqa: S311  nothing secret is drawn
+    text = "".join(drawn.choice(letters) for _ in range(20_000))
+    assert 0.6 <= count_tokens(text) / o200k.count(text) <= 1.4
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
             providers=book.policy.providers,
             limits=book.policy.dispatch,
             budgets=(),
-            allowance=Allowance(book.policy.budgets),
+            allowance=Allowance(book.policy.budgets, []),
             bounds=Bounds(book.guard, Scans()),
             now=lambda: AT,
             cooldowns=world.cooldowns,

@@ -172,7 +172,7 @@ def refusal(allowance: Allowance, one: Routed, most: Decimal | None) -> Code | N
 
 
 def test_a_task_may_spend_its_budget_to_the_last_cent_and_no_more() -> None:
-    allowance = Allowance([budget("1.00"), budget("0", "day")])  # that of the day is the ledger's
+    allowance = Allowance([budget("1.00"), budget("0", "day")], [])  # that of the day is the ledger's
     one = routed(floor())
     assert refusal(allowance, one, Decimal("1.00")) is None
     allowance.note(one, DEAR, Decimal("0.40"))
@@ -182,14 +182,15 @@ def test_a_task_may_spend_its_budget_to_the_last_cent_and_no_more() -> None:
 
 
 def test_the_limit_of_a_rule_holds_for_one_phase() -> None:
-    allowance = Allowance([])
-    one, other = limited("1.00"), limited("1.00")
+    allowance = Allowance([], [])
+    one = limited("1.00")
+    other = one._replace(phase=one.phase.model_copy(update={"index": 1}))
     allowance.note(one, DEAR, Decimal("0.40"))
     assert refusal(allowance, one, Decimal("0.61")) is Code.COST_LIMIT_EXCEEDED
     assert refusal(allowance, other, Decimal("0.61")) is None
 
 
 def test_a_price_that_nobody_knows_is_refused_only_where_a_limit_applies() -> None:
-    assert refusal(Allowance([budget("9")]), routed(floor()), None) is Code.PRICE_UNKNOWN
-    assert refusal(Allowance([]), limited("9"), None) is Code.PRICE_UNKNOWN
-    assert refusal(Allowance([budget("9", "day")]), routed(floor()), None) is None
+    assert refusal(Allowance([budget("9")], []), routed(floor()), None) is Code.PRICE_UNKNOWN
+    assert refusal(Allowance([], []), limited("9"), None) is Code.PRICE_UNKNOWN
+    assert refusal(Allowance([budget("9", "day")], []), routed(floor()), None) is None

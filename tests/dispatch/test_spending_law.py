@@ -142,7 +142,7 @@ def test_what_a_phase_costs_stays_under_its_limit_and_every_request_under_what_w
         effort=Effort.LOW, permissions={"file_write": Grant.ASK}, status=Status.ROUTED, intent=READING
     )
     routed = Routed(decision, PHASE, Rule.model_validate(rule), Floor(False, False, False, (), (), {}), ())
-    allowance = Allowance([budget] if by_budget else [])
+    allowance = Allowance([budget] if by_budget else [], [])
     turns = [a_turn(words)] if words else []
     to = candidate(facts, range(len(turns)))
     context = PhaseContext(items=tuple(item for item, _ in turns))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from smista_mcp.core.capabilities import READ
 from smista_mcp.core.checking.conditions import CONDITIONS, Contender, Field, Situation, each, meeting
 from smista_mcp.core.checking.pathsets import TooLarge
 from smista_mcp.core.checking.told import not_compared, told
@@ -119,7 +120,8 @@ def _spread(field: Field, earlier: Contender, later: Contender, intents: Sequenc
 def _same_route(one: Contender, other: Contender) -> bool:
     left, right = (rule.placed.rule.model_dump(exclude=_WITHOUT_EFFECT_ON_THE_ROUTE) for rule in (one, other))
     for route in (left, right):
-        route["requires_capabilities"] = {name for name, wanted in route["requires_capabilities"].items() if wanted}
+        wanted = route["requires_capabilities"]
+        route["requires_capabilities"] = {(name, wanted[name]) for name in wanted if wanted[name] or name in READ}
     return left == right
 
 

@@ -34,6 +34,8 @@ class Reading(NamedTuple):
         deictic: whether it speaks of what was named before ("it").
         passing: whether it only names something to look at, so that a request after it is the real one.
         noun: the class of the object, which a later "it" takes up.
+        detail: whether it says how something is to be that was asked for before ("it should", "include").
+        barring: whether it forbids work on the code as such ("don't implement it yet").
     """
 
     act: int
@@ -46,11 +48,15 @@ class Reading(NamedTuple):
     deictic: bool = False
     passing: bool = False
     noun: str = ""
+    detail: bool = False
+    barring: bool = False
 
 
 STATEMENT: Final = Reading(Act.STATEMENT)
 WISH: Final = "wish"
 """In place of a verb class: the clause says how something should be."""
+TOLD: Final = "told"
+"""In place of a verb class: the clause tells what somebody does ("here we run the linter")."""
 GO_ON: Final = "go on"
 """In place of a verb class: "continue", with nothing after it."""
 _TROUBLING: Final = frozenset((v.AUXNEG, v.NEG, v.MASK))

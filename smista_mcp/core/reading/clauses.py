@@ -17,6 +17,7 @@ from smista_mcp.core.reading.vocabulary import (
     COND,
     DEIXIS,
     DET,
+    INTO,
     LAST_BOUNDARY,
     LET,
     ME,
@@ -51,6 +52,8 @@ _NEAR: Final = 10
 _SKIPPED: Final = frozenset((OPENER, PLEASE, ORDER, THEN, AND, BUT, NUM, COMMA, BREAK))
 _FINITE: Final = frozenset((AUX, AUXNEG, MODAL))
 _SPEAKERS: Final = frozenset((ME, WE, YOU))
+_ASKED: Final = frozenset((SUBJECT, DEIXIS, YOU, WE))
+"""What stands behind "is", "do" in a question ("…, is there a way")."""
 _MODIFIERS: Final = frozenset(("test", "commit", "prompt", "plan"))
 _CONDITIONS: Final = frozenset((COND, WHEN))
 
@@ -68,9 +71,18 @@ class Clause(NamedTuple):
     sign: int
 
 
+def _is_counted(words: list[Word], i: int) -> bool:
+    """Whether the word at `i` is one of several with numbers ("slice 4 of", "stage 2 is")."""
+    if i + 2 >= len(words) or words[i + 1].role != NUM:
+        return False
+    return words[i + 2].role == OF or words[i + 2].role in _FINITE
+
+
 def acts(words: list[Word], i: int) -> bool:
     """Whether the base form at `i` is meant as a verb where a clause may begin ("test the parser", "test plan")."""
     word = words[i]
+    if _is_counted(words, i):
+        return False
     if not word.noun:
         following = words[i + 1].role if i + 1 < len(words) else STOP
         return following not in _FINITE
@@ -90,8 +102,8 @@ def acts(words: list[Word], i: int) -> bool:
 def _content(words: list[Word], i: int, end: int) -> int:
     """Index of the first word at or after `i` that says something; `end` where none is near."""
     near = min(i + _NEAR, end)
-    while i < near and words[i].role in _SKIPPED:
-        i += 1
+    while i < near and (words[i].role in _SKIPPED or (words[i].role == INTO and words[i - 1].role == ORDER)):
+        i += 1  # "later on"
     return i if i < near else end
 
 
@@ -114,19 +126,21 @@ def opens(words: list[Word], i: int, end: int) -> bool:
         return following in _FINITE
     if role == NEG:
         return following in (VERB, TO)
-    return role == AUX and following == NEG
+    return role == AUX and (following == NEG or following in _ASKED)
 
 
-def _parts(words: list[Word], i: int, start: int, end: int) -> bool:
+def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> bool:
     """Whether the boundary word at `i` ends the clause that began at `start`."""
     role = words[i].role
     if role in (THEN, BUT):
         return i > start
     first = words[start].role
+    if role == COMMA and _lists(words, i, end):
+        return False
     if role == COMMA:
         return first in _CONDITIONS or opens(words, i + 1, end) or _clausal(words, i + 1, end)
     if role == AND:
-        return opens(words, i + 1, end) and not _parallel(words, i, start)
+        return opens(words, i + 1, end) and not _parallel(words, raw, i, start)
     if role == BREAK:
         return True
     k = i - 1
@@ -142,8 +156,17 @@ def _parts(words: list[Word], i: int, start: int, end: int) -> bool:
     return False
 
 
-def _parallel(words: list[Word], i: int, start: int) -> bool:
+def _lists(words: list[Word], i: int, end: int) -> bool:
+    """Whether the comma at `i` stands in a list of bare words behind a verb ("run typecheck, format and tests")."""
+    if i < 2 or i + 2 >= end or not words[i + 1].noun or words[i + 1].role != VERB:
+        return False
+    return words[i - 1].role == UNKNOWN and words[i - 2].role in (VERB, COMMA) and words[i + 2].role in (AND, COMMA)
+
+
+def _parallel(words: list[Word], raw: list[str], i: int, start: int) -> bool:
     """Whether the verb after "and" at `i` goes on with a subordinate one ("jobs that build and test")."""
+    if raw[i] == "or" and i + 1 < len(words) and words[i + 1].role == VERB:
+        return True  # "open or close": one request
     for k in range(i - 1, start, -1):
         if words[k].role == VERB and not words[k].noun:
             marker = words[k - 1].role
@@ -192,7 +215,7 @@ def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
         elif i == start and role <= THEN:
             start, join = i + 1, _closer(join, role)
             continue
-        elif inside or i < start or not _parts(words, i, start, end):
+        elif inside or i < start or not _parts(words, raw, i, start, end):
             continue
         if i > start:
             found.append(Clause(start, i, join, i))

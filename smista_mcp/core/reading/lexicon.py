@@ -23,29 +23,29 @@ VERBS: Final[dict[str, str]] = {
     "build": (
         "implement build rebuild setup develop code program apply install reinstall uninstall configure reconfigure"
         " integrate scaffold bootstrap initialize initialise wire enable disable support revert restore undo rollback"
-        " migrate downgrade bump deploy redeploy publish host serve connect hook handle allow prevent block hide render"
-        " center centre toggle activate deactivate register mount attach detach inject embed download upload fetch"
-        " import export parse encrypt decrypt sanitize escape cache store save persist throw catch return assign bind"
-        " redirect reset reload wrap encapsulate customize personalize parametrize parameterize hardcode override"
+        " migrate downgrade bump deploy redeploy publish host serve connect hook handle allow prevent block hide"
+        " render center centre toggle activate deactivate register mount attach detach inject embed download upload"
+        " fetch import export parse encrypt decrypt sanitize escape cache store save persist throw catch return assign"
+        " bind redirect reset reload wrap encapsulate customize personalize parametrize parameterize hardcode override"
         " automate print switch swap adopt merge rebase checkout unzip kill enforce secure harden protect mock stub"
-        " patch tune display optimize optimise accelerate shrink grow force prioritize stop reopen boot send receive"
-        " post load transform normalise normalize serialize deserialize encode decode calculate compute count limit"
-        " ignore skip bypass fallback collapse reproduce draw paint filter paginate sort dockerize containerize"
+        " patch tune display optimize optimise track accelerate shrink grow force prioritize stop reopen boot send"
+        " receive post load transform normalise normalize serialize deserialize encode decode calculate compute count"
+        " limit ignore skip bypass fallback collapse reproduce draw paint filter paginate sort dockerize containerize"
         " provision seed animate resize scale minify bundle compile transpile debounce throttle retry schedule ship"
-        " release vendor pin lock unlock rotate revoke grant scrap wipe nuke reveal link unlink symlink mirror simulate"
-        " train accept achieve acquire aggregate allocate announce arrange assemble assert associate authenticate"
-        " authorize backfill backport become blur broadcast calibrate cancel choose clamp classify coalesce concatenate"
-        " construct consume contain coordinate decompose decorate defer delegate deliver denormalize deny deprecate"
-        " derive destroy differentiate discard disconnect dismiss dispatch distinguish distribute divide drag eliminate"
-        " emit employ emulate enter establish exchange feed flip flush forward fuse grab harmonize hoist increment"
-        " inherit instantiate instrument intercept interpolate invalidate invert iterate manage maximize memoize mimic"
-        " minimize multiply mute navigate nest notify obfuscate obtain offload orchestrate overload pad parallelize"
-        " partition permit preserve prefetch propagate prototype pull purge randomize recognize recompute recalculate"
-        " reconcile reconnect recover redact reindex reject relax remap repackage replicate represent restrict retain"
-        " retrieve reverse safeguard scrape select shuffle silence slugify smooth spawn stabilize standardize"
-        " standardise strengthen stretch subscribe suppress terminate tokenize traverse trim truncate unblock unmount"
-        " unpack unregister unset unsubscribe unwrap visualize visualise warn zoom close crop cut dump fold group join"
-        " lift log plot pop slice collect speed"
+        " release vendor pin lock unlock rotate revoke grant scrap wipe nuke reveal link unlink symlink mirror"
+        " simulate train accept achieve acquire aggregate allocate announce arrange assemble assert associate"
+        " authenticate authorize backfill backport become blur broadcast calibrate cancel choose clamp classify"
+        " coalesce concatenate construct consume contain coordinate decompose decorate defer delegate deliver"
+        " denormalize deny deprecate derive destroy differentiate discard disconnect dismiss dispatch distinguish"
+        " distribute divide drag eliminate emit employ emulate enter establish exchange feed flip flush forward fuse"
+        " grab harmonize hoist increment inherit instantiate instrument intercept interpolate invalidate invert"
+        " iterate manage maximize memoize mimic minimize multiply mute navigate nest notify obfuscate obtain offload"
+        " orchestrate overload pad parallelize partition permit preserve prefetch propagate prototype pull purge"
+        " randomize recognize recompute recalculate reconcile reconnect recover redact reindex reject relax remap"
+        " repackage replicate represent restrict retain retrieve reverse safeguard scrape select shuffle silence"
+        " slugify smooth spawn stabilize standardize standardise strengthen stretch subscribe suppress terminate"
+        " tokenize traverse trim truncate unblock unmount unpack unregister unset unsubscribe unwrap visualize"
+        " visualise warn tie zoom close crop cut dump fold group join lift log plot pop slice collect speed"
     ),
     "fix": "fix repair resolve solve address hotfix mend rectify correct remedy unbreak",
     "run": "run rerun execute do perform conduct repeat launch invoke trigger restart relaunch call",
@@ -54,24 +54,25 @@ VERBS: Final[dict[str, str]] = {
     "show": "show list enumerate",
     "give": "give present share",
     "plan": (
-        "plan design brainstorm propose architect outline strategize strategise devise spec scope estimate ideate"
+        "plan design brainstorm propose architect outline strategize strategise devise spec scope ideate"
         " conceptualize replan spike roadmap rethink"
     ),
     "analyze": (
         "analyze analyse investigate debug diagnose explore examine research study trace find search locate identify"
         " determine scan compare figure understand pinpoint discover profile dig troubleshoot detect deduce infer grep"
-        " monitor observe survey benchmark bisect track gather probe guess measure learn"
+        " monitor observe survey benchmark bisect gather estimate probe guess measure learn"
     ),
     "check": "check inspect verify confirm recheck",
     "review": (
         "review audit critique assess evaluate proofread judge grade rate scrutinize scrutinise vet criticize validate"
-        " double-check cross-check re-review spell-check revisit"
+        " double-check cross-check re-review spell-check revisit challenge"
     ),
     "read": "read look see view browse skim consult reread",
     "explain": (
-        "explain tell describe clarify answer say teach discuss talk recommend suggest advise elaborate remind walk"
+        "explain tell describe clarify answer say teach discuss talk advise elaborate remind walk"
         " respond reply guide inform justify illustrate report"
     ),
+    "suggest": "suggest recommend",
     "test": "test retest",
     "refactor": (
         "refactor restructure reorganize reorganise deduplicate dedupe dedup consolidate decouple modularize modularise"
@@ -83,10 +84,7 @@ VERBS: Final[dict[str, str]] = {
         "move extract split separate relocate inline unify tidy factor retire prune rewire clean isolate reuse combine"
         " organize organise narrow"
     ),
-    "format": (
-        "format reformat lint prettify beautify indent rename autoformat capitalize capitalise lowercase uppercase"
-        " restyle"
-    ),
+    "format": ("format reformat lint prettify beautify indent rename autoformat capitalize capitalise restyle"),
     "document": "document annotate comment",
     "summarize": "summarize summarise recap condense",
     "commit": "commit push stage recommit squash",
@@ -94,8 +92,8 @@ VERBS: Final[dict[str, str]] = {
     "ensure": "ensure guarantee",
     # says how to go on, not what to do
     "aside": (
-        "ask wait remember note think be know hope pause hold listen imagine assume feel stay pretend act focus"
-        " concentrate expect approve"
+        "ask wait remember note think be know hope pause hold listen imagine assume suppose feel stay pretend act focus"
+        " concentrate expect approve pay bear"
     ),
     "use": "use follow respect adhere prefer stick utilize leverage obey",
     # means something only with the word after it, see PHRASES
@@ -110,12 +108,13 @@ VERBS: Final[dict[str, str]] = {
 NOUNS: Final[dict[str, str]] = {
     "test": (
         "test tests testing testcase testcases unittest unittests coverage e2e pytest jest vitest playwright cypress"
-        " mocha junit rspec testsuite fixture fixtures unit-test unit-tests"
+        " mocha junit rspec testsuite suite suites fixture fixtures unit-test unit-tests"
     ),
     "doc": (
         "docs documentation readme readmes comment comments docstring docstrings jsdoc javadoc tutorial tutorials"
-        " manual wiki adr adrs faq glossary runbook constitution todo todos quickstart walkthrough how-to howto guide"
-        " guides handbook diary licence license paragraph paragraphs subsection subsections chapter chapters appendix"
+        " manual manuals instructions wiki adr adrs faq glossary runbook constitution todo todos quickstart"
+        " walkthrough how-to howto guide guides handbook diary licence license paragraph paragraphs markdown verbiage"
+        " citation citations footnote footnotes subsection subsections chapter chapters appendix"
     ),
     "roadmap": "roadmap roadmaps",
     "paper": "doc document documents note notes write-up",
@@ -124,7 +123,7 @@ NOUNS: Final[dict[str, str]] = {
         " prds rfc blueprint tasklist tasks subtasks epics estimate design designs clarification clarifications"
     ),
     "prompt": "prompt prompts skill skills subagent subagents sub-agent sub-agents",
-    "commit": "commit commits changelog changelogs pr prs mr mrs push commit-message release-notes",
+    "commit": "commit commits changelog changelogs release releases pr prs mr mrs push commit-message release-notes",
     "summary": "summary summaries recap tldr tl;dr handover handoff hand-off overview digest synopsis",
     "review": "review reviews audit audits critique feedback assessment evaluation",
     "analysis": "analysis analyses investigation research diagnosis findings comparison",
@@ -141,8 +140,8 @@ NOUNS: Final[dict[str, str]] = {
         " regression regressions warning warnings fault faults leak deadlock glitch mistake traceback stacktrace"
         " vulnerability vulnerabilities bottleneck"
     ),
-    "options": "options alternatives approaches ideas suggestions",
-    "question": "question questions explanation advice opinion answer answers",
+    "options": "options alternatives approaches ideas suggestions ways",
+    "question": "question questions explanation advice opinion answer answers recommendation recommendations",
 }
 """Noun class to words."""
 
@@ -152,8 +151,15 @@ NOUN_PAIRS: Final[dict[str, str]] = {
     "plan": "user stories, task list, action items, next steps, test plan",
     "summary": "status report, status update, meeting notes",
     "review": "second opinion",
-    "doc": "code comments, style guide, getting started",
+    "doc": "code comments, style guide, getting started, decision log, decision record, decision records",
+    "prompt": "agent instructions, system instructions, custom instructions",
     "remarks": "review comments, review feedback, review findings, pr comments",
+    # named by a noun that would mislead: none of the above
+    "other": (
+        "design system, design systems, design tokens, audit log, audit logs, audit trail, audit entries, audit entry,"
+        " test data, test user, test users, test environment, shell prompt, command prompt, login prompt,"
+        " password prompt, terminal prompt, confirmation prompt"
+    ),
     "waste": (
         "dead code, unused code, unused imports, unused variables, unused files, unused functions, duplicate code,"
         " duplicated code"
@@ -161,7 +167,7 @@ NOUN_PAIRS: Final[dict[str, str]] = {
 }
 """Noun class to pairs of words that are one thing."""
 BEARERS: Final = (
-    "file files folder folders section sections suite suites case cases code message messages directory entry entries"
+    "file files folder folders section sections case cases code message messages directory entry entries"
     " text description descriptions set content contents line lines result results rule rules"
 )
 """Nouns that carry the class of the noun before them ("test file", "commit message")."""
@@ -169,7 +175,7 @@ BEARERS: Final = (
 ROLES: Final[dict[str, str]] = {
     "opener": (
         "ok okay k great nice good thanks thank thx cool perfect awesome hi hello hey yes yeah yep yup sure well so"
-        " also now just actually alright right btw basically simply quickly carefully again still maybe perhaps oof hmm"
+        " also now just actually alright right btw basically simply quickly carefully again still maybe perhaps hmm"
         " hm oh ah wow excellent amazing fantastic lovely too instead immediately already currently only really very"
         " even directly properly thoroughly correctly fully deeply briefly safely manually automatically completely"
         " here alternatively additionally furthermore moreover however therefore hence overall anyway sorry job fine"
@@ -183,12 +189,12 @@ ROLES: Final[dict[str, str]] = {
         " many following existing current entire whole missing most simple basic proper full short detailed"
         " comprehensive unit integration end-to-end api system initial quick little bit small brief better final latest"
         " above below own old big tiny additional extra relevant corresponding necessary up-to-date updated concise"
-        " high-level technical functional failing broken staged unstaged uncommitted recent second-to-last single"
+        " high-level technical functional failing broken staged unstaged uncommitted recent single"
         " dedicated different specific appropriate useful thorough rough step-by-step"
     ),
     "deixis": "this thsi that taht these those it them everything something anything nothing stuff",
     "i": "i i'm i've i'll i'd im ive id ill me",
-    "you": "you u oyu yuo ya you're you've you'd youre",
+    "you": "you u yuo ya you're you've you'd youre",
     "we": "we we're we've we'll we'd us",
     "subject": "he she they there he's she's they're it's its' that's thats there's theres it'll",
     "modal": "can cna could coud would will should shoudl shoud shuold shall may might must ought",
@@ -222,12 +228,12 @@ ROLES: Final[dict[str, str]] = {
 """Role to the small words that decide how a clause is meant."""
 
 FAULTY: Final = (
-    "fail fails failed failing broken broke breaks crash crashed crashes crashing stuck wrong missing duplicated"
-    " duplicating undefined null invisible freezes frozen forgot forgotten missed lost loses gone ignored unreadable"
-    " outdated leaks hangs hanging empty off odd strange incorrect incorrectly invalid corrupt corrupted slow slower"
-    " laggy ugly weird blank disappeared disappears overlapping misaligned flaky unexpected unexpectedly persists"
-    " wrongly denied refused unresponsive unable worse error errors bug bugs issue issues exception happening happens"
-    " causing instead nothing problem problems 404 500 403 401"
+    "fail fails failed failing nan nans hang broken broke breaks crash crashed crashes crashing stuck wrong missing"
+    " duplicated duplicating undefined null invisible freezes frozen forgot forgotten missed lost loses gone ignored"
+    " unreadable outdated leaks hangs hanging empty off odd strange incorrect incorrectly invalid corrupt corrupted"
+    " slow slower laggy ugly weird blank disappeared disappears overlapping misaligned flaky unexpected unexpectedly"
+    " persists wrongly denied refused unresponsive unable worse error errors bug bugs issue issues exception happening"
+    " happens causing instead nothing problem problems 404 500 403 401"
 )
 """Words by which a statement or a question tells of something that does not work."""
 
@@ -238,6 +244,7 @@ JUDGING: Final = (
 )
 """Words that turn a check into a judgement."""
 
+CAUSING: Final = "cause causes caused causing"
 WORKING: Final = "works working pass passes passing green compiles succeed succeeds work returns responds"
 """Words that turn a check into a test."""
 
@@ -257,7 +264,7 @@ PHRASES: Final[dict[str, str]] = {
     "run": "carry out",
     "begin": "go ahead, move on, move onto, move to",
     "plan": "break down, come up, think about, think through, think of, lay out",
-    "analyze": "look into, look for, look up, figure out, find out, dig into, work out, deep dive",
+    "analyze": "look into, look for, look up, figure out, find out, track down, dig into, work out, deep dive",
     "read": "take a, have a, go through, check out, read through, catch up, get familiar",
     "review": "go over, double check, cross check, sanity check, spell check",
     "explain": "walk through, point out, tell me",

@@ -72,25 +72,23 @@ def _output() -> re.Pattern[str]:
 
 _SUFFIX: Final = re.compile(r"(?::\d+(?:[-:]\d+)*|#L?\d+(?:-L?\d+)?)\Z", re.ASCII)
 _EXTENSION: Final = re.compile(r"[A-Za-z0-9_\])~-]\.([A-Za-z][A-Za-z0-9_]{0,9})\Z")
-_SIGNS: Final = str.maketrans(
-    {
-        **dict.fromkeys("’‘", "'"),
-        **dict.fromkeys("“”«»„「」《》", '"'),
-        **dict.fromkeys("—–，、", ","),
-        **dict.fromkeys("\u00a0\u3000\u200b\ufeff¿¡", " "),
-        **dict.fromkeys("\u2028\u2029", "\n"),
-        "…": ".",
-        "。": ".",
-        "！": "!",
-        "？": "?",
-        "；": ";",
-        "：": ":",
-        "（": "(",
-        "）": ")",
-        "【": "[",
-        "】": "]",
-    }
-)
+_SIGNS: Final = {
+    **dict.fromkeys("’‘", "'"),
+    **dict.fromkeys("“”«»„「」《》", '"'),
+    **dict.fromkeys("—–，、", ","),
+    **dict.fromkeys("\u00a0\u3000\u200b\ufeff¿¡", " "),
+    **dict.fromkeys("\u2028\u2029", "\n"),
+    "…": ".",
+    "。": ".",
+    "！": "!",
+    "？": "?",
+    "；": ";",
+    "：": ":",
+    "（": "(",
+    "）": ")",
+    "【": "[",
+    "】": "]",
+}
 """Signs of typography to the ASCII ones that they stand for, one for one."""
 _NOT_FILES: Final = frozenset(
     "node.js next.js vue.js nuxt.js three.js d3.js react.js express.js chart.js discord.js ember.js p5.js moment.js"
@@ -113,8 +111,12 @@ _DOCUMENT_WORDS: Final = {
 }
 """Words in the name of a document to its noun class; any other document is prose."""
 _PROSE_ENDINGS: Final = (".md", ".rst", ".adoc", ".txt", ".docx")
+_LISTS: Final = ("requirements", "constraints", "robots", "cmakelists", "cmake_lists", "cmake-lists")
+"""Beginnings of names of text files that a program reads."""
 _PROMPT_ENDINGS: Final = (".mdc", ".cursorrules", ".prompt")
 _PATH_WORD: Final = re.compile(r"[a-z0-9]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the words of a name in camel case meet ("testParser.py")."""
 
 
 class Token(NamedTuple):
@@ -134,7 +136,10 @@ _PLAIN: Final = Token(UNKNOWN_WORD)
 
 def plain(text: str) -> str:
     """The same text, as long as before, with ASCII signs in place of typographic ones."""
-    return text if text.isascii() else text.translate(_SIGNS)
+    if not text.isascii():
+        for sign, plainly in _SIGNS.items():  # several times faster than str.translate
+            text = text.replace(sign, plainly)
+    return text
 
 
 def tokens(text: str) -> list[str]:
@@ -174,13 +179,13 @@ def _named(path: str) -> str:
 
 
 def _path_noun(path: str) -> str:
-    low = path.lower().replace("\\", "/")
+    low = _HUMP.sub("_", path).lower().replace("\\", "/")
     if low.endswith(_PROMPT_ENDINGS):
         return "prompt"
     folders, _, name = low.rstrip("/").rpartition("/")
     places = _PATH_WORD.findall(folders)
     words = _PATH_WORD.findall(name.partition(".")[0])
-    if low.endswith(_PROSE_ENDINGS):
+    if low.endswith(_PROSE_ENDINGS) and not name.startswith(_LISTS):
         if not _PROMPT_FOLDERS.isdisjoint(places):
             return "prompt"
         return next((_DOCUMENT_WORDS[word] for word in words if word in _DOCUMENT_WORDS), "doc")
@@ -245,6 +250,8 @@ def _chunk(token: str) -> Token:
         return _path_token(path)
     low = token.lower().strip("*_~'")
     known = WORDS.get(low) or WORDS.get(low.replace("-", ""))
+    if known is None and "'" in low and not low.endswith("'s"):
+        known = WORDS.get(low.replace("'", ""))  # "le'ts"
     if known is None and "-" in low:
         tail = WORDS.get(low.rpartition("-")[2])
         if tail is not None and (tail.noun or tail.role in (VERB, NOUN)):

@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.vocabulary import CODE, FAULTY, JUDGING, NOUN_PAIRS, WORKING, Word
-from smista_mcp.core.values import Confidence, Intent
+from smista_mcp.core.reading.vocabulary import NOUN_PAIRS, Word
+from smista_mcp.core.values import Intent
 
 
 class Sentence(NamedTuple):
@@ -15,6 +15,7 @@ class Sentence(NamedTuple):
         start: index of the first token; `end` is exclusive.
         question: whether it ends as a question.
         joined: whether it is joined to a clause before it.
+        contrast: whether "but" joins it.
     """
 
     words: list[Word]
@@ -23,6 +24,7 @@ class Sentence(NamedTuple):
     end: int
     question: bool
     joined: bool = False
+    contrast: bool = False
 
 
 class Object(NamedTuple):
@@ -52,13 +54,14 @@ DOCUMENTS: Final = {
 """Noun class to the work of changing such a thing."""
 CREATED: Final = {**DOCUMENTS, "roadmap": Intent.PLAN}
 """Noun class to the work of bringing such a thing about."""
-_PROSE: Final = {k: DOCUMENTS[k] for k in ("doc", "paper", "plan", "prompt", "style", "roadmap")}
+PROSE: Final = {k: DOCUMENTS[k] for k in ("doc", "paper", "plan", "prompt", "style", "roadmap")}
+"""The classes of things that are text."""
 _ACTIVITIES: Final = {k: DOCUMENTS[k] for k in ("test", "review", "analysis", "style")}
 TABLE: Final[dict[str, tuple[Intent, dict[str, Intent]]]] = {
     "": (Intent.EDIT, DOCUMENTS),
     "make": (Intent.EDIT, DOCUMENTS),
     "build": (Intent.EDIT, {"test": Intent.TEST, "style": Intent.FORMAT}),
-    "fix": (Intent.EDIT, {**_PROSE, "test": Intent.TEST, "commit": Intent.COMMIT}),
+    "fix": (Intent.EDIT, {**PROSE, "test": Intent.TEST, "commit": Intent.COMMIT}),
     "run": (
         Intent.EDIT,
         {
@@ -70,17 +73,21 @@ TABLE: Final[dict[str, tuple[Intent, dict[str, Intent]]]] = {
         },
     ),
     "begin": (Intent.EDIT, {**_ACTIVITIES, "doc": Intent.DOCUMENT, "paper": Intent.DOCUMENT}),
-    "give": (Intent.CHAT, {**DOCUMENTS, "options": Intent.PLAN}),
-    "show": (Intent.ANALYZE, {**DOCUMENTS, "test": Intent.ANALYZE, "doc": Intent.ANALYZE, "style": Intent.ANALYZE}),
+    "give": (Intent.CHAT, {**DOCUMENTS, "doc": Intent.CHAT, "options": Intent.PLAN}),
+    "show": (
+        Intent.ANALYZE,
+        {**DOCUMENTS, **dict.fromkeys(("test", "doc", "style", "prompt", "commit"), Intent.ANALYZE)},
+    ),
     "plan": (Intent.PLAN, {}),
     "analyze": (Intent.ANALYZE, {}),
     "check": (Intent.ANALYZE, {}),
     "review": (Intent.REVIEW, {}),
     "read": (Intent.ANALYZE, {"review": Intent.REVIEW}),
     "explain": (Intent.CHAT, {"summary": Intent.SUMMARIZE}),
+    "suggest": (Intent.CHAT, {"plan": Intent.PLAN, "options": Intent.PLAN}),
     "test": (Intent.TEST, {}),
-    "refactor": (Intent.REFACTOR, _PROSE),
-    "reshape": (Intent.REFACTOR, _PROSE),
+    "refactor": (Intent.REFACTOR, PROSE),
+    "reshape": (Intent.REFACTOR, PROSE),
     "format": (Intent.FORMAT, {"commit": Intent.COMMIT}),
     "document": (Intent.DOCUMENT, {}),
     "write": (Intent.DOCUMENT, DOCUMENTS),
@@ -117,8 +124,10 @@ _JOINED: Final = _PASSED | _JOINING | {v.UNKNOWN, v.BEARER, v.MASK, v.NOUN}
 _INCLUDING: Final = frozenset(("make", "build"))
 _ADDED: Final = frozenset(("test", "doc", "commit"))
 _CARRIED: Final = frozenset(("run", "update", "report", "check", "fix", "change", "draft"))
+_ITEMS: Final = frozenset("task tasks step steps item items issue issues point points requirement requirements".split())
 _PARTICLES: Final = frozenset(("up", "down", "out", "off"))
 _NEUTRAL: Final = frozenset(("fault", "app"))
+_SOME: Final = frozenset(("some", "one", "another"))
 
 
 def object_from(s: Sentence, i: int) -> Object:
@@ -138,6 +147,8 @@ def object_from(s: Sentence, i: int) -> Object:
             elif not kind and noun and at == i - 1 and _describes(s, at, i):
                 noun, at = "", -1
             i = last
+        elif s.lows[i] == "following" and i > first and i + 1 < end and words[i + 1].role in (v.DET, v.DEIXIS):
+            break  # "… following the plan"
         elif role == v.DEIXIS:
             if s.lows[i] == "that" and i > first and words[i - 1].role in _PLAIN:
                 break
@@ -145,6 +156,8 @@ def object_from(s: Sentence, i: int) -> Object:
         elif role not in _PASSED and s.lows[i] not in _PARTICLES and (noun or not _crosses(s, i, role)):
             break
         i += 1
+    if not noun and i > first and s.lows[i - 1] in _SOME:
+        deictic = True  # "let's add some"
     return Object(noun, at, i, deictic)
 
 
@@ -153,7 +166,8 @@ def _kind(s: Sentence, i: int) -> tuple[str, int]:
     kind = s.words[i].noun
     pairs = NOUN_PAIRS.get(s.lows[i])
     if pairs is not None and i + 1 < s.end and s.lows[i + 1] in pairs:
-        return pairs[s.lows[i + 1]], i + 1
+        name = pairs[s.lows[i + 1]]
+        return "" if name == "other" else name, i + 1
     if kind in _NEUTRAL or (kind == "style" and s.lows[i] == "format" and i and s.words[i - 1].role == v.UNKNOWN):
         return "", i  # "the JSON format" is no layout of code
     return kind, i
@@ -174,6 +188,8 @@ def _crosses(s: Sentence, i: int, role: int) -> bool:
     """Whether the search for an object goes on behind a small word."""
     if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and not s.words[i + 1].noun:
         return False
+    if s.lows[i] == "from" and s.lows[i - 1] in _ITEMS:
+        return False  # "the tasks from PLAN.md"
     return role in _CROSSED or s.lows[i] == "as"
 
 
@@ -207,148 +223,3 @@ def _spread(s: Sentence, verb: str, thing: Object) -> int:
             if words[k].role in (v.NEG, v.COND, v.WH):
                 break
     return -1
-
-
-def _any(s: Sentence, i: int, of: frozenset[str]) -> int:
-    lows = s.lows
-    return next((k for k in range(i, s.end) if lows[k] in of), -1)
-
-
-Verdict = tuple[Intent, Confidence, Intent | None, int]
-"""Intent, confidence, runner-up, index of the word besides the verb that decided (-1: none)."""
-
-
-_SUBMITTED: Final = frozenset(("code", "changes", "diff", "implementation", "pr", "patch", "solution", "work"))
-
-
-def _checked(s: Sentence, i: int, thing: Object) -> Verdict:
-    if thing.noun == "style":
-        return Intent.FORMAT, Confidence.MEDIUM, Intent.REVIEW, thing.at
-    judged = _any(s, i, JUDGING)
-    if judged >= 0:
-        return Intent.REVIEW, Confidence.MEDIUM, Intent.ANALYZE, judged
-    if thing.noun == "test":
-        return Intent.TEST, Confidence.MEDIUM, Intent.ANALYZE, thing.at
-    if not _SUBMITTED.isdisjoint(s.lows[i : thing.end]):
-        return Intent.REVIEW, Confidence.MEDIUM, Intent.ANALYZE, -1
-    works = _any(s, i, WORKING)
-    if works >= 0 and not any(s.words[k].role in (v.WH, v.AUXNEG, v.NEG) for k in range(i, s.end)):
-        return Intent.TEST, Confidence.MEDIUM, Intent.ANALYZE, works
-    return Intent.ANALYZE, Confidence.MEDIUM, Intent.REVIEW, -1
-
-
-_INSIGHT: Final = frozenset(
-    ("understand", "learn", "see", "find", "get", "deduce", "determine", "identify", "familiarize")
-)
-
-
-def _reviewed(s: Sentence, i: int, thing: Object) -> Verdict:
-    """A review, unless its purpose is to understand, or its object is a failure or a question."""
-    words, lows = s.words, s.lows
-    named = thing.noun or thing.deictic or any(words[k].role in (v.PATH, v.MASK) for k in range(i + 1, thing.end))
-    if lows[i] == "validate" and not named:  # "validate the input" is a thing to build
-        return Intent.EDIT, Confidence.MEDIUM, Intent.REVIEW, -1
-    for k in range(i + 1, s.end):
-        if words[k].role == v.WH or (words[k].role == v.TO and k + 1 < s.end and lows[k + 1] in _INSIGHT):
-            return Intent.ANALYZE, Confidence.MEDIUM, Intent.REVIEW, k
-    return Intent.REVIEW, Confidence.HIGH, Intent.ANALYZE, -1
-
-
-def _explained(s: Sentence, i: int, thing: Object) -> Verdict:
-    if thing.noun in ("doc", "paper") and s.words[i + 1].role == v.INTO:
-        return Intent.DOCUMENT, Confidence.HIGH, Intent.CHAT, thing.at  # "explain in the README how"
-    for k in range(i + 1, s.end):
-        if s.lows[k] == "why" and (not FAULTY.isdisjoint(s.lows) or any(w.role == v.AUXNEG for w in s.words)):
-            return Intent.ANALYZE, Confidence.MEDIUM, Intent.CHAT, k
-        said = s.lows[k : s.end] if s.lows[k] in ("if", "whether") else []
-        if said and not (_FINDINGS.isdisjoint(said) and JUDGING.isdisjoint(said)):
-            return Intent.REVIEW, Confidence.MEDIUM, Intent.CHAT, k
-    return Intent.CHAT, Confidence.HIGH, Intent.ANALYZE, -1
-
-
-_FINDINGS: Final = frozenset(("anything", "something", "any", "missing", "wrong"))
-
-
-def _moved(s: Sentence, i: int, thing: Object) -> Verdict:
-    """Code that is moved is refactoring; a thing on a screen that is moved is an edit."""
-    intent = _PROSE.get(thing.noun)
-    if intent is not None:
-        return intent, Confidence.HIGH, Intent.REFACTOR, thing.at
-    words, lows = s.words, s.lows
-    if s.lows[i] != "move" or any(lows[k] in CODE or words[k].role in (v.PATH, v.MASK) for k in range(i, s.end)):
-        return Intent.REFACTOR, Confidence.HIGH, Intent.EDIT, -1
-    return Intent.EDIT, Confidence.MEDIUM, Intent.REFACTOR, -1
-
-
-def _ensured(s: Sentence, i: int, thing: Object) -> Verdict:
-    works = _any(s, i, WORKING)
-    if works >= 0:
-        return Intent.TEST, Confidence.MEDIUM, Intent.EDIT, works
-    return Intent.EDIT, Confidence.MEDIUM, Intent.TEST, -1
-
-
-def _shown(s: Sentence, i: int, thing: Object) -> Verdict:
-    """Looking at something or having it shown; a how-to where "how" follows."""
-    for k in range(i + 1, min(i + 4, s.end)):
-        if s.lows[k] == "how":
-            return Intent.CHAT, Confidence.MEDIUM, Intent.ANALYZE, k
-    verb = "show" if s.words[i].verb == "show" else "read"
-    shown_to_us = i + 1 < s.end and s.words[i + 1].role in (v.ME, v.WE)
-    if s.lows[i] == "show" and not thing.noun and not shown_to_us:
-        return Intent.EDIT, Confidence.MEDIUM, Intent.ANALYZE, -1  # "show the total in the header"
-    alone, by_noun = TABLE[verb]
-    intent = by_noun.get(thing.noun, alone)
-    return intent, Confidence.MEDIUM, Intent.CHAT, thing.at if intent is not alone else -1
-
-
-_CREATING: Final = frozenset(("create", "write", "draft", "make", "generate", "produce", "prepare", "compose"))
-
-
-_READABLE: Final = frozenset(("readable", "easier", "cleaner", "simpler", "maintainable", "reusable", "modular"))
-
-
-def _made(s: Sentence, i: int, thing: Object) -> Verdict:
-    if thing.noun == "roadmap" and s.lows[i] in _CREATING:
-        return Intent.PLAN, Confidence.HIGH, Intent.DOCUMENT, thing.at
-    noun, at = (thing.noun, thing.at) if thing.noun else _target(s, thing.end)
-    intent = DOCUMENTS.get(noun)
-    if intent is None:
-        clause = s.lows[i : s.end]
-        if not _READABLE.isdisjoint(clause) and not CODE.isdisjoint(clause):
-            return Intent.REFACTOR, Confidence.MEDIUM, Intent.EDIT, -1
-        return Intent.EDIT, Confidence.HIGH, Intent.REFACTOR, -1
-    return intent, Confidence.HIGH, Intent.EDIT, at
-
-
-def _target(s: Sentence, i: int) -> tuple[str, int]:
-    """The document that something is put into, where it stands behind more words ("a section about that to x.md")."""
-    words = s.words
-    for k in range(i, s.end - 1):
-        if words[k].role in (v.TO, v.INTO) and words[k + 1].role == v.PATH and words[k + 1].noun:
-            return words[k + 1].noun, k + 1
-    return "", -1
-
-
-_SPECIAL: Final = {
-    "show": _shown,
-    "read": _shown,
-    "make": _made,
-    "reshape": _moved,
-    "check": _checked,
-    "review": _reviewed,
-    "explain": _explained,
-    "ensure": _ensured,
-}
-
-
-def intent_of(s: Sentence, verb: str, i: int, thing: Object) -> Verdict:
-    """The kind of work that the verb at `i`, of class `verb`, asks for with its object."""
-    alone, by_noun = TABLE[verb]
-    special = _SPECIAL.get(verb)
-    if special is not None and (verb != "explain" or thing.noun != "summary"):
-        return special(s, i, thing)
-    intent = by_noun.get(thing.noun)
-    if intent is not None:
-        return intent, Confidence.HIGH, alone if alone is not intent else RUNNERS_UP[intent], thing.at
-    confidence = Confidence.MEDIUM if verb in ("read", "give", "use", "try", "go", "help", "idiom") else Confidence.HIGH
-    return alone, confidence, RUNNERS_UP[alone], -1

@@ -59,6 +59,7 @@ class Outline(NamedTuple):
 
 
 _CHANGING: Final = frozenset((Intent.EDIT, Intent.REFACTOR, Intent.TEST, Intent.DOCUMENT, Intent.FORMAT))
+_WORKING: Final = _CHANGING | {Intent.COMMIT}
 _FOUNDING: Final = frozenset(
     ("build", "create", "make", "develop", "code", "write", "scaffold", "implement", "program")
 )
@@ -107,19 +108,21 @@ def _outline(prompt: Prompt) -> Outline:
 def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
     """The clauses that ask for something: requests, else questions, else symptoms, else bare nouns."""
     requests = [i for i, r in enumerate(readings) if r.act <= Act.DESIRE and r.intent is not None]
+    if any(r.barring for r in readings):
+        requests = [i for i in requests if readings[i].intent is not Intent.EDIT] or requests
     if requests:
         last = requests[-1]
         questions = [i for i, r in enumerate(readings) if r.act == Act.QUESTION]
         if questions and questions[-1] > requests[-1] and all(readings[i].act == Act.DESIRE for i in requests):
             return _best(questions, readings, Act.QUESTION)
-        strong = [i for i in requests if readings[i].verb not in _WEAK and not (readings[i].passing and i < last)]
+        strong = [i for i in requests if _asks(readings[i]) and not (readings[i].passing and i < last)]
         if not strong:
             return _weak(readings, requests)
         looking = [i for i in requests if readings[i].verb == "read"]
         if looking and all(readings[i].intent is Intent.CHAT for i in strong):
             return looking  # "look at this and tell me what you see"
         asked = [readings[i].intent for i in strong if readings[i].act == Act.REQUEST]
-        if asked and not _CHANGING.issuperset(asked):
+        if asked and not _WORKING.issuperset(asked):
             strong = [i for i in strong if readings[i].act == Act.REQUEST or readings[i].intent in asked]
         fragments = [i for i, r in enumerate(readings) if r.act == Act.FRAGMENT and parts[i].join != v.STOP]
         return sorted({*strong, *(i for i in fragments if i > strong[0])})
@@ -130,10 +133,15 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
     return [i for i, r in enumerate(readings) if r.act == Act.NEGATION][-1:]
 
 
+def _asks(r: Reading) -> bool:
+    """Whether a request counts beside others ("make sure it is documented" does, "make sure it works" does not)."""
+    return r.verb not in _WEAK or (r.verb == "ensure" and r.intent is Intent.DOCUMENT)
+
+
 def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
     """Of requests that only lead on ("look at this", "continue"), the last; a question or a symptom says more."""
     last = requests[-1]
-    if readings[last].verb in ("read", GO_ON):
+    if readings[last].verb in ("read", "use", GO_ON):
         for act in (Act.QUESTION, Act.SYMPTOM):
             found = [i for i, r in enumerate(readings) if r.act == act]
             if found:
@@ -143,17 +151,33 @@ def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
 
 def _absorbed(r: Reading, join: int, last: Intent) -> bool:
     """Whether a clause only says more about the phase before it: "…, and put it there", "… and tell me"."""
+    if r.detail and r.intent is Intent.EDIT:  # "It should be short. Include a diagram."
+        return last is not Intent.COMMIT
     if r.intent is Intent.EDIT and r.verb in _DETAILING:
         return last in _SPECIFIC and (r.deictic or join == v.COMMA)
     if r.verb == "reshape" and r.intent is Intent.REFACTOR:
         return last is Intent.EDIT
     if r.intent in (Intent.CHAT, Intent.SUMMARIZE) and last in (Intent.DOCUMENT, Intent.PLAN):
-        return join in (v.COMMA, v.AND)
+        return join in (v.COMMA, v.AND) or last is Intent.DOCUMENT
     if r.intent is Intent.ANALYZE and r.deictic and r.verb == "analyze":
         return last in _CHANGING
+    if r.intent is Intent.ANALYZE and (r.verb, last) in (("check", Intent.TEST), ("show", Intent.PLAN)):
+        return True
     if r.intent is Intent.ANALYZE and last is Intent.REVIEW:
         return join in (v.COMMA, v.AND)
     return r.intent is Intent.CHAT and last in (Intent.ANALYZE, Intent.REVIEW, Intent.TEST)
+
+
+def _seeks(prompt: Prompt, part: Clause, r: Reading, last: Draft) -> bool:
+    """Whether what is told after a review shows that it was only reading ("review it and tell me what it is about")."""
+    if last.intent is not Intent.REVIEW or r.intent is not Intent.CHAT or "think" in prompt.lows[part.start : part.end]:
+        return False
+    return any(prompt.words[k].role == v.WH for k in range(part.start, part.end))
+
+
+def _leads_to(last: Draft, r: Reading, join: int) -> bool:
+    """Whether the phase before only brought up what is judged ("examine the plan and tell me if you see problems")."""
+    return last.intent is Intent.ANALYZE and r.intent is Intent.REVIEW and join in (v.COMMA, v.AND)
 
 
 def _best(found: list[int], readings: list[Reading], act: int) -> list[int]:
@@ -171,7 +195,12 @@ def _drafts(prompt: Prompt, parts: list[Clause], readings: list[Reading], chosen
         other = r.runner_up if r.runner_up not in (None, intent) else RUNNERS_UP[intent]
         ordered = parts[i].join == v.THEN or _says_next(prompt, parts[i])
         if found and _absorbed(r, parts[i].join, found[-1].intent):
-            found[-1] = found[-1]._replace(own=(*found[-1].own, i))
+            intent = Intent.ANALYZE if _seeks(prompt, parts[i], r, found[-1]) else found[-1].intent
+            found[-1] = found[-1]._replace(own=(*found[-1].own, i), intent=intent)
+            continue
+        if found and _leads_to(found[-1], r, parts[i].join):
+            own = found.pop().own
+            found.append(Draft(intent, r.confidence, (*own, i), "reader", r.evidence, other, r.verb))
             continue
         found.append(
             Draft(
@@ -204,19 +233,24 @@ def _merged(found: list[Draft]) -> list[Draft]:
 
 
 def _arranged(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Draft]:
-    """In order of execution: as written, but what is asked for "first" leads, and a commit comes last.
+    """In order of execution: as written, but what is asked for "first" leads, and a changelog or request comes last.
 
-    A word of order after the commit ("then") keeps it where it stands.
+    A word of order after it ("then") keeps it where it stands. "Commit" and "push" stand where they were said: who
+    says them first means what is there already.
     """
     if len(found) < 2:
         return found
     leading = [d for d in found[1:] if not d.ordered and _says_first(prompt, parts[d.own[0]])]
     if leading:
         found = leading + [d for d in found if d not in leading]
-    last = next((k for k, d in enumerate(found) if d.intent is Intent.COMMIT), len(found))
+    last = next((k for k, d in enumerate(found) if _closes(d) and d not in leading), len(found))
     if not any(d.ordered or d.intent is Intent.PLAN for d in found[last + 1 :]):
         found = [*found[:last], *found[last + 1 :], *found[last : last + 1]]
     return found
+
+
+def _closes(draft: Draft) -> bool:
+    return draft.intent is Intent.COMMIT and draft.verb != "commit"
 
 
 def _says_next(prompt: Prompt, part: Clause) -> bool:

@@ -14,13 +14,15 @@ _COMMAND: Final = re.compile(r"\s*+[/$]([a-z][A-Za-z0-9_.:-]{0,100})(?=\s|\Z)")
 _FOLDERS: Final = frozenset(
     f"/{name}" for name in "bin boot dev etc home lib media mnt opt proc root sbin srv sys tmp usr var".split()
 )
-_FENCE: Final = "```"
+FENCE: Final = "```"
 
 
 class Prompt(NamedTuple):
     """A text with its tokens.
 
     Attributes:
+        shown: the text as it is read, as long as it is: ASCII signs for typographic ones, pasted output blanked.
+        seen: the tokens of `shown`.
         raw: the tokens as typed; `lows` are the same in lower case, `words` say what each is.
         paths: index of a token to the path that it names, ascending.
         gap: index of the first token after the part that was not read, and where that part ends; (0, 0) without one.
@@ -28,6 +30,8 @@ class Prompt(NamedTuple):
     """
 
     text: str
+    shown: str
+    seen: list[str]
     raw: list[str]
     lows: list[str]
     words: list[Word]
@@ -37,13 +41,13 @@ class Prompt(NamedTuple):
 
     def offsets(self, count: int) -> list[int]:
         """Where each of the first `count` tokens begins in the text."""
-        text, found, at = self.text, list[int](), 0
+        shown, found, at = self.shown, list[int](), 0
         for i in range(count):
             if i == self.gap[0]:
                 at = max(at, self.gap[1])
-            at = text.find(self.raw[i], at)
+            at = shown.find(self.seen[i], at)
             found.append(at)
-            at += len(self.raw[i])
+            at += len(self.seen[i])
         return found
 
 
@@ -59,10 +63,13 @@ def parsed(text: str) -> Prompt:
     """The tokens of a text."""
     if len(text) > LONGEST_READ:
         return _ends(text)
-    return _prompt(text, tokens(without_output(plain(text))))
+    shown = without_output(plain(text))
+    return _prompt(text, shown, tokens(shown))
 
 
-def _prompt(text: str, raw: list[str], gap: tuple[int, int] = (0, 0), passed: tuple[str, ...] = ()) -> Prompt:
+def _prompt(
+    text: str, shown: str, raw: list[str], gap: tuple[int, int] = (0, 0), passed: tuple[str, ...] = ()
+) -> Prompt:
     lows = list(map(str.lower, raw))
     words = list(map(WORDS.get, lows, repeat(UNKNOWN_WORD)))
     named: dict[int, str] = {}
@@ -71,14 +78,14 @@ def _prompt(text: str, raw: list[str], gap: tuple[int, int] = (0, 0), passed: tu
         words[i], path = token(raw[i])
         if path:
             named[i] = path
-    prompt = Prompt(text, raw, lows, words, named, gap, passed)
-    return prompt if plain_words else _as_typed(prompt)
+    prompt = Prompt(text, shown, raw, raw, lows, words, named, gap, passed)
+    return prompt if shown is text else _as_typed(prompt)
 
 
 def _as_typed(prompt: Prompt) -> Prompt:
     """The prompt with tokens and paths as they stand in the text, typographic signs and all."""
     text, raw = prompt.text, prompt.raw
-    starts = prompt._replace(text=plain(text)).offsets(len(raw))
+    starts = prompt.offsets(len(raw))
     paths = dict[int, str]()
     for i, path in prompt.paths.items():
         begin = starts[i] + raw[i].find(path)
@@ -93,15 +100,15 @@ def _ends(text: str) -> Prompt:
     shown = without_output(plain(text))
     line = shown.find("\n", tail, tail + 500)
     start = tail if line < 0 else line
-    if shown.count(_FENCE, 0, start) % 2:
-        closing = shown.find(_FENCE, start)
-        start = len(text) if closing < 0 else closing + len(_FENCE)
+    if shown.count(FENCE, 0, start) % 2:
+        closing = shown.find(FENCE, start)
+        start = len(text) if closing < 0 else closing + len(FENCE)
     first, last = tokens(shown[:head]), tokens(shown[start:])
-    outside = (_FENCE + shown[head:start] if shown.count(_FENCE, 0, head) % 2 else shown[head:start]).split(_FENCE)[::2]
+    outside = (FENCE + shown[head:start] if shown.count(FENCE, 0, head) % 2 else shown[head:start]).split(FENCE)[::2]
     chunks = dict.fromkeys(chunk for part in outside for chunk in part.split())
     marked = [c for c in chunks if "/" in c or "." in c[:-1] or "@" in c or "\\" in c]
     passed = tuple(dict.fromkeys(path for chunk in marked for path in paths(tokens(chunk))))
-    return _prompt(text, [*first, *last], (len(first), start), passed)
+    return _prompt(text, shown, [*first, *last], (len(first), start), passed)
 
 
 def _blank_before(text: str, at: int) -> int:

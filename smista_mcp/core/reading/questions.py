@@ -7,7 +7,7 @@ from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, is_faulty, question
 from smista_mcp.core.reading.objects import Sentence, object_from
 from smista_mcp.core.reading.requests import by_noun, requested
-from smista_mcp.core.reading.vocabulary import CODE, FAULTY
+from smista_mcp.core.reading.vocabulary import CAUSING, CODE, FAULTY, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
@@ -15,9 +15,13 @@ _REPAIRED: Final = {"doc": Intent.DOCUMENT, "test": Intent.TEST, "style": Intent
 _DOUBTS: Final = frozenset(("is", "are", "does", "do", "did", "have", "has"))
 _VERDICTS: Final = frozenset(
     "correct correctly properly consistent complete valid accurate aligned conform conforms compliant sound done"
-    " finished".split()
+    " finished ready sufficient".split()
+)
+_LACKING: Final = frozenset(
+    "missing missed miss forget forgot forgetting forgotten overlook overlooked overlooking".split()
 )
 _APPEARANCES: Final = frozenset(("right", "good", "ok", "okay", "fine", "correct"))
+_CAUSE_PAIRS: Final = (["how", "come"], *tongues.CAUSE_PAIRS)
 _CAUSES: Final = frozenset(("why", "why's", *tongues.CAUSES.split()))
 _PLACES: Final = frozenset(("where", "which", "where's", "wheres"))
 _WHATS: Final = frozenset(("what", "what's", "whats"))
@@ -28,8 +32,9 @@ def symptom(s: Sentence, i: int) -> Reading:
     at = next((k for k in range(i, s.end) if s.lows[k] in FAULTY or s.words[k].role == v.AUXNEG), i)
     thing = object_from(s, i)
     intent = Intent.EDIT
-    if thing.at >= 0 and thing.at + 1 < s.end and s.words[thing.at + 1].role in _FINITE:  # "the README is outdated"
-        intent = _REPAIRED.get(thing.noun, intent)
+    failing = thing.noun == "test" and not WORKING.isdisjoint(s.lows[i : s.end])
+    if failing or (thing.at >= 0 and thing.at + 1 < s.end and s.words[thing.at + 1].role in _FINITE):
+        intent = _REPAIRED.get(thing.noun, intent)  # "the README is outdated"
     return Reading(Act.SYMPTOM, intent, Confidence.MEDIUM, (at,), Intent.ANALYZE, noun=thing.noun)
 
 
@@ -38,16 +43,28 @@ def asked(s: Sentence, i: int) -> Reading:
     low = s.lows[i]
     following = s.words[i + 1] if i + 1 < s.end else v.UNKNOWN_WORD
     faulty = is_faulty(s, i)
-    if s.joined and not s.question and following.role not in (v.AUX, v.MODAL):  # a relative clause, ", where …"
+    relative = s.joined and not s.question and low not in _CAUSES and following.role not in (v.AUX, v.MODAL)
+    if relative and s.lows[i : i + 2] != ["how", "to"]:  # ", where …"
         return symptom(s, i) if faulty else STATEMENT
     if low in ("what", "how") and i + 1 < s.end and s.lows[i + 1] == "about":
         return by_noun(s, i + 1, Act.DESIRE)
     if low == "why" and following.role == v.NEG:
         return requested(s, i + 2, Act.DESIRE)
-    if low in _CAUSES or s.lows[i : i + 2] == ["how", "come"]:
-        known = faulty or not FAULTY.isdisjoint(s.lows)
+    supposed = s.lows[i : i + 2] == ["what", "happens"] and _role_at(s, i + 2) in (v.COND, v.WHEN)
+    if supposed or s.lows[i : i + 2] == ["where", "did"]:  # "what happens if …", "where did we land"
+        return question(Intent.CHAT, (i, i + 1), Intent.ANALYZE)
+    if low in _CAUSES or s.lows[i : i + 2] in _CAUSE_PAIRS:
+        near = range(i + 1, min(i + 5, s.end))
+        known = faulty or not FAULTY.isdisjoint(s.lows) or any(s.words[k].role == v.NEG for k in near)
         return question(Intent.ANALYZE, (i,), Intent.CHAT) if known else question(Intent.CHAT, (i,), Intent.ANALYZE)
-    if (low in _WHATS and faulty) or (low in _PLACES and following.role not in (v.MODAL, v.ME) and _of_code(s, i)):
+    if low in _WHATS and s.lows[i + 1 : i + 2] == ["if"] and i + 2 < s.end and s.words[i + 2].role == v.WE:
+        return requested(s, i + 3, Act.DESIRE)  # "what if we …"
+    caused = low in _WHATS and not CAUSING.isdisjoint(s.lows[i + 1 : i + 3])
+    if (
+        caused
+        or (low in _WHATS and faulty)
+        or (low in _PLACES and following.role not in (v.MODAL, v.ME, v.TO) and _of_code(s, i))
+    ):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)
     if low in _DOUBTS and following.role == v.SUBJECT and not {"place", "places"}.isdisjoint(s.lows[i : s.end]):
         return question(Intent.ANALYZE, (i,), Intent.CHAT)
@@ -55,6 +72,11 @@ def asked(s: Sentence, i: int) -> Reading:
     if judged >= 0:
         return question(Intent.REVIEW, (i, judged), Intent.CHAT)
     return question(Intent.CHAT, (i,), Intent.ANALYZE, Confidence.HIGH if low == "how" else Confidence.MEDIUM)
+
+
+def _role_at(s: Sentence, i: int) -> int:
+    """The role of the word at `i`; STOP behind the clause."""
+    return s.words[i].role if i < s.end else v.STOP
 
 
 def _of_code(s: Sentence, i: int) -> bool:
@@ -72,4 +94,6 @@ def _verdict(s: Sentence, i: int) -> int:
     open_ = "any" in lows[i : s.end]
     if "look" in lows[i : s.end]:
         return next((k for k in range(i, s.end) if lows[k] in _APPEARANCES), -1)
+    if "anything" in lows[i : s.end]:
+        return next((k for k in range(i, s.end) if lows[k] in _LACKING), -1)
     return next((k for k in range(i, s.end) if lows[k] in _VERDICTS or (open_ and s.words[k].noun == "fault")), -1)

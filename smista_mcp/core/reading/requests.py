@@ -5,7 +5,8 @@ from typing import Final
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, GO_ON, STATEMENT, WISH, Act, Reading, question
 from smista_mcp.core.reading.clauses import acts
-from smista_mcp.core.reading.objects import CREATED, Object, Sentence, further, intent_of, object_from
+from smista_mcp.core.reading.objects import CREATED, Object, Sentence, further, object_from
+from smista_mcp.core.reading.verdicts import intent_of
 from smista_mcp.core.reading.vocabulary import CODE, PHRASES
 from smista_mcp.core.values import Confidence, Intent
 
@@ -13,6 +14,15 @@ _HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 _LEADING: Final = frozenset(("begin", "try", "help", "go"))
 _LOOKING: Final = frozenset(("read", "analyze"))
 _BETWEEN: Final = frozenset((v.OPENER, v.ME, v.WE, v.TO, v.AND, v.PREP, v.PLEASE))
+_DETAILING: Final = frozenset(("include", "mention", "cover", "highlight", "specify", "keep", "use", "note"))
+_WORKS: Final = frozenset(
+    "implement code change edit modify touch make do write apply execute build start fix begin create".split()
+)
+_STARTING: Final = frozenset(("implement", "code", "apply", "execute", "start", "begin"))
+_ANYTHING: Final = "anything"
+_UNNAMED: Final = frozenset((v.DET, v.DEIXIS, v.OPENER, v.STOP, v.COND, v.BUT, v.NEG, v.TO))
+_ANY_WORK: Final = frozenset("code changes change yet anything file files implementation implementing coding".split())
+_GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
 _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
 
@@ -20,16 +30,18 @@ _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
 def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     """The reading of a clause whose head verb stands at `i`."""
     verb, after = _verb_at(s, i)
+    if verb == "give" and _bestows(s, after):
+        verb = "make"  # "give it a border"
     if verb == "read" and after < s.end and s.words[after].role == v.WH and s.lows[after] != "how":
         verb = "analyze"  # "see why it fails"
-    inner = _inner(s, verb, after)
+    inner = _inner(s, verb, after) if s.lows[i] != "get" else _participle(s, after)
     if inner >= 0 and inner - s.start < DEEP:
         return imperative(s, inner, act)
     if verb in _LEADING and after >= s.end:
         return Reading(act, Intent.EDIT, _LOW, (i,), Intent.CHAT, GO_ON)
     if verb == "leave" and not _UNTOUCHED.isdisjoint(s.lows[i : s.end]):
         return Reading(Act.NEGATION, verb=verb, evidence=(i,))
-    if verb == "aside":
+    if verb == "aside" or s.lows[i] == "consider":  # "consider the following", unless "consider using"
         return _beside(s, i, act)
     thing = object_from(s, after)
     intent, confidence, runner_up, at = intent_of(s, verb, i, thing)
@@ -38,7 +50,9 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     evidence = (i,) if at < 0 else (i, at)
     more = further(s, verb, intent, thing)
     passing = verb == "check" and intent is Intent.ANALYZE and _names_something(s, after, thing)
-    return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun)
+    passing = passing or (s.lows[i] == "understand" and thing.deictic)
+    detail = s.lows[i] in _DETAILING or _details(s, i, after)
+    return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun, detail)
 
 
 def _beside(s: Sentence, i: int, act: int) -> Reading:
@@ -73,6 +87,8 @@ def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
 def _inner(s: Sentence, verb: str, after: int) -> int:
     """Index of the verb that "try to", "start by", "help me", "look into" lead to, or -1."""
     words = s.words
+    if verb == "ensure" and after + 1 < s.end and words[after].role == v.TO and words[after + 1].role == v.VERB:
+        return after + 1  # "make sure to test it"
     if verb in _LEADING:
         for k in range(after, min(after + 5, s.end)):
             role = words[k].role
@@ -84,6 +100,36 @@ def _inner(s: Sentence, verb: str, after: int) -> int:
         k = after + 1 if words[after].role in (v.INTO, v.PREP) else after
         if k < s.end and words[k].role == v.GERUND and words[k].verb:
             return k
+    return -1
+
+
+def _details(s: Sentence, i: int, after: int) -> bool:
+    """Whether the verb at `i` only says how: "do this with care", "call it x", "add which role may do what"."""
+    if after >= s.end:
+        return False
+    if s.words[after].role == v.WH:
+        return s.words[i].verb == "make"
+    if s.lows[i] not in ("do", "call") or s.words[after].role != v.DEIXIS or after + 1 >= s.end:
+        return False
+    return s.words[after + 1].role not in (v.VERB, v.AND, v.INTO)
+
+
+def _bestows(s: Sentence, i: int) -> bool:
+    """Whether what follows "give" is a thing that gets another ("give the button a border")."""
+    if i >= s.end or s.words[i].role in (v.ME, v.WE, v.YOU):
+        return False
+    near = range(i + 1, min(i + 4, s.end))
+    return any(s.words[k].role == v.NUM or s.lows[k] in ("a", "an", "more", "some", "two", "three") for k in near)
+
+
+def _participle(s: Sentence, i: int) -> int:
+    """Index of the participle that "get … done" leads to, or -1."""
+    words = s.words
+    for k in range(i, min(i + 6, s.end)):
+        if words[k].role == v.PAST and k > i and words[k].verb:
+            return k
+        if words[k].role not in _GOTTEN:
+            return -1
     return -1
 
 
@@ -131,7 +177,17 @@ def forbidden(s: Sentence, i: int) -> Reading:
         return Reading(Act.NEGATION, evidence=(i,))
     if s.lows[k] == "forget":
         return requested(s, k + 1)
-    return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k))
+    return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k), barring=_bars(s, k))
+
+
+def _bars(s: Sentence, k: int) -> bool:
+    """Whether what is forbidden at `k` is to work on the code at all ("implement it yet", "make any changes")."""
+    if s.lows[k] not in _WORKS:
+        return False
+    if s.lows[k] not in _STARTING and any(s.words[n].role == v.DEIXIS for n in range(k + 1, s.end)):
+        return _ANYTHING in s.lows[k + 1 : s.end]
+    objects = [n for n in range(k + 1, s.end) if s.words[n].role not in _UNNAMED]
+    return all(s.lows[n] in _ANY_WORK for n in objects)
 
 
 def desire(s: Sentence, i: int) -> Reading:
@@ -142,7 +198,7 @@ def desire(s: Sentence, i: int) -> Reading:
         role = words[k].role
         if role == v.TO and k + 1 < s.end and words[k + 1].role in (v.VERB, v.OPENER, v.AUX, v.UNKNOWN):
             if subject >= 0 and words[subject].role not in (v.YOU, v.WE):
-                break
+                return wish(s, i, i + 1)._replace(detail=True)
             return requested(s, k + 1, Act.DESIRE if subject < 0 else Act.REQUEST)
         if role == v.GERUND and subject >= 0 and words[subject].verb == "help":
             return imperative(s, k, Act.DESIRE)
@@ -160,4 +216,5 @@ def wish(s: Sentence, i: int, start: int) -> Reading:
     evidence = (i, thing.at) if thing.noun else (i,)
     runner_up = Intent.EDIT if intent is not Intent.EDIT else Intent.CHAT
     more = further(s, "make", intent, thing)
-    return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic)
+    detail = start < s.end and s.words[start].role in (v.SUBJECT, v.DEIXIS)
+    return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic, detail=detail)

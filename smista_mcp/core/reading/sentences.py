@@ -6,16 +6,16 @@ Nothing here knows the order of phases or the policy.
 from collections.abc import Callable
 from typing import Final
 
+from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.acts import DEEP, STATEMENT, WISH, Act, Reading, is_faulty
+from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
 from smista_mcp.core.reading.clauses import Clause, acts
-from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence, further, object_from
+from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence
 from smista_mcp.core.reading.questions import asked, symptom
+from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
-from smista_mcp.core.reading.spelling import corrected
 from smista_mcp.core.reading.unspaced import unspaced
-from smista_mcp.core.reading.vocabulary import WORDS
 from smista_mcp.core.values import Confidence, Intent
 
 _SKIPPED: Final = frozenset(
@@ -23,13 +23,19 @@ _SKIPPED: Final = frozenset(
 )
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
-_FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
+_PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
+_PLURAL: Final = frozenset(("them", "some"))
+_NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
 _REASONS: Final = frozenset(("given", "based", "considering", "according"))
 _URGES: Final = frozenset(("can", "could", "should", "must", "shall", "cna", "shoudl", "shoud", "shuold"))
 _WISHES: Final = frozenset(("should", "must", "ought", "shall"))
 _NEEDS: Final = frozenset(("needs", "need"))
+_ABLE: Final = frozenset(("access", "hear", "remember", "recall"))
+"""Verbs after "can you" that ask for an ability."""
+_JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "say", "rather", "advise", "go"))
+"""Verbs after "would you" that ask for an opinion."""
 _HAVING: Final = frozenset(("have", "has", "had"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
@@ -37,18 +43,26 @@ _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading | None) -> Reading:
     """The reading of one clause; `before` is that of the clause before it in the same text."""
     sign = lows[clause.sign] if clause.sign < len(lows) else ""
-    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, clause.join != v.STOP), clause.start)
+    joined, contrast = clause.join != v.STOP, clause.join == v.BUT
+    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, joined, contrast), clause.start)
+    if found.act == Act.QUESTION and not found.noun:
+        named = (words[k].noun for k in range(clause.start, clause.end) if words[k].role in _NAMING)
+        found = found._replace(noun=next((noun for noun in named if noun in DOCUMENTS), ""))
     if before is None:
         return found
     if clause.join == v.THEN and found.act == Act.STATEMENT and before.act == Act.REQUEST:
         return _elliptic(words, clause, before)
     if before.noun and not found.noun:
-        found = _taking_up(found, before.noun, plural="them" in lows[clause.start : clause.end])
-    if clause.join != v.AND or found.act != Act.REQUEST:
+        found = _taking_up(found, before.noun, plural=not _PLURAL.isdisjoint(lows[clause.start : clause.end]))
+    if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA, v.THEN):
         return found
-    if before.act == Act.NEGATION and lows[clause.start - 1] == "or":
-        return found._replace(act=Act.NEGATION)
-    if before.act in (Act.QUESTION, Act.CONDITION) or before.verb == WISH:
+    series = clause.join == v.AND or before.detail or before.verb == TOLD
+    if before.verb in (WISH, TOLD) and series and words[clause.start].role == v.VERB:
+        return before._replace(further=())  # "it should render the page, track the points and calculate …"
+    if clause.join == v.THEN:
+        return found
+    asking = before.act == Act.QUESTION and (clause.join == v.AND or "?" in sign)
+    if asking or (clause.join == v.AND and before.act == Act.CONDITION):
         return found._replace(act=before.act, intent=before.intent, further=())
     return found
 
@@ -74,10 +88,14 @@ def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
 def _at(s: Sentence, i: int) -> Reading:
     """The reading of what is left of a clause from `i` on."""
     words, end = s.words, s.end
-    while i < end and words[i].role in _SKIPPED:
+    while i < end and (words[i].role in _SKIPPED or (words[i].role == v.INTO and i and words[i - 1].role == v.ORDER)):
         i += 1
     if i >= end or i - s.start > DEEP:
         return STATEMENT
+    if s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]:
+        return _condition(s, i)
+    if s.lows[i] == "por" and s.lows[i : i + 2] in tongues.CAUSE_PAIRS:
+        return asked(s, i)
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
 
 
@@ -100,9 +118,16 @@ def _modal(s: Sentence, i: int) -> Reading:
     if k >= s.end:
         return STATEMENT
     role, low = s.words[k].role, s.lows[i]
+    if (
+        role == v.YOU
+        and s.question
+        and s.lows[k + 1 : k + 2]
+        and s.lows[k + 1] in (_JUDGED if low == "would" else _ABLE)
+    ):
+        return asked(s, i)  # "can you access the repository?", "would you use a queue here?"
     if role == v.YOU or (role == v.WE and low in ("can", "could", "cna", "coud", "would")):
         return requested(s, k + 1)
-    if role == v.DEIXIS and low in ("can", "could"):
+    if role == v.DEIXIS and low in ("can", "could") and not (s.question and s.lows[k + 1 : k + 2] == ["be"]):
         return requested(s, k + 1, Act.DESIRE)
     if low == "would" and s.lows[k] == "be" and not s.question:
         return wish(s, k, k + 1)
@@ -124,6 +149,8 @@ def _negation(s: Sentence, i: int) -> Reading:
         return _at(s, i + 1)
     if s.question and i + 1 < s.end and s.words[i + 1].role in (v.ME, v.YOU, v.WE, v.SUBJECT):
         return asked(s, i)
+    if s.lows[i] == "not" and s.lows[i + 1 : i + 2] and s.lows[i + 1] in ("all", "every", "everything"):
+        return symptom(s, i + 1)
     return forbidden(s, i)
 
 
@@ -151,6 +178,11 @@ def _auxiliary_negated(s: Sentence, i: int) -> Reading:
     return symptom(s, i)
 
 
+def _want(s: Sentence, i: int) -> Reading:
+    """A clause that opens with "want", "need"; one that opens with "like" gives an example."""
+    return STATEMENT if s.lows[i] in ("like", "love") else desire(s, i)
+
+
 def _when(s: Sentence, i: int) -> Reading:
     following = s.words[i + 1].role if i + 1 < s.end else v.STOP
     return asked(s, i) if s.question and following in _FINITE else _condition(s, i)
@@ -173,6 +205,8 @@ def _speaker(s: Sentence, i: int) -> Reading:
     """A clause whose subject is "I" or "we"."""
     words, lows = s.words, s.lows
     would = lows[i].endswith(("'d", "id"))
+    if lows[i : i + 2] == ["i", "mean"]:
+        return _at(s, i + 2)
     for k in range(i + 1, s.end):
         role, low = words[k].role, lows[k]
         if role == v.WANT:
@@ -182,7 +216,7 @@ def _speaker(s: Sentence, i: int) -> Reading:
         elif role == v.MODAL:
             return requested(s, k + 1) if words[i].role == v.WE and low in _URGES else _own(s, i)
         elif role == v.VERB:
-            return _opinion(s, k) if words[k].verb == "aside" else _own(s, i)
+            return _opinion(s, k) if words[k].verb == "aside" else _own(s, i, TOLD)
         elif role in (v.AUXNEG, v.NEG):
             return _denial(s, k)
         elif _must(s, k):
@@ -200,7 +234,8 @@ def _must(s: Sentence, k: int) -> bool:
 def _opinion(s: Sentence, k: int) -> Reading:
     """After "I think" or "I hope", what follows is meant."""
     following = _at(s, k + 1)
-    return following if following.intent is not None else _own(s, k)
+    unsure = following.act == Act.SYMPTOM and following.confidence is Confidence.LOW
+    return following if following.intent is not None and not unsure else _own(s, k)
 
 
 def _denial(s: Sentence, k: int) -> Reading:
@@ -213,13 +248,13 @@ def _denial(s: Sentence, k: int) -> Reading:
     return symptom(s, k)
 
 
-def _own(s: Sentence, i: int) -> Reading:
+def _own(s: Sentence, i: int, verb: str = "") -> Reading:
     """A report in the first person."""
-    if is_faulty(s, i):
+    if is_faulty(s, i) or (s.contrast and not s.question):
         return symptom(s, i)
     if s.question or any(s.words[k].noun == "question" for k in range(i, s.end)):
         return question_reading(Intent.CHAT, (i,), Intent.ANALYZE)
-    return STATEMENT
+    return STATEMENT._replace(verb=verb)
 
 
 def _addressed(s: Sentence, i: int) -> Reading:
@@ -228,6 +263,9 @@ def _addressed(s: Sentence, i: int) -> Reading:
         role = s.words[k].role
         if role == v.MODAL and s.lows[k] in ("can", "could", "may"):
             return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=Confidence.LOW)
+        if role == v.MODAL and k + 1 < s.end and s.words[k + 1].role == v.AUX and not _must(s, k + 1):
+            wanted = requested(s, k + 1)  # "you should have tests", but not "you should have access"
+            return wanted if wanted.intent is not Intent.EDIT else symptom(s, i) if is_faulty(s, i) else STATEMENT
         if role in (v.MODAL, v.WANT) or _must(s, k):
             return requested(s, k + 1)
         if role != v.OPENER:
@@ -242,15 +280,59 @@ def _declaration(s: Sentence, i: int) -> Reading:
     words = s.words
     if words[i].role == v.UNKNOWN and is_idiom(s, i):
         return imperative(s, i)
+    if words[i].role == v.INTO:
+        return _located(s, i)
+    if words[i].role in (v.PATH, v.MASK) and _after_mention(s, i + 1):
+        return _framed(_at(s, i + 1), words[i].noun)
     for k in range(i, s.end):
         role = words[k].role
         if role == v.CJK:
             return unspaced(s, i)
         if role == v.VERB and words[k].foreign and (k == i or not words[k].noun):
             return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+        if s.lows[i] == "your" and s.lows[k] == "is" and _leads_to_verb(s, k + 1):
+            return asked(s, i) if s.question else requested(s, k + 2)  # "your job is to …"
         if _is_wished(s, k):
             return asked(s, i) if s.question else wish(s, k, i)
-    return asked(s, i) if s.question else _verbless(s, i)
+    return asked(s, i) if s.question else verbless(s, i)
+
+
+def _located(s: Sentence, i: int) -> Reading:
+    """A clause that opens with a place ("in the readme add …"): what is asked for there, or a fragment."""
+    noun, words = "", s.words
+    for k in range(i + 1, min(i + 8, s.end)):
+        role = words[k].role
+        if role == v.VERB and acts(words, k) and (not words[k].noun or _after_mention(s, k)):
+            return _framed(imperative(s, k), noun)
+        if role not in _PLACE:
+            return _at(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else verbless(s, i)
+        noun = words[k].noun or noun
+    return verbless(s, i)
+
+
+def _after_mention(s: Sentence, i: int) -> bool:
+    """Whether a request or a question begins at `i`, behind a file that is only named ("@app.py can you …")."""
+    if i >= s.end:
+        return False
+    role, following = s.words[i].role, s.words[i + 1].role if i + 1 < s.end else v.STOP
+    if role == v.VERB:
+        return acts(s.words, i) and following in (v.DET, v.DEIXIS, v.TO, v.INTO, v.UNKNOWN, v.PATH)
+    if role == v.MODAL:
+        return following in (v.YOU, v.WE)
+    return role in (v.PLEASE, v.LET) or (role == v.WH and following in _FINITE) or (role == v.ME and following != v.AND)
+
+
+def _framed(found: Reading, noun: str) -> Reading:
+    """A reading whose object is the document named before it, where it names none itself."""
+    intent = DOCUMENTS.get(noun)
+    if intent is None or found.noun or found.intent is not Intent.EDIT or found.verb not in ("make", "fix", "build"):
+        return found
+    return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT, noun=noun)
+
+
+def _leads_to_verb(s: Sentence, k: int) -> bool:
+    """Whether "to" and a verb stand at `k`."""
+    return k + 1 < s.end and s.words[k].role == v.TO and s.words[k + 1].role == v.VERB
 
 
 def _is_wished(s: Sentence, k: int) -> bool:
@@ -259,43 +341,6 @@ def _is_wished(s: Sentence, k: int) -> bool:
     if role == v.MODAL:
         return low in _WISHES or (low == "would" and not s.question and s.lows[k + 1 : k + 2] == ["be"])
     return (role == v.WANT and low in _NEEDS) or (role == v.AUX and _must(s, k))
-
-
-def _verbless(s: Sentence, i: int) -> Reading:
-    """A clause without a request in its words: an unknown verb, a symptom, a bare noun, a statement."""
-    words, end = s.words, s.end
-    finite = any(words[k].role in _FINITE for k in range(i, end))
-    if words[i].role == v.UNKNOWN and i + 1 < end and words[i + 1].role in _FOLLOWERS and not finite:
-        return _unknown_verb(s, i)
-    if is_faulty(s, i):
-        return symptom(s, i)
-    thing = object_from(s, i)
-    if finite:
-        return STATEMENT._replace(noun=thing.noun)
-    if s.lows[i] == "same":  # "same for the other page"
-        return Reading(Act.REQUEST, Intent.EDIT, Confidence.MEDIUM, (i,), Intent.CHAT)
-    for k in range(i, end - 1):
-        if words[k].role == v.VERB and not words[k].noun and words[k + 1].role in _FOLLOWERS and _may_ask(s, k):
-            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
-    intent = DOCUMENTS.get(thing.noun)
-    if intent is None:
-        return STATEMENT
-    more = further(s, "make", intent, thing)
-    return Reading(Act.FRAGMENT, intent, Confidence.LOW, (thing.at,), Intent.EDIT, further=more, noun=thing.noun)
-
-
-def _may_ask(s: Sentence, k: int) -> bool:
-    """Whether a base form amid a clause may be its head: not after "to", nor after a plural that it is the verb of."""
-    return s.words[k - 1].role != v.TO and not s.lows[k - 1].endswith("s")
-
-
-def _unknown_verb(s: Sentence, i: int) -> Reading:
-    """An unknown word before an object: a slip of the pen, else a verb that the noun explains."""
-    meant = corrected(s.lows[i])
-    if meant is not None and WORDS[meant].role == v.VERB:
-        return imperative(s._replace(words=[*s.words[:i], WORDS[meant], *s.words[i + 1 :]]), i)
-    found = by_noun(s, i)
-    return found if found.noun else found._replace(confidence=Confidence.LOW)
 
 
 _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
@@ -309,7 +354,7 @@ _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
     v.WH: asked,
     v.WHEN: _when,
     v.COND: _condition,
-    v.WANT: desire,
+    v.WANT: _want,
     v.ME: _speaker,
     v.WE: _speaker,
     v.YOU: _addressed,

@@ -38,6 +38,8 @@ def corrected(word: str) -> str | None:
     """The cue word meant by an unknown `word` in lower case, if there is exactly one kind of word it can be."""
     if len(word) < SHORTEST:
         return None
+    if word.startswith("re") and (again := WORDS.get(word[2:])) is not None and again.role == VERB:
+        return word[2:]  # "resort" is to sort again
     found = [cue for cue in _cues().get(word[0], ()) if _near(word, cue)]
     kinds = {(WORDS[cue].verb, WORDS[cue].noun) for cue in found}
     return found[0] if len(kinds) == 1 else None

@@ -98,7 +98,10 @@ VERBS: Final[dict[str, str]] = {
     "summarize": (
         "resume resumir resuma résume résumer riassumi riassumere sintetizza fasse zusammenfassen резюмируй суммируй"
     ),
-    "commit": "commitea commitear commite commiter committa committare committe закоммить запушь",
+    "commit": (
+        "sube subir subes suba pushea pushear commitea commitear commite commiter committa committare committe"
+        " закоммить запушь"
+    ),
 }
 """Verb class to forms, all written out."""
 
@@ -150,44 +153,58 @@ ROLES: Final[dict[str, str]] = {
 }
 """Role to words."""
 
+CAUSE_PAIRS: Final = (["por", "qué"], ["por", "que"])
+"""Two words that ask for a cause."""
 CAUSES: Final = "pourquoi warum wieso weshalb perché perchè porqué почему зачем"
 """Words that ask for a cause."""
 FAULTY: Final = (
     "falla fallo error funciona sale saliendo falha erro erros échoue échouent fallan falham marche erreur bug errore"
-    " fallisce fehler funktioniert kaputt ошибка ошибку"
+    " fallisce funziona fehler funktioniert kaputt ошибка ошибку"
 )
 
 ASIAN: Final[dict[str, str]] = {
-    "fix": "修复 修正 解决",
+    "fix": "修复 修正 修好 修一下 解决 修復 解決",
     "make": (
-        "修改 更新 添加 增加 新增 创建 新建 编写 写一 生成 删除 移除 去掉 改成 改为 优化 完善 补充 翻译"
-        " 写入 写到 合并 移动 移到 展开"
+        "修改 更新 添加 增加 新增 创建 新建 编写 写一 写个 生成 删除 删掉 移除 去掉 改成 改为 改一下 更改 改进 优化"
+        " 完善 补充 翻译 写入 写到 写成 合并 移动 移到 展开 换成 换一 换个 更换 替换 变成 变为 加上 加个 加一 加入"
+        " 加到 填写 填入 放到 放在 放入 放进 做成 做一 做个 调整 转成 转为 转换 整理成 帮我写 刪除 創建 建立 編寫 優化"
+        " 補充 翻譯 寫入 調整 轉換 替換 增補 用这个 用這個"
     ),
-    "build": "实现 开发 搭建 安装 配置 部署 继续",
-    "run": "运行 执行 启动",
-    "plan": "规划 设计",
-    "analyze": "分析 调查 查找 排查 对比 研究",
-    "check": "检查 确认",
-    "review": "审查 评审 审核",
-    "explain": "解释 说明一下 介绍 告诉",
-    "test": "测试",
-    "refactor": "重构 清理 整理",
+    "build": (
+        "实现 开发 搭建 构建 安装 配置 部署 继续 设置 设为 接入 集成 升级 支持 显示 隐藏 发布 上传 下载 實現 開發 構建"
+        " 安裝 繼續 設置 設定 升級 顯示 隱藏 發布"
+    ),
+    "run": "运行 执行 启动 跑一下 運行 執行 啟動",
+    "plan": "规划 设计 規劃 設計",
+    "analyze": "分析 调查 查找 排查 对比 研究 查一下 找出 調查 對比 排查",
+    "check": "检查 确认 檢查 確認",
+    "review": "审查 评审 审核 评估 審查 評審 審核 評估",
+    "explain": "解释 说明一下 介绍 告诉 讲一下 解釋 說明 介紹 告訴",
+    "show": "列出 列一下 列几",
+    "test": "测试 測試",
+    "refactor": "重构 清理 整理 拆分 简化 重構 簡化",
     "format": "格式化 重命名",
-    "summarize": "总结 概括",
+    "summarize": "总结 概括 總結",
     "commit": "提交 推送",
-    "read": "看一下 看看 阅读",
+    "read": "看一下 看看 阅读 閱讀",
 }
 """Verb class to Chinese cues; the earliest in a clause is its head."""
 ASIAN_NOUNS: Final[dict[str, str]] = {
-    "test": "测试",
-    "doc": "文档 注释 说明书",
-    "plan": "计划 方案 规划 规范",
-    "prompt": "提示词 技能",
-    "summary": "总结 摘要 报告",
+    "test": "测试 測試",
+    "doc": "文档 注释 说明书 文檔 註釋 readme .md",
+    "plan": "计划 规划 规范 計劃 規劃 規範",
+    "prompt": "提示词 技能 提示詞",
+    "summary": "总结 摘要 报告 總結 報告",
+    "commit": "commit",
     "style": "格式",
 }
 """Noun class to Chinese cues."""
 ASIAN_JOINTS: Final = ("然后", "接着", "之后", "最后", "并且", "并", "再", ",")
 ASIAN_QUESTIONS: Final = ("怎么", "怎样", "如何", "什么", "吗", "哪", "为何", "是否", "多少", "呢", "能不能", "谁")
+ASIAN_ASKING: Final = ("帮我", "幫我", "帮忙", "请", "請", "麻烦", "给我")
+"""Words that ask for work: what follows is a request even where it holds a word of a question."""
+ASIAN_WISHES: Final = ("我想", "想要", "我要", "需要", "希望", "要变成", "应该", "必须")
+"""Words by which something is wanted, whatever the verb."""
+ASIAN_INQUIRIES: Final = ("请问", "請問")
 ASIAN_CAUSES: Final = ("为什么", "为啥", "原因")
 ASIAN_NEGATIONS: Final = ("不要", "别", "不用", "无需", "不需要", "先不")

@@ -83,6 +83,7 @@ def inflections(base: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _verbs(words: dict[str, Word], nouns: dict[str, str]) -> None:
+    bases = {verb for text in lexicon.VERBS.values() for verb in text.split()}
     for name, text in lexicon.VERBS.items():
         base, gerund, past = Word(VERB, name), Word(GERUND, name), Word(PAST, name)
         for verb in text.split():
@@ -90,7 +91,8 @@ def _verbs(words: dict[str, Word], nouns: dict[str, str]) -> None:
             words[verb] = Word(VERB, name, noun) if noun else base
             for _, ing, ed in inflections(verb):
                 words[ing] = Word(GERUND, name, nouns[ing]) if ing in nouns else gerund
-                words[ed] = past
+                if ed not in bases:  # "seed" is no form of "see"
+                    words[ed] = past
     for form, verb in _PAST.items():
         if words[verb].role == VERB and form not in words:
             words[form] = Word(PAST, words[verb].verb)
@@ -138,11 +140,20 @@ def _pairs(phrases: dict[str, str]) -> dict[str, dict[str, str]]:
     return table
 
 
-PHRASES: Final = _pairs(lexicon.PHRASES)
-"""First word, second word to verb class."""
+def _phrases() -> dict[str, dict[str, str]]:
+    table = _pairs(lexicon.PHRASES)
+    for first, seconds in [*table.items()]:
+        for _, gerund, _ in inflections(first):
+            table.setdefault(gerund, seconds)
+    return table
+
+
+PHRASES: Final = _phrases()
+"""First word (as a verb: also "-ing"), second word to verb class."""
 NOUN_PAIRS: Final = _pairs(lexicon.NOUN_PAIRS)
 """First word, second word to noun class."""
 FAULTY: Final = frozenset((lexicon.FAULTY + " " + tongues.FAULTY).split())
 JUDGING: Final = frozenset(lexicon.JUDGING.split())
+CAUSING: Final = frozenset(lexicon.CAUSING.split())
 WORKING: Final = frozenset(lexicon.WORKING.split())
 CODE: Final = frozenset(lexicon.CODE.split())

@@ -7,7 +7,7 @@ from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import Act, Reading
 from smista_mcp.core.reading.clauses import Clause
 from smista_mcp.core.reading.phases import Draft, Outline
-from smista_mcp.core.reading.prompt import Prompt
+from smista_mcp.core.reading.prompt import FENCE, Prompt
 from smista_mcp.core.values import Confidence, Intent
 
 _UNASKED: Final = frozenset((Act.QUESTION, Act.SYMPTOM))
@@ -36,7 +36,7 @@ def wordings(prompt: Prompt, outline: Outline, avoided: frozenset[int]) -> list[
         named = [path for i, path in prompt.paths.items() if i not in avoided]
         everything = tuple(range(len(parts)))
         return [Wording(prompt.text.strip(), tuple(dict.fromkeys((*named, *prompt.passed))), everything)]
-    groups = _groups(outline)
+    groups = _groups(prompt, outline)
     offsets = prompt.offsets(len(prompt.raw))
     placed = placed_paths(prompt, parts)
     found: list[Wording] = []
@@ -65,7 +65,7 @@ def placed_paths(prompt: Prompt, parts: list[Clause]) -> dict[int, list[int]]:
     return placed
 
 
-def _groups(outline: Outline) -> list[list[int]]:
+def _groups(prompt: Prompt, outline: Outline) -> list[list[int]]:
     owners: dict[int, list[int]] = {}
     for number, draft in enumerate(outline.drafts):
         for k in draft.own:
@@ -75,6 +75,10 @@ def _groups(outline: Outline) -> list[list[int]]:
     last = 0
     for k in range(len(outline.clauses)):
         if k not in owners:
+            if k - 1 in owners and prompt.raw[outline.clauses[k].start].startswith(FENCE):
+                owners[k] = owners[k - 1][:1]  # a block belongs to what was asked right before it
+                groups[last].append(k)
+                continue
             waiting.append(k)
             continue
         for place, number in enumerate(owners[k]):
@@ -93,16 +97,22 @@ def _text(prompt: Prompt, parts: list[Clause], group: list[int], offsets: list[i
             k += 1
         first, last = parts[group[i]], parts[group[k]]
         begin = 0 if group[i] == 0 else offsets[first.start]
-        pieces.append(prompt.text[begin : _end(prompt, last, offsets)].strip().rstrip(" ,;，、"))
+        following = group[k] + 1
+        until = offsets[parts[following].start] if following < len(parts) else len(prompt.text)
+        pieces.append(prompt.text[begin : _end(prompt, last, offsets, until)].strip().rstrip(" ,;，、"))
         i = k + 1
     return " ".join(pieces)
 
 
-def _end(prompt: Prompt, part: Clause, offsets: list[int]) -> int:
+def _end(prompt: Prompt, part: Clause, offsets: list[int], until: int) -> int:
+    """The end of a clause's words: with the sign that ends a sentence, and the output that is pasted below it."""
     if part.sign >= len(offsets):
         return len(prompt.text)
     signed = prompt.raw[part.sign][0] in _SENTENCE_ENDS
-    return offsets[part.sign] + (len(prompt.raw[part.sign]) if signed else 0)
+    end = offsets[part.sign] + (len(prompt.raw[part.sign]) if signed else 0)
+    while until > end and (prompt.text[until - 1].isspace() or not prompt.shown[until - 1].isspace()):
+        until -= 1
+    return until
 
 
 def avoided_tokens(prompt: Prompt, parts: list[Clause], readings: list[Reading]) -> frozenset[int]:
