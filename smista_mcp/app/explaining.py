@@ -15,7 +15,7 @@ from smista_mcp.core.explained import (
     PartialReport,
     UsageReport,
 )
-from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
+from smista_mcp.core.explanation import Failing, RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.origins import told
 from smista_mcp.core.receipt import Receipt
@@ -24,7 +24,7 @@ from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Locality
-from smista_mcp.errors import Code, NotFound, PolicyInvalid
+from smista_mcp.errors import Cause, Code, NotFound, PolicyInvalid
 from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision, StoredTrace
 from smista_mcp.ledger.jobs import StoredJob
 
@@ -163,15 +163,20 @@ def _cost(attempts: Sequence[StoredAttempt]) -> str | None:
     return usd(sum(known, Decimal(0))) if known and len(known) == len(attempts) else None
 
 
-def _failed(traces: Sequence[StoredTrace]) -> tuple[Code, ...]:
+def _failed(traces: Sequence[StoredTrace]) -> tuple[Failing, ...]:
     """With what the attempts of the last trace ended, where none of them completed."""
     attempts = traces[-1].attempts if traces else ()
     if any(one.status in ("completed", "running") for one in attempts):
         return ()
-    return tuple(Code(one.code) for one in attempts if one.code in _CODES)
+    return tuple(
+        Failing(Code(one.code), Cause(one.cause) if one.cause in _CAUSES else None, one.model)
+        for one in attempts
+        if one.code in _CODES
+    )
 
 
 _CODES = frozenset(map(str, Code))
+_CAUSES = frozenset(map(str, Cause))
 
 
 def _with_releases(receipt: Receipt, trace_id: str, approvals: Sequence[ApprovalReport]) -> Receipt:

@@ -6,6 +6,7 @@ A job of the command line ends with its process, so nothing is fetched later by 
 import shlex
 from collections.abc import Iterator
 
+from smista_mcp.app.outcome import waited
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld
 from smista_mcp.core.remedies import remedy
 from smista_mcp.errors import Code
@@ -52,7 +53,9 @@ def _steps(answer: DispatchAnswer, *, person: bool) -> Iterator[str]:
 
 
 def _instead(phase: DispatchedPhase) -> str:
-    return remedy(phase.code) or phase.detail
+    if phase.waits_for is not None:
+        return waited(phase.waits_for)
+    return phase.instead or remedy(phase.code, model=phase.model) or phase.detail
 
 
 def _withheld(name: str, kept: Withheld, *, person: bool) -> str:

@@ -20,12 +20,21 @@ class MatchedRule(Value):
     layer: Layer
 
 
+UNDECLARED = "no provider "
+"""How the detail begins where nobody declares the provider of a model."""
+
+
 class Rejected(Value):
     """A candidate that may not serve, with the first reason found."""
 
     model: str
     code: Code
     detail: str
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether nobody declares its provider; the detail says what to write."""
+        return self.code is Code.UNKNOWN_MODEL and self.detail.startswith(UNDECLARED)
 
 
 class ContextEntry(Value):

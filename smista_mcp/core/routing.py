@@ -305,7 +305,7 @@ def _verdict(led: Led, least: Floor, choice: _Choice, ask: Ask, world: Snapshot,
         return _Verdict(
             Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
         )
-    instead = remedy(first.code)
+    instead = "" if first.undeclared else remedy(first.code, model=first.model)
     reason = f"`{first.model}` is not possible: {first.detail}{f'; {instead}' if instead else ''}"
     return _Verdict(Status.REFUSED, first.code, reason)
 

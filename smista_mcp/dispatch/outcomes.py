@@ -9,6 +9,8 @@ from smista_mcp.core.costing import usd
 from smista_mcp.core.decision import Handoff
 from smista_mcp.core.dispatched import DispatchedPhase, Withheld
 from smista_mcp.core.explained import UsageReport
+from smista_mcp.core.explanation import instead
+from smista_mcp.core.remedies import remedy
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Grant, Status
@@ -28,6 +30,7 @@ _CUT = {
     "length": "the answer was cut at its length limit",
     "content_filter": "the provider's content filter ended the answer",
 }
+_STANDS = {"failed": "failed", "refused": "is refused", "approval_required": "waits for a person"}
 _WRITES: dict[Grant, Literal["allow", "ask"]] = {Grant.ALLOW: "allow", Grant.ASK: "ask"}
 _UNSAID = "what else was said of it may repeat content that is not shown"
 _DUPLICATE = "possible_duplicate_charge: a request that was not completed may have been charged"
@@ -36,7 +39,9 @@ _DUPLICATE = "possible_duplicate_charge: a request that was not completed may ha
 def decided(routed: Routed) -> DispatchedPhase:
     """A phase that its decision gives to no model of ours."""
     status = _UNDONE[routed.decision.status]
-    return _undone(routed, status, routed.decision.code, routed.decision.reason, routed.decision.handoff)
+    decision = routed.decision
+    phase = _undone(routed, status, decision.code, decision.reason, decision.handoff)
+    return phase.model_copy(update={"instead": instead(decision)})
 
 
 def waiting(routed: Routed, blocking: DispatchedPhase) -> DispatchedPhase:
@@ -45,8 +50,9 @@ def waiting(routed: Routed, blocking: DispatchedPhase) -> DispatchedPhase:
     if status == "handoff":
         text = f"waits for phase {blocking.phase}, which the host does; then dispatch this step with its result"
         return _undone(routed, status, None, text)
-    text = f"not tried: phase {blocking.phase}, which it waits for, did not complete"
-    return _undone(routed, status, blocking.code, text)
+    text = f"waits for phase {blocking.phase}, which {_STANDS[status]}; nobody was asked"
+    phase = _undone(routed, status, blocking.code, text)
+    return phase.model_copy(update={"cost": "0", "waits_for": blocking.phase})
 
 
 def kept_from_host(routed: Routed) -> DispatchedPhase:
@@ -81,6 +87,10 @@ def failed(
     status, code = _verdict(failures, exhausted=exhausted)
     detail = _why(failures)
     phase, plain = _undone(routed, status, code, detail), _plain(detail, _why(_wordless(failures)))
+    last = failures[-1]
+    if code is last.error.code:  # with several, all of them are told
+        advice = last.error.fix or remedy(code, cause=cause_of(last.error), model=last.candidate.written)
+        phase = phase.model_copy(update={"instead": advice})
     return phase.model_copy(
         update={"trace_id": trace_id, "cost": _cost(failures), "usage": _usage(failures), "plain": plain}
     )
