@@ -244,7 +244,7 @@ async def test_a_repair_may_write_no_more_than_it_needs(bench: Bench, shop: Shop
 async def test_nothing_is_sent_where_no_time_is_left_for_an_answer(
     bench: Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch, first: Reply
 ) -> None:
-    monkeypatch.setattr(phases, "least_of", lambda seconds: seconds)
+    monkeypatch.setattr(phases, "least_of", float)  # all of the time
     on = 'patch_does_not_apply", "empty_completion'
     async with serving(first) as server, serving(GOOD) as strong:
         app = bench.app(cheap_first(on) + compat("a", server.v1, local=True) + compat("b", strong.v1) + ALLOWED)
