@@ -148,7 +148,7 @@ class Client:
         clock = Clocked()
         began = time.perf_counter()
         bounds = tools.bounds._replace(scans=Scans(tools.bounds.scans.allowed))  # nothing is searched yet
-        fresh = replace(tools, bounds=bounds, known=[*tools.known], allowance=Allowance(()))
+        fresh = replace(tools, bounds=bounds, known=[*tools.known], allowance=Allowance((), []))
         (phase,) = await carry_out(fresh, phases, delivery, clock, {})
         return _stream(clock, began, phase.status)
 

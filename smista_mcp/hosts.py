@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from smista_mcp.core.facts import HostFacts
+from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import Locality
+from smista_mcp.errors import InvalidTask
 
 
 class HostSpec(NamedTuple):
@@ -25,7 +27,14 @@ class HostSpec(NamedTuple):
         reads: which part of a result reaches its model; `both` also where that is not known.
         elicitation: whether it can ask its user; the capabilities of the session, where they are known, say it better.
         result_cap: characters of a result that surely reach its model; None where that is not known.
+        start_limit_s: how long it surely waits for a server, in seconds from its start, before it goes on without it,
+            if its user changed nothing; None where that is not known.
+        keys_reach: whether what its user exports reaches a server whose entry names no variables; None where that is
+            not known.
+        switch: how work gets to another model: by the call of an agent that names one (`agent`), by an agent whose
+            file names one (`agent_file`), or not at all.
         switch_step: what the host does to have work done on the model `{model}`; None where it cannot.
+        model_option: what starts it on a model of the user's choice; None where that takes a menu.
         models: its own name for a model of each capability class.
         further_models: other names that `switch_step` takes.
         source: where the row comes from.
@@ -42,7 +51,11 @@ class HostSpec(NamedTuple):
     reads: Literal["structured", "text", "both"] = "both"
     elicitation: bool = False
     result_cap: int | None = None
+    start_limit_s: float | None = None
+    keys_reach: bool | None = None
+    switch: Literal["agent", "agent_file", "none"] = "none"
     switch_step: str | None = None
+    model_option: str | None = None
     models: Mapping[str, str] = MappingProxyType({})
     further_models: tuple[str, ...] = ()
 
@@ -69,6 +82,10 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         reads="structured",
         elicitation=True,
         result_cap=50_000,
+        start_limit_s=2.0,
+        keys_reach=True,
+        switch="agent",
+        model_option="claude --model {model}",
         switch_step=(
             'Call the Agent tool with `model: "{model}"`, a `subagent_type` other than "fork", and this prompt.'
         ),
@@ -89,6 +106,10 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         reads="structured",
         elicitation=True,
         result_cap=12_000,
+        start_limit_s=1.0,
+        keys_reach=False,
+        switch="agent",
+        model_option="codex -m {model}",
         switch_step=('If your user agrees to a sub-agent, call `spawn_agent` with `model: "{model}"` and this prompt.'),
         models={
             "deep_reasoning": "gpt-6-astra",
@@ -100,7 +121,9 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         source=(
             "Codex 0.169.0, observed: `spawn_agent` names these five models and what each is for, may be called only"
             " when the user or AGENTS.md asks for sub-agents, and an agent that was started with gpt-6-astra asked"
-            " gpt-6-astra; limit and cap observed (`tool_timeout_sec`, `tool_output_token_limit` change them);"
+            " gpt-6-astra; limits and cap observed (`tool_timeout_sec`, `tool_output_token_limit` change two of them);"
+            " start: openai/codex pull request 31641 and issue 38689 (`required = true` or"
+            " `mcp_optional_startup_grace_ms` change it);"
             " developers.openai.com/codex/subagents; client name `Codex`: mcp-client-capabilities 0.0.14"
         ),
         checked="2026-11-20",
@@ -112,6 +135,10 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         call_limit_s=600.0,
         reads="text",
         result_cap=40_000,
+        start_limit_s=8.0,
+        keys_reach=False,
+        switch="agent_file",
+        model_option="gemini -m {model}",
         switch_step=(
             "Call `invoke_agent`, with this prompt, for an agent whose file in ~/.gemini/agents/ says `model: {model}`;"
             " where there is none, ask your user to add one and to run `/agents reload`."
@@ -137,6 +164,10 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         progress_resets_limit=True,
         reads="text",
         result_cap=51_200,
+        start_limit_s=8.0,
+        keys_reach=True,
+        switch="agent_file",
+        model_option="opencode -m {model}",
         switch_step=(
             "Call `task`, with this prompt, for a subagent whose definition (.opencode/agent/NAME.md, or `agent` in"
             " opencode.json) says `model: {model}`, written provider/model."
@@ -153,6 +184,10 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         call_limit_s=60.0,
         elicitation=True,
         result_cap=16_000,
+        start_limit_s=8.0,
+        keys_reach=True,
+        switch="agent",
+        model_option="copilot --model {model}",
         switch_step=(
             'If your user agrees to it, call `task` with `agent_type: "general-purpose"`, `model: "{model}"` and'
             " this prompt."
@@ -183,10 +218,12 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         client_names=("cursor-vscode",),
         call_limit_s=300.0,
         elicitation=True,
+        switch="agent_file",
         switch_step="Have a subagent whose file in .cursor/agents/ says `model: {model}` do it, with this prompt.",
         source=(
             "cursor.com/docs/agent/subagents (subagents with prompts, tools and models of their own); limit:"
-            " cursor/cursor issue 3510; client name and elicitation: mcp-client-capabilities 0.0.14; not run"
+            " cursor/cursor issue 3510; elicitation: cursor.com/docs/context/mcp; client name:"
+            " mcp-client-capabilities 0.0.14; not run"
         ),
         checked="2026-11-20",
     ),
@@ -195,6 +232,7 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         client_names=("Visual Studio Code", "Visual-Studio-Code"),
         call_limit_s=300.0,
         elicitation=True,
+        switch="agent_file",
         switch_step=(
             "Run a custom agent whose .agent.md file says `model: {model}` as a subagent (`runSubagent`), with this"
             " prompt."
@@ -211,8 +249,8 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         name="windsurf",
         client_names=("windsurf-client", "windsurf"),
         source=(
-            "docs.windsurf.com/windsurf/cascade: its user picks the model in a menu; no limit is documented;"
-            " client names: mcp-client-capabilities 0.0.14; not run"
+            "docs.windsurf.com/windsurf/cascade: its user picks the model in a menu; its page on MCP documents no limit"
+            " of time and no elicitation, but 100 tools in all; client names: mcp-client-capabilities 0.0.14; not run"
         ),
         checked="2026-11-20",
     ),
@@ -222,8 +260,9 @@ HOSTS: Final[tuple[HostSpec, ...]] = (
         call_limit_s=60.0,
         source=(
             "zed.dev/docs/ai/tools and zed.dev/docs/ai/agent-settings: its tool for subagents takes no model, which the"
-            " user's `agent.subagent_model` sets for all; limit: zed-industries/zed issue 45378"
-            " (`context_server_timeout`); client name: mcp-client-capabilities 0.0.14; not run"
+            " user's `agent.subagent_model` sets for all; limit: zed-industries/zed pull request 45378"
+            " (`context_server_timeout`, or `timeout` of the entry; 10 minutes at most); tools and prompts alone:"
+            " zed.dev/docs/ai/mcp; client name: mcp-client-capabilities 0.0.14; not run"
         ),
         checked="2026-11-20",
     ),
@@ -238,7 +277,7 @@ def detect(host_override: str | None, client_info_name: str | None, marks: froze
     who it is may well run inside another host, whose variables it inherits.
 
     Args:
-        host_override: the value of SMISTA_HOST.
+        host_override: what `--host` says, else the value of SMISTA_HOST.
         client_info_name: `clientInfo.name` of the session or request.
         marks: names of the environment variables that are set; marks of several hosts at once decide nothing.
     """
@@ -248,6 +287,18 @@ def detect(host_override: str | None, client_info_name: str | None, marks: froze
         given = client_info_name.strip().casefold()
         return _only([host for host in HOSTS if given in {name.casefold() for name in host.client_names}])
     return _only([host for host in HOSTS if not marks.isdisjoint(host.marks)])
+
+
+def known_host(name: str) -> HostSpec:
+    """The row of a host.
+
+    Raises:
+        InvalidTask: there is none of that name; the error says which there are.
+    """
+    found = [host for host in HOSTS if host.name == name.strip().casefold()]
+    if not found:
+        raise InvalidTask(f"no host `{shown(name)}` is known", fix=f"name one of {', '.join(h.name for h in HOSTS)}")
+    return found[0]
 
 
 def facts(spec: HostSpec, locality: Locality) -> HostFacts:

@@ -222,9 +222,15 @@ class World:
 
     def host(self, client_name: str | None) -> HostSpec:
         """The host that calls."""
+        return self.detected(client_name)[0]
+
+    def detected(self, client_name: str | None) -> tuple[HostSpec, str]:
+        """The host that calls, and what decided that: `override`, `client`, `environment` or `nothing`."""
         env = self.settings.environment
         present = {"CLAUDECODE": env.claude_code, "GEMINI_CLI": env.gemini_cli, "OPENCODE": env.opencode}
-        return hosts.detect(env.host, client_name, frozenset(name for name, there in present.items() if there))
+        marks = frozenset(name for name, there in present.items() if there)
+        by = "override" if env.host else "client" if client_name else "environment" if marks else "nothing"
+        return hosts.detect(env.host, client_name, marks), by
 
     def snapshot(
         self, book: Rulebook, host: HostSpec, model: str | None = None, *, over_http: bool = False

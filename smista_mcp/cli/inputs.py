@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -26,11 +27,16 @@ def opened(options: Options) -> App:
     """The product with the policy, preset and workspace that the command line names.
 
     Raises:
-        SmistaError: there is no place for our state, or the workspace cannot be one.
+        SmistaError: there is no place for our state, the workspace cannot be one, or no such host is known.
     """
+    environment = Environment.read()
+    if options.calling is not None:
+        from smista_mcp.hosts import known_host  # noqa: PLC0415  few command lines name one
+
+        environment = replace(environment, host=known_host(options.calling).name)
     return open_app(
         Settings(
-            environment=Environment.read(),
+            environment=environment,
             workspace=options.workspace,
             policy_file=options.policy,
             preset=options.preset,

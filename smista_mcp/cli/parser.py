@@ -20,6 +20,7 @@ class Options(Namespace):
         command: `module:function` below `smista_mcp.cli`.
         prog: the words before the arguments, where a command is missing.
         text: a task's words, or an id where a command takes both; `-` stands for standard input.
+        calling: the host that calls.
     """
 
     command: str = ""
@@ -41,6 +42,9 @@ class Options(Namespace):
     effort: str | None = None
     session: str | None = None
     context: Sequence[str] | None = None
+    calling: str | None = None
+    client: str | None = None
+    redacted: bool = False
     # single commands
     jsonl: Path | None = None
     explain: bool = False
@@ -61,6 +65,10 @@ class Options(Namespace):
     over: str | None = None
     layer: str = "user"
     format: str | None = None
+    every: bool = False
+    project: bool = False
+    print_only: bool = False
+    note: bool = False
     host: str = "127.0.0.1"
     port: int = _PORT
 
@@ -174,6 +182,22 @@ def _path(given: str) -> Path:
         return path
 
 
+def _calling(parser: ArgumentParser) -> None:
+    words = "which host calls, whatever it says of itself, for example codex"
+    parser.add_argument("--host", dest="calling", type=_word, metavar="NAME", help=words)
+
+
+def _host_table(parser: ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", type=_word, metavar="NAME", help="show one host in full")
+    _calling(parser)
+    parser.add_argument("--client", type=_word, metavar="NAME", help="the `clientInfo.name` of one that connects")
+
+
+def _doctor(parser: ArgumentParser) -> None:
+    words = "mask home, user, machine, project, names and addresses, so that it is safe to paste"
+    parser.add_argument("--redacted", action="store_true", help=words)
+
+
 def _http(parser: ArgumentParser) -> None:
     parser.add_argument("--host", help="a loopback address (127.0.0.1)")
     parser.add_argument("--port", type=int, help=f"0 for any free one ({_PORT})")
@@ -256,6 +280,20 @@ def _init(parser: ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace a policy that is there; it is kept as .bak")
 
 
+def _install(parser: ArgumentParser) -> None:
+    _hosts(parser)
+    parser.add_argument("--note", action="store_true", help="a short note on delegating for its model, too")
+    parser.add_argument("--print", dest="print_only", action="store_true", help="print what to paste; write nothing")
+
+
+def _hosts(parser: ArgumentParser) -> None:
+    words = "claude-code, codex, cursor, vscode, gemini-cli, opencode, copilot-cli, windsurf, zed or aider"
+    parser.add_argument("text", nargs="?", metavar="HOST", help=words)
+    parser.add_argument("--all", dest="every", action="store_true", help="every host that this machine has")
+    parser.add_argument("--project", action="store_true", help="the files of this workspace, not your own")
+    parser.add_argument("--yes", action="store_true", help="write it without asking")
+
+
 def _approve(parser: ArgumentParser) -> None:
     words = "of the request; without one, those that wait are listed, and every yes that holds"
     parser.add_argument("text", nargs="?", metavar="ID", help=words)
@@ -270,7 +308,7 @@ def _trust(parser: ArgumentParser) -> None:
 
 
 _VERBS = (
-    _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio"),
+    _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio", _calling),
     _Verb("serve-http", "serve MCP hosts on this machine over HTTP", "serving:http", _http),
     _Verb("classify", "tell which kinds of work a text asks for", "classification:classify", _classify),
     _Verb("route", "show which model would do a task, and why; nothing is sent", "decisions:route", _route),
@@ -287,7 +325,11 @@ _VERBS = (
             _Verb("schema", "print the JSON Schema of a policy file, for editors", "schema:schema"),
         ),
     ),
+    _Verb("hosts", "show what each host can do, and which one calls from here", "hosts:hosts", _host_table),
+    _Verb("doctor", "tell what is wrong on this machine, and what to do about it", "doctor:doctor", _doctor),
     _Verb("init", "propose a policy of your own, or a change of it, from what this machine has", "init:init", _init),
+    _Verb("install", "put smista into the configuration of a host", "install:install", _install),
+    _Verb("uninstall", "take smista out of the configuration of a host", "install:uninstall", _hosts),
     _Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     _Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),

@@ -54,7 +54,7 @@ class Environment:
         Raises:
             StateUnavailable: neither a home folder nor `SMISTA_HOME` is known, or a variable names no usable path.
         """
-        known = {name: value for name, value in variables.items() if value.strip()}
+        known = {name: value for name, value in variables.items() if value.strip() and not _unfilled(name, value)}
         config, state = _folders(known, windows=windows)
         account = account_home(known, windows=windows)
         theirs = _below(account, {}, windows=windows) if account is not None else (None, None)
@@ -80,6 +80,11 @@ class Environment:
         """The value of a variable that holds a key; None where it is unset or blank. Never show it."""
         value = self.variables.get(name)
         return value.strip() or None if value else None
+
+
+def _unfilled(name: str, value: str) -> bool:
+    """Whether a value only names its variable: what some hosts hand on where their file names one that is not set."""
+    return value.strip() in (f"${name}", f"${{{name}}}", f"${{env:{name}}}", f"{{env:{name}}}")
 
 
 def program_data(variables: Mapping[str, str], ask: Callable[[], str | None] | None = None) -> Path:

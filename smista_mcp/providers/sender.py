@@ -185,7 +185,7 @@ class Sender:
 
     async def _verification(self) -> ssl.SSLContext:
         if self._trust is None:
-            self._trust = await anyio.to_thread.run_sync(_trust, self._authorities)
+            self._trust = await anyio.to_thread.run_sync(trusted, self._authorities)
         return self._trust
 
     async def _check(self, response: httpx.Response, protocol: WireProtocol, flight: "_Flight") -> None:
@@ -321,7 +321,7 @@ async def _checked(
     return wire.wire
 
 
-def _trust(authorities: Authorities) -> ssl.SSLContext:
+def trusted(authorities: Authorities) -> ssl.SSLContext:
     """Whose certificates are believed.
 
     Raises:

@@ -18,6 +18,7 @@ from smista_mcp.app import App, Caller
 from smista_mcp.app.jobrecords import JobRecords
 from smista_mcp.core.dispatched import DispatchAnswer
 from smista_mcp.core.task import Task
+from smista_mcp.core.values import Effort
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio
@@ -182,7 +183,7 @@ async def test_the_end_of_an_attempt_is_recorded_once_the_ledger_can_be_written(
         async with app.running():
 
             async def dispatch(text: str) -> None:
-                answers.append(await app.dispatch(Task(text=text, effort="low"), MINE))
+                answers.append(await app.dispatch(Task(text=text, effort=Effort.LOW), MINE))
 
             file, aside = bench.state / "ledger.db", tmp_path / "ledger.db"
             async with anyio.create_task_group() as group:
@@ -212,12 +213,12 @@ def echoed(bench: Bench) -> list[str]:
     return sorted(file.parent.name for file in files)
 
 
-@pytest.mark.parametrize("targets", [("ollama/m",), ("ollama/m", "openai-compat:b/m"), ("ollama/m", "host/current")])
-async def test_words_of_a_server_about_restricted_content_are_not_kept(bench: Bench, targets: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("others", [(), ("openai-compat:b/m",), ("openai-compat:worse/m",), ("host/current",)])
+async def test_words_of_a_server_about_restricted_content_are_not_kept(bench: Bench, others: tuple[str, ...]) -> None:
     bench.write("secrets/plan.txt", f"the plan: {CANARY}\n")
-    policy = default(*targets) + RETURNED + '[hosts.claude-code]\nlocality = "local"\n'
+    policy = default("ollama/m", *others) + RETURNED + '[hosts.claude-code]\nlocality = "local"\n'
     async with serving(Reply(status=500, said=f"cannot do {CANARY}")) as server, serving(Reply(("fine",))) as second:
-        policy += ollama(server.root) + compat("b", second.v1, local=True)
+        policy += ollama(server.root) + compat("b", second.v1, local=True) + compat("worse", server.v1, local=True)
         app = bench.app(policy)
         async with app.running():
             answer = await app.dispatch(Task(text="explain secrets/plan.txt"), MINE)

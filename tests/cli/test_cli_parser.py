@@ -58,7 +58,7 @@ def test_a_verb_that_is_only_a_value_means_nothing() -> None:
         ["route", "t", "--pre", "x"],
         ["route", "t", "--preset", ""],
         ["serve-http", "--port", "x"],
-        ["install", "claude-code"],
+        ["install", "--host", "claude-code"],
         ["policy", "diff"],
     ],
 )

@@ -3,7 +3,8 @@ from datetime import date
 import pytest
 
 from smista_mcp.core.values import CAPABILITY_CLASS, Locality
-from smista_mcp.hosts import HOSTS, UNKNOWN, HostSpec, detect, facts
+from smista_mcp.errors import InvalidTask
+from smista_mcp.hosts import HOSTS, UNKNOWN, HostSpec, detect, facts, known_host
 
 NOTHING: frozenset[str] = frozenset()
 each_host = pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
@@ -92,6 +93,24 @@ def test_only_a_host_that_can_switch_names_models_and_its_step_has_a_place_for_o
         assert host.can_switch
         assert host.switch_step.count("{model}") == 1
         assert host.switch_step.replace("{model}", "m").isprintable()
+
+
+@each_host
+def test_how_a_host_switches_agrees_with_its_step(host: HostSpec) -> None:
+    assert (host.switch == "none") is (host.switch_step is None)
+    assert host.model_option is None or host.model_option.count("{model}") == 1
+    assert host.start_limit_s is None or 0 < host.start_limit_s < host.call_limit_s
+
+
+@each_host
+def test_a_row_is_found_by_its_name(host: HostSpec) -> None:
+    assert known_host(f" {host.name.upper()}") is host
+
+
+def test_a_host_that_nobody_knows_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InvalidTask) as caught:
+        known_host("emacs")
+    assert all(host.name in caught.value.fix for host in HOSTS)
 
 
 @each_host

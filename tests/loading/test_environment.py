@@ -30,6 +30,14 @@ def test_a_relative_xdg_variable_counts_as_unset() -> None:
     assert environment == Environment.read(HOME, windows=False)
 
 
+@pytest.mark.parametrize("value", ["$SMISTA_HOME", "${SMISTA_HOME}", "${env:SMISTA_HOME}", "{env:SMISTA_HOME}", ""])
+def test_a_variable_that_a_host_left_as_its_own_name_counts_as_unset(value: str) -> None:
+    given = Environment.read({"HOME": "/h", "SMISTA_HOME": value, "OTHER_KEY": f"{value}x"}, windows=False)
+    assert given.config_file == Path("/h/.config/smista/config.toml")
+    assert given.secret("SMISTA_HOME") is None
+    assert given.secret("OTHER_KEY") == f"{value}x"
+
+
 def test_smista_home_moves_both_to_one_folder() -> None:
     environment = Environment.read({**HOME, "SMISTA_HOME": "/srv/smista", "XDG_CONFIG_HOME": "/x"}, windows=False)
     assert environment.config_file == Path("/srv/smista/config.toml")

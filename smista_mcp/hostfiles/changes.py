@@ -1,0 +1,239 @@
+"""What would be written into the files of one host, or taken out of them; nothing is written here."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from smista_mcp.errors import InvalidTask
+from smista_mcp.hostfiles import jsontext, tomltext
+from smista_mcp.hostfiles.files import UserFile, read_user_file
+from smista_mcp.hostfiles.notes import put_note, removed_note
+from smista_mcp.hostfiles.places import Entry, HostFile, Place, opencode_second, resolved
+from smista_mcp.hostfiles.unfit import Unfit
+
+_OURS = frozenset({"type", "source", "command", "args"})
+"""Keys of an entry that say how we are started: they are always written as they are now."""
+_VERB = "serve-stdio"
+
+
+class Change(NamedTuple):
+    """One file, and what it would say.
+
+    Attributes:
+        after: its text; None where the file would be taken away.
+    """
+
+    file: UserFile
+    after: str | None
+
+    @property
+    def needed(self) -> bool:
+        return self.after is None or self.after != self.file.text
+
+    @property
+    def data(self) -> bytes | None:
+        """The bytes to be written."""
+        return None if self.after is None else self.file.encoded(self.after)
+
+
+class Target(NamedTuple):
+    """The files of one host that are meant.
+
+    Attributes:
+        folders: those that patterns name.
+        within: the project that they belong to; None for those of the user.
+    """
+
+    row: HostFile
+    place: Place
+    folders: Mapping[str, Path]
+    within: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(resolved(pattern, self.folders) for pattern in self.place.files)
+
+    @property
+    def file(self) -> Path:
+        """The file in which the entry stands, or would."""
+        return next((file for file in self.files if file.exists() or file.is_symlink()), self.files[-1])
+
+    @property
+    def note_file(self) -> Path | None:
+        return resolved(self.place.note, self.folders) if self.place.note else None
+
+
+def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) -> Change:
+    """The entry, written or brought up to date. What a user has added to it or set otherwise stays.
+
+    Args:
+        target: whose file.
+        command: the words that start us, with their arguments.
+        names: of the variables that the host has to pass on.
+
+    Raises:
+        InvalidTask: the file cannot be read or changed safely; the error says where.
+    """
+    file = read_user_file(target.file, within=target.within)
+    try:
+        return Change(file, _with_entry(target.row, file.text, command, names))
+    except Unfit as error:
+        raise _refused(file.path, error, target.row) from None
+
+
+def uninstall_entries(target: Target) -> list[Change]:
+    """The files of a host without our entry; only those that have one.
+
+    Raises:
+        InvalidTask: as for `install_entry`.
+    """
+    changes: list[Change] = []
+    for path in target.files:
+        if not os.path.lexists(path):
+            continue
+        file = read_user_file(path, within=target.within)
+        try:
+            after = _without_entry(target.row, file.text)
+        except Unfit as error:
+            raise _refused(path, error, target.row) from None
+        if after != file.text:
+            changes.append(Change(file, after))
+    return changes
+
+
+def install_note(target: Target) -> Change | None:
+    """The note in the host's file of instructions; None where that is no file.
+
+    Raises:
+        InvalidTask: the file cannot be read, or its marked lines are broken.
+    """
+    path = target.note_file
+    if path is None:
+        return None
+    file = read_user_file(path, within=target.within)
+    try:
+        return Change(file, put_note(file.text, target.row.host, path.name))
+    except Unfit as error:
+        raise _refused(path, error) from None
+
+
+def uninstall_note(target: Target) -> Change | None:
+    """The host's file of instructions without the note; None where it has none.
+
+    Raises:
+        InvalidTask: as for `install_note`.
+    """
+    path = target.note_file
+    if path is None or not os.path.lexists(path):
+        return None
+    file = read_user_file(path, within=target.within)
+    try:
+        change = Change(file, removed_note(file.text, target.row.host, path.name))
+    except Unfit as error:
+        raise _refused(path, error) from None
+    return change if change.needed else None
+
+
+def to_paste(row: HostFile, command: Sequence[str], names: Sequence[str]) -> str:
+    """The entry as a text of its own, with the keys that lead to it."""
+    entry = row.entry(command, names)
+    if row.form == "toml":
+        return tomltext.table(row.keys, entry)
+    return jsontext.put("", row.keys, entry, comments=False)
+
+
+def entry_in(row: HostFile, text: str) -> Entry | None:
+    """Our entry in the text of a host's file; None where it has none.
+
+    Raises:
+        Unfit: the text is not what the file allows.
+    """
+    value = _read(row, text)
+    found = _at(value, _keys(row, value))
+    return cast("Entry", found) if isinstance(found, dict) else None
+
+
+def _with_entry(row: HostFile, text: str, command: Sequence[str], names: Sequence[str]) -> str:
+    value = _read(row, text)
+    keys = _keys(row, value)
+    entry = row.entry(command, names) if keys == row.keys else opencode_second(command)
+    old = _at(value, keys)
+    if row.form == "toml":
+        return tomltext.put(text, keys, _merged(entry, old))
+    return _put_all(text, keys, _merged(entry, old), old, comments=row.form == "jsonc")
+
+
+def _without_entry(row: HostFile, text: str) -> str:
+    value = _read(row, text)
+    keys = _keys(row, value)
+    if _at(value, keys) is None:
+        return text
+    if row.form == "toml":
+        return tomltext.removed(text, keys)
+    return jsontext.removed(text, keys, comments=row.form == "jsonc")
+
+
+def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comments: bool) -> str:
+    """Puts what differs, as deep as it can, so that comments beside it stay."""
+    if value == old:
+        return text
+    if isinstance(value, dict) and isinstance(old, dict):
+        now, before = cast("Mapping[str, object]", value), cast("Mapping[str, object]", old)
+        for key, one in now.items():
+            text = _put_all(text, (*keys, key), one, before.get(key), comments=comments)
+        return text
+    return jsontext.put(text, keys, cast("object", value), comments=comments)
+
+
+def _merged(entry: Entry, old: object) -> Entry:
+    if not isinstance(old, dict):
+        return entry
+    before = cast("Mapping[str, object]", old)
+    return {key: _kept(key, value, before[key]) if key in before else value for key, value in entry.items()}
+
+
+def _kept(key: str, value: object, old: object) -> object:
+    """One value of an entry that is there: ours where it starts us, else the user's, with what it lacks."""
+    if key in _OURS:
+        return _with_options(cast("list[object]", value), old) if isinstance(value, list) else value
+    if isinstance(value, dict) and isinstance(old, dict):
+        return {**cast("Entry", value), **cast("Entry", old)}
+    if key == "env_vars" and isinstance(value, list) and isinstance(old, list):
+        known = cast("list[object]", old)
+        return [*known, *(one for one in cast("list[object]", value) if one not in known)]
+    return old
+
+
+def _with_options(ours: list[object], old: object) -> list[object]:
+    """Our words, with what the user wrote behind the verb, a policy for instance."""
+    theirs = cast("list[object]", old) if isinstance(old, list) else []
+    return [*ours, *theirs[theirs.index(_VERB) + 1 :]] if _VERB in theirs else ours
+
+
+def _read(row: HostFile, text: str) -> object:
+    """The value of a text; None where it is blank."""
+    if not text.strip():
+        return None
+    return tomltext.read(text) if row.form == "toml" else jsontext.read(text, comments=row.form == "jsonc")
+
+
+def _keys(row: HostFile, value: object) -> tuple[str, ...]:
+    """Those that lead to our entry in this file: opencode's second version has them one deeper."""
+    if row.host != "opencode":
+        return row.keys
+    servers = _at(value, ("mcp", "servers"))
+    second = isinstance(servers, dict) and "type" not in servers and "command" not in servers
+    return ("mcp", "servers", *row.keys[1:]) if second else row.keys
+
+
+def _at(value: object, keys: Sequence[str]) -> object:
+    for key in keys:
+        value = cast("Mapping[str, object]", value).get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _refused(path: Path, error: Unfit, row: HostFile | None = None) -> InvalidTask:
+    place = f"`{path}`" if error.line is None else f"`{path}` line {error.line}"
+    fix = f"mend it, or see `smista-mcp install {row.host} --print` and paste that" if row else "mend it by hand"
+    return InvalidTask(f"{place} {error.message}", fix=fix)

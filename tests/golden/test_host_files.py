@@ -1,0 +1,175 @@
+"""Files as real users have them, before and after `install`: nothing else changes, `uninstall` gives them back."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smista_mcp.hostfiles.changes import (
+    Target,
+    entry_in,
+    install_entry,
+    install_note,
+    uninstall_entries,
+    uninstall_note,
+)
+from smista_mcp.hostfiles.files import write_user_file
+from smista_mcp.hostfiles.jsontext import read
+from smista_mcp.hostfiles.places import HOST_FILES, HostFile, host_file, roots
+
+GOLDEN = Path(__file__).parent / "hostfiles"
+COMMAND = ("/opt/tools/bin/smista-mcp", "serve-stdio")
+NAMES = ("ANTHROPIC_API_KEY", "SMISTA_HOME")
+WRITTEN = tuple(row.host for row in HOST_FILES if row.writes)
+
+
+def target(row: HostFile, home: Path) -> Target:
+    return Target(row, row.user, roots(home, {}, "linux"))
+
+
+def laid(host: str, home: Path) -> tuple[Target, Path]:
+    """The host's file of the golden folder in a home of its own."""
+    row = host_file(host)
+    assert row
+    meant = target(row, home)
+    (before,) = GOLDEN.glob(f"{host}.before.*")
+    file = meant.files[0] if before.suffix == meant.files[0].suffix else meant.files[-1]
+    if host == "claude-code":
+        file = home / ".claude.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(before, file)
+    return meant, file
+
+
+def value(row: HostFile, data: bytes) -> Any:
+    text = data.decode("utf-8-sig")
+    return tomllib.loads(text) if row.form == "toml" else read(text, comments=row.form == "jsonc")
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+def test_a_users_file_gets_the_entry_and_nothing_else(host: str, tmp_path: Path) -> None:
+    meant, file = laid(host, tmp_path)
+    before = file.read_bytes()
+    change = install_entry(meant, COMMAND, NAMES)
+    assert change.file.path == file
+    write_user_file(change.file, change.data)
+    (golden,) = GOLDEN.glob(f"{host}.after.*")
+    assert file.read_bytes() == golden.read_bytes()
+    keys = meant.row.keys
+    expected = value(meant.row, before)
+    expected.setdefault(keys[0], {})[keys[1]] = json.loads(json.dumps(meant.row.entry(COMMAND, NAMES)))
+    assert value(meant.row, file.read_bytes()) == expected
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+def test_twice_is_once(host: str, tmp_path: Path) -> None:
+    meant, _ = laid(host, tmp_path)
+    change = install_entry(meant, COMMAND, NAMES)
+    write_user_file(change.file, change.data)
+    assert not install_entry(meant, COMMAND, NAMES).needed
+    assert entry_in(meant.row, change.after or "") == meant.row.entry(COMMAND, NAMES)
+    assert entry_in(meant.row, change.file.text) is None
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+def test_uninstall_gives_the_file_back(host: str, tmp_path: Path) -> None:
+    meant, file = laid(host, tmp_path)
+    before = file.read_bytes()
+    change = install_entry(meant, COMMAND, NAMES)
+    write_user_file(change.file, change.data)
+    (without,) = uninstall_entries(meant)
+    write_user_file(without.file, without.data)
+    if host == "gemini-cli":  # it had no servers: their object stays, empty
+        assert value(meant.row, file.read_bytes()) == value(meant.row, before) | {"mcpServers": {}}
+    else:
+        assert file.read_bytes() == before
+    assert not uninstall_entries(meant)
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+def test_what_the_user_has_set_in_the_entry_stays(host: str, tmp_path: Path) -> None:
+    meant, file = laid(host, tmp_path)
+    change = install_entry(meant, ("/old/smista-mcp", "serve-stdio", "--preset", "team"), NAMES)
+    write_user_file(change.file, change.data)
+    old = file.read_bytes()
+    for ours, theirs in ((b"900", b"77"), (b'"trust": true', b'"trust": false'), (b'"alwaysLoad": true', b'"x": 1')):
+        old = old.replace(ours, theirs)
+    file.write_bytes(old)
+    again = install_entry(meant, COMMAND, (*NAMES, "ZED_KEY"))
+    assert again.after is not None
+    assert '"/opt/tools/bin/smista-mcp"' in again.after
+    assert "/old/" not in again.after
+    assert again.after.replace("\n", "").replace(" ", "").count('"serve-stdio","--preset","team"]') == 1
+    for kept in (b"77", b'"trust": false', b'"x": 1'):
+        assert again.after.count(kept.decode()) == old.decode().count(kept.decode())
+    assert ("ZED_KEY" in again.after) == bool({"env", "env_vars"} & meant.row.entry(COMMAND, NAMES).keys())
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+def test_a_note_comes_and_goes_and_the_rest_stays(host: str, tmp_path: Path) -> None:
+    row = host_file(host)
+    assert row
+    for place, within in ((row.user, None), (row.project, tmp_path / "work")):
+        if place is None or not place.note:
+            continue
+        meant = Target(row, place, roots(tmp_path, {}, "linux", tmp_path / "work"), within)
+        file = meant.note_file
+        assert file
+        created = install_note(meant)
+        assert created
+        write_user_file(created.file, created.data)
+        gone = uninstall_note(meant)
+        assert gone
+        assert gone.after is None
+        write_user_file(gone.file, None)
+        assert not file.exists()
+        file.write_bytes(b"# Mine\r\n\r\nBe brief.\r\n")
+        added = install_note(meant)
+        assert added
+        write_user_file(added.file, added.data)
+        again = install_note(meant)
+        assert again
+        assert not again.needed
+        gone = uninstall_note(meant)
+        assert gone
+        assert gone.data == b"# Mine\r\n\r\nBe brief.\r\n"
+
+
+def test_a_note_for_two_hosts_stays_for_the_second(tmp_path: Path) -> None:
+    folders = roots(tmp_path, {}, "linux", tmp_path)
+    targets: list[Target] = []
+    for name in ("codex", "opencode"):
+        row = host_file(name)
+        assert row
+        assert row.project
+        targets.append(Target(row, row.project, folders, within=tmp_path))
+    for meant in targets:
+        change = install_note(meant)
+        assert change
+        write_user_file(change.file, change.data)
+    text = (tmp_path / "AGENTS.md").read_text()
+    assert text.count("smista-mcp begin: codex opencode") == 1
+    for meant, left in zip(targets, (b"begin: opencode", None), strict=True):
+        change = uninstall_note(meant)
+        assert change
+        assert change.data is None if left is None else left in (change.data or b"")
+        write_user_file(change.file, change.data)
+    assert not (tmp_path / "AGENTS.md").exists()
+
+
+def test_opencodes_second_form_is_kept(tmp_path: Path) -> None:
+    row = host_file("opencode")
+    assert row
+    file = tmp_path / ".config/opencode/opencode.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{\n  "mcp": {\n    "servers": {}\n  }\n}\n')
+    change = install_entry(target(row, tmp_path), COMMAND, NAMES)
+    assert json.loads(change.after or "")["mcp"] == {
+        "servers": {"smista": {"type": "local", "command": [*COMMAND], "timeout": {"request": 900_000}}}
+    }
+    write_user_file(change.file, change.data)
+    (without,) = uninstall_entries(target(row, tmp_path))
+    assert json.loads(without.after or "") == {"mcp": {"servers": {}}}
