@@ -7,6 +7,7 @@
     ├── UnknownModel            a model name that nothing stands behind
     ├── NotFound                no such job, trace or decision
     ├── ProviderError           one attempt at a provider failed
+    ├── ScopeNotAllowed         the token of the call opens less
     └── StateUnavailable        our own folder cannot be written
 
 A refusal of a task by policy is not an exception: it is a `Decision` with a code.
@@ -53,6 +54,7 @@ class Code(StrEnum):
     JOB_NOT_FOUND = "job_not_found"
     TRACE_NOT_FOUND = "trace_not_found"
     CANCELLED = "cancelled"
+    SCOPE_NOT_ALLOWED = "scope_not_allowed"
 
 
 class Cause(StrEnum):
@@ -215,6 +217,10 @@ class ProviderError(SmistaError):
         )
         plain.unsent = self.unsent
         return plain
+
+
+class ScopeNotAllowed(SmistaError):
+    code = Code.SCOPE_NOT_ALLOWED
 
 
 class StateUnavailable(SmistaError):

@@ -14,6 +14,10 @@ from smista_mcp.core.redaction import shown
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import InvalidTask
 
+LEAST_CAP: Final = 16_000
+"""Characters of both forms of a result together that every host passes on whose cap is known: the least for one form
+is 12,000, for both 16,000."""
+
 
 class HostSpec(NamedTuple):
     """One host.
@@ -58,6 +62,16 @@ class HostSpec(NamedTuple):
     model_option: str | None = None
     models: Mapping[str, str] = MappingProxyType({})
     further_models: tuple[str, ...] = ()
+
+    @property
+    def room(self) -> int:
+        """Bytes that one form of a result may have, text or structured, so that all of it reaches the host's model.
+
+        Where nothing is known it is the least of what is. A host that reads both forms passes on both together; a
+        twentieth is left for what hosts write around a result.
+        """
+        cap = LEAST_CAP if self.result_cap is None else self.result_cap
+        return cap * 19 // (40 if self.reads == "both" else 20)
 
     @property
     def can_switch(self) -> bool:

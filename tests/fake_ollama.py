@@ -12,7 +12,8 @@ SHOW: dict[str, object] = {"model_info": {"tiny.context_length": 8192}, "capabil
 
 
 class FakeOllama:
-    """Answers `fine` at once, or goes on until a test has `enough` where the prompt says `hold`.
+    """Answers `fine`, or what a test has put as `answer`, at once; where the prompt says `hold` it goes on until a
+    test has `enough`.
 
     Attributes:
         asked: set once a model was asked; `questions` is how often it was.
@@ -24,6 +25,7 @@ class FakeOllama:
         self.left = threading.Event()
         self.enough = threading.Event()
         self.questions = 0
+        self.answer = "fine"
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -49,7 +51,7 @@ class FakeOllama:
     def write(self, question: str, send: Callable[[object], None]) -> None:
         self.questions += 1
         self.asked.set()
-        send({"model": "tiny", "message": {"role": "assistant", "content": "fine"}, "done": False})
+        send({"model": "tiny", "message": {"role": "assistant", "content": self.answer}, "done": False})
         while "hold" in question and not self.enough.is_set() and not self._over.wait(0.02):
             send({"model": "tiny", "message": {"role": "assistant", "content": "."}, "done": False})
         end = {"done": True, "done_reason": "stop", "prompt_eval_count": 40, "eval_count": 1}

@@ -29,6 +29,13 @@ from smista_mcp.server.{module} import {function}
 {before}
 sys.exit({function}(open_app(Settings(environment=Environment.read(), workspace=Path.cwd())), *{arguments!r}))
 """
+FRONTED = """\
+import sys
+{before}
+from smista_mcp.cli import program
+sys.argv[1:] = {arguments!r}
+program()
+"""
 LOGGED = """
 import logging, os
 os.dup2(os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)  # a pipe that nobody reads would fill
@@ -56,7 +63,12 @@ class RawHost:
     def started(
         cls, home: Path, workspace: Path, *, module: str = "stdio", arguments: tuple[object, ...] = (), before: str = ""
     ) -> Generator[Self]:
-        program = SERVE.format(module=module, function=f"serve_{module}", arguments=arguments, before=before)
+        """Starts the server alone, or with `module` "front" the program as hosts start it."""
+        program = (
+            FRONTED.format(arguments=arguments or ["serve-stdio"], before=before)
+            if module == "front"
+            else SERVE.format(module=module, function=f"serve_{module}", arguments=arguments, before=before)
+        )
         marks = ("CLAUDE", "GEMINI", "OPENCODE", "SMISTA")
         env = {name: value for name, value in os.environ.items() if not name.startswith(marks)}
         env |= {"SMISTA_HOME": str(home), "PYTHONPATH": str(Path(smista_mcp.__file__).parents[1])}

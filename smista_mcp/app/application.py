@@ -119,7 +119,7 @@ class App:
         if last or given is None:
             return explain_last(ledger, book)
         known = self._dispatching.decisions_of(given, caller) if self._dispatching is not None else ()
-        scope = None if anywhere else self._world.scope(caller.owner if caller.over_http else None)
+        scope = None if anywhere else self._world.scope_of(caller)
         story = explain_job(ledger, book, given, scope)
         if story is not None:
             return story
@@ -143,6 +143,7 @@ class App:
             limit_s: after so many seconds the answer is `running` with a job id; None waits for the end.
             leaving: asked when this is cancelled: a caller whose connection is lost leaves the work running.
         """
+        caller.check_dispatch()
         return await self._at_work().dispatch(task, caller, _wait(listener, limit_s, leaving))
 
     async def join(
@@ -168,7 +169,16 @@ class App:
         Raises:
             NotFound: `job_not_found`.
         """
+        caller.check_dispatch()
         return await self._at_work().join(job_id, caller, _wait(listener, limit_s, leaving), anywhere=anywhere)
+
+    async def kept(self, job_id: str, caller: Caller) -> "DispatchAnswer":
+        """The answer of a job as it stands now, whatever people have said since: nothing goes on because of this.
+
+        Raises:
+            NotFound: `job_not_found`.
+        """
+        return await self._at_work().kept(job_id, caller)
 
     def question(self, approval_id: str, caller: Caller = NOBODY) -> str | None:
         """The question that a form of the caller's host may show about an approval; None where no form may ask it.
@@ -210,6 +220,10 @@ class App:
             limit = host.call_limit_s
         return max(min(5.0, limit / 2), min(limit * 0.8, limit - 10.0))
 
+    def answer_room(self, caller: Caller) -> int:
+        """Bytes that an answer may have as JSON in UTF-8, so that all of it reaches the model of the caller's host."""
+        return self._world.host(caller.client_name).room
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """The time in which `dispatch` may be called; on leaving it every job and every child is ended."""
@@ -234,17 +248,18 @@ def _wait(listener: "Listener | None", limit_s: float | None, leaving: "Leaving 
     return Wait(listener, limit_s, leaving or said_so)
 
 
-def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd) -> App:
+def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd, rootless: bool = False) -> App:
     """Opens the product. A broken policy is told by the calls, not here.
 
     Args:
         settings: `workspace` as the user named it, or None to look for one.
         cwd: gives the working directory.
+        rootless: whether there is to be no workspace at all: no file is read then.
 
     Raises:
         InvalidTask: the named workspace cannot be one.
     """
     project = settings.environment.project_dir
     here = cwd()
-    root = find_root(settings.workspace, str(project) if project else None, here)
+    root = None if rootless else find_root(settings.workspace, str(project) if project else None, here)
     return App(World(replace(settings, workspace=root, enclosing=enclosing(root, here))))

@@ -137,6 +137,7 @@ class Consents:
             origin=_origin(routed, kept)[:20],
             destinations=destinations,
             host=prepared.host.name,
+            owner=prepared.caller.owner,
             root=self._root(),
         )
         return book.request(
@@ -187,7 +188,7 @@ class Consents:
         if not kept or not key:
             return Releases()
         try:
-            known = self.book().released(prepared.host.name, utc_now())
+            known = self.book().released(prepared.host.name, utc_now(), prepared.caller.owner)
         except StateUnavailable:
             return Releases()
         hashes = {one.piece.sha256: keyed_hash(key, one.piece.sha256) for one in kept.values()}

@@ -39,7 +39,7 @@ from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import cli_target
 from smista_mcp.dispatch.connections import Connections
 from smista_mcp.dispatch.conversation import Conversation
-from smista_mcp.dispatch.jobs import Job, Jobs, Wait
+from smista_mcp.dispatch.jobs import AT_ONCE, Job, Jobs, Wait
 from smista_mcp.dispatch.phases import Delivery, PhaseWork, carry_out
 from smista_mcp.dispatch.releases import Done
 from smista_mcp.errors import PolicyInvalid
@@ -117,7 +117,17 @@ class Dispatching:
             return await self._now(await self._records.joined(job_id, caller, wait, anywhere=anywhere))
         if job.ended.is_set() and await self._may_go_on(job):
             return await self._now(await self._jobs.again(job, wait))
-        answer = await self._now(await self._jobs.join(job.job_id, wait, owner=caller.owner))
+        return await self._stands(job, wait)
+
+    async def kept(self, job_id: str, caller: Caller) -> DispatchAnswer:
+        """The answer of a job as it stands, told as by `join`; nothing goes on and nobody waits."""
+        job = self._jobs.find(job_id, caller.owner)
+        if job is None:
+            return await self._now(await self._records.joined(job_id, caller, AT_ONCE, anywhere=False))
+        return await self._stands(job, AT_ONCE)
+
+    async def _stands(self, job: Job, wait: Wait) -> DispatchAnswer:
+        answer = await self._now(await self._jobs.join(job.job_id, wait, owner=job.owner))
         if not has_labels(answer) or await anyio.to_thread.run_sync(self._still_holds, job.revision):
             return answer
         return without_labelled(answer)
@@ -156,6 +166,7 @@ class Dispatching:
         thread: Thread | None,
     ) -> DispatchAnswer:
         policy, world, consents = prepared.book.policy, self._world, self.consents
+        limits = [budget for budget in policy.budgets if prepared.caller.counts_for(budget.scope)]
         pieces = [_pieces(collected) for collected in prepared.collected]
         tools = Tools(
             sender=self._sender,
@@ -165,10 +176,10 @@ class Dispatching:
             limits=policy.dispatch,
             budgets=[
                 SpendingLimit(budget.scope, period_start(budget.period, utc_now()), budget.limit)
-                for budget in policy.budgets
+                for budget in limits
                 if budget.period != "task"
             ],
-            allowance=Allowance(policy.budgets, job.spent),
+            allowance=Allowance(limits, job.spent),
             claims=Claims(await anyio.to_thread.run_sync(consents.book_or_none), utc_now),
             bounds=Bounds(prepared.book.guard, prepared.scans),
             now=utc_now,
@@ -176,6 +187,7 @@ class Dispatching:
             waits=world.waits,
             key=world.key() or secrets.token_bytes(32),  # no key can be kept: then nobody can compare either
             workspace=prepared.workspace,
+            token=prepared.caller.token,
             survey=self._survey(prepared),
             known=[piece for one in pieces for piece in one],
             serves=serving(policy, prepared.catalog) if prepared.catalog is not None else serves_none,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from smista_mcp.app.caller import Caller
+from smista_mcp.app.caller import NOBODY, Caller
+from smista_mcp.app.overhttp import remarks_over_http
 from smista_mcp.app.skillshelf import check_named, check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
@@ -43,6 +44,7 @@ class Prepared(NamedTuple):
         scans: what was searched for secrets so far.
         notices: what a person should know of the policy in force and of the skills that are run.
         catalog: by which the models were known.
+        caller: who asked.
     """
 
     book: Rulebook
@@ -56,6 +58,7 @@ class Prepared(NamedTuple):
     notices: tuple[str, ...]
     asked: "AskedCall | None" = None
     catalog: Catalog | None = None
+    caller: Caller = NOBODY
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -107,7 +110,7 @@ def prepare(
         collected = with_turns(turns, task, collected, phases)
     contexts = [one.context for one in collected]
     ledger = world.ledger()  # first, because it makes the folder where a snapshot keeps what servers said
-    snapshot = world.snapshot(book, world.host(caller.client_name), task.model, over_http=caller.over_http)
+    snapshot = world.snapshot(book, world.host(caller.client_name), task.model, caller=caller)
     routed = route(task, phases, contexts, snapshot, recorded=ledger is not None)
     asked = None
     if any(map(_asks, routed)):
@@ -124,9 +127,10 @@ def prepare(
     host = snapshot.market.host
     remarks = (remark for skill in skills.values() for remark in there.remarks(skill, book.guard.unsendable))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
+    remarks = (*remarks, *remarks_over_http(world.settings.workspace, task, caller, routed))
     notices = (*book.policy.notices, *remarks, *ignoring)
     catalog, workspace = snapshot.market.catalog, world.workspace_digest()
-    return Prepared(book, phases, collected, routed, host, ledger, workspace, scans, notices, asked, catalog)
+    return Prepared(book, phases, collected, routed, host, ledger, workspace, scans, notices, asked, catalog, caller)
 
 
 def _asks(routed: Routed) -> bool:
@@ -195,7 +199,7 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
         workspace=world.workspace_digest(),
         facts=tuple(
             _facts(one, context, task, believed=world.believes(over_http=caller.over_http)).model_copy(
-                update={"owner": keyed(world.key(), caller.owner)}
+                update={"owner": keyed(world.key(), caller.owner), "token": caller.token}
             )
             for one, context in zip(decided.routed, decided.contexts, strict=True)
         ),

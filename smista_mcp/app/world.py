@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp import __version__, hosts
 from smista_mcp.app.availability import availability, named_models
+from smista_mcp.app.caller import NOBODY, Caller
 from smista_mcp.app.enclosing import folder_patterns, without_code
 from smista_mcp.app.protocols import Protocols
 from smista_mcp.app.skillshelf import Shelf, shelf
@@ -215,6 +216,10 @@ class World:
         """What was recorded for this workspace, and for this caller where one is given."""
         return Scope(self.workspace_digest(), None if owner is None else keyed(self.key(), owner))
 
+    def scope_of(self, caller: Caller) -> Scope:
+        """What a caller may look up: what was recorded for this workspace; over HTTP its own alone."""
+        return self.scope(caller.owner if caller.over_http else None)
+
     def workspace_digest(self) -> str | None:
         """The workspace as the ledger knows it."""
         root = self.settings.workspace
@@ -233,7 +238,7 @@ class World:
         return hosts.detect(env.host, client_name, marks), by
 
     def snapshot(
-        self, book: Rulebook, host: HostSpec, model: str | None = None, *, over_http: bool = False
+        self, book: Rulebook, host: HostSpec, model: str | None = None, *, caller: Caller = NOBODY
     ) -> Snapshot:
         """What a decision sees now.
 
@@ -241,8 +246,8 @@ class World:
             book: the policy in force.
             host: the host that calls.
             model: a target that the call names itself.
-            over_http: whether the host came over HTTP, where anyone may give its name: unless SMISTA_HOST says who
-                calls, what the policy says of that name does not hold then.
+            caller: who calls. Where it came over HTTP, anyone may give the name of the host: unless SMISTA_HOST says
+                who calls, what the policy says of that name does not hold then.
         """
         policy = book.policy
         providers = availability(
@@ -257,23 +262,27 @@ class World:
         for name in self._cooldowns.cooled() if self._cooldowns else ():
             if name in providers:
                 providers[name] = providers[name]._replace(cooldown=True)
-        believed = self.believes(over_http=over_http)
+        believed = self.believes(over_http=caller.over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         readable = self.settings.workspace is not None
-        now = Circumstances(providers, hosts.facts(host, locality), self.budgets(policy), self.plugin(policy), readable)
+        now = Circumstances(
+            providers, hosts.facts(host, locality), self.budgets(policy, caller), self.plugin(policy), readable
+        )
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
     def believes(self, *, over_http: bool) -> bool:
         """Whether what a policy says of a host by its name holds for one that came so."""
         return not over_http or bool(self.settings.environment.host)
 
-    def budgets(self, policy: Policy) -> tuple[BudgetLeft, ...]:
-        """What is left of each budget. Where the ledger cannot tell, nothing is left."""
+    def budgets(self, policy: Policy, caller: Caller = NOBODY) -> tuple[BudgetLeft, ...]:
+        """What is left of each budget that can count this caller's calls. Where the ledger cannot tell: nothing."""
         if not policy.budgets:
             return ()
         spent: dict[tuple[str, str], Decimal | None] = {}
         found: list[BudgetLeft] = []
         for budget in policy.budgets:
+            if not caller.counts_for(budget.scope):
+                continue
             which = budget.scope, budget.period
             if which not in spent:
                 spent[which] = Decimal(0) if budget.period == "task" else self._spent(budget)

@@ -1,19 +1,24 @@
-"""From arguments to an exit status."""
+"""From arguments to an exit status.
+
+A host waits for the start of a server, so nothing is imported here that only other commands need.
+"""
 
 import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import import_module
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
-from smista_mcp.cli.failures import tell
-from smista_mcp.cli.parser import Options, parse
-from smista_mcp.cli.printing import flush_output, prepare_output
 from smista_mcp.server.ending import leave
 
-Command = Callable[[Options], int]
+if TYPE_CHECKING:
+    from smista_mcp.cli.parser import Options
+
+    Command = Callable[[Options], int]
+
+_BY_HOSTS = ["serve-stdio"]
+"""How hosts start a server."""
 
 
 def program() -> NoReturn:
@@ -42,20 +47,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()  # a short life needs no collector; what lives longer turns it on again
     try:
-        prepare_output()
-        try:
-            options = parse(given)
-            status = _command(options.command)(options)
-        except SystemExit as end:  # --help, --version
-            status = int(end.code or 0)
-        flush_output()
+        return _run(given)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  nobody may see a traceback
-        status = tell(error, json=json, debug=debug)
+        from smista_mcp.cli.failures import tell  # noqa: PLC0415  for a failure alone
+
+        return tell(error, json=json, debug=debug)
+
+
+def _run(given: Sequence[str]) -> int:
+    if given == _BY_HOSTS:
+        from smista_mcp.cli.serving import stdio_at_once  # noqa: PLC0415  as above
+
+        return stdio_at_once()
+    from smista_mcp.cli.parser import parse  # noqa: PLC0415
+    from smista_mcp.cli.printing import flush_output, prepare_output  # noqa: PLC0415
+
+    prepare_output()
+    try:
+        options = parse(given)
+        status = _command(options.command)(options)
+    except SystemExit as end:  # --help, --version
+        status = int(end.code or 0)
+    flush_output()
     return status
 
 
-def _command(name: str) -> Command:
+def _command(name: str) -> "Command":
     """A command's function; its module is loaded now, so that no command pays for another."""
+    from importlib import import_module  # noqa: PLC0415  as above
+
     module, _, function = name.partition(":")
     return cast("Command", getattr(import_module(f"smista_mcp.cli.{module}"), function))
 

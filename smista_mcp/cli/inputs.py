@@ -23,8 +23,8 @@ _LONGEST_CHARACTER = 4
 """Bytes of a character in UTF-8 at most."""
 
 
-def opened(options: Options) -> App:
-    """The product with the policy, preset and workspace that the command line names.
+def opened(options: Options, *, rootless: bool = False) -> App:
+    """The product with the policy, preset and workspace that the command line names; without any where `rootless`.
 
     Raises:
         SmistaError: there is no place for our state, the workspace cannot be one, or no such host is known.
@@ -41,7 +41,8 @@ def opened(options: Options) -> App:
             policy_file=options.policy,
             preset=options.preset,
             trust_workspace=options.trust_workspace,
-        )
+        ),
+        rootless=rootless,
     )
 
 

@@ -71,6 +71,18 @@ class Options(Namespace):
     note: bool = False
     host: str = "127.0.0.1"
     port: int = _PORT
+    allowed_host: Sequence[str] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: Sequence[str] = ()
+    rate: int = 600
+    at_once: int = 32
+    grace: int = 8
+    no_tokens: bool = False
+    name: str = ""
+    scope: str = "dispatch"
+    days: int | None = None
+    no_expiry: bool = False
 
 
 class _Formatter(HelpFormatter):
@@ -182,6 +194,12 @@ def _path(given: str) -> Path:
         return path
 
 
+def _count(given: str) -> int:
+    if not given.isdecimal() or not 1 <= int(given[:9]) <= 1_000_000:
+        raise ArgumentTypeError("is no number from 1 to 1000000")
+    return int(given)
+
+
 def _calling(parser: ArgumentParser) -> None:
     words = "which host calls, whatever it says of itself, for example codex"
     parser.add_argument("--host", dest="calling", type=_word, metavar="NAME", help=words)
@@ -199,8 +217,21 @@ def _doctor(parser: ArgumentParser) -> None:
 
 
 def _http(parser: ArgumentParser) -> None:
-    parser.add_argument("--host", help="a loopback address (127.0.0.1)")
+    parser.add_argument("--host", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help=f"0 for any free one ({_PORT})")
+    group = parser.add_argument_group("for a team (docs/team-server.md)")
+    words = "a name by which it is reached, with or without a port; repeatable. Tokens are asked for then"
+    group.add_argument("--allowed-host", action="append", type=_word, metavar="NAME", help=words)
+    group.add_argument("--tls-cert", type=_path, metavar="FILE", help="certificate and chain, PEM")
+    group.add_argument("--tls-key", type=_path, metavar="FILE", help="its key, PEM")
+    words = "an address or network of a proxy that ends TLS; repeatable"
+    group.add_argument("--behind-proxy", action="append", type=_word, metavar="ADDRESS", help=words)
+    group.add_argument("--rate", type=_count, metavar="N", help="requests a minute of one token (600)")
+    group.add_argument("--at-once", type=_count, metavar="N", help="requests of one token at the same time (32)")
+    group.add_argument("--grace", type=_count, metavar="S", help="seconds for calls under way after a signal (8)")
+    group.add_argument(
+        "--no-tokens", action="store_true", help="on loopback: let everyone in although there are tokens"
+    )
 
 
 def _classify(parser: ArgumentParser) -> None:
@@ -307,9 +338,21 @@ def _trust(parser: ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="take back what was confirmed here")
 
 
+def _token_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", type=_word, help="whose it is; budgets may name it: `token:NAME`")
+
+
+def _token(parser: ArgumentParser) -> None:
+    _token_name(parser)
+    words = "what it opens: `dispatch` for all tools (the default), `route` for classify, route and explain"
+    parser.add_argument("--scope", choices=("route", "dispatch"), help=words)
+    parser.add_argument("--days", type=_count, metavar="N", help="how long it holds (90)")
+    parser.add_argument("--no-expiry", action="store_true", help="it holds until it is revoked")
+
+
 _VERBS = (
     _Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio", _calling),
-    _Verb("serve-http", "serve MCP hosts on this machine over HTTP", "serving:http", _http),
+    _Verb("serve-http", "serve MCP hosts over HTTP, on this machine or for a team", "serving:http", _http),
     _Verb("classify", "tell which kinds of work a text asks for", "classification:classify", _classify),
     _Verb("route", "show which model would do a task, and why; nothing is sent", "decisions:route", _route),
     _Verb("dispatch", "have a task done", "delegation:dispatch", _dispatch),
@@ -333,6 +376,15 @@ _VERBS = (
     _Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     _Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
     _Verb("models", "list the models that the policy names and local servers have", "models:models"),
+    _Verb(
+        "token",
+        "make, list or revoke what opens serve-http to others",
+        verbs=(
+            _Verb("create", "make a token and show it, this once", "tokens:create", _token),
+            _Verb("list", "list the tokens by name", "tokens:listing"),
+            _Verb("revoke", "end a token for good", "tokens:revoke", _token_name),
+        ),
+    ),
     _Verb(
         "local",
         "models that run inside smista-mcp",

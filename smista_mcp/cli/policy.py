@@ -3,16 +3,15 @@
 import json
 from itertools import groupby
 
+from smista_mcp.app.inventory import binding_rules, entries, ordered_rules, preset_names, rule_value, shown
 from smista_mcp.app.world import World
 from smista_mcp.cli.failures import DONE, NO
 from smista_mcp.cli.findings import has_errors, put_findings
 from smista_mcp.cli.inputs import opened
-from smista_mcp.cli.inventory import binding_rules, entries, ordered_rules, preset_names, rule_value
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table, shown_path
 from smista_mcp.core.effective import Origin, PlacedRule
 from smista_mcp.core.findings import Finding, FindingCode
-from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask
 from smista_mcp.loading.layers import LayerFile, Reading, examine, read_files, read_layers, with_presets_named
@@ -88,7 +87,7 @@ def show(options: Options) -> int:
     """Prints every value in force with its layer and line, and the rules in the order in which they are tried."""
     book = opened(options).world.book()
     if options.json:
-        put_json(_shown_json(book))
+        put_json(shown(book))
         return DONE
     policy = book.policy
     put(f"preset: {', '.join(map(one_line, preset_names(policy))) or 'none'}", f"revision: {policy.revision[:16]}")
@@ -103,22 +102,6 @@ def show(options: Options) -> int:
         put_table([_rule(rule) for rule in binding], indent="  ")
     put_notices(policy.notices)
     return DONE
-
-
-def _shown_json(book: Rulebook) -> dict[str, object]:
-    policy = book.policy
-    return {
-        "revision": policy.revision,
-        "presets": preset_names(policy),
-        "values": [{"key": one.key, "value": one.value, **_origin_json(one.origin)} for one in entries(policy)],
-        "rules": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in ordered_rules(book)],
-        "rules_that_only_bind": [{**rule_value(rule), **_origin_json(rule.origin)} for rule in binding_rules(policy)],
-        "notices": list(policy.notices),
-    }
-
-
-def _origin_json(origin: Origin) -> dict[str, object]:
-    return {"layer": origin.layer.value, "file": origin.file, "line": origin.line}
 
 
 def _text(value: object) -> str:

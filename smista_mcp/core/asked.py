@@ -89,6 +89,7 @@ class ReleaseRequest(Value):
         destinations: `host`, and remote models that would get it as context of a later step, as `destination_of` has
             them.
         host: the name of the host.
+        owner: who calls; empty in a request of a version that did not keep it.
         root: as in `CallRequest`.
     """
 
@@ -102,6 +103,7 @@ class ReleaseRequest(Value):
     origin: tuple[str, ...]
     destinations: tuple[str, ...]
     host: str
+    owner: str = ""
     root: str = ""
 
 
@@ -182,7 +184,9 @@ def permit(approved: Approved, step: Step) -> Permit:
 
 def release_key(request: ReleaseRequest, key: bytes) -> str:
     """The key of a release: this text to these destinations."""
-    plain = json.dumps([request.text_hash, sorted(request.destinations), request.host], ensure_ascii=True)
+    plain = json.dumps(
+        [request.text_hash, sorted(request.destinations), request.host, request.owner], ensure_ascii=True
+    )
     return hmac.digest(key, plain.encode(), "sha256").hex()
 
 

@@ -28,6 +28,23 @@ class Withheld(Value):
     held: str = ""
 
 
+class Rest(Value):
+    """What of a phase had no room in the answer to this host: where it is read, and how much it is.
+
+    Attributes:
+        answer: the address at which the answer goes on; None where all of it is here.
+        answer_chars: how many characters the whole answer has.
+        patch: the address of the whole patch, of which nothing is here; None where it is here.
+        patch_bytes: of the whole patch in UTF-8, and `patch_sha256` its SHA-256.
+    """
+
+    answer: str | None = None
+    answer_chars: int | None = None
+    patch: str | None = None
+    patch_bytes: int | None = None
+    patch_sha256: str | None = None
+
+
 class DispatchedPhase(Value):
     """What became of one phase.
 
@@ -40,6 +57,7 @@ class DispatchedPhase(Value):
         escalated: whether a stronger model was asked because another provably failed.
         instead: what to do about it, where more is known than the code; as long as the process lives.
         waits_for: the phase for which this one was not tried; as long as the process lives.
+        rest: what of answer and patch has to be read apart, because this host takes no longer answers.
         plain: `detail` without words of servers and models that may repeat what is labelled; empty where it has none.
             It is not printed: it stands in place of `detail` where that may not be shown or kept.
     """
@@ -62,13 +80,14 @@ class DispatchedPhase(Value):
     released: bool = False
     escalated: bool = False
     handoff: Handoff | None = None
+    rest: Rest | None = None
     plain: str = Field(default="", exclude=True)
     instead: str = Field(default="", exclude=True)
     waits_for: int | None = Field(default=None, exclude=True)
 
 
 class DispatchAnswer(Value):
-    """The answer of `dispatch`.
+    """The answer of `dispatch`. What it comes to stands before the phases: some hosts show the beginning alone.
 
     Attributes:
         cost: USD of all that was asked of models, in all phases; None where a part of it is not known.
@@ -78,7 +97,6 @@ class DispatchAnswer(Value):
 
     status: JobStatus
     code: Code | None
-    phases: tuple[DispatchedPhase, ...]
     cost: str | None = None
     next: str | None = None
     job_id: str | None = None
@@ -86,6 +104,7 @@ class DispatchAnswer(Value):
     receipt_id: str | None = None
     trace_id: str | None = None
     session: str | None = None
+    phases: tuple[DispatchedPhase, ...]
     notices: tuple[str, ...] = ()
 
 

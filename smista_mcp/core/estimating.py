@@ -88,10 +88,10 @@ def _refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
 
 
 def in_scope(scope: str, candidate: Candidate, intent: Intent) -> bool:
-    """Whether a budget of that scope counts what this candidate costs. Tokens have no budget over stdio."""
+    """Whether a budget of that scope counts what this candidate costs; of tokens only the caller's come this far."""
     kind, _, name = scope.partition(":")
     if kind == "intent":
         return name in (intent, FAMILY[intent])
     if kind == "model":
         return name_matches(name, candidate.written) or name_matches(name, candidate.resolved)
-    return kind in ("all", "project")
+    return kind in ("all", "project", "token")

@@ -111,10 +111,30 @@ class ExplainedPhase(Value):
     withheld: tuple[WithheldReport, ...] = ()
 
 
+class ResourceReport(Value):
+    """A portion of what was asked for by address.
+
+    Attributes:
+        uri: of this portion.
+        next: the address at which it goes on; None where this is the end.
+        chars: of the whole document.
+    """
+
+    uri: str
+    mime_type: str
+    text: str
+    next: str | None
+    chars: int
+
+
 class ExplainAnswer(Value):
-    """The story of a call; `reading` tells the words of a task that was given, for no words are recorded."""
+    """The story of a call, or `resource` where an address was asked for.
+
+    `reading` tells the words of a task that was given, for no words are recorded.
+    """
 
     phases: tuple[ExplainedPhase, ...]
     recorded_at: str | None = None
     reading: tuple[ReadSpan, ...] = ()
     notices: tuple[str, ...] = ()
+    resource: ResourceReport | None = None

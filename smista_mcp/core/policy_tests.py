@@ -144,8 +144,9 @@ def everything_up(book: Rulebook) -> Mapping[str, ProviderFacts]:
 
 
 def untouched(policy: Policy) -> tuple[BudgetLeft, ...]:
-    """The budgets of a policy with nothing spent."""
-    return tuple(BudgetLeft(b.scope, b.period, f"{b.limit:f}", f"{b.limit:f}") for b in policy.budgets)
+    """The budgets of a policy with nothing spent, for a call without a token."""
+    limits = ((b.scope, b.period, f"{b.limit:f}") for b in policy.budgets if not b.scope.startswith("token:"))
+    return tuple(BudgetLeft(scope, period, limit, limit) for scope, period, limit in limits)
 
 
 def task_of(case: TestTask) -> Task:

@@ -62,7 +62,7 @@ class Tools:
         now: gives aware times in UTC.
         cooldowns: how the providers are, over all calls of this process.
         waits: before the same model is asked again.
-        workspace: keyed hash of the root.
+        workspace: keyed hash of the root; `token` is the name of the one that the call came with.
         claims: what people have said yes to.
         survey: makes one of the workspace, for a model that looks around in it; None where there is none.
         known: what the call has read and been answered so far, for all of its phases. It grows.
@@ -84,6 +84,7 @@ class Tools:
     waits: Waits
     key: bytes = field(repr=False)
     workspace: str | None = None
+    token: str | None = None
     claims: Claims = field(default_factory=Claims)
     survey: Callable[[], Survey] | None = None
     known: list[Piece] = field(default_factory=list[Piece])
@@ -300,13 +301,12 @@ class _Request:
 
     async def _begun(self, receipt: Receipt) -> str | None:
         """Records the request before it leaves; what may cost money does not leave unrecorded."""
-        tools, work, candidate = self.tools, self.work, self.candidate
+        tools, work, candidate, phase = self.tools, self.work, self.candidate, self.work.routed.phase
         if tools.clerk is None or work.trace_id is None:
             return self._unrecorded("the ledger cannot be written")
-        intent = work.routed.phase.intent.name
         start = AttemptStart(
-            phase=work.routed.phase.index,
-            intent=intent,
+            phase=phase.index,
+            intent=phase.intent.name,
             model=candidate.written,
             provider=candidate.provider,
             locality=candidate.locality,
@@ -316,8 +316,9 @@ class _Request:
             cost_kind=candidate.facts.price_kind,
             reserved=self.payload.most,
             workspace=tools.workspace,
+            token=tools.token,
         )
-        budgets = [budget for budget in tools.budgets if in_scope(budget.scope, candidate, intent)]
+        budgets = [budget for budget in tools.budgets if in_scope(budget.scope, candidate, phase.intent.name)]
         try:
             return await tools.clerk.begin(work.trace_id, start, budgets)
         except BudgetExceeded as error:

@@ -22,7 +22,9 @@ KEPT = 200
 KEPT_S = 24 * 3600.0
 """Seconds for which they are held at most."""
 MAX_RUNNING = 16
-"""Jobs that may run at once; each holds its context, and most a connection."""
+"""Jobs of one caller that may run at once; each holds its context, and most a connection."""
+MAX_OF_ALL = 64
+"""Jobs of all callers together."""
 SHORTEST = 8
 """Characters by which a job can be named at least."""
 BEAT_S = 1.0
@@ -105,6 +107,7 @@ class Wait:
 
 
 TO_THE_END = Wait()
+AT_ONCE = Wait(limit_s=0.0)
 Work = Callable[[Job], Awaitable[DispatchAnswer]]
 
 
@@ -133,7 +136,7 @@ class Jobs:
         job = next((j for j in self._jobs.values() if (j.key, j.owner) == (key, owner) and j.lives), None)
         if job is None:
             self._forget_old()
-            if sum(not known.ended.is_set() for known in self._jobs.values()) >= MAX_RUNNING:
+            if self._is_full(owner):
                 return _too_many()
             job = Job(self._new_id(), key, anyio.current_time(), owner, work=work)
             self._jobs[job.job_id] = job
@@ -151,10 +154,15 @@ class Jobs:
             raise no_such_job(job_id)
         return await self._wait(job, wait)
 
+    def _is_full(self, owner: str) -> bool:
+        """Whether no further job of this caller may begin."""
+        running = [known.owner for known in self._jobs.values() if not known.ended.is_set()]
+        return len(running) >= MAX_OF_ALL or running.count(owner) >= MAX_RUNNING
+
     async def again(self, job: Job, wait: Wait = TO_THE_END) -> DispatchAnswer:
         """Lets a job that has ended go on with what it keeps, or joins it where somebody was faster."""
         if job.ended.is_set() and job.work is not None:
-            if sum(not known.ended.is_set() for known in self._jobs.values()) >= MAX_RUNNING:
+            if self._is_full(job.owner):
                 return _too_many()
             job.scope, job.ended, job.answer, job.error = anyio.CancelScope(), anyio.Event(), None, None
             job.started = anyio.current_time()
@@ -237,7 +245,8 @@ def _too_many() -> DispatchAnswer:
         status="refused",
         code=Code.PROVIDER_RATE_LIMITED,
         phases=(),
-        next=f"this server carries out {MAX_RUNNING} tasks already; wait until one has ended, then dispatch this again",
+        next=f"this server carries out {MAX_RUNNING} tasks of yours already, or {MAX_OF_ALL} of all; wait until one has"
+        " ended, then dispatch this again",
     )
 
 

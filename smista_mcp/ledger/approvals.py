@@ -169,13 +169,18 @@ class ApprovalBook:
                     found.append(Approved(one.approval_id, one.key, one.request.marks if for_session else ()))
         return tuple(found)
 
-    def released(self, host: str, now: datetime) -> dict[str, frozenset[str]]:
-        """Keyed hash of a text -> the destinations to which it may go; `host` only where it was for this one."""
+    def released(self, host: str, now: datetime, owner: str = "") -> dict[str, frozenset[str]]:
+        """Keyed hash of a text -> the destinations to which it may go; `host` only where it was for this one.
+
+        Of what was asked for somebody, that counts alone which was asked for `owner`.
+        """
         found: dict[str, frozenset[str]] = {}
         with reading(self._folder, self._busy_s) as db:
             for one in _read(db, now, "ORDER BY at"):
                 asked = one.request
                 if not isinstance(asked, ReleaseRequest) or one.state not in ("granted", "used"):
+                    continue
+                if asked.owner not in ("", owner):
                     continue
                 allowed = set(asked.destinations) - ({HOST_DESTINATION} if asked.host != host else set[str]())
                 found[asked.text_hash] = found.get(asked.text_hash, frozenset()) | allowed

@@ -14,7 +14,7 @@ _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 _PAST_HEX: Final = "g"
 """Sorts behind every hexadecimal digit: all ids that begin with `x` lie between `x` and `x` + this."""
 
-_DECISIONS: Final = (
+DECISIONS: Final = (
     "SELECT sequence, call_id, decision_id, phase, at, host, workspace, text_digest, facts, body FROM decision"
 )
 
@@ -24,7 +24,7 @@ TraceRow = tuple[str, str, int | None, str]
 
 def read_decisions(db: sqlite3.Connection, clause: str, value: str | int) -> tuple[StoredDecision, ...]:
     """Decisions, by the end of a query with one place for a value."""
-    return tuple(StoredDecision(*row) for row in db.execute(f"{_DECISIONS} {clause}", (value,)))
+    return tuple(StoredDecision(*row) for row in db.execute(f"{DECISIONS} {clause}", (value,)))
 
 
 def find_decision(db: sqlite3.Connection, given: str, scope: Scope | None = None) -> StoredDecision:
@@ -33,20 +33,20 @@ def find_decision(db: sqlite3.Connection, given: str, scope: Scope | None = None
     Raises:
         NotFound: none, or several.
     """
-    within, values = _within(scope)
+    condition, values = within(scope)
     found: list[tuple[str]] = db.execute(
-        f"SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ?{within} LIMIT 2",  # noqa: S608  our own words
+        f"SELECT DISTINCT decision_id FROM decision WHERE decision_id >= ? AND decision_id < ?{condition} LIMIT 2",  # noqa: S608  our own words
         (*id_range(given), *values),
     ).fetchall()
     _expect_one("decision", given, len(found))
     newest: list[tuple[int]] = db.execute(
-        f"SELECT max(sequence) FROM decision WHERE decision_id = ?{within}",  # noqa: S608  our own words
+        f"SELECT max(sequence) FROM decision WHERE decision_id = ?{condition}",  # noqa: S608  our own words
         (found[0][0], *values),
     ).fetchall()
     return read_decisions(db, "WHERE sequence = ?", newest[0][0])[0]
 
 
-def _within(scope: Scope | None) -> tuple[str, tuple[str | None, ...]]:
+def within(scope: Scope | None) -> tuple[str, tuple[str | None, ...]]:
     """The end of a condition on decisions, and its values."""
     if scope is None:
         return "", ()
@@ -61,10 +61,10 @@ def find_trace(db: sqlite3.Connection, given: str, scope: Scope | None = None) -
     Raises:
         NotFound: none, or several.
     """
-    own, values = _within(scope)
-    within = f" AND decision IN (SELECT sequence FROM decision WHERE TRUE{own})" if own else ""  # noqa: S608  our own words
+    own, values = within(scope)
+    owned = f" AND decision IN (SELECT sequence FROM decision WHERE TRUE{own})" if own else ""  # noqa: S608  our own words
     found: list[TraceRow] = db.execute(
-        f"SELECT trace_id, decision_id, decision, at FROM trace WHERE trace_id >= ? AND trace_id < ?{within} LIMIT 2",  # noqa: S608  our own words
+        f"SELECT trace_id, decision_id, decision, at FROM trace WHERE trace_id >= ? AND trace_id < ?{owned} LIMIT 2",  # noqa: S608  our own words
         (*id_range(given), *values),
     ).fetchall()
     _expect_one("trace", given, len(found))

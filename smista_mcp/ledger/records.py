@@ -87,6 +87,7 @@ class PhaseFacts(Value):
         secrets: those that were found in its words and in names, without what the policy allowed then.
         host_believed: whether what the policy says of the host by its name held: not for any name given over HTTP.
         owner: keyed hash of whoever called; None in a row of a version that did not record it.
+        token: name of the access token that the call came with; None where it came without one.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -104,6 +105,7 @@ class PhaseFacts(Value):
     secrets: tuple[SecretLabel, ...] = ()
     host_believed: bool = True
     owner: str | None = None
+    token: str | None = None
 
 
 class Scope(NamedTuple):

@@ -35,6 +35,7 @@ from smista_mcp.ledger.writer import Writer
 if TYPE_CHECKING:
     from smista_mcp.ledger.answer_labels import AnswerLabels
     from smista_mcp.ledger.approvals import ApprovalBook
+    from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
 
@@ -123,6 +124,13 @@ class Ledger:
         from smista_mcp.ledger.approvals import ApprovalBook  # noqa: PLC0415  most calls ask nobody
 
         return ApprovalBook(self._folder, self._busy_s)
+
+    @property
+    def history(self) -> "History":
+        """What was done lately, and what it used."""
+        from smista_mcp.ledger.history import History  # noqa: PLC0415  what only routes looks at nothing past
+
+        return History(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)

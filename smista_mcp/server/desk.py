@@ -16,9 +16,11 @@ from smista_mcp.errors import Code, NotFound, SmistaError
 from smista_mcp.server.arguments import read_task, read_task_or_id
 from smista_mcp.server.delegating import Delegation
 from smista_mcp.server.errors import told, unknown_tool, withheld
+from smista_mcp.server.library import Library
 from smista_mcp.server.progress import ProgressRelay, Report
 from smista_mcp.server.questions import Person, Questions
 from smista_mcp.server.schemas import ToolName
+from smista_mcp.server.sizing import fitted
 from smista_mcp.server.workshop import Workshop
 from smista_mcp.tracing import door
 
@@ -48,9 +50,10 @@ class Incoming:
 class Desk:
     """Answers calls of the tools by asking the application."""
 
-    def __init__(self, app: App, workshop: Workshop) -> None:
+    def __init__(self, app: App, workshop: Workshop, library: Library) -> None:
         self._app = app
         self._workshop = workshop
+        self._library = library
         self._threads = CapacityLimiter(THREADS)
         self._questions = Questions()
         self._answers: dict[ToolName, Callable[[Incoming], Awaitable[Result]]] = {
@@ -70,19 +73,22 @@ class Desk:
     async def _classify(self, incoming: Incoming) -> CallToolResult:
         task = read_task("classify", incoming.arguments)
         return await self._in_thread(
-            lambda: self._app.classify(task.text, paths=task.paths, skill=task.skill, context=task.context)
+            incoming.caller,
+            lambda: self._app.classify(task.text, paths=task.paths, skill=task.skill, context=task.context),
         )
 
     async def _route(self, incoming: Incoming) -> CallToolResult:
         task = read_task("route", incoming.arguments)
-        return await self._in_thread(lambda: self._app.route(task, incoming.caller))
+        return await self._in_thread(incoming.caller, lambda: self._app.route(task, incoming.caller))
 
     async def _explain(self, incoming: Incoming) -> CallToolResult:
         asked = read_task_or_id("explain", incoming.arguments)
         if isinstance(asked, Task):
-            return await self._in_thread(lambda: self._app.explain(task=asked, caller=incoming.caller))
-        job = "job_id" in incoming.arguments
-        return await self._in_thread(lambda: self._told(asked, incoming.caller, job=job))
+            return await self._in_thread(incoming.caller, lambda: self._app.explain(task=asked, caller=incoming.caller))
+        if incoming.arguments.get("uri") is not None:
+            return given(await self._library.portion(asked, incoming.caller))
+        job = incoming.arguments.get("job_id") is not None
+        return await self._in_thread(incoming.caller, lambda: self._told(asked, incoming.caller, job=job))
 
     def _told(self, given: str, caller: Caller, *, job: bool) -> "ExplainAnswer":
         try:
@@ -91,9 +97,13 @@ class Desk:
             code = Code.JOB_NOT_FOUND if job else error.code
             raise NotFound(error.message, fix=error.fix, code=code) from None
 
-    async def _in_thread(self, ask: Callable[[], Value]) -> CallToolResult:
+    async def _in_thread(self, caller: Caller, ask: Callable[[], Value]) -> CallToolResult:
         """A slow answer stalls no other; a cancelled one is left to end unheard, for it changes nothing."""
-        return given(await to_thread.run_sync(ask, abandon_on_cancel=True, limiter=self._threads))
+
+        def in_size() -> Value:
+            return fitted(ask(), self._app.answer_room(caller))
+
+        return given(await to_thread.run_sync(in_size, abandon_on_cancel=True, limiter=self._threads))
 
     async def _dispatch(self, incoming: Incoming) -> Result:
         asked = read_task_or_id("dispatch", incoming.arguments)
@@ -107,7 +117,8 @@ class Desk:
             if isinstance(done, InputRequiredResult):
                 return done
             door.current().note(lambda: {"smista.status": done.status, "smista.code": done.code})
-            return given(done)
+            room = await to_thread.run_sync(self._app.answer_room, caller)
+            return given(fitted(done, room))
 
         results: list[Result] = []
         async with anyio.create_task_group() as group:

@@ -1,70 +1,111 @@
 """The HTTP endpoints: two transports of the protocol, one guard before them, one orderly end."""
 
 import socket
+import ssl
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from starlette.requests import Request
-from starlette.responses import Response
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smista_mcp.app import App
+from smista_mcp.ledger.access import Keyring
+from smista_mcp.server.connections import protocol_for
 from smista_mcp.server.departure import depart
+from smista_mcp.server.door import Door
+from smista_mcp.server.guard import MAX_BODY_BYTES, Guard
+from smista_mcp.server.health import Health
 from smista_mcp.server.protocol import serving
 from smista_mcp.server.signals import Interruption
-from smista_mcp.tracing import door
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Holds the largest diff and text that a task may have, escaped as JSON."""
-MAX_CONNECTIONS = 128
+MAX_CONNECTIONS = 256
 """Connections and requests at once; further ones get 503."""
 MAX_SESSIONS = 200
 """Sessions of Streamable HTTP at once; further ones get 503 until one ends or was idle for half an hour."""
-_OWN_SITES = frozenset({"same-origin", "none"})
-"""What a browser says of a request that no other site's page has made."""
 GRACE_S = 0.3
-"""Seconds that answers on their way get after a signal."""
+"""Seconds that answers on their way get after a signal, besides what the door grants."""
 
 
-async def attend(app: App, listener: socket.socket, interruption: Interruption) -> NoReturn:
-    """Serves the connections of `listener` until a signal comes.
+class Entrance(NamedTuple):
+    """Where and how an application is reached.
 
-    Does not return then but ends the process once `app` is closed: connections that a host keeps open are not waited
-    for.
+    Attributes:
+        tls: None for plain HTTP.
+        keyring: the tokens; None where everyone may come in.
     """
+
+    door: Door
+    listener: socket.socket
+    tls: ssl.SSLContext | None
+    keyring: Keyring | None
+
+    @property
+    def origin(self) -> str:
+        address, port = self.listener.getsockname()[:2]
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://[{address}]:{port}" if ":" in address else f"{scheme}://{address}:{port}"
+
+    @property
+    def allowed(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The Host and the Origin headers that are accepted: a page that another local port serves is a stranger too.
+
+        A browser reaches a name of ours by TLS alone; on this machine as we speak.
+        """
+        address, port = self.listener.getsockname()[:2]
+        names = self.door.names(address, port)
+        own = Door().names(address, port)
+        scheme = "http" if self.tls is None else "https"
+        return names, frozenset(f"{scheme if name in own else 'https'}://{name}" for name in names)
+
+
+async def attend(app: App, entrance: Entrance, interruption: Interruption) -> NoReturn:
+    """Serves the connections of a listener until a signal comes.
+
+    Calls under way then get the seconds that the door grants. Does not return but ends the process once `app` is
+    closed: connections that a host keeps open are not waited for.
+    """
+    door, tls = entrance.door, entrance.tls
     try:
         async with serving(app, over_http=True) as protocol, anyio.create_task_group() as group:
-            web = web_app(protocol, listener)
+            health = Health(app, entrance.keyring, anyio.current_time)
+            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, entrance.keyring, health)
             config = uvicorn.Config(
-                web,
+                guard,
+                http=protocol_for(door),
                 log_config=None,
+                log_level="error",  # what strangers send is no news
                 access_log=False,
                 lifespan="on",
                 ws="none",
                 proxy_headers=False,
+                server_header=False,
                 limit_concurrency=MAX_CONNECTIONS,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
             server = _Uvicorn(config)
-            group.start_soon(server.serve, [listener])
-            sys.stderr.write(f"smista-mcp: listening on {_origin(listener)}/mcp\n")
+            group.start_soon(server.serve, [entrance.listener])
+            group.start_soon(guard.watch)
+            sys.stderr.write(f"smista-mcp: listening on {entrance.origin}/mcp\n")
             await interruption.came()
             server.should_exit = True
+            with anyio.move_on_after(door.grace_s):
+                await guard.drained()
             group.cancel_scope.deadline = anyio.current_time() + GRACE_S
     finally:
         depart(interruption)
 
 
-def web_app(protocol: Server[dict[str, object]], listener: socket.socket) -> ASGIApp:
-    """The whole web application; it takes requests that name the address of `listener` and nothing else."""
-    security = _security(listener)
+def web_app(protocol: Server[dict[str, object]], entrance: Entrance) -> ASGIApp:
+    """The whole web application behind the guard; it looks at Host and Origin once more by itself."""
+    hosts, origins = entrance.allowed
+    security = TransportSecuritySettings(allowed_hosts=sorted(hosts), allowed_origins=sorted(origins))
     older = SseServerTransport("/messages/", security, max_request_body_size=MAX_BODY_BYTES)
     newer = protocol.streamable_http_app(
         transport_security=security,
@@ -73,45 +114,7 @@ def web_app(protocol: Server[dict[str, object]], listener: socket.socket) -> ASG
         custom_starlette_routes=[Route("/sse", endpoint=_OlderTransport(protocol, older), methods=["GET"])],
     )
     newer.mount("/messages/", older.handle_post_message)
-    return _Guard(newer, security)
-
-
-def _origin(listener: socket.socket) -> str:
-    address, port = listener.getsockname()[:2]
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-
-
-def _security(listener: socket.socket) -> TransportSecuritySettings:
-    """Only the names of this very port: a page that another local port serves is a stranger too."""
-    own = _origin(listener).removeprefix("http://")
-    port = listener.getsockname()[1]
-    hosts = list(dict.fromkeys([own, f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"]))
-    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts])
-
-
-class _Guard:
-    """Refuses forged Host and Origin headers, and what a page of another site asks for, on every path.
-
-    Nothing has read the request by then. Of a plain GET a browser gives no Origin, but it does say whose page asks.
-    """
-
-    def __init__(self, app: ASGIApp, security: TransportSecuritySettings) -> None:
-        self._app = app
-        self._security = TransportSecurityMiddleware(security)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = Request(scope)
-            refused = await self._security.validate_request(request)
-            if refused is None and not _OWN_SITES.issuperset(request.headers.getlist("sec-fetch-site")):
-                refused = Response("Invalid Sec-Fetch-Site header", status_code=403)
-            if refused is not None:
-                await refused(scope, receive, send)
-                return
-            with door.joined(request.headers):  # for messages that name no trace themselves
-                await self._app(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    return newer
 
 
 class _OlderTransport:

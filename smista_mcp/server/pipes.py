@@ -5,6 +5,7 @@ drops the calls in flight. Here such a line is answered, and calls in flight get
 """
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
@@ -23,6 +24,10 @@ from mcp_types import (
     RequestId,
 )
 from pydantic import ValidationError
+
+from smista_mcp.server.handover import Replayed
+
+_log = logging.getLogger(__name__)
 
 GRACE_S = 0.3
 """Seconds for calls in flight at the end of input: `printf ... | smista-mcp serve-stdio` shall be answered."""
@@ -55,20 +60,37 @@ class _Closing(ABC):
 
 
 class Answers(_Closing):
-    """What goes out, and which requests it still owes an answer."""
+    """What goes out, and which requests it still owes an answer.
 
-    def __init__(self, sink: Outgoing) -> None:
+    Args:
+        sink: where to.
+        replayed: a request whose answer goes nowhere, for the host has it.
+    """
+
+    def __init__(self, sink: Outgoing, replayed: Replayed | None = None) -> None:
         self._sink = sink
+        self._replayed = replayed
         self._owed: set[RequestId] = set()
         self._settled = anyio.Event()
 
     async def send(self, item: SessionMessage, /) -> None:
-        await self._sink.send(item)
+        if not self._is_replayed(item):
+            await self._sink.send(item)
         match item.message:
             case JSONRPCResponse(id=owed) | JSONRPCError(id=owed) if owed is not None:
                 self._forget(owed)
             case _:
                 pass
+
+    def _is_replayed(self, item: SessionMessage) -> bool:
+        replayed = self._replayed
+        match item.message:
+            case JSONRPCResponse(id=answered, result=result) if replayed and answered == replayed.id:
+                if result != replayed.result:
+                    _log.warning("the host was greeted in other words than these; install this version anew")
+                return True
+            case _:
+                return False
 
     async def aclose(self) -> None:
         await self._sink.aclose()

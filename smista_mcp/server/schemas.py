@@ -16,7 +16,7 @@ TOOL_NAMES: tuple[ToolName, ...] = get_args(ToolName)
 """In the order in which they are listed."""
 
 TASK_FIELDS = ("text", "intent", "skill", "paths", "diff", "attachments", "context", "model", "effort", "session")
-ID_FIELDS = ("decision_id", "trace_id", "job_id")
+ID_FIELDS = ("decision_id", "trace_id", "job_id", "uri")
 FIELDS: dict[ToolName, tuple[str, ...]] = {
     "classify": ("text", "paths", "skill", "context"),
     "route": TASK_FIELDS,
@@ -40,7 +40,10 @@ _WORDS: dict[ToolName, dict[str, str]] = {
         "effort": "Only if the user asks for it",
         "session": "new, or the id that dispatch gave: its earlier turns come along",
     },
-    "explain": {"text": "Or a task: this and the rest as in route"},
+    "explain": {
+        "uri": "Or smista://policy, traces, usage, or an address that an answer named",
+        "text": "Or a task: this and the rest as in route",
+    },
     "dispatch": {
         "job_id": "Of a running job, to wait on; then nothing else",
         "text": "The work in words, with all the delegate must know. The rest as in route",
@@ -163,6 +166,7 @@ _EXPLAINED = _object(
         "withheld": _list_of(_OBJECT),
     }
 )
+_RESOURCE = _object({"uri": _STRING, "mime_type": _STRING, "text": _STRING, "next": _MAYBE, "chars": _INTEGER})
 _DISPATCHED = _object(
     {
         "phase": _INTEGER,
@@ -183,13 +187,20 @@ _DISPATCHED = _object(
         "released": _FLAG,
         "escalated": _FLAG,
         "handoff": _MAYBE_OBJECT,
+        "rest": _MAYBE_OBJECT,
     }
 )
 OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
     "classify": _object({"phases": _list_of(_CLASSIFIED), "notices": _STRINGS}) | {"required": ["phases"]},
     "route": _object({"decisions": _list_of(_DECISION), "notices": _STRINGS}) | {"required": ["decisions"]},
     "explain": _object(
-        {"phases": _list_of(_EXPLAINED), "recorded_at": _MAYBE, "reading": _list_of(_OBJECT), "notices": _STRINGS}
+        {
+            "phases": _list_of(_EXPLAINED),
+            "recorded_at": _MAYBE,
+            "reading": _list_of(_OBJECT),
+            "notices": _STRINGS,
+            "resource": {**_RESOURCE, "type": ["object", "null"]},
+        }
     )
     | {"required": ["phases"]},
     "dispatch": _object(

@@ -11,8 +11,6 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from types import FrameType
 
-from anyio import CapacityLimiter, to_thread
-
 BOUND_S = 0.75
 """Seconds from a signal, or from the end of input, to the end of the process at the latest."""
 
@@ -26,10 +24,12 @@ class Interruption:
 
     Attributes:
         status: the exit status that a signal asks for; None while none came.
+        grace_s: seconds on top of `BOUND_S` for what is under way; a second signal cuts them short.
     """
 
     def __init__(self) -> None:
         self.status: int | None = None
+        self.grace_s = 0.0
         self._orderly = False
         self._came = Event()
         # put() of this queue is the one that may be called from a signal handler
@@ -46,12 +46,14 @@ class Interruption:
 
         Until this is called a signal ends the process at once.
         """
+        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415  handlers stand before anything slow is loaded
+
         self._orderly = True
         await to_thread.run_sync(self._came.wait, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 
     def bound(self, status: int) -> None:
-        """Ends the process in `BOUND_S` with `status`, if it has not ended by itself."""
-        Thread(target=_leave_later, args=(status,), name="bound", daemon=True).start()
+        """Ends the process in `BOUND_S`, and the grace, with `status`, if it has not ended by itself."""
+        Thread(target=_leave_later, args=(status, BOUND_S + self.grace_s), name="bound", daemon=True).start()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -63,8 +65,11 @@ class Interruption:
             os._exit(status)
         self.bound(status)
         self._came.set()
+        if self.grace_s:
+            self._received.get()
+            os._exit(status)
 
 
-def _leave_later(status: int) -> None:
-    time.sleep(BOUND_S)
+def _leave_later(status: int, seconds: float) -> None:
+    time.sleep(seconds)
     os._exit(status)

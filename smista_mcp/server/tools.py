@@ -15,7 +15,7 @@ _DESCRIPTIONS: dict[ToolName, str] = {
     "route": "Says which model the user's policy picks for a task and why: rule, cost range, files that would leave"
     " this machine, models refused. Free, sends nothing. Use before costly or private work.",
     "explain": "Why a decision came out so: every rule, attempts, what was sent and spent, what would have to change."
-    " Give one id, or a task.",
+    " Give one id or uri, or a task.",
     "dispatch": "Has a task done by the model that policy picks and gives its answer; of an edit a diff for"
     " you to check and apply. May cost money and send files, as route shows. On running call again with the job_id; on"
     " handoff do that phase yourself.",

@@ -5,7 +5,7 @@ import pytest
 from smista_mcp.cli.parser import build_parser, parse
 from smista_mcp.errors import Code, InvalidTask
 
-VERBS = ["serve-stdio", "serve-http", "classify", "route", "dispatch", "explain", "policy", "init", "models", "local"]
+VERBS = "serve-stdio serve-http classify route dispatch explain policy init token models local".split()
 
 
 @pytest.mark.parametrize(

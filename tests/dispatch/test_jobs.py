@@ -221,6 +221,10 @@ async def test_of_too_many_jobs_the_last_is_refused_until_one_has_ended() -> Non
         running = [await known.run(str(key), work, Wait(limit_s=0)) for key in range(MAX_RUNNING)]
         refused = await known.run("more", work, Wait(limit_s=0))
         assert (refused.status, refused.code, refused.job_id) == ("refused", Code.PROVIDER_RATE_LIMITED, None)
+        for other in range(3):  # nobody can take up the places of the others, but together they can
+            for key in range(MAX_RUNNING):
+                assert (await known.run(str(key), work, Wait(limit_s=0), owner=str(other))).status == "running"
+        assert (await known.run("0", work, Wait(limit_s=0), owner="late")).status == "refused"
         assert refused.next
         assert (await known.run("0", work, Wait(limit_s=0))).job_id == running[0].job_id
         go.set()

@@ -129,7 +129,7 @@ def test_more_connections_than_hosts_have_are_turned_away(web: Web) -> None:
     hello = f"GET /sse HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n\r\n".encode()
     with ExitStack() as opened:
         statuses: list[bytes] = []
-        for _ in range(140):
+        for _ in range(260):
             connection = opened.enter_context(socket.create_connection(("127.0.0.1", web.port), timeout=10))
             connection.sendall(hello)
             statuses.append(connection.recv(12)[9:])

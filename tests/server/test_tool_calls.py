@@ -9,8 +9,7 @@ import pytest
 from fake_ollama import FakeOllama
 from jsonschema import Draft202012Validator
 from mcp.client.client import Client
-from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, Implementation, TextContent
+from mcp_types import CallToolResult, Implementation, TextContent
 
 from smista_mcp.app import App
 from smista_mcp.server.protocol import serving
@@ -127,19 +126,6 @@ async def test_a_hosts_word_for_who_it_is_counts_over_its_own_pipes_alone(
         answer = (await client.call_tool("route", {"text": "What is a mutex?"})).structured_content
     assert answer is not None
     assert answer["decisions"][0]["locality"] == locality
-
-
-async def test_a_host_that_asks_for_prompts_or_resources_hears_that_there_are_none(app: App) -> None:
-    async with serving(app, over_http=False) as server, Client(server, mode="legacy") as client:
-        assert (await client.list_prompts()).prompts == []
-        assert (await client.list_resources()).resources == []
-        assert (await client.list_resource_templates()).resource_templates == []
-        with pytest.raises(MCPError) as no_prompt:
-            await client.get_prompt("x")
-        with pytest.raises(MCPError) as no_resource:
-            await client.read_resource("smista://x")
-    assert (no_prompt.value.code, no_resource.value.code) == (INVALID_PARAMS, INVALID_PARAMS)
-    assert no_resource.value.data == {"uri": "smista://x"}
 
 
 async def test_progress_reaches_a_caller_that_asks_for_it(app: App, ollama: FakeOllama) -> None:

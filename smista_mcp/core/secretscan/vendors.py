@@ -5,6 +5,7 @@ from smista_mcp.core.secretscan.rules import Nearby, Rule
 _WORD = r"(?![A-Za-z0-9])"
 
 VENDORS = (
+    Rule("smista_token", ("smista_tk_",), rf"smista_tk_[A-Za-z0-9_-]{{43}}{_WORD}", "docs/team-server.md"),
     Rule(
         "aws_access_key",
         ("AKIA", "ASIA", "ABIA", "ACCA"),

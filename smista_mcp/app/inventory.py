@@ -49,6 +49,35 @@ def preset_names(policy: Policy) -> list[str]:
     return sorted(file.removeprefix("policies/").removesuffix(".toml") for file in files)
 
 
+def shown(book: Rulebook, *, abroad: bool = False) -> dict[str, object]:
+    """Every effective value with its layer and line, and the rules in the order in which they are tried, as JSON.
+
+    Args:
+        book: the policy in force.
+        abroad: whether it is told to somebody who may sit elsewhere: then not where files and servers are.
+    """
+    policy = book.policy
+    values = [entry for entry in entries(policy) if not (abroad and entry.key.startswith(_OUR_OWN))]
+    return {
+        "revision": policy.revision,
+        "presets": preset_names(policy),
+        "values": [{"key": one.key, "value": one.value, **_place(one.origin, abroad=abroad)} for one in values],
+        "rules": [{**rule_value(rule), **_place(rule.origin, abroad=abroad)} for rule in ordered_rules(book)],
+        "rules_that_only_bind": [
+            {**rule_value(rule), **_place(rule.origin, abroad=abroad)} for rule in binding_rules(policy)
+        ],
+        "notices": [] if abroad else list(policy.notices),
+    }
+
+
+_OUR_OWN = ("providers.", "plugins.")
+
+
+def _place(origin: Origin, *, abroad: bool) -> dict[str, object]:
+    place: dict[str, object] = {"layer": origin.layer.value}
+    return place if abroad else {**place, "file": origin.file, "line": origin.line}
+
+
 def rule_value(placed: PlacedRule) -> dict[str, object]:
     """A rule as JSON: what it says, and its priority in any case."""
     return {**_stated(placed.rule), "priority": placed.rule.priority}
