@@ -77,7 +77,8 @@ class Consents:
     def ask(self, prepared: Prepared, phases: Sequence[DispatchedPhase], kept: Mapping[int, Done]) -> Asked:
         """Records what a person would have to say yes to, so that the rest of a dispatch can go on."""
         waits = any(phase.status == "approval_required" for phase in phases)
-        withheld = [phase for phase in phases if phase.withheld is not None and phase.phase in kept]
+        answered = [phase for phase in phases if phase.status != "approval_required" and phase.phase in kept]
+        withheld = [phase for phase in answered if phase.withheld is not None]
         if not withheld and not (waits and prepared.asked is not None):
             return Asked()
         try:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
 from smista_mcp.app.jobcalls import decisions_of
+from smista_mcp.core.costing import usd
 from smista_mcp.core.explained import (
     ApprovalReport,
     AttemptReport,
@@ -14,7 +15,7 @@ from smista_mcp.core.explained import (
     PartialReport,
     UsageReport,
 )
-from smista_mcp.core.explanation import RuleVerdict, changes, judge_rules
+from smista_mcp.core.explanation import Failing, RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.origins import told
 from smista_mcp.core.receipt import Receipt
@@ -23,7 +24,7 @@ from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Locality
-from smista_mcp.errors import Code, NotFound, PolicyInvalid
+from smista_mcp.errors import Cause, Code, NotFound, PolicyInvalid
 from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision, StoredTrace
 from smista_mcp.ledger.jobs import StoredJob
 
@@ -146,6 +147,7 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         rules=rules,
         changes=changes(decision, _failed(traces), fixed=book is not None and asking_is_fixed(book.policy)),
         attempts=tuple(_attempt(one, approvals) for trace in traces for one in trace.attempts),
+        cost=_cost([one for trace in traces for one in trace.attempts]),
         labels=tuple(
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
@@ -155,15 +157,26 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
     )
 
 
-def _failed(traces: Sequence[StoredTrace]) -> tuple[Code, ...]:
+def _cost(attempts: Sequence[StoredAttempt]) -> str | None:
+    """USD of all of them; None where that of one is not known, or there are none."""
+    known = [Decimal(one.cost) for one in attempts if one.cost is not None]
+    return usd(sum(known, Decimal(0))) if known and len(known) == len(attempts) else None
+
+
+def _failed(traces: Sequence[StoredTrace]) -> tuple[Failing, ...]:
     """With what the attempts of the last trace ended, where none of them completed."""
     attempts = traces[-1].attempts if traces else ()
     if any(one.status in ("completed", "running") for one in attempts):
         return ()
-    return tuple(Code(one.code) for one in attempts if one.code in _CODES)
+    return tuple(
+        Failing(Code(one.code), Cause(one.cause) if one.cause in _CAUSES else None, one.model)
+        for one in attempts
+        if one.code in _CODES
+    )
 
 
 _CODES = frozenset(map(str, Code))
+_CAUSES = frozenset(map(str, Cause))
 
 
 def _with_releases(receipt: Receipt, trace_id: str, approvals: Sequence[ApprovalReport]) -> Receipt:
@@ -196,4 +209,8 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         cost_kind=stored.cost_kind,
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
         partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
+        cause=stored.cause,
+        http_status=stored.http_status,
+        followup=stored.followup,
+        wait_s=stored.wait_s,
     )

@@ -115,8 +115,19 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
         return f"{name}: {detail}; `answer` is what the model wrote, make the change by hand from it"
     if phase.status not in ("failed", "refused"):
         return None
-    instead = "" if phase.code is Code.APPROVAL_REQUIRED else remedy(phase.code)  # a person said no: that stands
+    if phase.waits_for is not None:
+        return f"{name} {waited(phase.waits_for)}"
+    own = phase.instead or remedy(phase.code, model=phase.model)
+    instead = "" if phase.code is Code.APPROVAL_REQUIRED else own  # a person said no: that stands
     return f"{name}, {phase.code}: {instead}" if instead else f"{name}: {detail}"
+
+
+def waited(blocking: int) -> str:
+    """What to do about a phase that was not tried; goes on from its name."""
+    return (
+        f"was not tried, because it waits for phase {blocking}: once that can be done, dispatch the words of that phase"
+        " and of this one alone; what completed stands, and is not paid for again"
+    )
 
 
 def _withheld(name: str, kept: Withheld, job_id: str) -> str:

@@ -223,7 +223,7 @@ def _shown(decision: Decision) -> Decision:
     clean = redacted_json(text)
     if clean == text:
         return decision
-    shown = Decision.model_validate_json(clean)
+    shown = Decision.model_validate_json(clean).model_copy(update={"away": decision.away})
     if handoff is None or shown.handoff is None:
         return shown
     return shown.model_copy(update={"handoff": shown.handoff.model_copy(update={"prompt": handoff.prompt})})

@@ -6,6 +6,7 @@ A job of the command line ends with its process, so nothing is fetched later by 
 import shlex
 from collections.abc import Iterator
 
+from smista_mcp.app.outcome import waited
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase, Withheld
 from smista_mcp.core.remedies import remedy
 from smista_mcp.errors import Code
@@ -32,6 +33,8 @@ def _steps(answer: DispatchAnswer, *, person: bool) -> Iterator[str]:
         name = f"phase {phase.phase} ({phase.intent})"
         if phase.withheld is not None:
             yield _withheld(name, phase.withheld, person=person)
+        elif phase.code is Code.PATCH_DOES_NOT_APPLY and phase.answer is not None:
+            yield f"{name}: make the change by hand from the answer above, or {remedy(phase.code)}"
         elif phase.status in ("failed", "refused"):
             yield f"{name}: {_instead(phase)}"
         elif phase.status == "handoff":
@@ -50,7 +53,9 @@ def _steps(answer: DispatchAnswer, *, person: bool) -> Iterator[str]:
 
 
 def _instead(phase: DispatchedPhase) -> str:
-    return remedy(phase.code) or phase.detail
+    if phase.waits_for is not None:
+        return waited(phase.waits_for)
+    return phase.instead or remedy(phase.code, model=phase.model) or phase.detail
 
 
 def _withheld(name: str, kept: Withheld, *, person: bool) -> str:

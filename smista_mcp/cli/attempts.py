@@ -11,6 +11,13 @@ from smista_mcp.errors import Code, SmistaError
 _SHORT = 16
 """Characters of a hash or an id that are shown; the rest is in the JSON form."""
 _CHILDREN = {"llamacpp": "a child process of smista-mcp"}
+_FOLLOWED = {
+    "again": "asked again",
+    "repair": "asked once more, with the lines as they are",
+    "fallback": "so the next model was asked",
+    "escalated": "so it was escalated to a stronger model",
+    "yes_awaited": "a person has to say yes before a stronger model is asked",
+}
 _STOPPED = (Code.RESTRICTED_CONTENT, Code.SECRET_DETECTED)
 """What the last check before the socket says of an attempt."""
 
@@ -52,6 +59,8 @@ def attempt_lines(
     code = f" ({attempt.code})" if attempt.code else ""
     yield f"{indent}{attempt.model}{resolved}: {attempt.status}{code}, trace {attempt.trace_id[:_SHORT]}"
     yield f"{indent}  time:  {attempt.started_at} to {attempt.ended_at or 'now'}"
+    if why := _why(attempt):
+        yield f"{indent}  why:   {why}"
     paid = ", a plan pays" if attempt.cost_kind == "plan" else ""
     yield f"{indent}  usage: {usage_line(attempt.usage)}; cost {cost_text(attempt.cost)}{paid}"
     known = where.get(attempt.resolved_model.partition("/")[0], "an address that the policy no longer has")
@@ -60,6 +69,17 @@ def attempt_lines(
     if attempt.receipt is not None:
         stopped = attempt.code in _STOPPED or not attempt.receipt.departed
         yield from _receipt_lines(attempt.receipt, f"{indent}  ", before, stopped=stopped)
+
+
+def _why(attempt: AttemptReport) -> str:
+    """Why an attempt was no good and what was done about it; empty where it was good."""
+    told = [
+        attempt.cause.replace("_", " ") if attempt.cause else "",
+        f"http {attempt.http_status}" if attempt.http_status else "",
+    ]
+    reason, done = ", ".join(filter(None, told)), _FOLLOWED[attempt.followup] if attempt.followup else ""
+    done += f" after {attempt.wait_s:.1f} s" if attempt.wait_s is not None else ""
+    return "; ".join(filter(None, (reason, done)))
 
 
 def approval_line(used: ApprovalReport) -> str:

@@ -28,6 +28,7 @@ from smista_mcp.cli.printing import (
 )
 from smista_mcp.core.answers import RouteAnswer
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
+from smista_mcp.core.redaction import redacted
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Locality, Status
 from smista_mcp.errors import InvalidTask, SmistaError
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 4.0
 """Seconds between two lines of progress where lines stay; news come once a second, and 5 s are promised."""
+
+_UNDONE = ("failed", "refused", "approval_required")
 
 
 def dispatch(options: Options) -> int:
@@ -74,14 +77,21 @@ def _agreed(app: App, task: Task, options: Options) -> bool:
     for view in golden_views(answer):
         print(view, file=shown_on)
     print(file=shown_on, flush=True)
-    return options.yes or not leaves(answer) or confirmed("Go on? [y/N]")
+    whom = leaves(answer)
+    return options.yes or not whom or confirmed(f"Something may go to {', '.join(whom)}. Go on? [y/N]")
 
 
-def leaves(answer: RouteAnswer) -> bool:
-    """Whether a remote model would be asked: where an approval is missing, a yes here would change nothing."""
-    return any(
-        decision.status is Status.ROUTED and decision.locality is Locality.REMOTE for decision in answer.decisions
-    )
+def leaves(answer: RouteAnswer) -> tuple[str, ...]:
+    """The remote models that may be asked, also those only asked where another fails.
+
+    Where an approval is missing, a yes here would change nothing.
+    """
+    found: list[str] = []
+    for decision in answer.decisions:
+        if decision.status is Status.ROUTED:
+            found += [decision.model] if decision.model and decision.locality is Locality.REMOTE else []
+            found += decision.away
+    return tuple(one_line(redacted(name)) for name in dict.fromkeys(found))
 
 
 def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None:
@@ -166,7 +176,8 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
         yield f"running as job {one_line(answer.job_id)}"
     for phase in answer.phases:
         if len(answer.phases) > 1:
-            yield f"== phase {phase.phase}: {phase.intent}, {phase.status} =="
+            code = f" ({phase.code})" if phase.code and phase.status in _UNDONE and phase.code != phase.status else ""
+            yield f"== phase {phase.phase}: {phase.intent}, {phase.status}{code} =="
         yield from _phase(phase)
     where = destinations(app)
     for phase in answer.phases:
@@ -178,12 +189,15 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
 
 
 def _phase(phase: DispatchedPhase) -> Iterator[str]:
+    if phase.status in _UNDONE:
+        code = f" ({phase.code})" if phase.code and phase.code != phase.status else ""
+        yield f"{phase.status}{code}: {one_line(phase.detail)}"
     if phase.answer is not None:
         yield content(phase.answer)
     if phase.patch is not None:
         yield content(phase.patch.removesuffix("\n"))
         yield "nothing was written: the diff above applies to the workspace, see --json for it alone"
-    if phase.detail and (phase.answer is not None or phase.patch is not None):
+    if phase.detail and phase.status not in _UNDONE and (phase.answer is not None or phase.patch is not None):
         yield f"note: {one_line(phase.detail)}"
     if phase.withheld is not None:
         path = one_line(phase.withheld.path)
@@ -196,9 +210,6 @@ def _phase(phase: DispatchedPhase) -> Iterator[str]:
         yield f"yours to do ({kind}): {one_line(handoff.detail)}"
         if phase.detail and phase.detail != handoff.detail:
             yield f"why: {one_line(phase.detail)}"
-    if phase.status in ("failed", "refused", "approval_required"):
-        code = f" ({phase.code})" if phase.code and phase.code != phase.status else ""
-        yield f"{phase.status}{code}: {one_line(phase.detail)}"
 
 
 def _receipts(app: App, phase: DispatchedPhase, where: dict[str, str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from smista_mcp.cli.attempts import approval_line, attempts_lines, destinations
+from smista_mcp.cli.attempts import approval_line, attempts_lines, cost_text, destinations
 from smista_mcp.cli.decisions import heading
 from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened, read_task, rooted
@@ -89,3 +89,5 @@ def _attempts(phase: ExplainedPhase, where: dict[str, str]) -> Iterator[str]:
     if phase.attempts:
         yield "\nattempts:"
         yield from attempts_lines(phase.attempts, where, indent="  ")
+        if len(phase.attempts) > 1:
+            yield f"  all of them: cost {cost_text(phase.cost)}"

@@ -20,12 +20,21 @@ class MatchedRule(Value):
     layer: Layer
 
 
+UNDECLARED = "no provider "
+"""How the detail begins where nobody declares the provider of a model."""
+
+
 class Rejected(Value):
     """A candidate that may not serve, with the first reason found."""
 
     model: str
     code: Code
     detail: str
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether nobody declares its provider; the detail says what to write."""
+        return self.code is Code.UNKNOWN_MODEL and self.detail.startswith(UNDECLARED)
 
 
 class ContextEntry(Value):
@@ -94,6 +103,8 @@ class Decision(Value):
 
     `tokens` is the estimated input; `cost` is None where the price is unknown; `inputs` holds one hash for each input
     of the decision, and `decision_id` is the SHA-256 over them. `tools` are those that the model may look around with.
+    `away` are the models on other machines that may be asked without a person's yes, the one selected, fallbacks and
+    those escalated to; it is for whoever asks before that, and is printed nowhere.
     """
 
     decision_id: str
@@ -124,3 +135,4 @@ class Decision(Value):
     tools: tuple[str, ...] = ()
     escalation: EscalationReport | None = None
     handoff: Handoff | None = None
+    away: tuple[str, ...] = Field(default=(), exclude=True)

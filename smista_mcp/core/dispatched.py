@@ -55,6 +55,8 @@ class DispatchedPhase(Value):
         label: `restricted`, `local` (bound by a rule) or None.
         released: whether the answer is here only because a person has let it go.
         escalated: whether a stronger model was asked because another provably failed.
+        instead: what to do about it, where more is known than the code; as long as the process lives.
+        waits_for: the phase for which this one was not tried; as long as the process lives.
         rest: what of answer and patch has to be read apart, because this host takes no longer answers.
         plain: `detail` without words of servers and models that may repeat what is labelled; empty where it has none.
             It is not printed: it stands in place of `detail` where that may not be shown or kept.
@@ -80,6 +82,8 @@ class DispatchedPhase(Value):
     handoff: Handoff | None = None
     rest: Rest | None = None
     plain: str = Field(default="", exclude=True)
+    instead: str = Field(default="", exclude=True)
+    waits_for: int | None = Field(default=None, exclude=True)
 
 
 class DispatchAnswer(Value):

@@ -34,6 +34,9 @@ class AttemptReport(Value):
         cost: USD as a decimal string; None where it is unknown.
         cost_kind: who pays: by the `list` price, a subscription's `plan` (then `cost` is 0), nobody (`local`), or by a
             price that nobody knows.
+        cause: why it was no good, finer than the code; `http_status` is what its server said.
+        followup: what was done about it: the same model asked `again` after `wait_s` seconds, or asked for a `repair`
+            of its change; the `fallback` asked; `escalated` to a stronger model, or a person's yes to that awaited.
     """
 
     trace_id: str
@@ -49,6 +52,10 @@ class AttemptReport(Value):
     receipt: Receipt | None
     cost_kind: Literal["list", "plan", "local", "unknown"] = "unknown"
     partial: PartialReport | None = None
+    cause: str | None = None
+    http_status: int | None = None
+    followup: Literal["again", "repair", "fallback", "escalated", "yes_awaited"] | None = None
+    wait_s: float | None = None
 
 
 class LabelReport(Value):
@@ -92,12 +99,13 @@ class WithheldReport(Value):
 
 
 class ExplainedPhase(Value):
-    """One decision with every rule's fate and what was done about it."""
+    """One decision with every rule's fate and what was done about it; `cost` is that of all attempts, if known."""
 
     decision: Decision
     rules: tuple[RuleVerdict, ...]
     changes: tuple[str, ...]
     attempts: tuple[AttemptReport, ...] = ()
+    cost: str | None = None
     labels: tuple[LabelReport, ...] = ()
     approvals: tuple[ApprovalReport, ...] = ()
     withheld: tuple[WithheldReport, ...] = ()

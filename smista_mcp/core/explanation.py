@@ -1,9 +1,9 @@
 """Decisions for people: the golden view, every rule with why it did or did not win, and what would have to change."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from smista_mcp.core.decision import ContextEntry, Decision, EscalationReport
+from smista_mcp.core.decision import ContextEntry, Decision, EscalationReport, Rejected
 from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
@@ -12,7 +12,7 @@ from smista_mcp.core.readtools import CAPS
 from smista_mcp.core.remedies import TO_LET_SERVE, remedy
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import FAMILY, Grant, Intent, Layer, Status, Value
-from smista_mcp.errors import Code
+from smista_mcp.errors import Cause, Code
 
 Outcome = Literal["won", "outranked", "no_match"]
 
@@ -84,7 +84,15 @@ def _unmet(rule: Rule, request: MatchRequest) -> Iterator[str]:
             yield f"no path is in {' or '.join(rule.languages)}"
 
 
-def changes(decision: Decision, failed: Sequence[Code] = (), *, fixed: bool = False) -> tuple[str, ...]:
+class Failing(NamedTuple):
+    """With what an attempt ended: its cause where that is known, and whose it was."""
+
+    code: Code
+    cause: Cause | None = None
+    model: str | None = None
+
+
+def changes(decision: Decision, failed: Sequence[Failing] = (), *, fixed: bool = False) -> tuple[str, ...]:
     """What would have to change for a phase that was not done, or for its rejected candidates to serve.
 
     Args:
@@ -92,14 +100,26 @@ def changes(decision: Decision, failed: Sequence[Code] = (), *, fixed: bool = Fa
         failed: with what the attempts ended, where none of them completed.
         fixed: as for `remedy`.
     """
-    said = [remedy(code, fixed=fixed) for code in (*failed, decision.code)]
+    said = [remedy(one.code, fixed=fixed, cause=one.cause, model=one.model) for one in failed]
+    said.append(instead(decision, fixed=fixed))
     if decision.status in (Status.ROUTED, Status.HANDOFF):
         for rejected in decision.rejected:
-            words = TO_LET_SERVE.get(rejected.code) or remedy(rejected.code, fixed=fixed)
+            words = TO_LET_SERVE.get(rejected.code) or _own(rejected, fixed=fixed)
             said += [f"to let `{rejected.model}` serve: {words}"] if words else []
     else:
-        said += [remedy(rejected.code, fixed=fixed) for rejected in decision.rejected]
+        said += [_own(rejected, fixed=fixed) for rejected in decision.rejected]
     return tuple(dict.fromkeys(filter(None, said)))
+
+
+def instead(decision: Decision, *, fixed: bool = False) -> str:
+    """What to write or do for a decision that is a refusal; empty where nothing can be said."""
+    first = next((one for one in decision.rejected if one.code is decision.code), None)
+    return _own(first, fixed=fixed) if first else remedy(decision.code, fixed=fixed, model=decision.model)
+
+
+def _own(rejected: Rejected, *, fixed: bool) -> str:
+    """What would let a rejected candidate serve."""
+    return rejected.detail if rejected.undeclared else remedy(rejected.code, fixed=fixed, model=rejected.model)
 
 
 def golden_view(decision: Decision) -> str:

@@ -163,6 +163,7 @@ def _decide(  # noqa: PLR0913  one phase among others
         tools=chosen.tools if chosen else (),
         escalation=further.report,
         handoff=_handed(phase, ask, verdict, world.market.host, offered),
+        away=tuple(c.written for c in (*selection.accepted, *further.candidates) if _goes_unasked(c)),
     )
     answer = answer_of(chosen, least, context, ground) if chosen and chosen.provider != HOST else None
     barred = _is_barred(verdict, possible, selection)
@@ -179,6 +180,11 @@ def _decide(  # noqa: PLR0913  one phase among others
         answer=answer,
         barred=barred,
     )
+
+
+def _goes_unasked(candidate: Candidate) -> bool:
+    """Whether something would leave for it without a person's yes. What the host does leaves nothing of ours."""
+    return candidate.locality is Locality.REMOTE and candidate.provider != HOST and not candidate.needs_approval
 
 
 def _is_barred(verdict: "_Verdict", possible: Selection, free: Selection) -> bool:
@@ -299,7 +305,7 @@ def _verdict(led: Led, least: Floor, choice: _Choice, ask: Ask, world: Snapshot,
         return _Verdict(
             Status.HANDOFF, first.code, f"no candidate is left, so the host does it: `{first.model}` {first.detail}"
         )
-    instead = remedy(first.code)
+    instead = "" if first.undeclared else remedy(first.code, model=first.model)
     reason = f"`{first.model}` is not possible: {first.detail}{f'; {instead}' if instead else ''}"
     return _Verdict(Status.REFUSED, first.code, reason)
 

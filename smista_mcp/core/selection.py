@@ -10,7 +10,7 @@ from smista_mcp.core.capabilities import has
 from smista_mcp.core.catalog import LOCAL_KINDS, ModelFacts
 from smista_mcp.core.clis import behind_cli, open_because
 from smista_mcp.core.costing import expected_output_tokens, price_range
-from smista_mcp.core.decision import CostRange, Rejected
+from smista_mcp.core.decision import UNDECLARED, CostRange, Rejected
 from smista_mcp.core.estimating import afforded
 from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.fitting import Fitted, fit, for_host
@@ -176,7 +176,7 @@ def _judged(written: str, ask: Ask, market: Market, permits: Permits) -> Candida
     if spec is None:
         raise _No(
             Code.UNKNOWN_MODEL,
-            f"no provider `{target.provider}` is declared; add `[providers.{_key(target.provider)}]`",
+            f"{UNDECLARED}`{target.provider}` is declared; add `[providers.{_key(target.provider)}]`",
         )
     provider = market.providers.get(target.provider) or ProviderFacts(locality=spec.locality)
     live = live_model(target, spec.kind, provider)

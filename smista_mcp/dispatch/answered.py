@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from decimal import Decimal
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Label
 from smista_mcp.dispatch.patching import Patched
-from smista_mcp.errors import ProviderError
+from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import Finished, ToolCall, Usage
 
 
@@ -24,6 +24,7 @@ class Answered:
         seen: every form of every path that the model was shown something of.
         patched: what became of the change in it; None where none was asked for.
         opening: with what its request began, as `caching.opening_of` has it.
+        attempt_id: in the ledger; None where it could not be recorded.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Answered:
     sent: tuple[Piece, ...] = ()
     patched: Patched | None = None
     opening: str | None = None
+    attempt_id: str | None = None
 
     def with_change(self, patched: Patched) -> Self:
         """The answer with its change, labelled by the files that this holds lines of, too."""
@@ -58,6 +60,8 @@ class Failed:
         cost: USD; None where nobody knows.
         uncertain: whether it may have been charged, and nobody knows how much.
         label: of what was sent: the words of `error` may repeat it.
+        usage: as far as its provider counted; None where it was asked nothing, or has refused to work on it.
+        attempt_id: in the ledger; None where nothing was recorded.
     """
 
     candidate: Candidate
@@ -65,6 +69,26 @@ class Failed:
     cost: Decimal | None = Decimal(0)
     uncertain: bool = False
     label: Label | None = None
+    usage: Usage | None = None
+    attempt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a request ended, as the ledger keeps it."""
+
+    status: Literal["completed", "failed", "uncertain", "cancelled"]
+    code: Code | None = None
+    cost: Decimal | None = None
+    error: ProviderError | None = None
+
+
+def failed_after(answers: Sequence[Answered], failed: Failed) -> Failed:
+    """A failure with what the answers before it took, which asked to see more."""
+    if not answers:
+        return failed
+    usage = summed([*(answer.finished.usage for answer in answers), failed.usage])
+    return replace(failed, cost=total([*(answer.cost for answer in answers), failed.cost]), usage=usage)
 
 
 def unrepaired(answer: Answered, failed: Failed) -> Answered:
@@ -72,16 +96,24 @@ def unrepaired(answer: Answered, failed: Failed) -> Answered:
     if answer.patched is None:
         return answer
     why = f"{answer.patched.why}; asked once more: {failed.error.code}"
-    return replace(answer, patched=answer.patched._replace(why=why), cost=total([answer.cost, failed.cost]))
+    finished = replace(answer.finished, usage=summed([answer.finished.usage, failed.usage]))
+    cost = total([answer.cost, failed.cost])
+    patched, attempt_id = answer.patched._replace(why=why), failed.attempt_id or answer.attempt_id
+    return replace(answer, patched=patched, cost=cost, finished=finished, attempt_id=attempt_id)
 
 
 def joined(answers: Sequence[Answered]) -> Answered:
     """The last answer, with what all of them took."""
     last = answers[-1]
-    usages = [answer.finished.usage for answer in answers]
-    usage = Usage(*(total(counts) for counts in zip(*map(astuple, usages), strict=True)))
+    usage = summed([answer.finished.usage for answer in answers])
     finished, cost = replace(last.finished, usage=usage), total([one.cost for one in answers])
     return replace(last, finished=finished, cost=cost, opening=answers[0].opening)
+
+
+def summed(usages: Sequence[Usage | None]) -> Usage:
+    """Of all that were asked; of each kind of tokens None where one of them has not counted it."""
+    counted = [usage for usage in usages if usage is not None]
+    return Usage(*(total(counts) for counts in zip(*map(astuple, counted), strict=True))) if counted else Usage()
 
 
 _N = TypeVar("_N", int, Decimal)

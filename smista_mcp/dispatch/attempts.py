@@ -1,11 +1,11 @@
 """One try at one model: the payload built anew for it, sent, listened to, and recorded whatever happens."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Self
 
 import anyio
 
@@ -21,7 +21,7 @@ from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.dispatch import spans
 from smista_mcp.dispatch.allowance import Allowance
-from smista_mcp.dispatch.answered import Answered, Failed, joined, total, unrepaired
+from smista_mcp.dispatch.answered import Answered, End, Failed, failed_after, joined, unrepaired
 from smista_mcp.dispatch.bindings import Serves, check_bound, serves_none
 from smista_mcp.dispatch.caching import Thread, opening_of, outlook
 from smista_mcp.dispatch.claims import Claims
@@ -29,18 +29,19 @@ from smista_mcp.dispatch.clerk import Clerk
 from smista_mcp.dispatch.cli_targets import ask_cli
 from smista_mcp.dispatch.connections import CliConnection, Connection, Connections, LocalConnection, speaker_of
 from smista_mcp.dispatch.cooldown import Cooldowns
+from smista_mcp.dispatch.deadlines import check_time, ending_at, repair_output, repair_until
 from smista_mcp.dispatch.exchanges import NO_LOOKING
 from smista_mcp.dispatch.judging import shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, built
-from smista_mcp.dispatch.reactions import may_be_charged
+from smista_mcp.dispatch.reactions import cause_of, may_be_charged
 from smista_mcp.dispatch.rounds import Rounds, rounds_of
 from smista_mcp.dispatch.standing import Standing
 from smista_mcp.dispatch.waiting import Waits
 from smista_mcp.dispatch.watching import watch_over
 from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavailable
-from smista_mcp.ledger import AttemptStart, BudgetExceeded, Settlement, SpendingLimit, TokenCounts
+from smista_mcp.ledger import AttemptStart, BudgetExceeded, Followup, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
 
@@ -87,6 +88,18 @@ class Tools:
     standing: Standing = field(default_factory=Standing)
     thread: Thread | None = None
 
+    async def note(
+        self,
+        of: Answered | Failed,
+        followup: Followup | None,
+        *,
+        wait_s: float | None = None,
+        cause: Cause | None = None,
+    ) -> None:
+        """As `Clerk.follow_up`, of an attempt that has ended."""
+        if self.clerk is not None and of.attempt_id is not None:
+            await self.clerk.follow_up(of.attempt_id, followup, wait_s=wait_s, cause=cause)
+
 
 Heard = Callable[[int], None]
 """Called with the number of pieces written so far."""
@@ -129,7 +142,7 @@ async def _attempted(
         tools.allowance.check(work.routed, candidate, payload.most)
         async with AsyncExitStack() as opened:
             tools.standing.step = "waiting for its server"
-            with _until(deadline, "its server was not ready in time", sent=False):
+            with ending_at(deadline, "its server was not ready in time", sent=False):
                 connection = await opened.enter_async_context(
                     tools.connections.open(candidate, tools.providers[candidate.provider])
                 )
@@ -150,10 +163,12 @@ async def _conversed(
     Where the change in the answer does not apply, it is asked once more; a request that fails then loses no answer.
     """
     answers: list[Answered] = []
+    until = deadline
     while True:
         try:
+            check_time(request.work, until, after=len(answers))
             with spans.chat_span(request.candidate, request.payload, request.connection.target.base_url) as chat:
-                outcome = chat.ended(await request.made(deadline, chat.hearing(heard)))
+                outcome = chat.ended(await request.made(until, chat.hearing(heard)))
             if isinstance(outcome, Answered):
                 answers.append(outcome)
                 if rounds is not None and rounds.goes_on(outcome.calls):
@@ -165,9 +180,13 @@ async def _conversed(
                 stop = outcome.finished.stop_reason
                 patched = await patching.read(outcome.text, stop, outcome.sent, deadline)
                 answers[-1] = outcome.with_change(patched)
-                if not patched.why or patching.repaired:
+                if not patched.why:
+                    return joined(answers)
+                await request.tools.note(outcome, None if patching.repaired else "repair", cause=Cause.PATCH)
+                if patching.repaired:
                     return joined(answers)
                 request.tools.standing.step = "mending its change"
+                until = repair_until(request.work, deadline)
                 request = await request.repaired(rounds, patching, outcome)
                 continue
         except ProviderError as error:
@@ -177,35 +196,7 @@ async def _conversed(
         if patching is not None and answers and answers[-1].patched:
             answers[-1] = unrepaired(answers[-1], outcome)
             return joined(answers)
-        return replace(outcome, cost=total([*(answer.cost for answer in answers), outcome.cost]))
-
-
-@contextmanager
-def _until(deadline: float, what: str, *, sent: bool) -> Generator[None]:
-    try:
-        with anyio.fail_after(max(0.0, deadline - anyio.current_time())):
-            yield
-    except TimeoutError:
-        raise ProviderError(
-            what,
-            code=Code.PROVIDER_TIMEOUT,
-            fix="raise `deadline_s` of the rule or of `[dispatch]`",
-            sent=sent,
-            cause=Cause.DEADLINE,
-        ) from None
-
-
-_Status = Literal["completed", "failed", "uncertain", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a request ended, as the ledger keeps it."""
-
-    status: _Status
-    code: Code | None = None
-    cost: Decimal | None = None
-    unsent: bool = False
+        return failed_after(answers, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,18 +219,18 @@ class _Request:
         attempt_id = await self._begun(self._receipt(wire))
         listening = Listening(heard, longest(self.payload.request.max_output_tokens))
         self.tools.standing.asked(self.candidate, self.payload.request.prompt_tokens)
-        end = _End("uncertain")  # stands where something breaks that nobody foresaw
+        end = End("uncertain")  # stands where something breaks that nobody foresaw
         try:
-            with _until(deadline, "its answer was not complete in time", sent=True):
+            with ending_at(deadline, "its answer was not complete in time", sent=True):
                 await listening.to(stream)
-            answer = self._answer(listening)
-            end = _End("completed", None, answer.cost)
+            answer = replace(self._answer(listening), attempt_id=attempt_id)
+            end = End("completed", None, answer.cost)
         except ProviderError as error:
-            failed = self._failed(error, listening.usage)
-            end = _End("uncertain" if failed.uncertain else "failed", error.code, failed.cost, unsent=error.unsent)
+            failed = replace(self._failed(error, listening.usage), attempt_id=attempt_id)
+            end = End("uncertain" if failed.uncertain else "failed", error.code, failed.cost, error)
             return failed
         except anyio.get_cancelled_exc_class():
-            end = _End("cancelled", Code.CANCELLED, self._cost(listening.usage))
+            end = End("cancelled", Code.CANCELLED, self._cost(listening.usage))
             raise
         finally:
             with anyio.CancelScope(shield=True):
@@ -272,7 +263,8 @@ class _Request:
         tools, looking = self.tools, rounds.looking if rounds else NO_LOOKING
         looking = await patching.repair(looking, answer.text, answer.label, answer.seen)
         tools.known.extend(looking.repair_pieces)
-        work = replace(self.work, left=tools.allowance.left(self.work.routed, self.candidate))
+        left = tools.allowance.left(self.work.routed, self.candidate)
+        work = replace(self.work, left=left, most_output=repair_output(answer.finished.usage.output_tokens))
         payload = await built(self.candidate, work, tools.bounds, looking)
         tools.allowance.check(self.work.routed, self.candidate, payload.most)
         return replace(self, payload=payload)
@@ -335,7 +327,7 @@ class _Request:
         if not self._local:
             raise ProviderError(f"it may cost money, and {why}", fix=fix, code=Code.PROVIDER_UNAVAILABLE)
 
-    async def _settled(self, attempt_id: str | None, listening: Listening, end: _End) -> None:
+    async def _settled(self, attempt_id: str | None, listening: Listening, end: End) -> None:
         spans.note_settled(self.payload, listening.finished, end.status, end.cost, attempt_id)
         self.tools.allowance.note(self.work.routed, self.candidate, self.payload.most if end.cost is None else end.cost)
         self.tools.standing.bill.settled(self.candidate, end.cost)
@@ -349,7 +341,9 @@ class _Request:
             usage=TokenCounts(**asdict(usage)),
             cost=end.cost,
             resolved_model=self._said_model(listening),
-            unsent=end.unsent,
+            unsent=end.error is not None and end.error.unsent,
+            cause=end.error and cause_of(end.error),
+            http_status=end.error and end.error.status,
             partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:
@@ -377,7 +371,8 @@ class _Request:
 
     def _failed(self, error: ProviderError, usage: Usage) -> Failed:
         cost = self._cost(usage) if may_be_charged(error) else Decimal(0)
-        return Failed(self.candidate, error, cost, uncertain=cost is None, label=self.payload.label)
+        counted = usage if may_be_charged(error) or usage != Usage() else None
+        return Failed(self.candidate, error, cost, uncertain=cost is None, label=self.payload.label, usage=counted)
 
     def _cost(self, usage: Usage) -> Decimal | None:
         """What the request has cost, by the provider's own count; None where nobody knows."""

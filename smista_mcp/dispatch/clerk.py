@@ -12,9 +12,9 @@ from typing import Generic, TypeVar, cast
 import anyio
 import anyio.to_thread
 
-from smista_mcp.errors import StateUnavailable
-from smista_mcp.ledger import AttemptStart, Ledger, NewTrace, Settlement, SpendingLimit
-from smista_mcp.ledger.entries import Entry, SettlementEntry, TraceEntry
+from smista_mcp.errors import Cause, StateUnavailable
+from smista_mcp.ledger import AttemptStart, Followup, Ledger, NewTrace, Settlement, SpendingLimit
+from smista_mcp.ledger.entries import Entry, FollowupEntry, SettlementEntry, TraceEntry
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
@@ -91,6 +91,20 @@ class Clerk:
         except StateUnavailable:
             self._unwritten.append(entry)
             raise
+
+    async def follow_up(
+        self, attempt_id: str, followup: Followup | None, *, wait_s: float | None = None, cause: Cause | None = None
+    ) -> None:
+        """Records why an attempt was no good and what is done about it, as far as that can be done now.
+
+        Args:
+            attempt_id: of the attempt.
+            followup: None where nothing is.
+            wait_s: seconds before the same model is asked again.
+            cause: where the attempt itself ended well.
+        """
+        with suppress(StateUnavailable):
+            await self._written(FollowupEntry(attempt_id, followup, wait_s, cause))
 
     async def close(self, trace_id: str) -> bool:
         """Writes a trace in which nothing was begun, and what was left unwritten; whether the trace is written."""

@@ -20,7 +20,15 @@ class Cut(NamedTuple):
     def failed(self) -> Failed:
         """It as the failure that a better answer follows."""
         error = cut_answer() if self.answer.finished.stop_reason == "length" else unapplied(self.answer)
-        return Failed(self.candidate, error, self.answer.cost, label=self.answer.label)
+        answer = self.answer
+        return Failed(
+            self.candidate,
+            error,
+            answer.cost,
+            label=answer.label,
+            usage=answer.finished.usage,
+            attempt_id=answer.attempt_id,
+        )
 
 
 def escalates(routed: Routed, answer: Answered) -> bool:

@@ -9,12 +9,16 @@ from smista_mcp.core.costing import usd
 from smista_mcp.core.decision import Handoff
 from smista_mcp.core.dispatched import DispatchedPhase, Withheld
 from smista_mcp.core.explained import UsageReport
+from smista_mcp.core.explanation import instead
+from smista_mcp.core.remedies import remedy
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Grant, Status
-from smista_mcp.dispatch.attempts import Answered, Failed
+from smista_mcp.dispatch.answered import Answered, Failed, summed
+from smista_mcp.dispatch.deadlines import is_unsent_for_time
 from smista_mcp.dispatch.reactions import cause_of, reaction
 from smista_mcp.errors import Cause, Code, ProviderError, StateUnavailable
+from smista_mcp.providers.base import Usage
 
 Undone = Literal["failed", "refused", "approval_required", "handoff"]
 _UNDONE: dict[Status, Undone] = {
@@ -29,6 +33,7 @@ _CUT = {
     "unknown": f"{_INCOMPLETE}: the answer ended for a reason that is not known",
     "tool_calls": f"{_INCOMPLETE}: the answer ended to call a tool, and no call of it can be followed",
 }
+_STANDS = {"failed": "failed", "refused": "is refused", "approval_required": "waits for a person"}
 _WRITES: dict[Grant, Literal["allow", "ask"]] = {Grant.ALLOW: "allow", Grant.ASK: "ask"}
 _UNSAID = "what else was said of it may repeat content that is not shown"
 _DUPLICATE = "possible_duplicate_charge: a request that was not completed may have been charged"
@@ -37,7 +42,9 @@ _DUPLICATE = "possible_duplicate_charge: a request that was not completed may ha
 def decided(routed: Routed) -> DispatchedPhase:
     """A phase that its decision gives to no model of ours."""
     status = _UNDONE[routed.decision.status]
-    return _undone(routed, status, routed.decision.code, routed.decision.reason, routed.decision.handoff)
+    decision = routed.decision
+    phase = _undone(routed, status, decision.code, decision.reason, decision.handoff)
+    return phase.model_copy(update={"instead": instead(decision)})
 
 
 def waiting(routed: Routed, blocking: DispatchedPhase) -> DispatchedPhase:
@@ -46,8 +53,9 @@ def waiting(routed: Routed, blocking: DispatchedPhase) -> DispatchedPhase:
     if status == "handoff":
         text = f"waits for phase {blocking.phase}, which the host does; then dispatch this step with its result"
         return _undone(routed, status, None, text)
-    text = f"not tried: phase {blocking.phase}, which it waits for, did not complete"
-    return _undone(routed, status, blocking.code, text)
+    text = f"waits for phase {blocking.phase}, which {_STANDS[status]}; nobody was asked"
+    phase = _undone(routed, status, blocking.code, text)
+    return phase.model_copy(update={"cost": "0", "waits_for": blocking.phase})
 
 
 def kept_from_host(routed: Routed) -> DispatchedPhase:
@@ -70,7 +78,9 @@ def handed_over(
     code = _code(failures, exhausted=True) if failures else None
     detail, plain = told(failures) or routed.decision.reason, _plain(told(failures), told(_wordless(failures)))
     phase = _undone(routed, "handoff", code, detail, handoff)
-    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures), "plain": plain})
+    return phase.model_copy(
+        update={"trace_id": trace_id, "cost": _cost(failures), "usage": _usage(failures), "plain": plain}
+    )
 
 
 def failed(
@@ -80,7 +90,13 @@ def failed(
     status, code = _verdict(failures, exhausted=exhausted)
     detail = _why(failures)
     phase, plain = _undone(routed, status, code, detail), _plain(detail, _why(_wordless(failures)))
-    return phase.model_copy(update={"trace_id": trace_id, "cost": _cost(failures), "plain": plain})
+    last = failures[-1]
+    if code is last.error.code:  # with several, all of them are told
+        advice = last.error.fix or remedy(code, cause=cause_of(last.error), model=last.candidate.written)
+        phase = phase.model_copy(update={"instead": advice})
+    return phase.model_copy(
+        update={"trace_id": trace_id, "cost": _cost(failures), "usage": _usage(failures), "plain": plain}
+    )
 
 
 def _why(failures: Sequence[Failed]) -> str:
@@ -98,7 +114,9 @@ def completed(
     *,
     named: bool,
 ) -> DispatchedPhase:
-    """A phase with its answer. Its cost includes what failed attempts have cost.
+    """A phase with its answer; it failed all the same where the change in this does not apply.
+
+    Its cost and its tokens include those of failed attempts.
 
     Args:
         routed: the phase.
@@ -108,7 +126,7 @@ def completed(
         trace_id: None where the ledger could not be written.
         named: whether the host may see names that the model has written.
     """
-    usage, patched = answer.finished.usage, answer.patched
+    patched = answer.patched
 
     def remarks(failures: Sequence[Failed], *, named: bool) -> str:
         cut = _CUT.get(answer.finished.stop_reason, "")
@@ -116,17 +134,18 @@ def completed(
         return "; ".join(filter(None, (cut, told(failures), _known_part((*failures, answer)), change)))
 
     detail, patch = remarks(failures, named=named), patched.patch if patched else None
+    useless = patched is not None and bool(patched.why)  # nothing can be built on a change that does not apply
     return DispatchedPhase(
         phase=routed.phase.index,
         intent=routed.phase.intent.name,
-        status="completed",
-        code=Code.PATCH_DOES_NOT_APPLY if patched and patched.why else None,
+        status="failed" if useless else "completed",
+        code=Code.PATCH_DOES_NOT_APPLY if useless else None,
         model=candidate.resolved,
         answer=(patched.words if patched else answer.text) or None,
         patch=patch,
         file_write=_WRITES.get(routed.decision.permissions["file_write"]) if patch else None,
         label=answer.label,
-        usage=UsageReport.model_validate(asdict(usage)),
+        usage=_usage((*failures, answer)),
         cost=_cost((*failures, answer)),
         trace_id=trace_id,
         effort=routed.decision.effort,
@@ -140,9 +159,20 @@ def escalated(phase: DispatchedPhase) -> DispatchedPhase:
     return phase.model_copy(update={"escalated": True})
 
 
+def was_asked(failure: Failed) -> bool:
+    """Whether somebody was asked, or would have been had they been there: not where we refused it ourselves."""
+    return not is_unsent_for_time(failure.error) and not reaction(failure.error).ours
+
+
+def awaits_yes(phase: DispatchedPhase) -> DispatchedPhase:
+    """A phase with an answer that is no good, for which a better one may be asked once a person has said yes."""
+    return phase.model_copy(update={"status": "approval_required", "code": Code.APPROVAL_REQUIRED})
+
+
 def in_a_file(phase: DispatchedPhase, kept: Withheld) -> DispatchedPhase:
-    """A completed phase whose answer the host must not see."""
-    return phase.model_copy(update={"answer": None, "patch": None, "withheld": kept, "code": Code.ANSWER_WITHHELD})
+    """A phase whose answer the host must not see."""
+    code = Code.ANSWER_WITHHELD if phase.status == "completed" else phase.code
+    return phase.model_copy(update={"answer": None, "patch": None, "withheld": kept, "code": code})
 
 
 def released(whole: DispatchedPhase) -> DispatchedPhase:
@@ -206,12 +236,28 @@ def _cost(attempts: Sequence[Answered | Failed]) -> str | None:
     return usd(sum(costs, Decimal(0))) if len(costs) == len(attempts) and costs else None
 
 
+def _usage(attempts: Sequence[Answered | Failed]) -> UsageReport:
+    """The tokens of all attempts; of each kind None where one of those that were asked has not counted it."""
+    return UsageReport.model_validate(asdict(summed(_counted(attempts))))
+
+
+def _counted(attempts: Sequence[Answered | Failed]) -> list[Usage | None]:
+    return [one.finished.usage if isinstance(one, Answered) else one.usage for one in attempts]
+
+
 def _known_part(attempts: Sequence[Answered | Failed]) -> str:
-    """What is known of a cost of which a part is not; empty where all is known, or nothing."""
+    """What is known of a cost, or of tokens, of which a part is not; empty where all is known, or nothing."""
+    said: list[str] = []
     known = sum((attempt.cost for attempt in attempts if attempt.cost is not None), Decimal(0))
-    if not known or all(attempt.cost is not None for attempt in attempts):
-        return ""
-    return f"it has cost {usd(known)} USD, and a part that nobody knows"
+    if known and any(attempt.cost is None for attempt in attempts):
+        said.append(f"it has cost {usd(known)} USD, and a part that nobody knows")
+    asked = [usage for usage in _counted(attempts) if usage is not None]
+    given = [usage.input_tokens or 0 for usage in asked]
+    written = [usage.output_tokens or 0 for usage in asked]
+    counted = all(usage.input_tokens is not None and usage.output_tokens is not None for usage in asked)
+    if not counted and (any(given) or any(written)):
+        said.append(f"it took {sum(given)} tokens in and {sum(written)} out, and some that nobody has counted")
+    return "; ".join(said)
 
 
 def _undone(

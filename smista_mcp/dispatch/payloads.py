@@ -57,6 +57,8 @@ class Assignment:
         left: USD that the next request, with those that follow it, may cost; None where nothing limits it.
         before: the patches of the phases that it waits for, and of those that these wait for.
         outlook: what is expected to follow the request.
+        least_s: seconds without which nothing is asked any more, once somebody was asked.
+        most_output: tokens that an answer may have, whatever else would allow more; None where that is all.
     """
 
     routed: Routed
@@ -69,6 +71,8 @@ class Assignment:
     left: Decimal | None = None
     before: Earlier = field(default=Earlier())
     outlook: Outlook = NO_OUTLOOK
+    least_s: float = 0.0
+    most_output: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,8 @@ def _request(
     room = candidate.window - prompt - _ROOM
     if room < _LEAST_ANSWER:
         return None
-    longest = _longest(candidate, work, course, prompt, min(room, expected))
+    wanted = expected if work.most_output is None else min(expected, work.most_output)
+    longest = _longest(candidate, work, course, prompt, min(room, wanted))
     return CompletionRequest(
         model=candidate.facts.ref.model,
         messages=asked,

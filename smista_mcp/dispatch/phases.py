@@ -23,10 +23,11 @@ from smista_mcp.dispatch.answerfiles import AnswerFiles
 from smista_mcp.dispatch.attempts import Answered, Failed, Tools, attempt
 from smista_mcp.dispatch.bindings import Bound, bound_by_answers
 from smista_mcp.dispatch.conversation import Conversation, answer_name
+from smista_mcp.dispatch.deadlines import is_late, is_unsent_for_time, least_of, out_of_time
 from smista_mcp.dispatch.earlier import all_of
 from smista_mcp.dispatch.escalations import Cut, escalates, proven
 from smista_mcp.dispatch.payloads import SMALL, Assignment
-from smista_mcp.dispatch.reactions import reaction
+from smista_mcp.dispatch.reactions import cause_of, reaction
 from smista_mcp.dispatch.releases import Done, Releases, hold_on, known_by, let_go, stands
 from smista_mcp.dispatch.standing import Standing
 from smista_mcp.errors import Code, ProviderError, StateUnavailable
@@ -139,7 +140,9 @@ class _Run:
         """Asks one candidate after the other, until one answers, one may not be passed over, or the time is up."""
         routed = work.routed
         own = routed.rule.deadline_s if routed.rule else None
-        deadline = anyio.current_time() + (own or self._tools.limits.deadline_s)
+        seconds = own or self._tools.limits.deadline_s
+        deadline = anyio.current_time() + seconds
+        work = replace(work, least_s=least_of(seconds))
         failures: list[Failed] = []
         for candidate in routed.candidates:
             if candidate.provider == HOST:
@@ -154,7 +157,7 @@ class _Run:
                 return await self._escalated(work, deadline, failures, Cut(candidate, answer))
             if proven(routed, failures[-1]) and not self._may_cost_twice(failures[-1]):
                 return await self._escalated(work, deadline, failures)
-            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+            if is_late(work, deadline) or self._must_stop(failures[-1]):
                 return outcomes.failed(routed, failures, work.trace_id)
         if self._may_hand_over(work, failures):
             return self._handed_over(work, failures)
@@ -163,10 +166,21 @@ class _Run:
     async def _escalated(
         self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None = None
     ) -> DispatchedPhase:
-        """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
+        """What becomes of a phase whose model provably failed, noted with the attempt that failed."""
         spans.note_escalation(work.routed.escalation)
+        proof = cut.failed() if cut else failures[-1]
+        done = await self._on_a_stronger(work, deadline, failures, cut)
+        followup = "yes_awaited" if done.status == "approval_required" else "escalated" if done.escalated else None
+        await self._tools.note(proof, followup, cause=cause_of(proof.error))
+        return done
+
+    async def _on_a_stronger(
+        self, work: Assignment, deadline: float, failures: list[Failed], cut: Cut | None
+    ) -> DispatchedPhase:
+        """Asks those that the rule escalates to; an answer that was only cut stands where none of them has a better."""
         before = tuple(failures)
         failures += [cut.failed()] if cut else []
+        first = len(failures)
         for candidate in work.routed.escalation:
             if candidate.provider == HOST:
                 if self._host_may_have(work.answers, work.bound, candidate):
@@ -176,21 +190,31 @@ class _Run:
             answer = await self._tried(work, candidate, deadline, failures, stronger=True)
             if answer is not None:
                 return await self._completed(work, candidate, answer, failures, escalated=True)
-            if anyio.current_time() >= deadline or self._must_stop(failures[-1]):
+            if is_late(work, deadline) or self._must_stop(failures[-1]):
                 break
+        stronger = failures[first:]
+        escalated = any(map(outcomes.was_asked, stronger))
         if cut is not None:
-            spent = (*before, *failures[len(before) + 1 :])
-            return await self._completed(work, cut.candidate, cut.answer, spent, escalated=True)
+            asks = any(failure.error.code is Code.APPROVAL_REQUIRED for failure in stronger)
+            spent = (*before, *stronger)
+            return await self._completed(work, cut.candidate, cut.answer, spent, escalated=escalated, asks=asks)
         if self._may_hand_over(work, failures):
             return outcomes.escalated(self._handed_over(work, failures))
-        return outcomes.escalated(outcomes.failed(work.routed, failures, work.trace_id, exhausted=True))
+        late = is_unsent_for_time(failures[-1].error)
+        undone = outcomes.failed(work.routed, failures, work.trace_id, exhausted=not late)
+        return outcomes.escalated(undone) if escalated else undone
 
     async def _tried(
         self, work: Assignment, candidate: Candidate, deadline: float, failures: list[Failed], *, stronger: bool = False
     ) -> Answered | None:
         """The candidate's answer, or None with the failure noted; the same model again only as the table says."""
         standing = self._standing
+        if stronger and is_late(work, deadline):
+            failures.append(Failed(candidate, out_of_time()))
+            return None
         spans.note_turn(candidate, failures)
+        if failures and not stronger:
+            await self._tools.note(failures[-1], "fallback")
         for repetition in range(1 + self._tools.limits.max_retries):
             standing.phase = work.routed.phase.index
             standing.begin(f"{work.routed.phase.intent.name} on {candidate.written}{', escalated' if stronger else ''}")
@@ -204,10 +228,11 @@ class _Run:
             if repetition == self._tools.limits.max_retries or not law.again or self._must_stop(outcome):
                 return None
             wait = self._tools.waits.before(repetition, outcome.error.retry_after_s)
-            if anyio.current_time() + wait >= deadline:
+            if is_late(work, deadline - wait):
                 return None
             standing.step = f"waiting {wait:.0f} s before it is asked again"
             spans.note_retry(outcome, wait)
+            await self._tools.note(outcome, "again", wait_s=wait)
             await anyio.sleep(wait)
         return None
 
@@ -255,7 +280,9 @@ class _Run:
         failures: Sequence[Failed],
         *,
         escalated: bool = False,
+        asks: bool = False,
     ) -> DispatchedPhase:
+        """The phase with an answer; `asks` where a person's yes to a better one is waited for."""
         phase, delivery = work.routed.phase, self._delivery
         text = answer.whole
         digest = digest_of(text)
@@ -265,7 +292,7 @@ class _Run:
             secrets = await anyio.to_thread.run_sync(self._tools.bounds.scans.of, text, digest)
         if secrets:
             answer = replace(answer, label="restricted")  # wherever the model has it from
-        if delivery.conversation is not None:
+        if delivery.conversation is not None and not asks:
             await delivery.conversation.note(work, candidate.resolved, answer, secrets)
         piece = Piece(
             block=Block(f"Answer of the step before ({phase.intent.name})", text),
@@ -280,6 +307,7 @@ class _Run:
         withheld = answer.label == "restricted" and not delivery.shows_restricted
         done = outcomes.completed(work.routed, candidate, answer, failures, work.trace_id, named=not withheld)
         done = outcomes.escalated(done) if escalated else done
+        done = outcomes.awaits_yes(done) if asks else done
         whole, patch = done, done.patch
         if withheld:
             try:
@@ -292,7 +320,8 @@ class _Run:
         before = work.before
         if patch is not None and answer.patched is not None:
             before = before.with_patch(phase.index, patch, answer.patched.after)
-        self._kept[phase.index] = Done(known_by(work.routed), done, piece, hold, whole, before)
+        stands_by = () if asks else known_by(work.routed)  # what is waited for is asked anew
+        self._kept[phase.index] = Done(stands_by, done, piece, hold, whole, before)
         if answer.label and delivery.look_up is not None:  # somebody may have let this very text go before
             found = await anyio.to_thread.run_sync(delivery.look_up, self._kept)
             self._delivery = replace(delivery, releases=found)

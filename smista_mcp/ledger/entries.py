@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from smista_mcp.core.redaction import redacted, redacted_json
-from smista_mcp.errors import Code, NotFound
+from smista_mcp.errors import Cause, Code, NotFound
 from smista_mcp.ledger.queries import find_trace
-from smista_mcp.ledger.records import AttemptStart, BudgetExceeded, NewTrace, Settlement, SpendingLimit
+from smista_mcp.ledger.records import AttemptStart, BudgetExceeded, Followup, NewTrace, Settlement, SpendingLimit
 from smista_mcp.ledger.spending import amount, spent, timestamp
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ class SettlementEntry:
             *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
             *usage,
             *(amount(end.cost), _name(end.resolved_model), int(end.unsent)),
-            *(*(end.partial or (None, None)), self.attempt_id),
+            *(*(end.partial or (None, None)), end.cause and end.cause.value, end.http_status, self.attempt_id),
         )
         changed = db.execute(
             "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
             " output_tokens = ?, reasoning_tokens = ?, cache_write_tokens = ?, cost = ?,"
             " resolved_model = coalesce(?, resolved_model),"
             " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
-            " partial_bytes = ?, partial_sha256 = ?"
+            " partial_bytes = ?, partial_sha256 = ?, cause = ?, http_status = ?"
             " WHERE attempt_id = ? AND status = 'running'",
             values,
         )
@@ -113,6 +113,28 @@ class SettlementEntry:
         if db.execute("SELECT 1 FROM attempt WHERE attempt_id = ?", (self.attempt_id,)).fetchone() is None:
             raise NotFound(f"there is no attempt `{self.attempt_id}`")
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class FollowupEntry:
+    """What was done about an attempt that was no good, known once it has ended. What is None stays as it was.
+
+    Attributes:
+        wait_s: seconds before the same model was asked again.
+        cause: why it was no good, where its end says nothing of that.
+    """
+
+    attempt_id: str
+    followup: Followup | None = None
+    wait_s: float | None = None
+    cause: Cause | None = None
+
+    def write(self, db: sqlite3.Connection) -> None:
+        db.execute(
+            "UPDATE attempt SET followup = coalesce(?, followup), wait_s = coalesce(?, wait_s),"
+            " cause = coalesce(cause, ?) WHERE attempt_id = ?",
+            (self.followup, self.wait_s, self.cause and self.cause.value, self.attempt_id),
+        )
 
 
 @lru_cache(maxsize=256)

@@ -26,6 +26,13 @@ CACHE_COLUMNS: Final = (
     "ALTER TABLE turn ADD COLUMN opening TEXT",
 )
 """Input that the provider wrote to its cache, which some charge for; with what the request of a turn began."""
+FOLLOWUP_COLUMNS: Final = (
+    "ALTER TABLE attempt ADD COLUMN cause TEXT",
+    "ALTER TABLE attempt ADD COLUMN http_status INTEGER",
+    "ALTER TABLE attempt ADD COLUMN followup TEXT",
+    "ALTER TABLE attempt ADD COLUMN wait_s REAL",
+)
+"""Why an attempt was no good, and what was done about it."""
 _FOLDER: Final = "running"
 
 if sys.platform == "win32":

@@ -81,7 +81,7 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
         "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
         " started_at, ended_at, status, code, reserved, cost, cost_kind,"
         " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, receipt,"
-        " partial_bytes, partial_sha256"
+        " partial_bytes, partial_sha256, cause, http_status, followup, wait_s"
         " FROM attempt WHERE trace_id = ? ORDER BY sequence",
         (trace_id,),
     )
@@ -91,6 +91,10 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
             usage=TokenCounts(*row[17:22]),
             receipt=Receipt.model_validate_json(row[22]),
             partial=None if row[23] is None else Partial(*row[23:25]),
+            cause=row[25],
+            http_status=row[26],
+            followup=row[27],
+            wait_s=row[28],
         )
         for row in rows
     )

@@ -10,11 +10,14 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import ItemKind
 from smista_mcp.core.origins import Chain
 from smista_mcp.core.values import Effort, Intent, Label, Locality, Value
-from smista_mcp.errors import Code, SmistaError, StateUnavailable
+from smista_mcp.errors import Cause, Code, SmistaError, StateUnavailable
 
 if TYPE_CHECKING:
     from smista_mcp.core.receipt import Receipt
 
+Followup = Literal["again", "repair", "fallback", "escalated", "yes_awaited"]
+"""What was done about an attempt that was no good: the same model asked again, or shown why its change does not apply;
+the next candidate; a stronger model; a person first."""
 AttemptStatus = Literal["running", "completed", "failed", "uncertain", "cancelled"]
 """`uncertain`: it may have been charged, and nobody knows how much (a time-out, a cut stream, a dead server)."""
 
@@ -245,6 +248,8 @@ class Settlement(NamedTuple):
         resolved_model: the name that the server says it used, where it said one.
         unsent: whether not a byte of the request was written; the receipt then says so.
         partial: what was heard of an answer that is not one; None where nothing was, or all of it.
+        cause: why it failed, finer than the code.
+        http_status: with which the server refused it.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -255,6 +260,8 @@ class Settlement(NamedTuple):
     resolved_model: str | None = None
     unsent: bool = False
     partial: Partial | None = None
+    cause: Cause | None = None
+    http_status: int | None = None
 
 
 class SpendingLimit(NamedTuple):
@@ -292,6 +299,10 @@ class StoredAttempt(NamedTuple):
     usage: TokenCounts
     receipt: "Receipt"
     partial: Partial | None = None
+    cause: str | None = None
+    http_status: int | None = None
+    followup: Followup | None = None
+    wait_s: float | None = None
 
 
 class StoredTrace(NamedTuple):

@@ -160,6 +160,7 @@ _EXPLAINED = _object(
         "rules": _list_of(_OBJECT),
         "changes": _STRINGS,
         "attempts": _list_of(_OBJECT),
+        "cost": _MAYBE,
         "labels": _list_of(_OBJECT),
         "approvals": _list_of(_OBJECT),
         "withheld": _list_of(_OBJECT),

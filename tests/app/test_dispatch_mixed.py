@@ -115,7 +115,7 @@ async def test_the_status_of_a_task_is_that_of_its_most_telling_phase(
 ) -> None:
     async with serving() as server, serving(Reply(status=402)) as bad, serving() as remote:
         providers = ollama(server.root) + compat("b", bad.v1, local=True) + compat("a", remote.v1)
-        answer = await done(bench.app(rules("ollama/m", "ollama/m", documents) + providers))
+        answer = await done(bench.app(rules("ollama/m", "ollama/m", documents) + providers + NO_PATCHES))
     assert answer.status == status
     assert statuses(answer)[:2] == ["completed", "completed"]
 
@@ -133,7 +133,7 @@ async def test_an_answer_too_long_for_the_next_window_leads_to_a_larger_one(benc
     async with serving(Reply((long,))) as server, serving(window=512) as small:
         providers = ollama(server.root) + compat("a", small.v1, local=True)
         route = rules("ollama/m", A, "ollama/m").replace(f'"{A}"', f'"{A}"\nfallbacks = ["ollama/m"]')
-        answer = await done(bench.app(route + providers))
+        answer = await done(bench.app(route + providers + NO_PATCHES))
     assert statuses(answer) == ["completed"] * 3
     assert answer.phases[1].model == "ollama/m"
     assert Code.CONTEXT_WINDOW_EXCEEDED in answer.phases[1].detail

@@ -31,6 +31,11 @@ async def escalated(bench: Bench, first: Reply, on: str = ALL, *, strong: Reply 
         answer = await done(app, ASK)
         costs = [one.cost for one in reports(app, answer)]
         assert len(costs) == len(a.heard) + len(b.heard) + len(c.heard)
+        used = [one.usage for one in reports(app, answer)]
+        if len(used) > 1 and not any(None in (one.input_tokens, one.output_tokens) for one in used):
+            told = only(answer).usage
+            assert told.input_tokens == sum(one.input_tokens or 0 for one in used)
+            assert told.output_tokens == sum(one.output_tokens or 0 for one in used)
         if c.heard:
             assert costs[0] == "0"
             assert Decimal(only(answer).cost or 0) == sum(map(Decimal, filter(None, costs)))
@@ -94,6 +99,15 @@ async def test_where_the_stronger_one_fails_as_well_all_of_it_is_told(bench: Ben
     assert [model for model, _, _ in bench.attempts(answer)] == [A, STRONG]
 
 
+async def test_tokens_of_a_failed_attempt_are_told_and_those_that_nobody_counted_are_not_made_up(bench: Bench) -> None:
+    counted = only(await escalated(bench, Reply(()), strong=Reply(())))
+    unknown = only(await escalated(bench, Reply(("half",), stop="length"), strong=Reply(("q",), ending="cut")))
+    assert (counted.usage.input_tokens or 0) > 40
+    assert counted.usage.output_tokens == 10
+    assert (unknown.usage.input_tokens, unknown.usage.output_tokens) == (None, None)
+    assert "5 out" in unknown.detail
+
+
 async def test_a_decision_shows_whom_it_would_escalate_to_and_what_that_costs(bench: Bench) -> None:
     async with serving() as a, serving() as c:
         providers = compat("a", a.v1, local=True) + compat("strong", c.v1, price="1")
@@ -149,3 +163,29 @@ async def test_what_both_cost_stays_under_the_limit_of_the_rule(bench: Bench) ->
     assert (len(a.heard), len(c.heard)) == (1, 1)
     assert c.heard[0].asked["max_tokens"] < a.heard[0].asked["max_tokens"]
     assert only(answer).escalated
+
+
+async def test_the_record_says_why_an_attempt_was_no_good_and_what_was_done_about_it(bench: Bench) -> None:
+    busy = Reply(status=529, headers=("Retry-After: 0",))
+    async with serving(busy) as a, serving(Reply(())) as b, serving(Reply(("strong",))) as c:
+        providers = compat("a", a.v1, local=True) + compat("b", b.v1, local=True) + compat("strong", c.v1, price="1")
+        retries = "[dispatch]\nmax_retries = 1\n"
+        app = bench.app(rule(fallbacks=f'["{B}"]') + providers + ALLOWED + retries)
+        answer = await done(app, ASK)
+    (told,) = (await anyio.to_thread.run_sync(app.explain, answer.trace_id)).phases
+    assert [(row.cause, row.http_status, row.followup, row.wait_s is not None) for row in told.attempts] == [
+        ("overloaded", 529, "again", True),
+        ("overloaded", 529, "fallback", False),
+        ("empty", None, "escalated", False),
+        (None, None, None, False),
+    ]
+    assert told.cost == only(answer).cost is not None
+
+
+async def test_the_record_says_that_a_person_is_waited_for(bench: Bench) -> None:
+    async with serving(Reply(())) as a, serving() as c:
+        providers = compat("a", a.v1, local=True) + compat("strong", c.v1, price="1")
+        app = bench.app(rule() + providers + '[privacy.remote]\nmode = "ask"\n')
+        answer = await done(app, ASK)
+    (told,) = reports(app, answer)
+    assert (told.cause, told.followup, only(answer).escalated) == ("empty", "yes_awaited", False)

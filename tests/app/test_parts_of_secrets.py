@@ -9,7 +9,7 @@ import anyio.to_thread
 import pytest
 from canaries import CANARIES
 from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default, done, ollama, only
+from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, done, ollama, only
 
 from smista_mcp.core import clearance, routing
 from smista_mcp.core.clearance import Bounds, Built, ClearedPayload, Matter, manifest_of
@@ -155,7 +155,7 @@ async def test_a_changed_row_of_a_key_stays(bench: Bench, name: str, place: int,
     bench.write("notes.txt", notes(turned(place), name))
     bench.write("src/a.py", "x = 2\n")
     async with serving(Reply(("done",))) as remote:
-        answer = await done(bench.app(default(A) + compat("a", remote.v1) + ALLOWED), task)
+        answer = await done(bench.app(default(A) + compat("a", remote.v1) + ALLOWED + NO_PATCHES), task)
     assert leaked(remote) == []
     if task is HELPFUL:
         assert answer.status == "completed"

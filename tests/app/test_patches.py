@@ -8,13 +8,14 @@ from pathlib import Path
 
 import anyio.to_thread
 import pytest
-from model_server import ModelServer, Reply, serving
+from model_server import USAGE, ModelServer, Reply, serving
 from patch_shop import Shop
 from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, done, ollama, only, reports
 
 from smista_mcp.app.consents import Consents
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent
+from smista_mcp.dispatch import deadlines, phases
 from smista_mcp.errors import Code
 
 pytestmark = pytest.mark.anyio
@@ -93,14 +94,25 @@ async def test_what_is_not_repaired_comes_back_as_it_was_written(bench: Bench, s
     phase = only(answer)
     assert len(server.heard) == 2
     assert (phase.status, phase.code, phase.patch, phase.file_write) == (
-        "completed",
+        "failed",
         Code.PATCH_DOES_NOT_APPLY,
         None,
         None,
     )
     assert phase.answer == last.pieces[0]
-    assert (answer.status, answer.code) == ("completed", Code.PATCH_DOES_NOT_APPLY)
+    assert (answer.status, answer.code) == ("failed", Code.PATCH_DOES_NOT_APPLY)
     assert "src/a.py" in phase.detail
+
+
+async def test_nothing_builds_on_a_change_that_does_not_apply(bench: Bench, shop: Shop) -> None:
+    steps = Task(text="Fix the return value of src/a.py, then refactor src/a.py")
+    async with serving(BAD) as server:
+        answer = await done(bench.app(local_policy(server)), steps)
+    first, second = answer.phases
+    assert len(server.heard) == 2
+    assert (answer.status, answer.code) == ("failed", Code.PATCH_DOES_NOT_APPLY)
+    assert (first.status, first.answer) == ("failed", BAD.pieces[0])
+    assert (second.status, second.answer, second.trace_id) == ("failed", None, None)
 
 
 async def test_a_repair_that_fails_loses_nothing(bench: Bench, shop: Shop) -> None:
@@ -108,7 +120,7 @@ async def test_a_repair_that_fails_loses_nothing(bench: Bench, shop: Shop) -> No
         app = bench.app(remote_policy(server))
         answer = await done(app, TASK)
     phase = only(answer)
-    assert (phase.status, phase.code, phase.answer) == ("completed", Code.PATCH_DOES_NOT_APPLY, BAD.pieces[0])
+    assert (phase.status, phase.code, phase.answer) == ("failed", Code.PATCH_DOES_NOT_APPLY, BAD.pieces[0])
     assert Code.PROVIDER_UNAVAILABLE in phase.detail
     assert next(row.status for row in reports(app, answer)) == "completed"
 
@@ -159,8 +171,90 @@ async def test_a_rule_may_escalate_where_no_change_applies(
         assert "src/a.py" not in phase.detail
         shop.apply(phase.patch or "")
     else:  # what the first has written is not lost
-        assert (phase.status, phase.code, phase.model) == ("completed", Code.PATCH_DOES_NOT_APPLY, A)
+        assert (phase.status, phase.code, phase.model) == ("failed", Code.PATCH_DOES_NOT_APPLY, A)
         assert phase.answer == BAD.pieces[0]
+
+
+@pytest.mark.parametrize("said", ["yes", "no"])
+@pytest.mark.parametrize(("first", "intent"), [(BAD, Intent.EDIT), (Reply(("half",), stop="length"), Intent.ANALYZE)])
+async def test_a_person_is_asked_before_a_stronger_remote_model_mends_it(
+    bench: Bench, shop: Shop, first: Reply, intent: Intent, said: str
+) -> None:
+    on = 'on = ["patch_does_not_apply", "length"]'
+    rule = f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\nescalate = {{ {on}, to = "{B}" }}\n'
+    mode = '[privacy.remote]\nmode = "ask"\n'
+    task = TASK.model_copy(update={"intent": intent})
+    async with serving(first) as server, serving(GOOD) as strong:
+        app = bench.app(rule + compat("a", server.v1, local=True) + compat("b", strong.v1) + mode)
+        async with app.running():
+            waits = await app.dispatch(task)
+            phase, asked = only(waits), len(strong.heard)
+            consents = Consents(app.world)
+            assert waits.approval_id is not None
+            standing = await anyio.to_thread.run_sync(consents.standing)
+            answering = consents.grant if said == "yes" else consents.refuse
+            await anyio.to_thread.run_sync(answering, waits.approval_id, "a test")
+            after = await app.dispatch(task)
+    assert (waits.status, waits.code, phase.escalated, asked) == (
+        "approval_required",
+        Code.APPROVAL_REQUIRED,
+        False,
+        0,
+    )
+    assert [one.approval_id for one in standing] == [waits.approval_id]
+    assert phase.answer == first.pieces[0]  # whoever says no has it all the same
+    if said == "yes":
+        assert (only(after).status, only(after).model, only(after).escalated) == ("completed", B, True)
+        assert len(strong.heard) == 1
+    else:
+        assert (len(strong.heard), only(after).escalated) == (0, False)
+
+
+def cheap_first(on: str = "patch_does_not_apply", more: str = "") -> str:
+    return f'[[routing.rules]]\nname = "cheap"\nmodel = "{A}"\n{more}escalate = {{ on = ["{on}"], to = "{B}" }}\n'
+
+
+async def test_a_slow_repair_leaves_time_for_the_stronger_model(bench: Bench, shop: Shop) -> None:
+    async with serving(BAD, Reply(("half",), ending="stall")) as server, serving(GOOD) as strong:
+        providers = compat("a", server.v1, local=True) + compat("b", strong.v1) + ALLOWED
+        app = bench.app(cheap_first(more="deadline_s = 2\n") + providers)
+        answer = await done(app, TASK)
+        assert (len(server.heard), len(strong.heard)) == (2, 1)
+        told = await anyio.to_thread.run_sync(app.explain, answer.trace_id)
+    assert (only(answer).status, only(answer).model, only(answer).code) == ("completed", B, None)
+    assert [(row.cause, row.followup) for row in told.phases[0].attempts] == [
+        ("patch", "repair"),
+        ("deadline", "escalated"),
+        (None, None),
+    ]
+
+
+async def test_a_repair_may_write_no_more_than_it_needs(bench: Bench, shop: Shop) -> None:
+    async with (
+        serving(BAD, GOOD) as short,
+        serving(Reply(BAD.pieces, used={**USAGE, "completion_tokens": 700})) as long,
+    ):
+        await done(bench.app(local_policy(short)), TASK)
+        await done(bench.app(remote_policy(long)), TASK)
+    assert [heard.asked["options"]["num_predict"] for heard in short.heard][1] == deadlines.REPAIR_LEAST
+    assert long.heard[1].asked["max_tokens"] == 1400 < long.heard[0].asked["max_tokens"]
+
+
+@pytest.mark.parametrize("first", [BAD, Reply(())])
+async def test_nothing_is_sent_where_no_time_is_left_for_an_answer(
+    bench: Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch, first: Reply
+) -> None:
+    monkeypatch.setattr(phases, "least_of", float)  # all of the time
+    on = 'patch_does_not_apply", "empty_completion'
+    async with serving(first) as server, serving(GOOD) as strong:
+        app = bench.app(cheap_first(on) + compat("a", server.v1, local=True) + compat("b", strong.v1) + ALLOWED)
+        answer = await done(app, TASK)
+    phase = only(answer)
+    assert (len(server.heard), len(strong.heard), len(bench.attempts(answer))) == (1, 0, 1)
+    assert (phase.status, phase.escalated, phase.cost) == ("failed", False, "0")
+    assert phase.code == (Code.PATCH_DOES_NOT_APPLY if first is BAD else Code.PROVIDER_TIMEOUT)
+    assert Code.PROVIDER_TIMEOUT in phase.detail
+    assert "charge" not in phase.detail
 
 
 async def test_an_answer_that_was_cut_is_never_a_patch(bench: Bench, shop: Shop) -> None:
@@ -271,7 +365,7 @@ async def test_a_name_in_a_withheld_change_is_not_told(bench: Bench, shop: Shop)
     async with serving(Reply((wrong,))) as local:
         answer = await done(bench.app(local_policy(local)), SECRET_TASK)
     phase = only(answer)
-    assert (phase.code, phase.patch) == (Code.ANSWER_WITHHELD, None)
+    assert (phase.status, phase.code, phase.patch) == ("failed", Code.PATCH_DOES_NOT_APPLY, None)
     assert phase.withheld is not None
     assert phase.withheld.patch is None
     assert CANARY not in answer.model_dump_json()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default, ollama, only
+from workbench import ALLOWED, NO_PATCHES, Bench, compat, default, ollama, only
 
 from smista_mcp.app import App
 from smista_mcp.app.consents import Consents
@@ -107,7 +107,8 @@ async def test_a_remote_model_that_looks_around_has_its_own_words_back(bench: Be
     look = Reply(("looking",), calls=(("read_file", {"path": "src/a.py"}),))
     async with serving(look, Reply(("a readme",))) as a, serving(Reply((CANARY,))) as local:
         able = f'[catalog."{A}"]\ncapabilities = {{ tools = true }}\n'
-        app = bench.app(ALLOWED + able + QUESTIONS + default(A) + ollama(local.root) + compat("a", a.v1))
+        policy = ALLOWED + able + NO_PATCHES + QUESTIONS + default(A) + ollama(local.root) + compat("a", a.v1)
+        app = bench.app(policy)
         async with app.running():
             first = await app.dispatch(Task(text="Explain secrets/plan.txt, then write a README from that"))
             yes(app, first)

@@ -148,6 +148,26 @@ def test_on_a_terminal_a_person_is_asked_before_anything_could_leave(
     assert (b"provider_unavailable" in shown) is asked_for
 
 
+@pytest.mark.parametrize("further", ["fallbacks = ['anthropic/claude-sonnet']", "escalate = {escalate}"])
+def test_on_a_terminal_a_person_is_asked_before_a_model_that_is_asked_later_could_be_told(
+    further: str, shell: CommandLine, local_policy: Path, ollama: FakeOllama
+) -> None:
+    to = '{ on = ["empty_completion"], to = "anthropic/claude-sonnet" }'
+    model = 'model = "ollama/tiny"\n'
+    policy = local_policy.read_text(encoding="utf-8").replace(
+        model, model + further.replace("{escalate}", to) + "\n", 1
+    )
+    local_policy.write_text(f'{policy}\n[privacy.remote]\nmode = "allow"\n', encoding="utf-8")
+    with_key = CommandLineWithKey(shell.home, shell.folder)
+    with on_terminal(with_key, "dispatch", TASK) as (process, ours):
+        shown = read_until(ours, b"[y/N]")
+        os.write(ours, b"n\n")
+        shown += read_until(ours, b"never")
+        assert process.wait(PATIENCE_S) == 1
+    assert b"anthropic/claude-sonnet. Go on?" in shown
+    assert not ollama.asked.is_set()
+
+
 class CommandLineWithKey(CommandLine):
     """A command line in whose environment a remote provider's key is set."""
 

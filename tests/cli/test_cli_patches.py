@@ -42,6 +42,6 @@ def test_a_patch_that_stays_is_named_by_its_file() -> None:
 
 def test_what_did_not_apply_is_told_with_its_reason() -> None:
     told_why = {"patch": None, "answer": "raw", "code": Code.PATCH_DOES_NOT_APPLY, "detail": "the change fits nothing"}
-    phase = PHASE.model_copy(update=told_why)
-    assert list(printed(phase)) == ["raw", "note: the change fits nothing"]
+    phase = PHASE.model_copy(update={**told_why, "status": "failed"})
+    assert list(printed(phase)) == [f"failed ({Code.PATCH_DOES_NOT_APPLY}): the change fits nothing", "raw"]
     assert "the change fits nothing" in (told([phase], Asked(), "j").next or "")

@@ -4,7 +4,7 @@ import pytest
 from deciding import book, decide, routed, world
 
 from smista_mcp.core.decision import Rejected
-from smista_mcp.core.explanation import changes, golden_view, judge_rules
+from smista_mcp.core.explanation import Failing, changes, golden_view, judge_rules
 from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.remedies import remedy
 from smista_mcp.core.task import Task
@@ -104,7 +104,9 @@ def test_a_decision_without_a_model_has_no_price() -> None:
 
 def test_a_failed_phase_says_what_would_have_to_change_for_it() -> None:
     decision = decide(POLICY, intent="edit")
-    assert changes(decision, [Code.PROVIDER_AUTH, Code.PROVIDER_AUTH]) == (remedy(Code.PROVIDER_AUTH),)
+    assert changes(decision, [Failing(Code.PROVIDER_AUTH), Failing(Code.PROVIDER_AUTH)]) == (
+        remedy(Code.PROVIDER_AUTH),
+    )
     assert "[secrets] allow" in remedy(Code.SECRET_DETECTED)
 
 

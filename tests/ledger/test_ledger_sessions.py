@@ -165,7 +165,17 @@ def test_a_ledger_of_the_first_version_gains_the_tables_and_keeps_its_rows(
     for table in set(tables) - {"decision", "trace", "attempt", "sqlite_sequence"}:
         db.execute(f"DROP TABLE {table}")
     db.execute("DROP INDEX attempt_running")
-    for column in ("owner", "partial_bytes", "partial_sha256", "cache_write_tokens"):
+    later = (
+        "owner",
+        "partial_bytes",
+        "partial_sha256",
+        "cache_write_tokens",
+        "cause",
+        "http_status",
+        "followup",
+        "wait_s",
+    )
+    for column in later:
         db.execute(f"ALTER TABLE attempt DROP COLUMN {column}")
     db.execute("PRAGMA user_version = 1")
     db.close()
