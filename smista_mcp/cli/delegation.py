@@ -89,7 +89,7 @@ def leaves(answer: RouteAnswer) -> tuple[str, ...]:
     found: list[str] = []
     for decision in answer.decisions:
         if decision.status is Status.ROUTED:
-            found += [decision.model] if decision.model and decision.locality is Locality.REMOTE else []
+            found += [decision.model or "a remote model"] if decision.locality is Locality.REMOTE else []
             found += decision.away
     return tuple(one_line(redacted(name)) for name in dict.fromkeys(found))
 

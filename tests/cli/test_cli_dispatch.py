@@ -249,7 +249,7 @@ def test_a_person_is_asked_only_about_what_would_leave(
     answer = RouteAnswer.model_validate(here("route", TASK, "--json").json)
     words = {"status": Status(status), "locality": locality and Locality(locality)}
     changed = answer.decisions[0].model_copy(update=words)
-    assert leaves(answer.model_copy(update={"decisions": (changed,)})) is asks
+    assert bool(leaves(answer.model_copy(update={"decisions": (changed,)}))) is asks
 
 
 def answer_of(**words: object) -> DispatchAnswer:
