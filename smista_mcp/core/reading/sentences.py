@@ -107,7 +107,7 @@ def _gerund(s: Sentence, i: int) -> Reading:
     if any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
         return _declaration(s, i)
     found = imperative(s, i)
-    return found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
+    return found if found.act == Act.NEGATION else found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
 
 
 def _modal(s: Sentence, i: int) -> Reading:
