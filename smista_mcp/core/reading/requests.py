@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, GO_ON, STATEMENT, WISH, Act, Reading, question
 from smista_mcp.core.reading.clauses import acts
@@ -100,6 +101,8 @@ def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
     """The class of the verb at `i`, alone or with the word after it, and where what it governs begins."""
     words, lows = s.words, s.lows
     verb, after = words[i].verb, i + 1
+    if lows[i] in tongues.SHARED and after < s.end and words[after].foreign:
+        return tongues.SHARED[lows[i]], after
     pairs = PHRASES.get(lows[i])
     if pairs is None or after >= s.end:
         return verb, after

@@ -37,6 +37,10 @@ _ABLE: Final = frozenset(("access", "hear", "remember", "recall"))
 _JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "say", "rather", "advise", "go"))
 """Verbs after "would you" that ask for an opinion."""
 _HAVING: Final = frozenset(("have", "has", "had"))
+_HOWS: Final = frozenset(tongues.HOWS.split())
+_HOW_FOLLOWERS: Final = frozenset(tongues.HOW_FOLLOWERS.split())
+_DIFFERENCES: Final = frozenset(tongues.DIFFERENCES.split())
+_ASKING_ABROAD: Final = _HOWS | {"che", "que", "quelle"}
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
 
@@ -96,7 +100,23 @@ def _at(s: Sentence, i: int) -> Reading:
         return _condition(s, i)
     if s.lows[i] == "por" and s.lows[i : i + 2] in tongues.CAUSE_PAIRS:
         return asked(s, i)
+    if s.lows[i] in _ASKING_ABROAD and _asks_abroad(s, i):
+        return asked(s, i)
+    if s.lows[i] == "me" and i + 1 < end and words[i + 1].role == v.VERB and words[i + 1].foreign:
+        return imperative(s, i + 1)._replace(confidence=Confidence.MEDIUM)  # "me explique este erro"
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
+
+
+def _asks_abroad(s: Sentence, i: int) -> bool:
+    """Whether a word that English has too, or that joins clauses, opens a question of another language."""
+    if i + 1 >= s.end:
+        return False
+    following = s.lows[i + 1]
+    if s.lows[i] not in _HOWS:
+        return following in _DIFFERENCES
+    if following == "on":  # "comment on fait ça ?", but "comment on the pull request"
+        return s.question and i + 2 < s.end and s.words[i + 2].role not in (v.DET, v.DEIXIS, v.PATH, v.MASK)
+    return s.words[i + 1].foreign or following in _HOW_FOLLOWERS
 
 
 def _verb(s: Sentence, i: int) -> Reading:
