@@ -267,6 +267,12 @@ def _says_next(prompt: Prompt, part: Clause) -> bool:
 
 def _says_first(prompt: Prompt, part: Clause) -> bool:
     lows = prompt.lows
+    at = part.start
+    if lows[max(at - 3, 0) : at] == ["before", "that", ","] or ["before", "that"] in (
+        lows[at : at + 2],
+        lows[at + 1 : at + 3],
+    ):
+        return True
     return lows[part.end - 1] == "first" or "first" in lows[part.start : min(part.start + 2, part.end)]
 
 
