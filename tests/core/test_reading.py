@@ -138,6 +138,28 @@ def test_slips_of_the_pen_in_words_that_decide_are_forgiven() -> None:
     assert intents("can yuo udpate teh readme") == ["document"]
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "認証機能を実装してテストを書いてください",
+        "このcommitは何ですか?",
+        "なぜテストが失敗するのか調査して",
+        "testを追加して",
+        "READMEを更新して、変更を提交してください",
+    ],
+)
+def test_japanese_is_not_read_as_chinese(prompt: str) -> None:
+    (phase,) = READER.read(prompt)
+    assert (phase.intent.name.value, phase.intent.confidence.value) == ("chat", "low")
+
+
+def test_a_sign_of_japanese_in_another_language_changes_nothing() -> None:
+    assert intents("translate the label ログアウト to English in the header") == ["edit"]
+    assert intents("重构这个用户登录模块の代码并且更新一下文档") == intents(
+        "重构这个用户登录模块的代码并且更新一下文档"
+    )
+
+
 def test_what_needs_the_conversation_is_not_guessed() -> None:
     for prompt in ("the second one", "I think that is specific to Windows", "42"):
         (phase,) = READER.read(prompt)

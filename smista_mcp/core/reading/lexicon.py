@@ -35,7 +35,7 @@ VERBS: Final[dict[str, str]] = {
         " release vendor pin lock unlock rotate revoke grant scrap wipe nuke reveal link unlink symlink mirror"
         " simulate train accept achieve acquire aggregate allocate announce arrange assemble assert associate"
         " authenticate authorize backfill backport become blur broadcast calibrate cancel choose clamp classify"
-        " coalesce concatenate construct consume contain coordinate decompose decorate defer delegate deliver"
+        " coalesce concatenate construct consume contain coordinate decompose decorate defer postpone delegate deliver"
         " denormalize deny deprecate derive destroy differentiate discard disconnect dismiss dispatch distinguish"
         " distribute divide drag eliminate emit employ emulate enter establish exchange feed flip flush forward fuse"
         " grab harmonize hoist increment inherit instantiate instrument intercept interpolate invalidate invert"

@@ -70,6 +70,31 @@ def _output() -> re.Pattern[str]:
     )
 
 
+@cache
+def _place() -> re.Pattern[str]:
+    """A line that tells a place in a program, below which a log shows the source."""
+    return re.compile(
+        r"\s*+(?:File \"[^\"]{1,400}+\", line \d|/[^\s:(]{1,400}+:\d++\Z"
+        r"|(?=[^\s:(]{0,400}+[:(])[^\s:(./\\]{0,100}+[./\\][^\s:(]{1,400}+[:(]\d++(?>(?:[:,]\d++){0,2})\)?"
+        r":? (?:- )?(?:error|warning|note)\b)"
+    )
+
+
+@cache
+def _code() -> re.Pattern[str]:
+    """How a line begins that is code and no prose."""
+    return re.compile(
+        r"(?:async )?def \w|class \w++ ?[(:{]|(?:export )?(?:const|let|var) \w++ ?[=:;]|from \S++ import "
+        r"|func(?:tion)? ?\w*+\(|(?:public|private|protected|static) [\w<>\[\] ]++[({=;]"
+        r"|fn \w++\(|//|/\*|#include|@\w++(?:\(|\Z)|[\w.\[\]]++ [+-]?:?= "
+    )
+
+
+_CALL: Final = re.compile(r"(?:await |return )?[\w.$]++\(")
+_NUMBERED: Final = re.compile(r"\s*+\d++(?:  |\t|\Z)")
+_ITEM: Final = re.compile(r"[-*•] |\d++[.)] ")
+_DEEP: Final = ("    ", "\t")
+"""How a line of an indented block begins."""
 _SUFFIX: Final = re.compile(r"(?::\d+(?:[-:]\d+)*|#L?\d+(?:-L?\d+)?)\Z", re.ASCII)
 _EXTENSION: Final = re.compile(r"[A-Za-z0-9_\])~-]\.([A-Za-z][A-Za-z0-9_]{0,9})\Z")
 _SIGNS: Final = {
@@ -150,15 +175,66 @@ def tokens(text: str) -> list[str]:
 
 
 def without_output(text: str) -> str:
-    """The same text, as long as before, with the lines blanked that look like pasted output of a program."""
+    """The same text, as long as before, with the lines blanked that look like pasted output of a program, or like code.
+
+    A log shows lines of source below a place in it; they are material as well, and so is a block of indented code.
+    """
     if "\n" not in text:
         return text
     lines = text.split("\n")
     output = _output()
     is_log = [output.match(line) is not None for line in lines]
+    if any(is_log) or "\n  " in text or "\n\t" in text or ": error" in text or " - error" in text:
+        _mark_source(lines, is_log)
+        _mark_code(lines, is_log)
     if not any(is_log):
         return text
     return "\n".join(" " * len(line) if log else line for line, log in zip(lines, is_log, strict=True))
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _mark_source(lines: list[str], is_log: list[bool]) -> None:
+    """Mark the lines of source that a log shows below a place ("File …, line 3", "app.ts:3:5 - error")."""
+    place = _place()
+    floor = -1  # the indent of the place that the lines belong to; -1 outside
+    for i, line in enumerate(lines):
+        if not line.strip():
+            continue
+        if place.match(line):
+            floor = _indent(line)
+        elif floor >= 0 and not _ITEM.match(line.lstrip()) and (_indent(line) > floor or _NUMBERED.match(line)):
+            is_log[i] = True
+        else:
+            floor = -1
+
+
+def _mark_code(lines: list[str], is_log: list[bool]) -> None:
+    """Mark the blocks of indented lines that hold code, unless all of the text is indented or they hold a list."""
+    if all(line.startswith(_DEEP) for line in lines if line.strip()):
+        return
+    start, fenced = -1, False
+    for i, line in enumerate([*lines, "."]):
+        if "```" in line and line.count("```") % 2:
+            fenced = not fenced
+        if not line.strip():
+            continue
+        if line.startswith(_DEEP) and not fenced and "```" not in line:
+            start = i if start < 0 else start
+            continue
+        if start >= 0 and _is_code(lines[start:i]):
+            is_log[start:i] = [True] * (i - start)
+        start = -1
+
+
+def _is_code(block: list[str]) -> bool:
+    said = [line.strip() for line in block if line.strip()]
+    if any(_ITEM.match(line) for line in said):
+        return False
+    code = _code()
+    return any(code.match(line) or (_CALL.match(line) and line[-1] in ");:{,(") for line in said)
 
 
 def _named(path: str) -> str:

@@ -3,12 +3,13 @@
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.acts import GO_ON, Act, Reading
+from smista_mcp.core.reading.acts import GO_ON, STATEMENT, Act, Reading
 from smista_mcp.core.reading.clauses import Clause, clauses
 from smista_mcp.core.reading.objects import RUNNERS_UP
 from smista_mcp.core.reading.prompt import Prompt
 from smista_mcp.core.reading.sentences import read
 from smista_mcp.core.reading.spelling import corrected
+from smista_mcp.core.reading.unspaced import is_japanese
 from smista_mcp.core.reading.vocabulary import UNKNOWN, UNKNOWN_WORD, WORDS
 from smista_mcp.core.values import Confidence, Intent
 
@@ -72,6 +73,8 @@ _SPECIFIC: Final = frozenset((Intent.DOCUMENT, Intent.TEST, Intent.PLAN, Intent.
 def outline(prompt: Prompt) -> Outline:
     """The phases that the built-in reader sees; one of chat with low confidence where it sees none."""
     found = _outline(prompt)
+    if is_japanese(prompt.words, prompt.lows):
+        return _unread(found._replace(readings=[STATEMENT] * len(found.clauses)))
     if found.drafts:
         return found
     respelled = _respelled(prompt)
@@ -79,6 +82,11 @@ def outline(prompt: Prompt) -> Outline:
         found = _outline(respelled)
         if found.drafts:
             return found
+    return _unread(found)
+
+
+def _unread(found: Outline) -> Outline:
+    """Chat with low confidence: nothing recognised."""
     last = max(len(found.clauses) - 1, 0)
     return found._replace(drafts=[Draft(Intent.CHAT, Confidence.LOW, (last,), "default", (), Intent.EDIT)])
 
@@ -259,6 +267,12 @@ def _says_next(prompt: Prompt, part: Clause) -> bool:
 
 def _says_first(prompt: Prompt, part: Clause) -> bool:
     lows = prompt.lows
+    at = part.start
+    if lows[max(at - 3, 0) : at] == ["before", "that", ","] or ["before", "that"] in (
+        lows[at : at + 2],
+        lows[at + 1 : at + 3],
+    ):
+        return True
     return lows[part.end - 1] == "first" or "first" in lows[part.start : min(part.start + 2, part.end)]
 
 

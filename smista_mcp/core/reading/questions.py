@@ -25,6 +25,22 @@ _CAUSE_PAIRS: Final = (["how", "come"], *tongues.CAUSE_PAIRS)
 _CAUSES: Final = frozenset(("why", "why's", *tongues.CAUSES.split()))
 _PLACES: Final = frozenset(("where", "which", "where's", "wheres"))
 _WHATS: Final = frozenset(("what", "what's", "whats"))
+_HOWS: Final = frozenset(tongues.HOWS.split())
+_HOW_FOLLOWERS: Final = frozenset(tongues.HOW_FOLLOWERS.split())
+_DIFFERENCES: Final = frozenset(tongues.DIFFERENCES.split())
+_ASKING_ABROAD: Final = _HOWS | {"che", "que", "quelle"}
+
+
+def asks_abroad(s: Sentence, i: int) -> bool:
+    """Whether a word that English has too, or that joins clauses, opens a question of another language."""
+    if s.lows[i] not in _ASKING_ABROAD or i + 1 >= s.end:
+        return False
+    following = s.lows[i + 1]
+    if s.lows[i] not in _HOWS:
+        return following in _DIFFERENCES
+    if following == "on":  # "comment on fait ça ?", but "comment on the pull request"
+        return s.question and i + 2 < s.end and s.words[i + 2].role not in (v.DET, v.DEIXIS, v.PATH, v.MASK)
+    return s.words[i + 1].foreign or following in _HOW_FOLLOWERS
 
 
 def symptom(s: Sentence, i: int) -> Reading:

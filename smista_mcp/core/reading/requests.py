@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, GO_ON, STATEMENT, WISH, Act, Reading, question
 from smista_mcp.core.reading.clauses import acts
@@ -22,6 +23,14 @@ _STARTING: Final = frozenset(("implement", "code", "apply", "execute", "start", 
 _ANYTHING: Final = "anything"
 _UNNAMED: Final = frozenset((v.DET, v.DEIXIS, v.OPENER, v.STOP, v.COND, v.BUT, v.NEG, v.TO))
 _ANY_WORK: Final = frozenset("code changes change yet anything file files implementation implementing coding".split())
+_DROPPING: Final = frozenset(
+    "skip skipping ignore ignoring omit omitting postpone postponing defer deferring forget stop pause".split()
+)
+"""Verbs by which work is left out, where what follows is work and nothing more."""
+_HALTING: Final = frozenset(("stop", "pause"))
+_TASKS: Final = frozenset("coding implementing programming editing refactoring testing planning reviewing".split())
+_AROUND: Final = frozenset((v.DET, v.OPENER, v.ORDER, v.AND, v.COMMA, v.PLEASE, v.OPENING, v.CLOSING))
+_FOR_NOW: Final = frozenset("about for now yet this time part step phase writing running doing until later".split())
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
 _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
@@ -41,6 +50,10 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
         return Reading(act, Intent.EDIT, _LOW, (i,), Intent.CHAT, GO_ON)
     if verb == "leave" and not _UNTOUCHED.isdisjoint(s.lows[i : s.end]):
         return Reading(Act.NEGATION, verb=verb, evidence=(i,))
+    dropped = _dropped(s, i) if s.lows[i] in _DROPPING else -1
+    if dropped >= 0:
+        barring = s.lows[dropped] in _ANY_WORK
+        return Reading(Act.NEGATION, verb=verb, evidence=(i, dropped), barring=barring)
     if verb == "aside" or s.lows[i] == "consider":  # "consider the following", unless "consider using"
         return _beside(s, i, act)
     thing = object_from(s, after)
@@ -53,6 +66,21 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     passing = passing or (s.lows[i] == "understand" and thing.deictic)
     detail = s.lows[i] in _DETAILING or _details(s, i, after)
     return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun, detail)
+
+
+def _dropped(s: Sentence, i: int) -> int:
+    """Index of the work that the verb at `i` leaves out ("skip the tests for now", "stop coding"), or -1.
+
+    What is said more closely is a thing of the program ("skip the tests that need a network", "stop showing it").
+    """
+    halts, found = s.lows[i] in _HALTING, -1
+    for k in range(i + 1, min(i + DEEP, s.end)):
+        word = s.words[k]
+        if s.lows[k] in _TASKS or (not halts and word.noun in CREATED):
+            found = k
+        elif word.role not in _AROUND and s.lows[k] not in _FOR_NOW:
+            return -1
+    return found
 
 
 def _beside(s: Sentence, i: int, act: int) -> Reading:
@@ -73,6 +101,8 @@ def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
     """The class of the verb at `i`, alone or with the word after it, and where what it governs begins."""
     words, lows = s.words, s.lows
     verb, after = words[i].verb, i + 1
+    if lows[i] in tongues.SHARED and after < s.end and words[after].foreign:
+        return tongues.SHARED[lows[i]], after
     pairs = PHRASES.get(lows[i])
     if pairs is None or after >= s.end:
         return verb, after

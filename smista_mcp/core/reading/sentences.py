@@ -12,10 +12,11 @@ from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Readi
 from smista_mcp.core.reading.acts import question as question_reading
 from smista_mcp.core.reading.clauses import Clause, acts
 from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence
-from smista_mcp.core.reading.questions import asked, symptom
+from smista_mcp.core.reading.questions import asked, asks_abroad, symptom
 from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
 from smista_mcp.core.reading.unspaced import unspaced
+from smista_mcp.core.reading.vocabulary import WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 _SKIPPED: Final = frozenset(
@@ -37,6 +38,9 @@ _ABLE: Final = frozenset(("access", "hear", "remember", "recall"))
 _JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "say", "rather", "advise", "go"))
 """Verbs after "would you" that ask for an opinion."""
 _HAVING: Final = frozenset(("have", "has", "had"))
+_PROVISOS: Final = frozenset(("if", "once", "when"))
+_STATES: Final = frozenset((v.UNKNOWN, v.PAST, v.OPENER))
+_IT_IS: Final = frozenset(("it's", "that's", "they're", "everything's", "all's"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
 
@@ -96,6 +100,10 @@ def _at(s: Sentence, i: int) -> Reading:
         return _condition(s, i)
     if s.lows[i] == "por" and s.lows[i : i + 2] in tongues.CAUSE_PAIRS:
         return asked(s, i)
+    if asks_abroad(s, i):
+        return asked(s, i)
+    if s.lows[i] == "me" and i + 1 < end and words[i + 1].role == v.VERB and words[i + 1].foreign:
+        return imperative(s, i + 1)._replace(confidence=Confidence.MEDIUM)  # "me explique este erro"
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
 
 
@@ -107,7 +115,7 @@ def _gerund(s: Sentence, i: int) -> Reading:
     if any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
         return _declaration(s, i)
     found = imperative(s, i)
-    return found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
+    return found if found.act == Act.NEGATION else found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
 
 
 def _modal(s: Sentence, i: int) -> Reading:
@@ -189,8 +197,15 @@ def _when(s: Sentence, i: int) -> Reading:
 
 
 def _condition(s: Sentence, i: int) -> Reading:
-    """A condition; where no comma ends it, what it leads to is looked for in it."""
+    """A condition; where no comma ends it, what it leads to is looked for in it. "Before that" is none."""
     words, end = s.words, s.end
+    if s.lows[i] in ("before", "after") and s.lows[i + 1 : i + 2] == ["that"] and i + 2 < end:
+        following = _at(s, i + 2)
+        if following.act <= Act.DESIRE:
+            return following
+    held = _held(s, i) if s.lows[i] in _PROVISOS else -1
+    if held >= 0:
+        return imperative(s, held)
     for k in range(i + 2, end - 1):
         role, before = words[k].role, words[k - 1].role
         if role == v.MODAL and s.lows[k] in _WISHES and before in _SUBJECTS:
@@ -199,6 +214,19 @@ def _condition(s: Sentence, i: int) -> Reading:
         if governs and s.lows[i] in _REASONS and before in (v.UNKNOWN, v.NOUN, v.PATH):
             return imperative(s, k)
     return Reading(Act.CONDITION, Intent.EDIT if is_faulty(s, i) else None, evidence=(i,))
+
+
+def _held(s: Sentence, i: int) -> int:
+    """Index of the verb that follows a state without a comma ("if it's green commit it"), or -1."""
+    state = False
+    for k in range(i + 1, min(i + DEEP, s.end)):
+        word = s.words[k]
+        if state and word.role == v.VERB and (k + 1 >= s.end or s.words[k + 1].role in _AFTER_VERB):
+            return k if s.words[k - 1].role in _STATES or s.lows[k - 1] in WORKING else -1
+        if word.role in (v.WH, v.TO, v.MODAL):
+            return -1
+        state = state or word.role == v.AUX or s.lows[k] in _IT_IS or s.lows[k] in WORKING
+    return -1
 
 
 def _speaker(s: Sentence, i: int) -> Reading:

@@ -155,6 +155,17 @@ ROLES: Final[dict[str, str]] = {
 
 CAUSE_PAIRS: Final = (["por", "qué"], ["por", "que"])
 """Two words that ask for a cause."""
+HOWS: Final = "comment come"
+"""Words that ask how where a word of another language follows; English has them as verbs."""
+HOW_FOLLOWERS: Final = (
+    "fonctionne fonctionnent marche marchent peut peux puis puis-je peut-on faire ça utiliser tester ajouter on"
+    " funziona funzionano posso possiamo puoi può puo si faccio fare viene vengono mai"
+)
+"""Words after those that only a question has."""
+DIFFERENCES: Final = "differenza diferencia diferença différence difference"
+"""Nouns by which a question compares ("che differenza c'è")."""
+SHARED: Final = {"resume": "summarize", "revise": "review"}
+"""Words that English has with another meaning to the verb class that they have before a word of another language."""
 CAUSES: Final = "pourquoi warum wieso weshalb perché perchè porqué почему зачем"
 """Words that ask for a cause."""
 FAULTY: Final = (

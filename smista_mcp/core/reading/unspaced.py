@@ -1,4 +1,4 @@
-"""Chinese clauses: their words are not parted, so cues are looked for inside."""
+"""Chinese clauses, and Japanese ones told apart: their words are not parted, so cues are looked for inside."""
 
 import re
 from functools import cache
@@ -15,7 +15,20 @@ _VERBS: Final = {cue: name for name, text in sorted(tongues.ASIAN.items(), rever
 _NOUNS: Final = tuple((cue, name) for name, text in tongues.ASIAN_NOUNS.items() for cue in text.split())
 
 
+_KANA: Final = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
+_KANA_SHARE: Final = 10
+"""One sign in so many: a Chinese text may hold a single one, a Japanese text holds far more."""
 _FRONTING: Final = frozenset("把将將")
+
+
+def is_japanese(words: list[v.Word], lows: list[str]) -> bool:
+    """Whether a text is Japanese, whose signs would pass for Chinese words: kana, and more signs than other words."""
+    signs = "".join(low for word, low in zip(words, lows, strict=True) if word.role == v.CJK)
+    if not signs or len(_KANA.findall(signs)) * _KANA_SHARE < len(signs):
+        return False
+    return len(signs) > sum(
+        word.role > v.LAST_BOUNDARY and low.isalpha() for word, low in zip(words, lows, strict=True)
+    )
 
 
 def unspaced(s: Sentence, i: int) -> Reading:
