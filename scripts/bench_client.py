@@ -72,9 +72,9 @@ class Clocked(Standing):
 
     @tokens.setter
     def tokens(self, value: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.heard = value
-        if value and self.first is None:
-            self.first = time.perf_counter()
+        if value:
+            self.heard += 1
+            self.first = self.first or time.perf_counter()
 
 
 class Stream(NamedTuple):

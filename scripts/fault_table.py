@@ -43,7 +43,7 @@ def cell(fault: Fault) -> str:
 
 def outcome(fault: Fault) -> tuple[str, ...]:
     """What follows, as the columns of the table."""
-    code = f"`{fault.code}`" if fault.code else "the answer"
+    code = f"`{fault.code}`" if fault.code else "the answer, `possibly_incomplete`" if fault.doubtful else "the answer"
     told = "answer of A" if fault.code is None else "answer of B" if fault.goes_on else "`failed`"
     charge = CHARGES[fault.charge] if fault.code or fault.counted else "not told"
     return (told, code, "yes" if fault.again else "no", "yes" if fault.goes_on else "no", fault.row, charge)

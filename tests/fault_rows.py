@@ -27,6 +27,7 @@ class Fault:
         charged: whether it may have been charged, so that nobody knows what it cost: the row is `uncertain`.
         counted: whether the server has told what it counted, so that the cost is known.
         at: where it happens, for the page that people read.
+        doubtful: whether the answer comes with a word that it may not be whole.
         deadline_s: seconds that the whole dispatch has.
     """
 
@@ -38,6 +39,7 @@ class Fault:
     again: bool = False
     charged: bool = False
     counted: bool = False
+    doubtful: bool = False
     at: Literal["status", "stream", "whole", "transport"] = "stream"
     deadline_s: float = 10
 

@@ -159,6 +159,12 @@ STATUSES = (*_STATUSES, *WAITS)
 HEAD = answer(b"x")[0]
 _PIECE = {"choices": [{"index": 0, "delta": {"content": "half an ans"}}]}
 _END: Any = ({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, b"[DONE]")
+
+
+def _ended_for(reason: str) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+
+
 _USED: Any = {"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 5}}
 _BEGUN = {"message": {"content": "half"}, "done": False}
 
@@ -170,13 +176,48 @@ def _chat(
     charged: bool = True,
     counted: bool = False,
     next: bool = True,  # noqa: A002  as in a row
+    doubtful: bool = False,
 ) -> Fault:
     sure = charged and code is not None
-    return Fault(name, "chat", answer(*pieces), code, charged=sure, counted=counted, next=next)
+    return Fault(name, "chat", answer(*pieces), code, charged=sure, counted=counted, next=next, doubtful=doubtful)
 
 
 def _stop(protocol: Protocol, name: str, *pieces: bytes, code: Code = PROTOCOL, charged: bool = True) -> Fault:
     return Fault(f"{protocol}: {name}", protocol, answer(*pieces), code, charged=charged)
+
+
+def _doubtful(protocol: Protocol, name: str, *pieces: bytes) -> Fault:
+    return Fault(f"{protocol}: {name}", protocol, answer(*pieces), None, doubtful=True, counted=protocol != "ollama")
+
+
+def _count(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "usage": {"input_tokens": 40, "output_tokens": 5}, **fields}
+
+
+def _block(index: int, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": {"type": kind, **fields}}
+
+
+_MESSAGE = {"type": "message_start", "message": {"usage": {"input_tokens": 40}}}
+_MESSAGE_STOP = {"type": "message_stop"}
+
+
+def _gives(text: str, reason: str) -> dict[str, Any]:
+    told = {"promptTokenCount": 40, "candidatesTokenCount": 5}
+    candidate = {"content": {"parts": [{"text": text}]}, "finishReason": reason}
+    return {"candidates": [candidate], "usageMetadata": told}
+
+
+def _response(status: str | None) -> bytes:
+    """A whole response that has a text, although it is in the middle of it."""
+    item = {"type": "message", "status": "incomplete", "content": [{"type": "output_text", "text": "half an ans"}]}
+    told = {"object": "response", "status": status, "output": [item], "usage": {"input_tokens": 40, "output_tokens": 5}}
+    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
+
+
+def _unfinished(status: str | None) -> Fault:
+    name = f"responses, whole: {status or 'no status'}"
+    return Fault(name, "responses", answer(_response(status)), PROTOCOL, charged=True, at="whole")
 
 
 _KEEP = b": keep-alive\n\n"
@@ -192,7 +233,9 @@ STREAMS = (
     Fault("a chunk that lies", "chat", [HEAD, b"fffff\r\nhalf"], PROTOCOL, charged=True),
     _chat("no body"),
     _chat("no terminal event", sse(_PIECE)),
-    _chat("an end without a reason", sse(_PIECE, b"[DONE]"), code=None),
+    _chat("an end without a reason", sse(_PIECE, b"[DONE]"), code=None, doubtful=True),
+    _chat("an end for a new reason", sse(_PIECE, _ended_for("weary"), b"[DONE]"), code=None, doubtful=True),
+    _chat("an end for a call, without a call", sse(_PIECE, _ended_for("tool_calls")), code=None, doubtful=True),
     _chat("whole JSON, cut", b'{"choices": [{"message": {"conte'),
     _chat("an event that is no JSON", sse(_PIECE, b'{"choices": [{')),
     _chat("an event that is a list", sse(_PIECE, [1, 2])),
@@ -232,6 +275,13 @@ STREAMS = (
         sse({"type": "response.failed", "response": {"error": {"code": "server_error"}}}),
         code=UNAVAILABLE,
     ),
+    _stop(
+        "responses",
+        "completed, and still in progress",
+        sse({"type": "response.output_text.delta", "delta": "half"})
+        + sse({"type": "response.completed", "response": json.loads(_response("in_progress"))}),
+    ),
+    *map(_unfinished, ("in_progress", "queued", "cancelled", None)),
     _stop("responses", "no JSON", sse({"type": "response.created"}, b"{")),
     _stop("anthropic", "no terminal event", sse({"type": "message_start", "message": {}})),
     _stop(
@@ -240,10 +290,36 @@ STREAMS = (
         sse({"type": "error", "error": {"type": "overloaded_error"}}),
         code=UNAVAILABLE,
     ),
+    _stop(
+        "anthropic",
+        "a reason to end, and no end",
+        sse(_MESSAGE, _block(0, "text", text="half"), _count("message_delta", delta={"stop_reason": "end_turn"})),
+    ),
+    _stop(
+        "anthropic",
+        "ended inside a call",
+        sse(_MESSAGE, _block(0, "text", text="I look"), _block(1, "tool_use", id="t", name="read_file", input={}))
+        + sse(_count("message_delta", delta={"stop_reason": "tool_use"}), _MESSAGE_STOP),
+    ),
+    _doubtful(
+        "anthropic",
+        "paused",
+        sse(_MESSAGE, _block(0, "text", text="half"), {"type": "content_block_stop", "index": 0})
+        + sse(_count("message_delta", delta={"stop_reason": "pause_turn"}), _MESSAGE_STOP),
+    ),
     _stop("anthropic", "no JSON", sse({"type": "message_start", "message": {}}, b"{")),
     _stop("gemini", "no end", sse({"candidates": [{"content": {"parts": [{"text": "half"}]}}]})),
     _stop("gemini", "error inside", sse({"error": {"code": 503, "status": "UNAVAILABLE"}}), code=UNAVAILABLE),
     _stop("gemini", "no JSON", sse(b"{")),
+    *(
+        _doubtful("gemini", reason, sse(_gives("half", reason)))
+        for reason in ("OTHER", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE")
+    ),
+    _doubtful(
+        "ollama",
+        "unloaded",
+        *(json.dumps(line).encode() + b"\n" for line in (_BEGUN, {"done": True, "done_reason": "unload"})),
+    ),
     _stop("ollama", "no end", json.dumps(_BEGUN).encode() + b"\n", charged=False),
     _stop(
         "ollama",

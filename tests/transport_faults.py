@@ -45,6 +45,7 @@ TRANSPORT = (
     ),
     _row("102 for ever", [b"HTTP/1.1 102 x\r\n\r\n", Step.DRIP], TIMEOUT),
     _row("101 in place of an answer", [b"HTTP/1.1 101 x\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"], charged=False),
+    _row("206", _plain(_STREAM, "Content-Range: bytes 0-5/100", status="206 Partial Content")),
     _row("204", _plain(b"", status="204 No Content")),
     _row("300 without an address", _plain(b"", "Content-Length: 0", status="300 x"), charged=False),
     _row("304", _plain(b"", status="304 x"), charged=False),

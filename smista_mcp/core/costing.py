@@ -178,8 +178,9 @@ def actual_cost(
     if price is None or facts.price_kind != "list":
         return None
     at = input_tokens
+    fresh = input_tokens - cached_input_tokens - cache_write_tokens
     parts = (
-        (price.input.at(at), max(0, input_tokens - cached_input_tokens - cache_write_tokens)),
+        (price.input.at(at), fresh if fresh >= 0 else input_tokens),  # a part beyond the whole stands beside it
         ((price.cached_input or price.input).at(at), cached_input_tokens),
         (price.writing.at(at), cache_write_tokens),
         (price.output.at(at), max(0, output_tokens - reasoning_tokens)),

@@ -15,6 +15,9 @@ from smista_mcp.core.task import Phase
 from smista_mcp.core.values import Confidence, Grant, Intent, Label
 from smista_mcp.errors import Code
 
+ANY_SIZE = 10**9
+"""Tokens: a rule that binds from some size on counts as one that binds."""
+
 
 class Guard(NamedTuple):
     """The parts of a policy that make a floor, compiled.

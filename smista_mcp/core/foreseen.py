@@ -10,7 +10,7 @@ from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Rejected
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.facts import HostFacts, PhaseContext
-from smista_mcp.core.floor import Floor, Guard, bound_by
+from smista_mcp.core.floor import ANY_SIZE, Floor, Guard, bound_by
 from smista_mcp.core.modelref import HOST, ModelRef, parse_target
 from smista_mcp.core.permitted import Permits
 from smista_mcp.core.redaction import shown
@@ -19,8 +19,6 @@ from smista_mcp.core.task import Phase
 from smista_mcp.core.values import Label, Locality
 from smista_mcp.errors import Code
 
-_ANY_SIZE = 10**9
-"""Tokens: a rule that binds from some size on counts as one that binds."""
 _WHY: dict[Label, str] = {
     "restricted": "it builds on an answer made from restricted content",
     "local": "it builds on an answer that a local_only rule keeps here",
@@ -76,7 +74,7 @@ def ground_of(guard: Guard, phase: Phase, answers: Sequence[Foreseen]) -> Ground
     labels = {answer.label for answer in answers}
     label: Label | None = "restricted" if "restricted" in labels else "local" if "local" in labels else None
     forms = tuple(dict.fromkeys(form for answer in answers for form in answer.forms))
-    return Ground(label, forms, *bound_by(guard, phase, forms, _ANY_SIZE)) if label or forms else NO_GROUND
+    return Ground(label, forms, *bound_by(guard, phase, forms, ANY_SIZE)) if label or forms else NO_GROUND
 
 
 def answer_of(candidate: Candidate, least: Floor, context: PhaseContext, ground: Ground) -> Foreseen:

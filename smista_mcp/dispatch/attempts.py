@@ -1,6 +1,5 @@
 """One try at one model: the payload built anew for it, sent, listened to, and recorded whatever happens."""
 
-import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -45,9 +44,6 @@ from smista_mcp.errors import Cause, Code, NotFound, ProviderError, StateUnavail
 from smista_mcp.ledger import AttemptStart, BudgetExceeded, Followup, Settlement, SpendingLimit, TokenCounts
 from smista_mcp.providers.base import Event, Timeouts, Usage, WireRequest
 from smista_mcp.providers.sender import Sender
-
-_MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
-"""What a server may say that it used; anything else is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +354,7 @@ class _Request:
     def _said_model(self, listening: Listening) -> str | None:
         """What the server says that it used. Of a labelled request it is not repeated: it might be the content."""
         name = listening.finished.model if listening.finished else None
-        if not name or self.payload.label or not _MODEL_NAME.fullmatch(name):
+        if not name or self.payload.label or not spans.MODEL_NAME.fullmatch(name):
             return None
         return f"{self.candidate.provider}/{name}"
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
-from smista_mcp.core.floor import Guard, bound_by
+from smista_mcp.core.floor import ANY_SIZE, Guard, bound_by
 from smista_mcp.core.foreseen import not_one_of
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.redaction import shown
@@ -16,8 +16,6 @@ from smista_mcp.errors import Code, ProviderError
 
 Serves = Callable[[Candidate, Sequence[tuple[str, ...]]], str | None]
 """Why a candidate is none of these lists of targets; None where it is of each."""
-_ANY_SIZE = 10**9
-"""Tokens: a rule that binds from some size on counts as one that binds."""
 
 
 class Bound(NamedTuple):
@@ -38,7 +36,7 @@ UNBOUND = Bound()
 def bound_by_answers(guard: Guard, routed: Routed, answers: Sequence[Piece]) -> Bound:
     """What binds a phase by the paths that the answers before it were made from, as the turns of a session do."""
     forms = tuple(dict.fromkeys(form for answer in answers for form in answer.forms))
-    return Bound(*bound_by(guard, routed.phase, forms, _ANY_SIZE))
+    return Bound(*bound_by(guard, routed.phase, forms, ANY_SIZE))
 
 
 def serving(policy: Policy, catalog: Catalog) -> Serves:

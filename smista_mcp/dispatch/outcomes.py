@@ -26,9 +26,12 @@ _UNDONE: dict[Status, Undone] = {
     Status.APPROVAL_REQUIRED: "approval_required",
     Status.HANDOFF: "handoff",
 }
+_INCOMPLETE = "possibly_incomplete"
 _CUT = {
     "length": "the answer was cut at its length limit",
     "content_filter": "the provider's content filter ended the answer",
+    "unknown": f"{_INCOMPLETE}: the answer ended for a reason that is not known",
+    "tool_calls": f"{_INCOMPLETE}: the answer ended to call a tool, and no call of it can be followed",
 }
 _STANDS = {"failed": "failed", "refused": "is refused", "approval_required": "waits for a person"}
 _WRITES: dict[Grant, Literal["allow", "ask"]] = {Grant.ALLOW: "allow", Grant.ASK: "ask"}

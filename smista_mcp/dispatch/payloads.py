@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -224,7 +225,7 @@ def _request(
     asked = messages(phase.intent.name, phase.text, blocks, patch=patch, looks=looking.looks, order=order)
     asked = (*asked, *looking.messages(pieces))
     counts = [tokens_in(message) for message in asked]
-    prompt = round((sum(counts) + tokens_of(looking.tools)) * candidate.facts.token_factor)
+    prompt = math.ceil((sum(counts) + tokens_of(looking.tools)) * candidate.facts.token_factor)
     whole = is_whole(work.context.items, list(work.routed.floor.withheld), given)
     asked, keeping = with_marks(candidate.facts, asked, Layout(order, counts, looking, whole), work.outlook)
     course = Course(looking.rounds, looking.grown, may_be_written(keeping, asked))

@@ -6,14 +6,12 @@ from typing import NamedTuple
 
 from smista_mcp.core.approval import HOST_DESTINATION
 from smista_mcp.core.dispatched import DispatchedPhase
-from smista_mcp.core.floor import Guard, sight
+from smista_mcp.core.floor import ANY_SIZE, Guard, sight
 from smista_mcp.core.pieces import Piece
 from smista_mcp.core.routing import Routed
 from smista_mcp.dispatch.earlier import Earlier
 from smista_mcp.dispatch.payloads import Assignment
 
-_ANY_SIZE = 10**9
-"""Tokens: a rule that binds from some size on counts as one that binds."""
 _NOBODY = "which nobody can release"
 
 
@@ -74,7 +72,7 @@ def _bound(work: Assignment, forms: Iterable[str], guard: Guard) -> bool:
     least = work.routed.floor
     if least.bound or least.kept:
         return True
-    found = (sight(guard, work.routed.phase, (form,), _ANY_SIZE) for form in forms) if guard.bindings else ()
+    found = (sight(guard, work.routed.phase, (form,), ANY_SIZE) for form in forms) if guard.bindings else ()
     return any(one is not None and one.kept for one in found)
 
 

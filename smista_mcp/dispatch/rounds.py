@@ -4,6 +4,7 @@ Tools are limited by policy and by code, never by a prompt. A call that makes no
 counts as one; when the rounds or what may be shown are used up, the model is asked once more, without tools.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -150,7 +151,7 @@ def rounds_of(
         ReadTools(survey(), view),
         specs,
         factor,
-        Looking(specs, rounds=CAPS.rounds, grown=round(most_tokens() * factor)),
+        Looking(specs, rounds=CAPS.rounds, grown=math.ceil(most_tokens() * factor)),
     )
 
 

@@ -38,7 +38,8 @@ from smista_mcp.providers.base import Finished, Usage
 from smista_mcp.tracing import door
 from smista_mcp.tracing.noting import Facts, Noting
 
-_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
+MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}", re.ASCII)
+"""What a server may say that it used; anything else is not repeated."""
 _RULE = 100
 """Characters of a rule's name."""
 _OTHER = "_OTHER"
@@ -316,7 +317,7 @@ def provider_name(provider: str, host: str | None) -> str:
 
 def word(text: str | None) -> str | None:
     """A name that a caller or a file has chosen, where it looks like a name of a model or a provider."""
-    return text if text is not None and _NAME.fullmatch(text) else None
+    return text if text is not None and MODEL_NAME.fullmatch(text) else None
 
 
 def _said(payload: Payload, name: str | None) -> str | None:

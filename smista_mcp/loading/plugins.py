@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import NamedTuple
@@ -126,15 +126,38 @@ def _loaded(name: str, foreign: Foreign) -> Loaded:
     return Loaded(found, distribution, version, source)
 
 
-_PRINTING = threading.RLock()
-"""Held while a plugin runs: standard output is one for the whole process."""
+class _Unheard:
+    """How many plugins run: standard output is one for the whole process, and no plugin waits for another's end."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._running = 0
+        self._back = ExitStack()
+
+    def begin(self) -> None:
+        with self._changing:
+            if not self._running:
+                self._back.enter_context(redirect_stdout(sys.stderr))
+            self._running += 1
+
+    def end(self) -> None:
+        with self._changing:
+            self._running -= 1
+            if not self._running:
+                self._back.close()
+
+
+_UNHEARD = _Unheard()
 
 
 @contextmanager
 def unheard() -> Generator[None]:
     """Standard output belongs to our answers; what a plugin prints meanwhile goes to standard error."""
-    with _PRINTING, redirect_stdout(sys.stderr):
+    _UNHEARD.begin()
+    try:
         yield
+    finally:
+        _UNHEARD.end()
 
 
 def _quiet(function: Callable[..., object]) -> Callable[[dict[str, Plain]], object]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smista_mcp.errors import ProviderError
+from smista_mcp.errors import Cause, ProviderError
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.base import (
     CompletionRequest,
@@ -192,9 +192,7 @@ class MessagesDecoder(EventDecoder):
     def _ended(self, whole: dict[str, object] | None) -> tuple[Event, ...]:
         if whole is not None:
             return self._whole(whole)
-        if self._stop is None:
-            raise cut_short(begun=self._events.begun)
-        return self._finish()
+        raise cut_short(begun=self._events.begun)  # a stream ends with `message_stop`, whatever stood before
 
     def _event(self, event: dict[str, object]) -> tuple[Event, ...]:
         kind = event.get("type")
@@ -301,6 +299,8 @@ class MessagesDecoder(EventDecoder):
         self._finished = True
         if self._stop is None:
             raise not_of_protocol("ended without saying why")
+        if any(block.kind == "tool_use" for block in self._open.values()):
+            raise not_of_protocol("ended inside a call", cause=Cause.CUT)
         return (*self._calls, Finished(self._stop, _usage(self._usage), self._model, self._request_id))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from smista_mcp.errors import ProviderError
+from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers import wirejson
 from smista_mcp.providers.base import (
     CompletionRequest,
@@ -85,6 +85,10 @@ class Gemini:
             ]
             body["tools"] = [{"functionDeclarations": told}]
         model = request.model if request.model.startswith(_FOLDERS) else f"models/{request.model}"
+        if {".", ".."} & set(model.split("/")):
+            raise ProviderError(
+                "the model's name leads to another address", fix="name a model of Gemini's", code=Code.UNKNOWN_MODEL
+            )
         return WireRequest(
             path=f"/v1beta/{quote(model)}:streamGenerateContent?alt=sse",
             body=compact(body).encode("utf-8", "replace"),

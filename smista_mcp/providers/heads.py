@@ -33,6 +33,20 @@ _CREDENTIAL = re.compile(r"auth|key|token|secret|passw|cookie|session|signature|
 _FORWARDS = re.compile(r"x-forwarded-|proxy-|x-http-method|x-original-|x-rewrite-")
 
 
+def still_headers(headers: object) -> object:
+    """Headers that say the same whenever they are asked: a copy. Made where other people's code may run, for it may."""
+    if type(headers) is not dict and type(headers) is not MappingProxyType:  # no headers, which is said later
+        return headers
+    return dict(cast("Mapping[object, object]", headers))
+
+
+def still_wire(wire: object) -> object:
+    """A request that nobody else holds, with headers as above."""
+    if type(wire) is not WireRequest:
+        return wire
+    return WireRequest(wire.path, wire.body, cast("Mapping[str, str]", still_headers(wire.headers)), wire.method)
+
+
 def head_fault(wire: object) -> str | None:
     """Why this is no request with a head that may leave, as what follows `a request that`; None where it is one."""
     if type(wire) is not WireRequest:
@@ -107,9 +121,9 @@ def _leaves(value: object) -> Iterator[object]:
 
 
 def _is_headers(headers: object) -> bool:
-    if type(headers) is not dict and type(headers) is not MappingProxyType:  # others could do anything when asked
+    if type(headers) is not dict:  # others, a read-only view of one too, could do anything when asked
         return False
-    found = list(cast("Mapping[object, object]", headers).items())
+    found = list(cast("dict[object, object]", headers).items())
     return len(found) <= _MAX_HEADERS and all(
         type(name) is str and type(value) is str and _NAME.fullmatch(name) and _VALUE.fullmatch(value)
         for name, value in found

@@ -29,7 +29,7 @@ from smista_mcp.providers.base import (
     WireRequest,
 )
 from smista_mcp.providers.failures import error_of, not_of_protocol, quoted, retry_after_s, status_error
-from smista_mcp.providers.heads import STAND_IN, body_fault, head_fault, key_headers
+from smista_mcp.providers.heads import STAND_IN, body_fault, head_fault, key_headers, still_headers, still_wire
 from smista_mcp.providers.lines import MAX_BODY
 from smista_mcp.providers.toolwire import MAX_CALL_BYTES, MAX_CALLS
 
@@ -100,7 +100,7 @@ def contracted(found: object, shown: str, quietly: Quietly = nullcontext) -> "Co
     protocol = cast("WireProtocol", found)
     try:
         with _guarded(quietly):
-            headers: object = protocol.authorization(STAND_IN)
+            headers = still_headers(protocol.authorization(STAND_IN))
     except _Misbehaved as error:
         raise Unfit(f"cannot make the headers of a key ({error})") from None
     carrying = key_headers(headers)
@@ -141,18 +141,19 @@ class Contracted:
         blank = replace(_BLANK, model=request.model)
         try:
             with _guarded(self._quietly):
-                made, plain = self._inner.encode(request), self._inner.encode(blank)
+                given, plain = still_wire(self._inner.encode(request)), still_wire(self._inner.encode(blank))
         except _Misbehaved as error:
             raise self._broken(f"could not make a request ({error})") from None
-        fault = head_fault(made) or head_fault(plain)
+        fault = head_fault(given) or head_fault(plain)
         if fault:
             raise self._broken(f"made a request that {fault}")
-        if (made.path, dict(made.headers)) != (plain.path, dict(plain.headers)):
+        made, plain = cast("WireRequest", given), cast("WireRequest", plain)
+        if (made.path, made.headers) != (plain.path, plain.headers):
             raise self._broken("made a request whose path or headers depend on more than the model")
         fault = body_fault(made.body, request)
         if fault:
             raise self._broken(f"made a request that {fault}")
-        return WireRequest(made.path, made.body, dict(made.headers), made.method)
+        return made
 
     def decoder(self, request: CompletionRequest) -> Decoder:
         try:
@@ -331,12 +332,18 @@ def _usage(usage: Usage, broken: Callable[[str], ProviderError]) -> Usage:
     Raises:
         ProviderError: they are none.
     """
-    told = usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
+    told = (
+        usage.input_tokens,
+        usage.cached_input_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        usage.cache_write_tokens,
+    )
     if any(one is not None and (type(one) is not int or wirejson.count(one) is None) for one in told):
         raise broken("read counts of tokens that are none")
-    whole, part, written, thought = told
-    if (part or 0) > (whole if whole is not None else part or 0):
-        raise broken("read more cached tokens than the prompt has")
-    if (thought or 0) > (written if written is not None else thought or 0):
+    whole, part, said, thought, kept = told
+    if whole is not None and (part or 0) + (kept or 0) > whole:
+        raise broken("read more tokens of a cache, or for one, than the prompt has")
+    if said is not None and (thought or 0) > said:
         raise broken("read more tokens of reasoning than of the answer")
-    return Usage(whole, part, written, thought)
+    return Usage(whole, part, said, thought, kept)

@@ -40,6 +40,8 @@ _WORDS = SCHEMA_WORDS.union(
 _LEAST_OUTPUT = 16
 """Tokens below which the API refuses `max_output_tokens`."""
 _ENDS = ("response.completed", "response.incomplete")
+_FINAL = ("completed", "incomplete")
+"""What an answer's status is once nothing more is written to it."""
 _CUT: Mapping[str, StopReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 """Why an answer is incomplete."""
 
@@ -159,6 +161,8 @@ class ResponsesDecoder(EventDecoder):
             raise cut_short(begun=self._events.begun)
         if whole.get("object") != "response" and whole.get("error") is None:
             raise not_of_protocol("is no response of OpenAI's")
+        if whole.get("status") is None and whole.get("error") is None:
+            raise cut_short(begun=True)
         return self._finish(whole)
 
     def _event(self, event: dict[str, object]) -> tuple[Event, ...]:
@@ -207,6 +211,8 @@ class ResponsesDecoder(EventDecoder):
         error = member(response, "error")
         if error is not None or member(response, "status") == "failed":
             raise stream_error(error_object({"error": error or {}}))
+        if member(response, "status") not in (None, *_FINAL):  # of a stream, its last event says that it is final
+            raise cut_short(begun=True)
         texts: list[Event] = []
         known = bool(self._calls)
         for item in wirejson.items(member(response, "output")):

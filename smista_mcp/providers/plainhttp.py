@@ -5,6 +5,7 @@ those than it takes to understand what is in them. What goes over TLS goes throu
 strict: what is no HTTP/1.1 is an error, and only a connection whose last answer ended exactly is used once more.
 """
 
+import asyncio  # noqa: TID251  a task that outlives the request which began it is none of anyio
 import select
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -22,8 +23,13 @@ _READ = 1024 * 1024
 _MAX_EARLIER = 20
 """Heads of the kind 1xx that may come before an answer's own."""
 _KEPT = 20
-_KEPT_S = 5.0
-"""Connections to one server that are kept for the next request, and seconds for which they are."""
+_KEPT_S = 3.0
+"""Connections to one server that are kept for the next request, and seconds for which they are: customary servers close
+after 5, and a request that meets their close is one of which nobody knows whether it was charged."""
+_LOOK_S = 0.5
+"""Seconds between two looks for kept connections that are over."""
+_AT_ONCE = 64 * 1024
+"""Bytes that a socket takes without anybody reading them; of a longer request the server may not want all."""
 _SWITCHING = 101
 
 
@@ -36,12 +42,18 @@ class _Times(NamedTuple):
 
 
 class _Connection:
-    """A connection with what was read from it and not used yet."""
+    """A connection with what was read from it and not used yet.
+
+    Attributes:
+        until: on the clock of the event loop: how long it is kept.
+        hurried: an answer came before all was asked; it serves no other request.
+    """
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
         self._surplus = b""
         self.until = 0.0
+        self.hurried = False
 
     @property
     def is_fresh(self) -> bool:
@@ -51,6 +63,29 @@ class _Connection:
     async def write(self, data: bytes, limit_s: float | None) -> None:
         with _translated(httpx.WriteTimeout, httpx.WriteError), anyio.fail_after(limit_s):
             await self._stream.send(data)
+
+    async def write_and_hear(self, data: bytes, limit_s: float | None) -> None:
+        """Writes until the server says something, for what it says is lost with a connection that it then breaks off.
+
+        What is left to write then goes on being written as long as the connection lives.
+        """
+        failed: list[httpx.TransportError] = []
+
+        async def hear() -> None:
+            with suppress(httpx.TransportError):
+                self._surplus = await self.read(None)
+            self.hurried = True
+            both.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as both:
+            both.start_soon(hear)
+            try:
+                await self.write(data, limit_s)
+            except httpx.TransportError as error:  # out of here, or it came out in a group
+                failed.append(error)
+            both.cancel_scope.cancel()
+        if failed and not self._surplus:
+            raise failed[0]
 
     async def read(self, limit_s: float | None) -> bytes:
         """The next bytes; none at the end."""
@@ -114,6 +149,7 @@ class PlainTransport(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self._idle: dict[tuple[str, int], list[_Connection]] = {}
+        self._closing: asyncio.Task[None] | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """As the client's own transport: `timeout` and `trace` of the request's extensions count."""
@@ -131,7 +167,8 @@ class PlainTransport(httpx.AsyncBaseTransport):
         try:
             await self._send(connection, data, times.write, request)
             head = await _head(connection, times.read)
-            keep = lambda: head.persists and self._keep(where, connection)  # noqa: E731
+            again = head.persists and head.status >= 200 and not connection.hurried  # below, it speaks another language
+            keep = lambda: again and self._keep(where, connection)  # noqa: E731
             body = _Body(connection, framing_of(head), times.read, keep)
             whole = True
         except BadAnswer as error:
@@ -143,6 +180,8 @@ class PlainTransport(httpx.AsyncBaseTransport):
         return httpx.Response(head.status, headers=head.headers, stream=body)
 
     async def aclose(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
         kept, self._idle = [one for idle in self._idle.values() for one in idle], {}
         for connection in kept:
             await connection.close()
@@ -153,7 +192,7 @@ class PlainTransport(httpx.AsyncBaseTransport):
             await trace("http11.send_request_headers.started", {})
             await trace("http11.send_request_body.started", {})
         with suppress(httpx.WriteError):  # a server may answer before it has read all, and close
-            await connection.write(data, limit_s)
+            await (connection.write if len(data) <= _AT_ONCE else connection.write_and_hear)(data, limit_s)
         if trace is not None:
             await trace("http11.send_request_body.complete", {})
 
@@ -173,7 +212,22 @@ class PlainTransport(httpx.AsyncBaseTransport):
             return False
         connection.until = anyio.current_time() + _KEPT_S
         idle.append(connection)
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.get_running_loop().create_task(self._close_stale())
         return True
+
+    async def _close_stale(self) -> None:
+        """Closes kept connections whose time is over, or which the server has closed; ends when none is left."""
+        while self._idle:
+            await anyio.sleep(min(_LOOK_S, _KEPT_S))
+            stale: list[_Connection] = []
+            for where, idle in list(self._idle.items()):
+                stale += (over := [one for one in idle if not one.is_fresh])
+                idle[:] = [one for one in idle if one not in over]  # the same list: somebody may be looking through it
+                if not idle:
+                    del self._idle[where]
+            for connection in stale:
+                await connection.close()
 
 
 async def _connected(where: tuple[str, int], limit_s: float | None) -> _Connection:

@@ -38,6 +38,7 @@ from smista_mcp.providers.targets import LocalTarget, RemoteTarget, Target, addr
 
 _MAX_ERROR_BODY = 64 * 1024
 _SMALL = 8 * 1024
+_PARTIAL = 206
 """Bytes of a body that are looked at sooner than a thread is found for it."""
 _REFUSAL_S = 5.0
 """Seconds that the words of a refusal may take; with those that came it is one."""
@@ -196,6 +197,8 @@ class Sender:
                     body += chunk
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise protocol.failure(response.status_code, headers, body[:_MAX_ERROR_BODY], now=self._now())
+        if response.status_code == _PARTIAL:  # nobody asked for a part
+            raise not_of_protocol("is only a part of one", cause=Cause.CUT)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise not_of_protocol("is compressed although that was declined", cause=Cause.COMPRESSED)
 

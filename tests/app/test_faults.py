@@ -97,6 +97,7 @@ async def test_a_fault_leads_where_the_law_says(fault: Fault, bench: Bench) -> N
     assert [(one.model, one.status, one.code) for one in reports(app, told)] == rows
     assert asked(a) == times
     assert (DOUBLE in phase.detail) is fault.charged
+    assert ("possibly_incomplete" in phase.detail) is fault.doubtful
     assert all(is_charged(one, fault) for one in reports(app, told)[:times])
     if fault.code is None:
         assert (told.status, phase.model) == ("completed", way.model)
@@ -109,7 +110,8 @@ async def test_a_fault_leads_where_the_law_says(fault: Fault, bench: Bench) -> N
 
 def is_charged(attempt: AttemptReport, fault: Fault) -> bool:
     """Whether the trace tells of an attempt's cost as the table has it."""
-    if fault.charge == "uncertain" or (fault.code is None and not fault.counted):
+    untold = fault.code is None and not fault.counted and fault.protocol != "ollama"  # a local model costs nothing
+    if fault.charge == "uncertain" or untold:
         return attempt.cost is None
     return (Decimal(attempt.cost or 0) > 0) is fault.counted
 

@@ -170,7 +170,7 @@ async def test_reports_of_progress_hold_nothing_of_it(bench: Bench) -> None:
         with anyio.fail_after(10):
             await enough.wait()
         group.cancel_scope.cancel()
-    assert told[-1].tokens == 2
+    assert told[-1].tokens > 0
     assert free_of_it(*told)
 
 
@@ -208,7 +208,7 @@ async def test_a_cancelled_job_leaves_nothing(bench: Bench) -> None:
 
 
 async def test_a_step_of_a_mixed_task_is_judged_by_the_session_and_by_the_steps_before(bench: Bench) -> None:
-    steps = Task(text="Explain what a mutex is, then write a README, then shorten your last answer")
+    steps = Task(text="Explain what a mutex is, then write a README, then review your last answer")
     async with stage(bench, A, "ollama/m", local=(Reply((CANARY,)),)) as on:
         answer = await on.done(steps)
     assert CANARY not in on.remote.heard_text

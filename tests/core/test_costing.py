@@ -97,6 +97,17 @@ def test_a_cost_is_the_sum_of_what_each_kind_of_token_costs() -> None:
     assert cost == wanted / 1_000_000 + Decimal("0.001")
 
 
+def test_a_part_beyond_the_whole_makes_nothing_cheaper() -> None:
+    """A server that counts what it read from its cache beside the rest, or wrongly: the rest is paid in full."""
+    told = {"input_tokens": 100, "output_tokens": 0, "reasoning_tokens": 0}
+    least = actual_cost(FACTS, cached_input_tokens=0, **told)
+    for cached, written in ((500, 0), (101, 0), (60, 60)):
+        cost = actual_cost(FACTS, cached_input_tokens=cached, cache_write_tokens=written, **told)
+        assert cost is not None
+        assert least is not None
+        assert cost > least
+
+
 def test_what_is_written_to_a_cache_is_never_taken_to_be_free_of_charge() -> None:
     plain = FACTS._replace(price=Price(rate("2"), rate("10")))
     cost = actual_cost(
@@ -140,7 +151,7 @@ def test_tokens_without_a_price_of_their_own_cost_what_the_others_cost() -> None
 
 def test_a_part_that_exceeds_the_whole_never_makes_a_cost_smaller_than_the_part() -> None:
     cost = actual_cost(FACTS, input_tokens=10, cached_input_tokens=1_000, output_tokens=5, reasoning_tokens=50)
-    assert cost == Decimal("0.0002") + Decimal("0.0005")
+    assert cost == Decimal("0.00002") + Decimal("0.0002") + Decimal("0.0005")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The gate before every attempt: it holds by itself, whatever was decided before it."""
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -148,6 +149,15 @@ def test_what_may_be_spent_is_known_before_anything_is_sent() -> None:
     assert payload.request.prompt_tokens is not None
     assert payload.most == payload.request.prompt_tokens + 100
     assert payload_for(candidate(Locality.REMOTE), work(floor(), ())).most is None
+
+
+@pytest.mark.parametrize("factor", [1.01, 1.1, 1.3, 1.45])
+def test_a_part_of_a_token_counts_as_one(factor: float) -> None:
+    to = candidate(Locality.REMOTE, price=A_DOLLAR_FOR_A_TOKEN)
+    plain = payload_for(to, work(floor(), ())).request.prompt_tokens
+    assert plain is not None
+    coarser = to._replace(facts=to.facts._replace(token_factor=factor))
+    assert payload_for(coarser, work(floor(), ())).request.prompt_tokens == math.ceil(plain * factor)
 
 
 # ---------------------------------------------------------------------------------------------------------- allowance

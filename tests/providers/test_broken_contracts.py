@@ -147,6 +147,20 @@ class Untrue(Listener):
         return tuple(dataclasses.replace(e, usage=counts) if isinstance(e, Finished) else e for e in super().feed(line))
 
 
+class Overflowing(Listener):
+    """Has more tokens from a cache and for one than the prompt has."""
+
+    def feed(self, line: bytes) -> tuple[Event, ...]:
+        counts = Usage(10, 6, 3, 1, 6)
+        return tuple(dataclasses.replace(e, usage=counts) if isinstance(e, Finished) else e for e in super().feed(line))
+
+
+class Unwriting(Listener):
+    def feed(self, line: bytes) -> tuple[Event, ...]:
+        counts = Usage(cache_write_tokens=-1)
+        return tuple(dataclasses.replace(e, usage=counts) if isinstance(e, Finished) else e for e in super().feed(line))
+
+
 class Negative(Listener):
     def feed(self, line: bytes) -> tuple[Event, ...]:
         counts = Usage(-1)
@@ -287,8 +301,8 @@ BROKEN: dict[str, tuple[Callable[[], Parley], ...]] = {
     "one_end": (hearing(Twice),),
     "never_whole_when_cut": (hearing(Trusting),),
     "nothing_is_no_answer": (hearing(Generous),),
-    "whatever_comes": (hearing(Careless), hearing(Negative)),
-    "counts": (hearing(Untrue),),
+    "whatever_comes": (hearing(Careless), hearing(Negative), hearing(Unwriting)),
+    "counts": (hearing(Untrue), hearing(Overflowing)),
     "apart": (hearing(Sharing),),
     "failures": (
         failing(lambda status, body: ProviderError("no", code=Code.PROVIDER_UNAVAILABLE)),

@@ -163,3 +163,11 @@ def test_a_quota_says_when_to_come_back(*, listed: bool) -> None:
     body = json.dumps([error] if listed else error).encode()
     found = PROTOCOL.failure(429, {}, body, now=0.0)
     assert (found.code, found.retry_after_s) == (Code.PROVIDER_RATE_LIMITED, 34.074)
+
+
+@pytest.mark.parametrize("model", ["..", "../../v1/x", "models/../x", "tunedModels/.", "a/../b"])
+def test_a_models_name_leads_to_no_other_address(model: str) -> None:
+    with pytest.raises(ProviderError) as raised:
+        PROTOCOL.encode(a_request("hello", model=model))
+    assert (raised.value.code, raised.value.sent) == (Code.UNKNOWN_MODEL, False)
+    assert PROTOCOL.encode(a_request("hello", model="a..b")).path == "/v1beta/models/a..b:streamGenerateContent?alt=sse"

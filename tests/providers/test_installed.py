@@ -1,10 +1,12 @@
 """A protocol of somebody else's at run time: what it does wrong is `provider_protocol`, and goes nowhere."""
 
 import asyncio
+import dataclasses
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
@@ -208,6 +210,70 @@ def test_a_request_that_may_not_leave_is_none(change: dict[str, Any]) -> None:
     assert refused(lambda: made(encode=encode).encode(REQUEST)).code is Code.PROVIDER_PROTOCOL
 
 
+class Changing(Mapping[str, str]):
+    """Says harmless things for so many looks, then other ones; `raised` is raised instead."""
+
+    def __init__(self, looks: int, raised: BaseException | None = None) -> None:
+        self._left = looks
+        self._raised = raised
+
+    def _now(self) -> dict[str, str]:
+        if self._raised is not None:
+            raise self._raised
+        return {"x-a": "b"} if self._left >= 0 else {"x-a": "b", "host": "elsewhere.example"}
+
+    def keys(self) -> Any:
+        self._left -= 1
+        return self._now().keys()
+
+    def items(self) -> Any:
+        return {"x-a": "b"}.items()
+
+    def __getitem__(self, name: str) -> str:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return 1
+
+
+def _with_headers(headers: Callable[[], Mapping[str, str]]) -> Contracted:
+    def encode(self: Parley, request: CompletionRequest) -> Any:
+        return dataclasses.replace(Parley.encode(self, request), headers=MappingProxyType(headers()))
+
+    return made(encode=encode)
+
+
+@pytest.mark.parametrize("looks", range(6))
+def test_headers_are_looked_at_once_and_go_as_they_were_then(looks: int) -> None:
+    """Whatever a mapping says later: what leaves is what was checked, and nothing that is ours to say."""
+    try:
+        headers = _with_headers(lambda: Changing(looks)).encode(REQUEST).headers
+    except ProviderError as error:
+        assert (looks, error.code) == (0, Code.PROVIDER_PROTOCOL)  # noqa: PT017  either is right, by the number of looks
+    else:
+        assert (type(headers), headers) == (dict, {"x-a": "b"})
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), RecursionError(), SystemExit(1), KeyboardInterrupt()])
+def test_headers_that_raise_are_a_request_that_cannot_be_made(error: BaseException) -> None:
+    with_them = _with_headers(lambda: Changing(9, error))
+    assert refused(lambda: with_them.encode(REQUEST)).code is Code.PROVIDER_PROTOCOL
+
+
+def test_headers_of_a_key_that_raise_are_no_headers() -> None:
+    changed = type("Changed", (Parley,), {"authorization": giving(MappingProxyType(Changing(9, ZeroDivisionError())))})
+    with pytest.raises(Unfit):
+        held(changed())
+
+
+def test_every_count_comes_through() -> None:
+    counts = Usage(1000, 50, 5, 2, 900)
+    assert heard(saying(TextDelta("x"), Finished("stop", counts)), b"x")[-1] == Finished("stop", counts)
+
+
 def test_a_body_has_a_size() -> None:
     def encode(self: Parley, request: CompletionRequest) -> Any:
         wire = Parley.encode(self, request)
@@ -277,6 +343,8 @@ def test_a_decoder_that_cannot_be_made_is_one_too(error: BaseException) -> None:
         (Finished("stop", Usage(1.5)),),  # pyright: ignore[reportArgumentType]
         (Finished("stop", Usage(10**10)),),
         (Finished("stop", Usage(5, 6)),),
+        (Finished("stop", Usage(cache_write_tokens=-1)),),
+        (Finished("stop", Usage(5, 3, cache_write_tokens=3)),),
         (Finished("stop", Usage(output_tokens=5, reasoning_tokens=6)),),
         (Finished("stop", None),),  # pyright: ignore[reportArgumentType]
         (Finished("when it likes", Usage()),),  # pyright: ignore[reportArgumentType]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from loopback import listening
 
+from smista_mcp.providers import plainhttp
 from smista_mcp.providers.plainhttp import PlainTransport
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +96,57 @@ async def test_one_that_the_server_has_closed_is_not_used_again() -> None:
             assert await asked(transport, url) == (200, b"ok")
             await anyio.wait_all_tasks_blocked()
         assert len(talk) == 3
+
+
+async def test_one_that_speaks_another_language_now_is_not_used_again() -> None:
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+    async with saying(switched, FINE) as (url, talk), opened() as transport:
+        assert [await asked(transport, url), await asked(transport, url)] == [(101, b""), (200, b"ok")]
+        assert [len(heard) for heard in talk] == [1, 1]
+
+
+@pytest.mark.parametrize("first", ["we", "the server"])
+async def test_what_is_kept_is_closed_although_nobody_asks_again(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its time, or soon after the server has closed it: no socket is left half open."""
+    monkeypatch.setattr(plainhttp, "_KEPT_S" if first == "we" else "_LOOK_S", 0.02)
+    ended = anyio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(FINE)
+        if first == "the server":
+            writer.write_eof()
+        assert await reader.read() == b""
+        ended.set()
+        writer.close()
+
+    async with listening(serve) as port, opened() as transport:
+        assert await asked(transport, f"http://127.0.0.1:{port}") == (200, b"ok")
+        with anyio.fail_after(2.5):
+            await ended.wait()
+
+
+async def test_a_refusal_before_all_was_sent_is_heard() -> None:
+    heard = anyio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 x\r\ncontent-length: 3\r\n\r\nbig")
+        await heard.wait()
+        writer.close()
+
+    async with listening(serve) as port, opened() as transport:
+        url = f"http://127.0.0.1:{port}"
+        assert await asked(transport, url, b"x" * 20_000_000) == (413, b"big")
+        heard.set()
+        assert await asked(transport, url, b"x" * 20_000_000) == (413, b"big")  # on a connection of its own
+
+
+async def test_a_request_of_any_length_is_sent_whole() -> None:
+    async with saying(FINE) as (url, talk), opened() as transport:
+        bodies = [b"x" * 8_000_000, b"y" * 70_000, b"z"]
+        assert [await asked(transport, url, body) for body in bodies] == [(200, b"ok")] * 3
+        assert talk == [bodies]
 
 
 async def test_an_answer_that_is_left_early_ends_its_connection() -> None:

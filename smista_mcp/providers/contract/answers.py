@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import astuple
 
 from smista_mcp.errors import Code, ProviderError
 from smista_mcp.providers.base import Finished, Usage
@@ -96,12 +97,13 @@ def whatever_comes(terms: Terms) -> None:
 
 
 def counts(terms: Terms) -> None:
-    """Counts are what they are called: of a prompt's tokens some are cached, of an answer's some thought."""
+    """Counts are what they are called: of a prompt's tokens some are cached or kept, of an answer's some thought."""
     for answer in terms.whole:
         end = terms.read((answer.body,)).end
         usage = end.usage if end else Usage()
         for part, whole, what in (
             (usage.cached_input_tokens, usage.input_tokens, "cached"),
+            (_sum(usage.cached_input_tokens, usage.cache_write_tokens), usage.input_tokens, "cached or written"),
             (usage.reasoning_tokens, usage.output_tokens, "reasoning"),
         ):
             if part is not None and whole is not None and part > whole:
@@ -186,9 +188,12 @@ def _shown(read: Read) -> str:
 def _no_more(cut: Finished | None, whole: Finished | None) -> bool:
     if cut is None or whole is None:
         return cut is None
-    names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-    told = ((getattr(cut.usage, name), getattr(whole.usage, name)) for name in names)
+    told: Iterator[tuple[int | None, int | None]] = zip(astuple(cut.usage), astuple(whole.usage), strict=True)
     return all(before is None or (after is not None and before <= after) for before, after in told)
+
+
+def _sum(*counts: int | None) -> int:
+    return sum(count or 0 for count in counts)
 
 
 def _check_error(error: ProviderError, what: str) -> None:

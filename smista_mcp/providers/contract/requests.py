@@ -8,7 +8,7 @@ from smista_mcp.errors import ProviderError
 from smista_mcp.providers.base import CompletionRequest, Message, ToolCall, WireRequest
 from smista_mcp.providers.contract.terms import TOOL, Broken, Terms, read_json, strings_of
 from smista_mcp.providers.contract.touching import untouched
-from smista_mcp.providers.heads import body_fault, head_fault
+from smista_mcp.providers.heads import body_fault, head_fault, still_wire
 from smista_mcp.providers.installed import Unfit, contracted
 
 _CALL = ToolCall("call00001", TOOL.name, '{"path":"src/one.py"}')
@@ -208,7 +208,8 @@ def _encoded(terms: Terms, request: CompletionRequest) -> WireRequest:
         raise Broken(f"`encode` raised {type(error).__name__}: {error}"[:500]) from error
     if type(made) is not WireRequest:
         raise Broken(f"`encode` gave {type(made).__name__} in place of a `WireRequest`")
-    return made
+    still = still_wire(made)
+    return still if type(still) is WireRequest else made
 
 
 def _value(terms: Terms, request: CompletionRequest) -> object:

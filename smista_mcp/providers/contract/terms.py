@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import NamedTuple, cast
 
 from smista_mcp.core.values import Effort
@@ -188,8 +188,7 @@ def _events(given: object) -> tuple[Event, ...]:
 
 
 def _check_counts(usage: Usage) -> None:
-    told = usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
-    for count in told:
+    for count in astuple(usage):
         if count is not None and (type(count) is not int or not 0 <= count <= 10**9):
             raise Broken(f"it gave {count!r} for a count of tokens")
 
