@@ -437,7 +437,7 @@ def test_a_decision_is_printed_with_the_names_of_the_contract() -> None:
         "escalation",
         "handoff",
     ]
-    assert Decision.model_validate(printed) == decide(DEFAULT)
+    assert Decision.model_validate(printed) == decide(DEFAULT).model_copy(update={"away": ()})  # that is not printed
 
 
 _TARGETS = st.sampled_from(["anthropic/claude-sonnet", "ollama/m", "openai/gpt-sol", "host/current", "llamacpp/x"])

@@ -1,6 +1,7 @@
 """The program as hosts start it, beside the server without its front: real processes, raw lines, the same answers."""
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,14 @@ def test_a_host_is_greeted_and_knows_the_tools_without_the_library(version: str,
         assert host.rest("out") == ""
 
 
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children without the measuring of coverage, which loads modules and ends processes in its own way."""
+    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("unmeasured")
 def test_a_greeting_loads_nothing_that_it_does_not_need(home: Path, workspace: Path) -> None:
     with RawHost.started(home, workspace, module="front", before=LOADED) as host:
         host.greet()
@@ -188,6 +197,7 @@ def test_who_calls_and_what_it_can_is_known_after_the_greeting(home: Path, works
             assert routed["decisions"][0]["host"] == name
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_what_is_printed_while_the_library_loads_goes_to_standard_error(home: Path, workspace: Path) -> None:
     with RawHost.started(home, workspace, module="front", before=WATCHED.replace("\\\\", "\\")) as host:
         host.greet()
