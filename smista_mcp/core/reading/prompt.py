@@ -1,7 +1,7 @@
 """A prompt taken apart: its tokens, what each is, and the paths among them."""
 
 import re
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading.masking import paths, plain, token, tokens, without_output
@@ -27,6 +27,7 @@ class Prompt(NamedTuple):
         paths: index of a token to the path that it names, ascending.
         gap: index of the first token after the part that was not read, and where that part ends; (0, 0) without one.
         passed: paths in the part that was not read.
+        begins: where each token begins in the text, where that was already looked for.
     """
 
     text: str
@@ -38,16 +39,20 @@ class Prompt(NamedTuple):
     paths: dict[int, str]
     gap: tuple[int, int] = (0, 0)
     passed: tuple[str, ...] = ()
+    begins: list[int] | None = None
 
     def offsets(self, count: int) -> list[int]:
         """Where each of the first `count` tokens begins in the text."""
-        shown, found, at = self.shown, list[int](), 0
-        for i in range(count):
-            if i == self.gap[0]:
-                at = max(at, self.gap[1])
-            at = shown.find(self.seen[i], at)
+        if self.begins is not None:
+            return self.begins[:count]
+        find, found, at = self.shown.find, list[int](), 0
+        first, end = self.gap
+        for i, word in enumerate(self.seen[:count]):
+            if i == first:
+                at = max(at, end)
+            at = find(word, at)
             found.append(at)
-            at += len(self.seen[i])
+            at += len(word)
         return found
 
 
@@ -90,7 +95,8 @@ def _as_typed(prompt: Prompt) -> Prompt:
     for i, path in prompt.paths.items():
         begin = starts[i] + raw[i].find(path)
         paths[i] = text[begin : begin + len(path)]
-    return prompt._replace(raw=[text[at : at + len(token)] for at, token in zip(starts, raw, strict=True)], paths=paths)
+    typed = [text[at : at + len(token)] for at, token in zip(starts, raw, strict=True)]
+    return prompt._replace(raw=typed, paths=paths, begins=starts)
 
 
 def _ends(text: str) -> Prompt:
@@ -105,7 +111,7 @@ def _ends(text: str) -> Prompt:
         start = len(text) if closing < 0 else closing + len(FENCE)
     first, last = tokens(shown[:head]), tokens(shown[start:])
     outside = (FENCE + shown[head:start] if shown.count(FENCE, 0, head) % 2 else shown[head:start]).split(FENCE)[::2]
-    chunks = dict.fromkeys(chunk for part in outside for chunk in part.split())
+    chunks = dict.fromkeys(chain.from_iterable(map(str.split, outside)))
     marked = [c for c in chunks if "/" in c or "." in c[:-1] or "@" in c or "\\" in c]
     passed = tuple(dict.fromkeys(path for chunk in marked for path in paths(tokens(chunk))))
     return _prompt(text, shown, [*first, *last], (len(first), start), passed)
