@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
-from smista_mcp.core.facts import BudgetLeft
+from smista_mcp.core.facts import BudgetLeft, ProviderFacts
 from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
@@ -250,15 +250,7 @@ class World:
                 who calls, what the policy says of that name does not hold then.
         """
         policy = book.policy
-        providers = availability(
-            policy,
-            named_models(policy, model),
-            self.settings.environment.secret,
-            self.believed_state,
-            now=utc_now().timestamp(),
-            variables=self.settings.environment.variables,
-            unfit=self.protocols.unfit,
-        )
+        providers = self.available(policy, named_models(policy, model))
         for name in self._cooldowns.cooled() if self._cooldowns else ():
             if name in providers:
                 providers[name] = providers[name]._replace(cooldown=True)
@@ -269,6 +261,19 @@ class World:
             providers, hosts.facts(host, locality), self.budgets(policy, caller), self.plugin(policy), readable
         )
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
+
+    def available(self, policy: Policy, named: Mapping[str, Iterable[str]]) -> dict[str, ProviderFacts]:
+        """What is known of the named providers now; `named` holds the models of each that are meant."""
+        around = self.settings.environment
+        return availability(
+            policy,
+            named,
+            around.secret,
+            self.believed_state,
+            now=utc_now().timestamp(),
+            variables=around.variables,
+            unfit=self.protocols.unfit,
+        )
 
     def believes(self, *, over_http: bool) -> bool:
         """Whether what a policy says of a host by its name holds for one that came so."""

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from smista_mcp.app import App
-from smista_mcp.app.availability import availability, named_models
-from smista_mcp.app.world import utc_now
+from smista_mcp.app.availability import named_models
 from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
@@ -81,16 +80,7 @@ def listed(app: App) -> Iterator[Listed]:
     for name, spec in policy.providers.items():
         if spec.locality is Locality.LOCAL:
             named.setdefault(name, set())
-    around = world.settings.environment
-    there = availability(
-        policy,
-        named,
-        around.secret,
-        world.believed_state,
-        now=utc_now().timestamp(),
-        variables=around.variables,
-        unfit=world.protocols.unfit,
-    )
+    there = world.available(policy, named)
     catalog = world.catalog(policy)
     for name in sorted(named):
         spec, provider = policy.providers[name], there[name]

@@ -4,8 +4,8 @@ import importlib.util
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from smista_mcp.app.availability import availability, models_folder, named_models
-from smista_mcp.app.world import World, utc_now
+from smista_mcp.app.availability import models_folder, named_models
+from smista_mcp.app.world import World
 from smista_mcp.core.addresses import parse_address
 from smista_mcp.core.diagnosis.servers import EmbeddedSeen, ProviderSeen
 from smista_mcp.core.effective import Policy, ProviderSpec
@@ -29,15 +29,7 @@ def providers_seen(world: World, policy: Policy) -> tuple[ProviderSeen, ...]:
     """Every provider that the policy names. A remote one is knocked at, unless the policy lets nothing go there."""
     around = world.settings.environment
     named = named_models(policy, None)
-    there = availability(
-        policy,
-        named,
-        around.secret,
-        world.believed_state,
-        now=utc_now().timestamp(),
-        variables=around.variables,
-        unfit=world.protocols.unfit,
-    )
+    there = world.available(policy, named)
     there |= _asked_again(policy, named, there, world)
     doors = {} if policy.remote_mode is Grant.DENY else _doors(policy, there)
     knocked = knock_all(doors, lambda: _trust(around.variables), limit_s=_LIMIT_S)
