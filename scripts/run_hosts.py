@@ -66,8 +66,8 @@ CELLS = ("tools", "slow", "big", "legacy", "deaf")
 COLUMNS = ("route", "dispatch", "explain", "slow", "big", "legacy")
 LIMIT_S = 20
 SLOW_S = 35.0
-LONG = "\n\n".join(f"Paragraph {n}: {'words of a review that goes on, ' * 12}end." for n in range(220))
-"""About 90,000 characters: more than any of them passes on."""
+LONG = "\n\n".join(f"Paragraph {n}: {'words of a review that goes on, ' * 12}end." for n in range(148))
+"""About 60,000 characters: more than any of them passes on."""
 EXPLAINED = {"text": "What is a mutex?"}
 POLICY = '[routing.default]\nmodel = "ollama/tiny"\n[providers.ollama]\nbase_url = "{url}"\n'
 SEARCHES = re.compile(r"^(ToolSearch|tool_search|tool_search_tool|mcp_search)\b", re.IGNORECASE)
@@ -180,7 +180,7 @@ class Model:
         self.seen: list[str] = []
         self.searched = False
         self._plan = PLANS[cell]
-        fake.decide = self._decide
+        setattr(fake, "decide", self._decide)  # noqa: B010
         fake.Handler.script, fake.Handler.log_path = {}, str(log)
         self._server = fake.ThreadingHTTPServer(("127.0.0.1", 0), fake.Handler)
         self._server.daemon_threads = True
@@ -318,7 +318,7 @@ def drive(
         "protocol": protocol(talk),
         "client": client(said),
         "calls": [one["params"]["name"] for one in said if one.get("method") == "tools/call"],
-        "cancelled": sum(one.get("method") == "notifications/cancelled" for one in said),
+        "cancelled": given_up(talk),
         "searched": model.searched,
         "final": FINAL in (root / "ask.out").read_text(errors="replace"),
         "seen": model.seen,
@@ -339,6 +339,19 @@ def protocol(talk: list[dict[str, Any]]) -> str | None:
     return agreed
 
 
+def given_up(talk: list[dict[str, Any]]) -> int:
+    """Calls that the host has cancelled before they were answered; one of the hosts cancels every call afterwards."""
+    answered: set[object] = set()
+    count = 0
+    for entry in talk:
+        message = entry["msg"] if isinstance(entry["msg"], dict) else {}
+        if entry["dir"] == "s2c" and "result" in message:
+            answered.add(message.get("id"))
+        elif message.get("method") == "notifications/cancelled":
+            count += (message.get("params") or {}).get("requestId") not in answered
+    return count
+
+
 def client(said: list[dict[str, Any]]) -> str | None:
     """The name that a host gave itself."""
     for message in said:
@@ -357,7 +370,8 @@ def verdicts(report: dict[str, Any]) -> dict[str, str]:
     cell, seen = report["cell"], report.get("seen", [])
     told = [answer_in(one) or {} for one in seen]
     if report.get("error"):
-        return dict.fromkeys([cell] if cell != "tools" else ["route", "dispatch", "explain"], report["error"])
+        columns = ("route", "dispatch", "explain") if cell == "tools" else (cell,)
+        return {column: str(report["error"]) for column in columns}
     ended = "" if report["final"] and report["status"] == 0 else f"the host did not end well ({report['status']})"
     ended = ended or ("" if report["undone"] is True else "uninstall did not give the files back")
     ended = ended or ("our tools had to be searched for" if report["searched"] else "")
@@ -380,7 +394,8 @@ def verdicts(report: dict[str, Any]) -> dict[str, str]:
         return {"slow": ended if right else f"it went {statuses}, {report['cancelled']} cancelled"}
     if cell == "big":
         first = (told or [{}])[0]
-        early = 0 <= (seen or [""])[0].find('"status"') < 1000 and first.get("status") == "completed"
+        begun = re.search(r'\\?"status\\?":', (seen or [""])[0])
+        early = begun is not None and begun.start() < 1000 and first.get("status") == "completed"
         text = "".join(
             (one["resource"]["text"] if one.get("resource") else (one.get("phases") or [{}])[0].get("answer") or "")
             for one in told
