@@ -121,7 +121,7 @@ class Reader:
             met = self._index.first([prompt.lows[i] for i in at], kinds)
             ruled = draft if met is None else _by_rule(draft, met, tuple(at[met.start : met.end]))
             if drafts and drafts[-1].intent is ruled.intent:
-                drafts[-1] = united(drafts[-1], ruled)
+                drafts[-1] = united((drafts[-1], ruled))
             else:
                 drafts.append(ruled)
         return drafts

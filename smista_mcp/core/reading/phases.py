@@ -1,5 +1,6 @@
 """From readings of clauses to phases: which clauses count, in which order, and which words belong to which phase."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
@@ -59,6 +60,7 @@ class Outline(NamedTuple):
     drafts: list[Draft]
 
 
+_RANKS: Final = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 _CHANGING: Final = frozenset((Intent.EDIT, Intent.REFACTOR, Intent.TEST, Intent.DOCUMENT, Intent.FORMAT))
 _WORKING: Final = _CHANGING | {Intent.COMMIT}
 _FOUNDING: Final = frozenset(
@@ -73,7 +75,7 @@ _SPECIFIC: Final = frozenset((Intent.DOCUMENT, Intent.TEST, Intent.PLAN, Intent.
 def outline(prompt: Prompt) -> Outline:
     """The phases that the built-in reader sees; one of chat with low confidence where it sees none."""
     found = _outline(prompt)
-    if is_japanese(prompt.words, prompt.lows):
+    if is_japanese(prompt.shown, prompt.words, prompt.lows):
         return _unread(found._replace(readings=[STATEMENT] * len(found.clauses)))
     if found.drafts:
         return found
@@ -230,14 +232,16 @@ def _drafts(prompt: Prompt, parts: list[Clause], readings: list[Reading], chosen
 
 def _merged(found: list[Draft]) -> list[Draft]:
     """One phase of each intent, unless a word of order sets a later one apart."""
-    phases: list[Draft] = []
+    phases: list[list[Draft]] = []
+    latest: dict[Intent, int] = {}
     for draft in found:
-        same = next((k for k in range(len(phases) - 1, -1, -1) if phases[k].intent is draft.intent), -1)
+        same = latest.get(draft.intent, -1)
         if same >= 0 and (same == len(phases) - 1 or not draft.ordered or len(phases) >= MOST):
-            phases[same] = united(phases[same], draft)
+            phases[same].append(draft)
         else:
-            phases.append(draft)
-    return phases
+            latest[draft.intent] = len(phases)
+            phases.append([draft])
+    return [united(drafts) for drafts in phases]
 
 
 def _arranged(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Draft]:
@@ -303,17 +307,20 @@ def _planned(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Dr
     return found
 
 
-def united(one: Draft, other: Draft) -> Draft:
-    """One phase of two, with what makes the surer of them sure."""
-    ranks = _rank(one), _rank(other)
-    better = one if ranks[0] >= ranks[1] else other
-    evidence = better.evidence
-    if ranks[0] == ranks[1] and len(evidence) < MOST_EVIDENCE:
-        evidence = tuple(dict.fromkeys(one.evidence + other.evidence))
-    own = one.own + other.own if one.own[-1] < other.own[0] else tuple(sorted({*one.own, *other.own}))
-    binding = tuple(dict.fromkeys((*one.binding, *other.binding)))
-    return better._replace(own=own, evidence=evidence, ordered=one.ordered, deictic=one.deictic, binding=binding)
+def united(drafts: Sequence[Draft]) -> Draft:
+    """One phase of several, with what makes the surest of them sure."""
+    first = drafts[0]
+    if len(drafts) == 1:
+        return first
+    best = max(drafts, key=_rank)
+    evidence = best.evidence
+    for draft in drafts:
+        if draft.confidence is best.confidence and draft is not best and len(evidence) < MOST_EVIDENCE:
+            evidence = tuple(dict.fromkeys(evidence + draft.evidence))
+    own = tuple(sorted({k for draft in drafts for k in draft.own}))
+    binding = tuple(dict.fromkeys(intent for draft in drafts for intent in draft.binding))
+    return best._replace(own=own, evidence=evidence, ordered=first.ordered, deictic=first.deictic, binding=binding)
 
 
 def _rank(draft: Draft) -> int:
-    return (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH).index(draft.confidence)
+    return _RANKS.index(draft.confidence)
