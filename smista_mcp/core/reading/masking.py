@@ -105,8 +105,8 @@ _SIGNS: Final = {
     **dict.fromkeys("—–，、", ","),
     **dict.fromkeys("\u00a0\u3000\u200b\ufeff¿¡", " "),
     **dict.fromkeys("\u2028\u2029", "\n"),
-    "…": ".",
-    "。": ".",
+    "…": "!",
+    "。": "!",
     "！": "!",
     "？": "?",
     "；": ";",
@@ -116,7 +116,10 @@ _SIGNS: Final = {
     "【": "[",
     "】": "]",
 }
-"""Signs of typography to the ASCII ones that they stand for, one for one."""
+"""Signs of typography to the ASCII ones that they stand for, one for one.
+
+A stop that is no ASCII one ends a sentence and is never part of a name, as "." is in `.env`.
+"""
 _NOT_FILES: Final = frozenset(
     "node.js next.js vue.js nuxt.js three.js d3.js react.js express.js chart.js discord.js ember.js p5.js moment.js"
     " alpine.js backbone.js asp.net socket.io e.g i.e u.s a.m p.m vs.code".split()
