@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.kinds import LOW, MEDIUM
 from smista_mcp.core.reading.objects import Sentence
 from smista_mcp.core.reading.vocabulary import FAULTY
 from smista_mcp.core.values import Confidence, Intent
@@ -40,7 +41,7 @@ class Reading(NamedTuple):
 
     act: int
     intent: Intent | None = None
-    confidence: Confidence = Confidence.LOW
+    confidence: Confidence = LOW
     evidence: tuple[int, ...] = ()
     runner_up: Intent | None = None
     verb: str = ""
@@ -64,7 +65,7 @@ DEEP: Final = 60
 """Tokens into a clause beyond which its opening is not followed ("no, no, no, …")."""
 
 
-def question(intent: Intent, at: tuple[int, ...], other: Intent, confidence: Confidence = Confidence.MEDIUM) -> Reading:
+def question(intent: Intent, at: tuple[int, ...], other: Intent, confidence: Confidence = MEDIUM) -> Reading:
     """A question, with the words that show its kind, and what it may be instead."""
     return Reading(Act.QUESTION, intent, confidence, at, other)
 

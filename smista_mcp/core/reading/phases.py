@@ -6,6 +6,23 @@ from typing import Final, NamedTuple
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import GO_ON, STATEMENT, Act, Reading
 from smista_mcp.core.reading.clauses import Clause, clauses
+from smista_mcp.core.reading.kinds import (
+    ANALYZE,
+    CHAT,
+    COMMIT,
+    DOCUMENT,
+    EDIT,
+    FORMAT,
+    HIGH,
+    LOW,
+    MEDIUM,
+    PLAN,
+    PROMPT,
+    REFACTOR,
+    REVIEW,
+    SUMMARIZE,
+    TEST,
+)
 from smista_mcp.core.reading.objects import RUNNERS_UP
 from smista_mcp.core.reading.prompt import Prompt
 from smista_mcp.core.reading.sentences import read
@@ -48,7 +65,7 @@ class Draft(NamedTuple):
     @property
     def readings(self) -> tuple[Intent, ...]:
         """All that its words may mean: a rule that binds one of these binds it."""
-        unsure = () if self.confidence is Confidence.HIGH or self.runner_up is None else (self.runner_up,)
+        unsure = () if self.confidence is HIGH or self.runner_up is None else (self.runner_up,)
         return tuple(dict.fromkeys((self.intent, *unsure, *self.binding)))
 
 
@@ -60,16 +77,16 @@ class Outline(NamedTuple):
     drafts: list[Draft]
 
 
-_RANKS: Final = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
-_CHANGING: Final = frozenset((Intent.EDIT, Intent.REFACTOR, Intent.TEST, Intent.DOCUMENT, Intent.FORMAT))
-_WORKING: Final = _CHANGING | {Intent.COMMIT}
+_RANKS: Final = (LOW, MEDIUM, HIGH)
+_CHANGING: Final = frozenset((EDIT, REFACTOR, TEST, DOCUMENT, FORMAT))
+_WORKING: Final = _CHANGING | {COMMIT}
 _FOUNDING: Final = frozenset(
     ("build", "create", "make", "develop", "code", "write", "scaffold", "implement", "program")
 )
 _WHOLE: Final = frozenset(("scratch", "full", "complete", "entire", "whole", "full-stack", "fullstack"))
 _WEAK: Final = frozenset(("read", "use", "ensure", "aside", "idiom", GO_ON))
 _DETAILING: Final = frozenset(("make", "use", "reshape", "leave", "begin"))
-_SPECIFIC: Final = frozenset((Intent.DOCUMENT, Intent.TEST, Intent.PLAN, Intent.PROMPT, Intent.FORMAT, Intent.REFACTOR))
+_SPECIFIC: Final = frozenset((DOCUMENT, TEST, PLAN, PROMPT, FORMAT, REFACTOR))
 
 
 def outline(prompt: Prompt) -> Outline:
@@ -90,7 +107,7 @@ def outline(prompt: Prompt) -> Outline:
 def _unread(found: Outline) -> Outline:
     """Chat with low confidence: nothing recognised."""
     last = max(len(found.clauses) - 1, 0)
-    return found._replace(drafts=[Draft(Intent.CHAT, Confidence.LOW, (last,), "default", (), Intent.EDIT)])
+    return found._replace(drafts=[Draft(CHAT, LOW, (last,), "default", (), EDIT)])
 
 
 def _respelled(prompt: Prompt) -> Prompt | None:
@@ -119,7 +136,7 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
     """The clauses that ask for something: requests, else questions, else symptoms, else bare nouns."""
     requests = [i for i, r in enumerate(readings) if r.act <= Act.DESIRE and r.intent is not None]
     if any(r.barring for r in readings):
-        requests = [i for i in requests if readings[i].intent is not Intent.EDIT] or requests
+        requests = [i for i in requests if readings[i].intent is not EDIT] or requests
     if requests:
         last = requests[-1]
         questions = [i for i, r in enumerate(readings) if r.act == Act.QUESTION]
@@ -129,7 +146,7 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
         if not strong:
             return _weak(readings, requests)
         looking = [i for i in requests if readings[i].verb == "read"]
-        if looking and all(readings[i].intent is Intent.CHAT for i in strong):
+        if looking and all(readings[i].intent is CHAT for i in strong):
             return looking  # "look at this and tell me what you see"
         asked = [readings[i].intent for i in strong if readings[i].act == Act.REQUEST]
         if asked and not _WORKING.issuperset(asked):
@@ -145,7 +162,7 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
 
 def _asks(r: Reading) -> bool:
     """Whether a request counts beside others ("make sure it is documented" does, "make sure it works" does not)."""
-    return r.verb not in _WEAK or (r.verb == "ensure" and r.intent is Intent.DOCUMENT)
+    return r.verb not in _WEAK or (r.verb == "ensure" and r.intent is DOCUMENT)
 
 
 def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
@@ -161,38 +178,38 @@ def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
 
 def _absorbed(r: Reading, join: int, last: Intent) -> bool:
     """Whether a clause only says more about the phase before it: "…, and put it there", "… and tell me"."""
-    if r.detail and r.intent is Intent.EDIT:  # "It should be short. Include a diagram."
-        return last is not Intent.COMMIT
-    if r.intent is Intent.EDIT and r.verb in _DETAILING:
+    if r.detail and r.intent is EDIT:  # "It should be short. Include a diagram."
+        return last is not COMMIT
+    if r.intent is EDIT and r.verb in _DETAILING:
         return last in _SPECIFIC and (r.deictic or join == v.COMMA)
-    if r.verb == "reshape" and r.intent is Intent.REFACTOR:
-        return last is Intent.EDIT
-    if r.intent in (Intent.CHAT, Intent.SUMMARIZE) and last in (Intent.DOCUMENT, Intent.PLAN):
-        return join in (v.COMMA, v.AND) or last is Intent.DOCUMENT
-    if r.intent is Intent.ANALYZE and r.deictic and r.verb == "analyze":
+    if r.verb == "reshape" and r.intent is REFACTOR:
+        return last is EDIT
+    if r.intent in (CHAT, SUMMARIZE) and last in (DOCUMENT, PLAN):
+        return join in (v.COMMA, v.AND) or last is DOCUMENT
+    if r.intent is ANALYZE and r.deictic and r.verb == "analyze":
         return last in _CHANGING
-    if r.intent is Intent.ANALYZE and (r.verb, last) in (("check", Intent.TEST), ("show", Intent.PLAN)):
+    if r.intent is ANALYZE and (r.verb, last) in (("check", TEST), ("show", PLAN)):
         return True
-    if r.intent is Intent.ANALYZE and last is Intent.REVIEW:
+    if r.intent is ANALYZE and last is REVIEW:
         return join in (v.COMMA, v.AND)
-    return r.intent is Intent.CHAT and last in (Intent.ANALYZE, Intent.REVIEW, Intent.TEST)
+    return r.intent is CHAT and last in (ANALYZE, REVIEW, TEST)
 
 
 def _seeks(prompt: Prompt, part: Clause, r: Reading, last: Draft) -> bool:
     """Whether what is told after a review shows that it was only reading ("review it and tell me what it is about")."""
-    if last.intent is not Intent.REVIEW or r.intent is not Intent.CHAT or "think" in prompt.lows[part.start : part.end]:
+    if last.intent is not REVIEW or r.intent is not CHAT or "think" in prompt.lows[part.start : part.end]:
         return False
     return any(prompt.words[k].role == v.WH for k in range(part.start, part.end))
 
 
 def _leads_to(last: Draft, r: Reading, join: int) -> bool:
     """Whether the phase before only brought up what is judged ("examine the plan and tell me if you see problems")."""
-    return last.intent is Intent.ANALYZE and r.intent is Intent.REVIEW and join in (v.COMMA, v.AND)
+    return last.intent is ANALYZE and r.intent is REVIEW and join in (v.COMMA, v.AND)
 
 
 def _best(found: list[int], readings: list[Reading], act: int) -> list[int]:
     if act == Act.QUESTION:
-        causes = [i for i in found if readings[i].intent is Intent.ANALYZE]
+        causes = [i for i in found if readings[i].intent is ANALYZE]
         return causes[:1] or found[:1]
     return found[-1:] if act != Act.FRAGMENT else found
 
@@ -201,32 +218,20 @@ def _drafts(prompt: Prompt, parts: list[Clause], readings: list[Reading], chosen
     found: list[Draft] = []
     for i in chosen:
         r = readings[i]
-        intent = r.intent or Intent.EDIT
+        intent = r.intent or EDIT
         other = r.runner_up if r.runner_up not in (None, intent) else RUNNERS_UP[intent]
         ordered = parts[i].join == v.THEN or _says_next(prompt, parts[i])
         if found and _absorbed(r, parts[i].join, found[-1].intent):
-            intent = Intent.ANALYZE if _seeks(prompt, parts[i], r, found[-1]) else found[-1].intent
+            intent = ANALYZE if _seeks(prompt, parts[i], r, found[-1]) else found[-1].intent
             found[-1] = found[-1]._replace(own=(*found[-1].own, i), intent=intent)
             continue
         if found and _leads_to(found[-1], r, parts[i].join):
             own = found.pop().own
             found.append(Draft(intent, r.confidence, (*own, i), "reader", r.evidence, other, r.verb))
             continue
-        found.append(
-            Draft(
-                intent,
-                r.confidence,
-                (i,),
-                "reader",
-                r.evidence,
-                other,
-                r.verb,
-                ordered=ordered,
-                deictic=r.deictic,
-            )
-        )
+        found.append(Draft(intent, r.confidence, (i,), "reader", r.evidence, other, r.verb, False, ordered, r.deictic))
         for besides, at in r.further:
-            found.append(Draft(besides, Confidence.HIGH, (i,), "reader", (at,), RUNNERS_UP[besides], deictic=True))
+            found.append(Draft(besides, HIGH, (i,), "reader", (at,), RUNNERS_UP[besides], deictic=True))
     return found
 
 
@@ -256,13 +261,13 @@ def _arranged(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[D
     if leading:
         found = leading + [d for d in found if d not in leading]
     last = next((k for k, d in enumerate(found) if _closes(d) and d not in leading), len(found))
-    if not any(d.ordered or d.intent is Intent.PLAN for d in found[last + 1 :]):
+    if not any(d.ordered or d.intent is PLAN for d in found[last + 1 :]):
         found = [*found[:last], *found[last + 1 :], *found[last : last + 1]]
     return found
 
 
 def _closes(draft: Draft) -> bool:
-    return draft.intent is Intent.COMMIT and draft.verb != "commit"
+    return draft.intent is COMMIT and draft.verb != "commit"
 
 
 def _says_next(prompt: Prompt, part: Clause) -> bool:
@@ -282,12 +287,12 @@ def _says_first(prompt: Prompt, part: Clause) -> bool:
 
 def _planned(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Draft]:
     """With a plan set before the making of a whole program, which nobody asked for and the work needs."""
-    if not found or found[0].intent is not Intent.EDIT or not found[0].evidence:
+    if not found or found[0].intent is not EDIT or not found[0].evidence:
         return found
     words, lows = prompt.words, prompt.lows
     verb = found[0].evidence[0]
     end = parts[found[0].own[0]].end
-    if lows[verb] not in _FOUNDING or any(d.intent is Intent.PLAN for d in found):
+    if lows[verb] not in _FOUNDING or any(d.intent is PLAN for d in found):
         return found
     new = False
     for i in range(verb + 1, min(verb + 12, end)):
@@ -300,7 +305,7 @@ def _planned(prompt: Prompt, parts: list[Clause], found: list[Draft]) -> list[Dr
             if not large:
                 return found
             own, seen = found[0].own[:1], (verb, i)
-            plan = Draft(Intent.PLAN, Confidence.MEDIUM, own, "implied", seen, Intent.EDIT, "build", implied=True)
+            plan = Draft(PLAN, MEDIUM, own, "implied", seen, EDIT, "build", implied=True)
             return [plan, *found]
         if role not in (v.DET, v.OPENER, v.ME, v.WE, UNKNOWN, v.NOUN, v.BEARER):
             return found

@@ -11,13 +11,13 @@ from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
 from smista_mcp.core.reading.clauses import Clause, acts
+from smista_mcp.core.reading.kinds import ANALYZE, CHAT, EDIT, LOW, MEDIUM
 from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence
-from smista_mcp.core.reading.questions import asked, asks_abroad, symptom
+from smista_mcp.core.reading.questions import ASKING_ABROAD, asked, asks_abroad, symptom
 from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
 from smista_mcp.core.reading.unspaced import unspaced
 from smista_mcp.core.reading.vocabulary import WORKING
-from smista_mcp.core.values import Confidence, Intent
 
 _SKIPPED: Final = frozenset(
     (v.OPENER, v.ORDER, v.PLEASE, v.NUM, v.AND, v.BUT, v.THEN, v.COMMA, v.BREAK, v.OPENING, v.CLOSING)
@@ -76,16 +76,16 @@ def _elliptic(words: list[v.Word], clause: Clause, before: Reading) -> Reading:
     if words[clause.start].role != v.DET or before.verb not in TABLE:
         return STATEMENT
     at = next((k for k in range(clause.start, clause.end) if words[k].role != v.DET), clause.start)
-    return Reading(Act.REQUEST, TABLE[before.verb][0], Confidence.MEDIUM, (at,), Intent.CHAT, before.verb)
+    return Reading(Act.REQUEST, TABLE[before.verb][0], MEDIUM, (at,), CHAT, before.verb)
 
 
 def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
     """A reading whose "it" or "them" is what a clause before spoke of."""
     found = found._replace(noun=noun)
-    if found.deictic and found.intent is Intent.EDIT and found.verb in ("make", "fix") and (noun != "test" or plural):
+    if found.deictic and found.intent is EDIT and found.verb in ("make", "fix") and (noun != "test" or plural):
         intent = TABLE[found.verb][1].get(noun)
         if intent is not None:
-            return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT)
+            return found._replace(intent=intent, confidence=MEDIUM, runner_up=EDIT)
     return found
 
 
@@ -96,15 +96,21 @@ def _at(s: Sentence, i: int) -> Reading:
         i += 1
     if i >= end or i - s.start > DEEP:
         return STATEMENT
-    if s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]:
-        return _condition(s, i)
-    if s.lows[i] == "por" and s.lows[i : i + 2] in tongues.CAUSE_PAIRS:
+    if s.lows[i] in ASKING_ABROAD and asks_abroad(s, i):
         return asked(s, i)
-    if asks_abroad(s, i):
-        return asked(s, i)
-    if s.lows[i] == "me" and i + 1 < end and words[i + 1].role == v.VERB and words[i + 1].foreign:
-        return imperative(s, i + 1)._replace(confidence=Confidence.MEDIUM)  # "me explique este erro"
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
+
+
+def _determiner(s: Sentence, i: int) -> Reading:
+    each_time = s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]
+    return _condition(s, i) if each_time else _declaration(s, i)
+
+
+def _preposition(s: Sentence, i: int) -> Reading:
+    """A clause that opens with a preposition, which may be half of "por favor" or of "por qué"."""
+    if s.words[i].foreign and i + 1 < s.end and s.words[i + 1].role == v.PLEASE:
+        return _at(s, i + 1)
+    return asked(s, i) if s.lows[i : i + 2] in tongues.CAUSE_PAIRS else _declaration(s, i)
 
 
 def _verb(s: Sentence, i: int) -> Reading:
@@ -115,7 +121,7 @@ def _gerund(s: Sentence, i: int) -> Reading:
     if any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
         return _declaration(s, i)
     found = imperative(s, i)
-    return found if found.act == Act.NEGATION else found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
+    return found if found.act == Act.NEGATION else found._replace(act=Act.FRAGMENT, confidence=MEDIUM)
 
 
 def _modal(s: Sentence, i: int) -> Reading:
@@ -147,7 +153,7 @@ def _modal(s: Sentence, i: int) -> Reading:
 def _let(s: Sentence, i: int) -> Reading:
     if i + 1 < s.end and s.words[i + 1].role == v.ME:
         if i + 2 < s.end and s.lows[i + 2] == "know":
-            return Reading(Act.PREFERENCE, Intent.CHAT, evidence=(i + 2,), verb="aside")
+            return Reading(Act.PREFERENCE, CHAT, evidence=(i + 2,), verb="aside")
         return requested(s, i + 2, Act.DESIRE)
     return requested(s, i + 1)
 
@@ -213,7 +219,7 @@ def _condition(s: Sentence, i: int) -> Reading:
         governs = role == v.VERB and not words[k].noun and words[k + 1].role in _AFTER_VERB
         if governs and s.lows[i] in _REASONS and before in (v.UNKNOWN, v.NOUN, v.PATH):
             return imperative(s, k)
-    return Reading(Act.CONDITION, Intent.EDIT if is_faulty(s, i) else None, evidence=(i,))
+    return Reading(Act.CONDITION, EDIT if is_faulty(s, i) else None, evidence=(i,))
 
 
 def _held(s: Sentence, i: int) -> int:
@@ -232,6 +238,8 @@ def _held(s: Sentence, i: int) -> int:
 def _speaker(s: Sentence, i: int) -> Reading:
     """A clause whose subject is "I" or "we"."""
     words, lows = s.words, s.lows
+    if lows[i] == "me" and i + 1 < s.end and words[i + 1].role == v.VERB and words[i + 1].foreign:
+        return imperative(s, i + 1)._replace(confidence=MEDIUM)  # "me explique este erro"
     would = lows[i].endswith(("'d", "id"))
     if lows[i : i + 2] == ["i", "mean"]:
         return _at(s, i + 2)
@@ -262,7 +270,7 @@ def _must(s: Sentence, k: int) -> bool:
 def _opinion(s: Sentence, k: int) -> Reading:
     """After "I think" or "I hope", what follows is meant."""
     following = _at(s, k + 1)
-    unsure = following.act == Act.SYMPTOM and following.confidence is Confidence.LOW
+    unsure = following.act == Act.SYMPTOM and following.confidence is LOW
     return following if following.intent is not None and not unsure else _own(s, k)
 
 
@@ -272,7 +280,7 @@ def _denial(s: Sentence, k: int) -> Reading:
         if s.words[n].role == v.WANT:
             return Reading(Act.NEGATION, evidence=(k, n))
         if s.lows[n] in _IGNORANCE:
-            return question_reading(Intent.CHAT, (k, n), Intent.ANALYZE)
+            return question_reading(CHAT, (k, n), ANALYZE)
     return symptom(s, k)
 
 
@@ -281,7 +289,7 @@ def _own(s: Sentence, i: int, verb: str = "") -> Reading:
     if is_faulty(s, i) or (s.contrast and not s.question):
         return symptom(s, i)
     if s.question or any(s.words[k].noun == "question" for k in range(i, s.end)):
-        return question_reading(Intent.CHAT, (i,), Intent.ANALYZE)
+        return question_reading(CHAT, (i,), ANALYZE)
     return STATEMENT._replace(verb=verb)
 
 
@@ -290,10 +298,10 @@ def _addressed(s: Sentence, i: int) -> Reading:
     for k in range(i + 1, min(i + 4, s.end)):
         role = s.words[k].role
         if role == v.MODAL and s.lows[k] in ("can", "could", "may"):
-            return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=Confidence.LOW)
+            return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=LOW)
         if role == v.MODAL and k + 1 < s.end and s.words[k + 1].role == v.AUX and not _must(s, k + 1):
             wanted = requested(s, k + 1)  # "you should have tests", but not "you should have access"
-            return wanted if wanted.intent is not Intent.EDIT else symptom(s, i) if is_faulty(s, i) else STATEMENT
+            return wanted if wanted.intent is not EDIT else symptom(s, i) if is_faulty(s, i) else STATEMENT
         if role in (v.MODAL, v.WANT) or _must(s, k):
             return requested(s, k + 1)
         if role != v.OPENER:
@@ -317,7 +325,7 @@ def _declaration(s: Sentence, i: int) -> Reading:
         if role == v.CJK:
             return unspaced(s, i)
         if role == v.VERB and words[k].foreign and (k == i or not words[k].noun):
-            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+            return imperative(s, k)._replace(confidence=MEDIUM)
         if s.lows[i] == "your" and s.lows[k] == "is" and _leads_to_verb(s, k + 1):
             return asked(s, i) if s.question else requested(s, k + 2)  # "your job is to …"
         if _is_wished(s, k):
@@ -353,9 +361,9 @@ def _after_mention(s: Sentence, i: int) -> bool:
 def _framed(found: Reading, noun: str) -> Reading:
     """A reading whose object is the document named before it, where it names none itself."""
     intent = DOCUMENTS.get(noun)
-    if intent is None or found.noun or found.intent is not Intent.EDIT or found.verb not in ("make", "fix", "build"):
+    if intent is None or found.noun or found.intent is not EDIT or found.verb not in ("make", "fix", "build"):
         return found
-    return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT, noun=noun)
+    return found._replace(intent=intent, confidence=MEDIUM, runner_up=EDIT, noun=noun)
 
 
 def _leads_to_verb(s: Sentence, k: int) -> bool:
@@ -373,6 +381,8 @@ def _is_wished(s: Sentence, k: int) -> bool:
 
 _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
     v.VERB: _verb,
+    v.DET: _determiner,
+    v.PREP: _preposition,
     v.GERUND: _gerund,
     v.LET: _let,
     v.MODAL: _modal,

@@ -8,15 +8,16 @@ from typing import Final, NamedTuple
 from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, question
+from smista_mcp.core.reading.kinds import ANALYZE, CHAT, EDIT, LOW, MEDIUM
 from smista_mcp.core.reading.objects import CREATED, Object, Sentence
 from smista_mcp.core.reading.verdicts import intent_of
-from smista_mcp.core.values import Confidence, Intent
 
 
 class _Cues(NamedTuple):
     """Where cues stand in a text; none of the patterns repeats anything."""
 
     verb: re.Pattern[str]
+    noun: re.Pattern[str]
     joint: re.Pattern[str]
     negation: re.Pattern[str]
     asking: re.Pattern[str]
@@ -27,7 +28,9 @@ class _Cues(NamedTuple):
 
 
 _VERBS: Final = {cue: name for name, text in sorted(tongues.ASIAN.items(), reverse=True) for cue in text.split()}
-_NOUNS: Final = tuple((cue, name) for name, text in tongues.ASIAN_NOUNS.items() for cue in text.split())
+_NOUNS: Final = {
+    cue: (place, name) for place, (name, text) in enumerate(tongues.ASIAN_NOUNS.items()) for cue in text.split()
+}
 _KANA: Final = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _KANA_SHARE: Final = 10
 """One sign in so many: a Chinese text may hold a single one, a Japanese text holds far more."""
@@ -54,14 +57,14 @@ def unspaced(s: Sentence, i: int) -> Reading:
     heads = [head for part in cues.joint.split(text) if (head := _head(cues, part)) is not None]
     asks = bool(heads) and cues.asking.search(text) is not None and not cues.inquiry.search(text)
     if not asks and cues.cause.search(text):
-        return question(Intent.ANALYZE, at, Intent.CHAT)
+        return question(ANALYZE, at, CHAT)
     if not asks and cues.question.search(text):
-        return question(Intent.CHAT, at, Intent.ANALYZE)
+        return question(CHAT, at, ANALYZE)
     if not heads:
         if not (cues.wish.search(text) or cues.asking.search(text)):
             return STATEMENT
         noun = _noun(text)
-        return Reading(Act.DESIRE, CREATED.get(noun, Intent.EDIT), Confidence.LOW, at, Intent.CHAT)
+        return Reading(Act.DESIRE, CREATED.get(noun, EDIT), LOW, at, CHAT)
     asked = [
         intent_of(s, verb, at[0], Object(noun, at[0] if noun else -1, s.end, deictic=False))
         for verb, noun, negated in heads
@@ -71,9 +74,7 @@ def unspaced(s: Sentence, i: int) -> Reading:
         return Reading(Act.NEGATION, verb=heads[0][0], evidence=at)
     intent, _, runner_up, _ = asked[0]
     others = dict.fromkeys(other for other, *_ in asked[1:] if other is not intent)
-    return Reading(
-        Act.REQUEST, intent, Confidence.MEDIUM, at, runner_up, heads[0][0], tuple((other, at[0]) for other in others)
-    )
+    return Reading(Act.REQUEST, intent, MEDIUM, at, runner_up, heads[0][0], tuple((other, at[0]) for other in others))
 
 
 @cache
@@ -81,6 +82,7 @@ def _cues() -> _Cues:
     """The patterns, compiled when a text with Chinese words is first read."""
     return _Cues(
         _any(sorted(_VERBS, key=lambda cue: (_VERBS[cue], cue))),
+        _any(_NOUNS),
         _any((*tongues.ASIAN_JOINTS, "\n")),
         _any(tongues.ASIAN_NEGATIONS),
         _any(tongues.ASIAN_ASKING),
@@ -108,4 +110,5 @@ def _head(cues: _Cues, text: str) -> tuple[str, str, bool] | None:
 
 
 def _noun(text: str) -> str:
-    return next((name for cue, name in _NOUNS if cue in text), "")
+    """The noun class in a text; of several, the one that stands first in the table."""
+    return min((_NOUNS[cue] for cue in _cues().noun.findall(text)), default=(0, ""))[1]
