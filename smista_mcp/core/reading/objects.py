@@ -18,7 +18,7 @@ from smista_mcp.core.reading.kinds import (
     SUMMARIZE,
     TEST,
 )
-from smista_mcp.core.reading.vocabulary import NOUN_PAIRS, Word
+from smista_mcp.core.reading.vocabulary import CONTROLS, NOUN_PAIRS, Word
 from smista_mcp.core.values import Intent
 
 
@@ -141,7 +141,14 @@ _ADDED: Final = frozenset(("test", "doc", "commit"))
 _CARRIED: Final = frozenset(("run", "update", "report", "check", "fix", "change", "draft"))
 _ITEMS: Final = frozenset("task tasks step steps item items issue issues point points requirement requirements".split())
 _PARTICLES: Final = frozenset(("up", "down", "out", "off"))
+_TITLES: Final = frozenset(("docs", "tests"))
 _NEUTRAL: Final = frozenset(("fault", "app"))
+_ENDING: Final = {"following": (v.DET, v.DEIXIS), "instead": (v.OF,)}
+"""Words behind which an object is another one, where a word of these roles follows."""
+_DECIDING: Final = frozenset((v.MODAL, v.AUX, v.AUXNEG, v.NEG))
+_PURPOSEFUL: Final = frozenset("ability option button way possibility feature permission link command".split())
+"""Things whose purpose "to" tells, whatever verb follows."""
+_ACTED_ON: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.ME, v.WE))
 _SOME: Final = frozenset(("some", "one", "another"))
 
 
@@ -162,8 +169,8 @@ def object_from(s: Sentence, i: int) -> Object:
             elif not kind and noun and at == i - 1 and _describes(s, at, i):
                 noun, at = "", -1
             i = last
-        elif s.lows[i] == "following" and i > first and i + 1 < end and words[i + 1].role in (v.DET, v.DEIXIS):
-            break  # "… following the plan"
+        elif s.lows[i] in _ENDING and i > first and i + 1 < end and words[i + 1].role in _ENDING[s.lows[i]]:
+            break  # "… following the plan", "… instead of a test"
         elif role == v.DEIXIS:
             if s.lows[i] == "that" and i > first and words[i - 1].role in _PLAIN:
                 break
@@ -196,16 +203,28 @@ def _describes(s: Sentence, at: int, i: int) -> bool:
         or word.noun == "app"
         or (word.role == v.VERB and not word.noun and s.lows[i] not in _CARRIED)
     )
-    return unclassed and not s.lows[at].endswith("s") and not s.words[at].foreign
+    named = s.lows[at]
+    if not unclassed or s.words[at].foreign:
+        return False
+    return not named.endswith("s") or (s.lows[i] in CONTROLS and named not in _TITLES)
 
 
 def _crosses(s: Sentence, i: int, role: int) -> bool:
     """Whether the search for an object goes on behind a small word."""
-    if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and not s.words[i + 1].noun:
+    if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and _acts(s, i + 1):
         return False
+    if role == v.COMMA and i + 2 < s.end and s.words[i + 2].role in _DECIDING:
+        return False  # "…, tests can wait"
     if s.lows[i] == "from" and s.lows[i - 1] in _ITEMS:
         return False  # "the tasks from PLAN.md"
     return role in _CROSSED or s.lows[i] == "as"
+
+
+def _acts(s: Sentence, i: int) -> bool:
+    """Whether the base form at `i`, behind "to", is meant as a verb ("a button to commit the form")."""
+    if not s.words[i].noun or s.lows[i - 2] in _PURPOSEFUL:
+        return True
+    return s.lows[i] != "test" and i + 1 < s.end and s.words[i + 1].role in _ACTED_ON  # but "a script to test it"
 
 
 def further(s: Sentence, verb: str, intent: Intent, thing: Object) -> tuple[tuple[Intent, int], ...]:

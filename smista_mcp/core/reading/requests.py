@@ -26,12 +26,15 @@ _DROPPING: Final = frozenset(
     "skip skipping ignore ignoring omit omitting postpone postponing defer deferring forget stop pause".split()
 )
 """Verbs by which work is left out, where what follows is work and nothing more."""
+_DOING: Final = frozenset(("writing", "running", "doing", "making", "adding"))
 _HALTING: Final = frozenset(("stop", "pause"))
 _TASKS: Final = frozenset("coding implementing programming editing refactoring testing planning reviewing".split())
 _AROUND: Final = frozenset((v.DET, v.OPENER, v.ORDER, v.AND, v.COMMA, v.PLEASE, v.OPENING, v.CLOSING))
 _FOR_NOW: Final = frozenset("about for now yet this time part step phase writing running doing until later".split())
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
+_SEEN: Final = frozenset("shown displayed visible hidden rendered clickable aligned centered sorted".split())
+"""Participles by which a wish is about what a screen shows."""
 _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
 
 
@@ -75,6 +78,7 @@ def _dropped(s: Sentence, i: int) -> int:
     halts, found = s.lows[i] in _HALTING, -1
     for k in range(i + 1, min(i + DEEP, s.end)):
         word = s.words[k]
+        halts = halts and s.lows[k] not in _DOING
         if s.lows[k] in _TASKS or (not halts and word.noun in CREATED):
             found = k
         elif word.role not in _AROUND and s.lows[k] not in _FOR_NOW:
@@ -205,7 +209,8 @@ def forbidden(s: Sentence, i: int) -> Reading:
     if k >= s.end:
         return Reading(Act.NEGATION, evidence=(i,))
     if s.lows[k] == "forget":
-        return requested(s, k + 1)
+        wanted = requested(s, k + 1)
+        return wanted if wanted.intent is not None or k + 1 >= s.end else by_noun(s, k)
     return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k), barring=_bars(s, k))
 
 
@@ -241,7 +246,7 @@ def desire(s: Sentence, i: int) -> Reading:
 def wish(s: Sentence, i: int, start: int) -> Reading:
     """Something that should be so: an edit, unless what it is about says otherwise."""
     thing = object_from(s, start)
-    intent = CREATED.get(thing.noun, EDIT)
+    intent = EDIT if not _SEEN.isdisjoint(s.lows[i : s.end]) else CREATED.get(thing.noun, EDIT)
     evidence = (i, thing.at) if thing.noun else (i,)
     runner_up = EDIT if intent is not EDIT else CHAT
     more = further(s, "make", intent, thing)

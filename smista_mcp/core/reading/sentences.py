@@ -17,7 +17,7 @@ from smista_mcp.core.reading.questions import ASKING_ABROAD, asked, asks_abroad,
 from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
 from smista_mcp.core.reading.unspaced import unspaced
-from smista_mcp.core.reading.vocabulary import WORKING
+from smista_mcp.core.reading.vocabulary import PEOPLE, WORKING
 
 _SKIPPED: Final = frozenset(
     (v.OPENER, v.ORDER, v.PLEASE, v.NUM, v.AND, v.BUT, v.THEN, v.COMMA, v.BREAK, v.OPENING, v.CLOSING)
@@ -155,6 +155,8 @@ def _let(s: Sentence, i: int) -> Reading:
         if i + 2 < s.end and s.lows[i + 2] == "know":
             return Reading(Act.PREFERENCE, CHAT, evidence=(i + 2,), verb="aside")
         return requested(s, i + 2, Act.DESIRE)
+    if not PEOPLE.isdisjoint(s.lows[i + 1 : i + 3]):  # "let users review their orders"
+        return Reading(Act.REQUEST, EDIT, MEDIUM, (i,), CHAT, "build")
     return requested(s, i + 1)
 
 
@@ -389,6 +391,7 @@ _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
     v.AUX: _auxiliary,
     v.AUXNEG: _auxiliary_negated,
     v.NEG: _negation,
+    v.EXCEPT: forbidden,
     v.WH: asked,
     v.WHEN: _when,
     v.COND: _condition,

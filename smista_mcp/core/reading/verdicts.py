@@ -18,7 +18,7 @@ from smista_mcp.core.reading.kinds import (
     TEST,
 )
 from smista_mcp.core.reading.objects import CREATED, DOCUMENTS, PROSE, RUNNERS_UP, TABLE, Object, Sentence
-from smista_mcp.core.reading.vocabulary import CAUSING, CODE, FAULTY, JUDGING, WORKING
+from smista_mcp.core.reading.vocabulary import CAUSING, CODE, FAULTY, JUDGING, PEOPLE, SURFACES, WORKING
 from smista_mcp.core.values import Confidence, Intent
 
 
@@ -193,6 +193,29 @@ def _placed(s: Sentence, i: int, thing: Object) -> Verdict | None:
     return None
 
 
+_SHOWABLE: Final = frozenset(("plan", "review", "summary", "paper", "doc", "test"))
+_DISPLAYING: Final = frozenset(("show", "read", "build"))
+_GENERAL: Final = _DISPLAYING | {"make", "fix", "give"}
+_WHERE: Final = frozenset((v.INTO, v.TO))
+_WHENEVER: Final = frozenset((v.WHEN, v.COND))
+
+
+def _is_of_product(s: Sentence, verb: str, i: int, thing: Object) -> bool:
+    """Whether a plan, a review, a note is a thing of the program: on its pages, or when its users do something."""
+    known = verb in (_DISPLAYING if thing.noun in ("doc", "test") else _GENERAL)
+    if not known or any(s.words[k].role in (v.ME, v.WE) for k in range(i + 1, thing.at)):
+        return False
+    for k in range(thing.at + 1, s.end - 1):
+        role = s.words[k].role
+        if role in _WHERE and _any(s._replace(end=min(k + 5, s.end)), k + 1, SURFACES) >= 0:
+            return True
+        if role in _WHENEVER:
+            return _any(s._replace(end=min(k + 4, s.end)), k + 1, PEOPLE) >= 0
+        if role == v.PREP:
+            return False
+    return False
+
+
 def intent_of(s: Sentence, verb: str, i: int, thing: Object) -> Verdict:
     """The kind of work that the verb at `i`, of class `verb`, asks for with its object."""
     alone, by_noun = TABLE[verb]
@@ -203,6 +226,8 @@ def intent_of(s: Sentence, verb: str, i: int, thing: Object) -> Verdict:
     placed = _placed(s, i, thing)
     if placed is not None:
         return placed
+    if thing.noun in _SHOWABLE and _is_of_product(s, verb, i, thing):
+        return EDIT, MEDIUM, DOCUMENTS[thing.noun], -1
     special = _SPECIAL.get(verb)
     if special is not None and (verb != "explain" or thing.noun != "summary"):
         return special(s, i, thing)
