@@ -147,9 +147,8 @@ def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> b
     while k > max(start, i - _NEAR) and words[k].role in _SKIPPED:
         k -= 1
     before = words[k].role
-    if k <= start and (before in _SKIPPED or (before == PREP and words[k].foreign)):  # "por favor"
-        return False
-    if before in _SPEAKERS or before == MODAL or before in _CONDITIONS:
+    opening = k <= start and (before in _SKIPPED or (before == PREP and words[k].foreign))  # "por favor"
+    if opening or before in _SPEAKERS or before == MODAL or before in _CONDITIONS:
         return False
     if role in (PLEASE, LET):
         return opens(words, i, end)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import GO_ON, STATEMENT, Act, Reading
 from smista_mcp.core.reading.clauses import Clause, clauses
+from smista_mcp.core.reading.joined import read
 from smista_mcp.core.reading.kinds import (
     ANALYZE,
     CHAT,
@@ -25,7 +26,6 @@ from smista_mcp.core.reading.kinds import (
 )
 from smista_mcp.core.reading.objects import RUNNERS_UP
 from smista_mcp.core.reading.prompt import Prompt
-from smista_mcp.core.reading.sentences import read
 from smista_mcp.core.reading.spelling import corrected
 from smista_mcp.core.reading.unspaced import is_japanese
 from smista_mcp.core.reading.vocabulary import UNKNOWN, UNKNOWN_WORD, WORDS
@@ -48,6 +48,7 @@ class Draft(NamedTuple):
         ordered: whether a word of order ("then") sets it after the one before.
         deictic: whether it speaks of what the phase before named ("it").
         binding: intents that the built-in reader saw, where something else says what the intent is.
+        parts: of a phase united from several, these.
     """
 
     intent: Intent
@@ -61,6 +62,7 @@ class Draft(NamedTuple):
     ordered: bool = False
     deictic: bool = False
     binding: tuple[Intent, ...] = ()
+    parts: tuple["Draft", ...] = ()
 
     @property
     def readings(self) -> tuple[Intent, ...]:
@@ -128,7 +130,7 @@ def _outline(prompt: Prompt) -> Outline:
     for part in parts:
         before = read(part, prompt.words, prompt.lows, before)
         readings.append(before)
-    found = _merged(_drafts(prompt, parts, readings, _chosen(parts, readings)))
+    found = merged(_drafts(prompt, parts, readings, _chosen(parts, readings)))
     return Outline(parts, readings, _planned(prompt, parts, _arranged(prompt, parts, found)))
 
 
@@ -229,13 +231,20 @@ def _drafts(prompt: Prompt, parts: list[Clause], readings: list[Reading], chosen
             own = found.pop().own
             found.append(Draft(intent, r.confidence, (*own, i), "reader", r.evidence, other, r.verb))
             continue
-        found.append(Draft(intent, r.confidence, (i,), "reader", r.evidence, other, r.verb, False, ordered, r.deictic))
+        for work, at in r.earlier:
+            own = i if at >= parts[i].start else i - 1
+            found.append(Draft(work, MEDIUM, (own,), "reader", (at,), RUNNERS_UP[work], ordered=ordered))
+            ordered = True
+        draft = Draft(
+            intent, r.confidence, (i,), "reader", r.evidence, other, r.verb, ordered=ordered, deictic=r.deictic
+        )
+        found.append(draft)
         for besides, at in r.further:
             found.append(Draft(besides, HIGH, (i,), "reader", (at,), RUNNERS_UP[besides], deictic=True))
     return found
 
 
-def _merged(found: list[Draft]) -> list[Draft]:
+def merged(found: list[Draft]) -> list[Draft]:
     """One phase of each intent, unless a word of order sets a later one apart."""
     phases: list[list[Draft]] = []
     latest: dict[Intent, int] = {}
@@ -324,7 +333,9 @@ def united(drafts: Sequence[Draft]) -> Draft:
             evidence = tuple(dict.fromkeys(evidence + draft.evidence))
     own = tuple(sorted({k for draft in drafts for k in draft.own}))
     binding = tuple(dict.fromkeys(intent for draft in drafts for intent in draft.binding))
-    return best._replace(own=own, evidence=evidence, ordered=first.ordered, deictic=first.deictic, binding=binding)
+    parts = tuple(part for draft in drafts for part in draft.parts or (draft,))
+    best = best._replace(own=own, evidence=evidence, binding=binding, parts=parts)
+    return best._replace(ordered=first.ordered, deictic=first.deictic)
 
 
 def _rank(draft: Draft) -> int:

@@ -8,11 +8,11 @@ from typing import Final
 
 from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
+from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
-from smista_mcp.core.reading.clauses import Clause, acts
+from smista_mcp.core.reading.clauses import acts
 from smista_mcp.core.reading.kinds import ANALYZE, CHAT, EDIT, LOW, MEDIUM
-from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence
+from smista_mcp.core.reading.objects import DOCUMENTS, Sentence
 from smista_mcp.core.reading.questions import ASKING_ABROAD, asked, asks_abroad, symptom
 from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
@@ -25,8 +25,6 @@ _SKIPPED: Final = frozenset(
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
-_PLURAL: Final = frozenset(("them", "some"))
-_NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
 _REASONS: Final = frozenset(("given", "based", "considering", "according"))
@@ -44,52 +42,7 @@ _IT_IS: Final = frozenset(("it's", "that's", "they're", "everything's", "all's")
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
 
-def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading | None) -> Reading:
-    """The reading of one clause; `before` is that of the clause before it in the same text."""
-    sign = lows[clause.sign] if clause.sign < len(lows) else ""
-    joined, contrast = clause.join != v.STOP, clause.join == v.BUT
-    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, joined, contrast), clause.start)
-    if found.act == Act.QUESTION and not found.noun:
-        named = (words[k].noun for k in range(clause.start, clause.end) if words[k].role in _NAMING)
-        found = found._replace(noun=next((noun for noun in named if noun in DOCUMENTS), ""))
-    if before is None:
-        return found
-    if clause.join == v.THEN and found.act == Act.STATEMENT and before.act == Act.REQUEST:
-        return _elliptic(words, clause, before)
-    if before.noun and not found.noun:
-        found = _taking_up(found, before.noun, plural=not _PLURAL.isdisjoint(lows[clause.start : clause.end]))
-    if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA, v.THEN):
-        return found
-    series = clause.join == v.AND or before.detail or before.verb == TOLD
-    if before.verb in (WISH, TOLD) and series and words[clause.start].role == v.VERB:
-        return before._replace(further=())  # "it should render the page, track the points and calculate …"
-    if clause.join == v.THEN:
-        return found
-    asking = before.act == Act.QUESTION and (clause.join == v.AND or "?" in sign)
-    if asking or (clause.join == v.AND and before.act == Act.CONDITION):
-        return found._replace(act=before.act, intent=before.intent, further=())
-    return found
-
-
-def _elliptic(words: list[v.Word], clause: Clause, before: Reading) -> Reading:
-    """The verb of the clause before goes on ("first the schema, then the code")."""
-    if words[clause.start].role != v.DET or before.verb not in TABLE:
-        return STATEMENT
-    at = next((k for k in range(clause.start, clause.end) if words[k].role != v.DET), clause.start)
-    return Reading(Act.REQUEST, TABLE[before.verb][0], MEDIUM, (at,), CHAT, before.verb)
-
-
-def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
-    """A reading whose "it" or "them" is what a clause before spoke of."""
-    found = found._replace(noun=noun)
-    if found.deictic and found.intent is EDIT and found.verb in ("make", "fix") and (noun != "test" or plural):
-        intent = TABLE[found.verb][1].get(noun)
-        if intent is not None:
-            return found._replace(intent=intent, confidence=MEDIUM, runner_up=EDIT)
-    return found
-
-
-def _at(s: Sentence, i: int) -> Reading:
+def opened(s: Sentence, i: int) -> Reading:
     """The reading of what is left of a clause from `i` on."""
     words, end = s.words, s.end
     while i < end and (words[i].role in _SKIPPED or (words[i].role == v.INTO and i and words[i - 1].role == v.ORDER)):
@@ -109,7 +62,7 @@ def _determiner(s: Sentence, i: int) -> Reading:
 def _preposition(s: Sentence, i: int) -> Reading:
     """A clause that opens with a preposition, which may be half of "por favor" or of "por qué"."""
     if s.words[i].foreign and i + 1 < s.end and s.words[i + 1].role == v.PLEASE:
-        return _at(s, i + 1)
+        return opened(s, i + 1)
     return asked(s, i) if s.lows[i : i + 2] in tongues.CAUSE_PAIRS else _declaration(s, i)
 
 
@@ -162,7 +115,7 @@ def _let(s: Sentence, i: int) -> Reading:
 
 def _negation(s: Sentence, i: int) -> Reading:
     if s.lows[i] == "no" and (i + 1 >= s.end or s.words[i + 1].role in _AFTER_NO):
-        return _at(s, i + 1)
+        return opened(s, i + 1)
     if s.question and i + 1 < s.end and s.words[i + 1].role in (v.ME, v.YOU, v.WE, v.SUBJECT):
         return asked(s, i)
     if s.lows[i] == "not" and s.lows[i + 1 : i + 2] and s.lows[i + 1] in ("all", "every", "everything"):
@@ -208,7 +161,7 @@ def _condition(s: Sentence, i: int) -> Reading:
     """A condition; where no comma ends it, what it leads to is looked for in it. "Before that" is none."""
     words, end = s.words, s.end
     if s.lows[i] in ("before", "after") and s.lows[i + 1 : i + 2] == ["that"] and i + 2 < end:
-        following = _at(s, i + 2)
+        following = opened(s, i + 2)
         if following.act <= Act.DESIRE:
             return following
     held = _held(s, i) if s.lows[i] in _PROVISOS else -1
@@ -237,14 +190,18 @@ def _held(s: Sentence, i: int) -> int:
     return -1
 
 
+def _me(s: Sentence, i: int) -> Reading:
+    if s.lows[i] == "me" and i + 1 < s.end and s.words[i + 1].role == v.VERB and s.words[i + 1].foreign:
+        return imperative(s, i + 1)._replace(confidence=MEDIUM)  # "me explique este erro"
+    return _speaker(s, i)
+
+
 def _speaker(s: Sentence, i: int) -> Reading:
     """A clause whose subject is "I" or "we"."""
     words, lows = s.words, s.lows
-    if lows[i] == "me" and i + 1 < s.end and words[i + 1].role == v.VERB and words[i + 1].foreign:
-        return imperative(s, i + 1)._replace(confidence=MEDIUM)  # "me explique este erro"
     would = lows[i].endswith(("'d", "id"))
     if lows[i : i + 2] == ["i", "mean"]:
-        return _at(s, i + 2)
+        return opened(s, i + 2)
     for k in range(i + 1, s.end):
         role, low = words[k].role, lows[k]
         if role == v.WANT:
@@ -271,7 +228,7 @@ def _must(s: Sentence, k: int) -> bool:
 
 def _opinion(s: Sentence, k: int) -> Reading:
     """After "I think" or "I hope", what follows is meant."""
-    following = _at(s, k + 1)
+    following = opened(s, k + 1)
     unsure = following.act == Act.SYMPTOM and following.confidence is LOW
     return following if following.intent is not None and not unsure else _own(s, k)
 
@@ -321,7 +278,7 @@ def _declaration(s: Sentence, i: int) -> Reading:
     if words[i].role == v.INTO:
         return _located(s, i)
     if words[i].role in (v.PATH, v.MASK) and _after_mention(s, i + 1):
-        return _framed(_at(s, i + 1), words[i].noun)
+        return _framed(opened(s, i + 1), words[i].noun)
     for k in range(i, s.end):
         role = words[k].role
         if role == v.CJK:
@@ -343,7 +300,7 @@ def _located(s: Sentence, i: int) -> Reading:
         if role == v.VERB and acts(words, k) and (not words[k].noun or _after_mention(s, k)):
             return _framed(imperative(s, k), noun)
         if role not in _PLACE:
-            return _at(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else verbless(s, i)
+            return opened(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else verbless(s, i)
         noun = words[k].noun or noun
     return verbless(s, i)
 
@@ -396,7 +353,7 @@ _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
     v.WHEN: _when,
     v.COND: _condition,
     v.WANT: _want,
-    v.ME: _speaker,
+    v.ME: _me,
     v.WE: _speaker,
     v.YOU: _addressed,
     v.CJK: unspaced,
