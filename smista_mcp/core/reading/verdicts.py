@@ -70,6 +70,8 @@ def _reviewed(s: Sentence, i: int, thing: Object) -> Verdict:
 def _explained(s: Sentence, i: int, thing: Object) -> Verdict:
     if thing.noun in ("doc", "paper") and s.words[i + 1].role == v.INTO:
         return DOCUMENT, HIGH, CHAT, thing.at  # "explain in the README how"
+    if "findings" in s.lows[i : s.end]:
+        return ANALYZE, MEDIUM, CHAT, s.lows.index("findings", i)
     for k in range(i + 1, s.end):
         if s.lows[k] == "why" and (not FAULTY.isdisjoint(s.lows) or any(w.role == v.AUXNEG for w in s.words)):
             return ANALYZE, MEDIUM, CHAT, k
