@@ -282,7 +282,7 @@ PHRASES: Final[dict[str, str]] = {
     "plan": "break down, come up, think about, think through, think of, lay out",
     "analyze": "look into, look for, look up, figure out, find out, track down, dig into, work out, deep dive",
     "read": "take a, have a, go through, check out, read through, catch up, get familiar",
-    "review": "go over, double check, cross check, sanity check, spell check",
+    "review": "go over, look over, double check, cross check, sanity check, spell check",
     "explain": "walk through, point out, tell me",
     "summarize": "sum up",
     "write": "write up",

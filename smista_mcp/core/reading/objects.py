@@ -235,14 +235,20 @@ def further(s: Sentence, verb: str, intent: Intent, thing: Object) -> tuple[tupl
     words, found, open_ = s.words, dict[Intent, int](), True
     for k in range(i + 1, s.end):
         word = words[k]
-        if word.role == v.WITH and verb in _INCLUDING:
+        if verb in _INCLUDING and (word.role == v.WITH or s.lows[k] == "+"):
             open_ = True
-        elif open_ and word.noun in _ADDED and word.role in (v.NOUN, v.GERUND, v.PATH):
+        elif open_ and word.noun in _ADDED and _is_thing(s, k):
             if DOCUMENTS[word.noun] is not intent:
                 found.setdefault(DOCUMENTS[word.noun], k)
         elif word.role not in _JOINED:
             open_ = False
     return tuple(found.items())
+
+
+def _is_thing(s: Sentence, k: int) -> bool:
+    """Whether the word at `k` is a noun, also where it may be a verb ("with a test")."""
+    role = s.words[k].role
+    return role in (v.NOUN, v.GERUND, v.PATH) or (role == v.VERB and s.words[k - 1].role == v.DET)
 
 
 def _spread(s: Sentence, verb: str, thing: Object) -> int:
@@ -252,7 +258,7 @@ def _spread(s: Sentence, verb: str, thing: Object) -> int:
         return thing.end
     if verb in _INCLUDING:
         for k in range(thing.end, s.end):
-            if words[k].role == v.WITH:
+            if words[k].role == v.WITH or s.lows[k] == "+":
                 return k
             if words[k].role in (v.NEG, v.COND, v.WH):
                 break

@@ -180,8 +180,8 @@ def _weak(readings: list[Reading], requests: list[int]) -> list[int]:
 
 def _absorbed(r: Reading, join: int, last: Intent) -> bool:
     """Whether a clause only says more about the phase before it: "…, and put it there", "… and tell me"."""
-    if r.detail and r.intent is EDIT:  # "It should be short. Include a diagram."
-        return last is not COMMIT
+    if r.detail and r.intent is EDIT and not r.further:  # "It should be short. Include a diagram."
+        return last is not COMMIT or (r.verb == "begin" and r.deictic)
     if r.intent is EDIT and r.verb in _DETAILING:
         return last in _SPECIFIC and (r.deictic or join == v.COMMA)
     if r.verb == "reshape" and r.intent is REFACTOR:

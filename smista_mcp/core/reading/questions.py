@@ -17,6 +17,7 @@ _VERDICTS: Final = frozenset(
     "correct correctly properly consistent complete valid accurate aligned conform conforms compliant sound done"
     " finished ready sufficient".split()
 )
+_SAFE: Final = frozenset(("safe", "secure"))
 _LACKING: Final = frozenset(
     "missing missed miss forget forgot forgetting forgotten overlook overlooked overlooking".split()
 )
@@ -113,4 +114,7 @@ def _verdict(s: Sentence, i: int) -> int:
         return next((k for k in range(i, s.end) if lows[k] in _APPEARANCES), -1)
     if "anything" in lows[i : s.end]:
         return next((k for k in range(i, s.end) if lows[k] in _LACKING), -1)
+    safe = next((k for k in range(i, s.end) if lows[k] in _SAFE), -1)
+    if safe >= 0:
+        return safe if _role_at(s, safe + 1) != v.TO else -1  # "is it safe to delete it" asks for advice
     return next((k for k in range(i, s.end) if lows[k] in _VERDICTS or (open_ and s.words[k].noun == "fault")), -1)

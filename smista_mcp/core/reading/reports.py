@@ -23,6 +23,7 @@ _PRAISE: Final = (
 )
 """Words by which a report is no complaint."""
 _COMPLAINING: Final = frozenset(("too", "still", "again"))
+_ALIKE: Final = (["for"], ["in"], ["with"], ["to"])
 _SEEMING: Final = frozenset(("seems", "appears"))
 _FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
 _FOLLOWERS_ASKED: Final = _FOLLOWERS | {v.INTO, v.WITH, v.TO, v.PREP, v.UNKNOWN}
@@ -46,7 +47,9 @@ def verbless(s: Sentence, i: int) -> Reading:
         return _told(s, i, thing.noun)
     if words[i].role in (v.DEIXIS, v.SUBJECT) and i + 1 < end and _is_third_person(s, i + 1):
         return _told(s, i, thing.noun)
-    if s.lows[i] == "same":  # "same for the other page"
+    if s.lows[i] == "same" or (
+        s.lows[i : i + 2] == ["the", "same"] and s.lows[i + 2 : i + 3] in _ALIKE
+    ):  # "same for the other page"
         return Reading(Act.REQUEST, EDIT, MEDIUM, (i,), CHAT)
     for k in range(i, end - 1):
         if words[k].role == v.VERB and not words[k].noun and words[k + 1].role in _FOLLOWERS and _may_ask(s, k):
@@ -60,9 +63,15 @@ def verbless(s: Sentence, i: int) -> Reading:
 
 def _complains(s: Sentence, i: int, *, finite: bool) -> bool:
     """Whether a report tells of what should be otherwise ("…, but now it is too wide", "it looks like it jumps")."""
-    if _is_observed(s, i) and not s.question:
+    if (_is_observed(s, i) or _recurs(s, i)) and not s.question:
         return True
     return finite and (s.contrast or not _COMPLAINING.isdisjoint(s.lows[i : s.end - 1]) or s.lows[s.end - 1] == "again")
+
+
+def _recurs(s: Sentence, i: int) -> bool:
+    """Whether a report tells of something that happens over and over ("users keep getting logged out")."""
+    near = range(i + 1, min(i + 6, s.end - 1))
+    return any(s.lows[k] in ("keep", "keeps") and s.lows[k + 1].endswith("ing") for k in near)
 
 
 def _is_third_person(s: Sentence, k: int) -> bool:

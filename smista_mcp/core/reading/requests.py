@@ -31,6 +31,8 @@ _HALTING: Final = frozenset(("stop", "pause"))
 _TASKS: Final = frozenset("coding implementing programming editing refactoring testing planning reviewing".split())
 _AROUND: Final = frozenset((v.DET, v.OPENER, v.ORDER, v.AND, v.COMMA, v.PLEASE, v.OPENING, v.CLOSING))
 _FOR_NOW: Final = frozenset("about for now yet this time part step phase writing running doing until later".split())
+_NAMED: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.VERB, v.GERUND))
+_PARTICLES: Final = frozenset(("up", "out", "off", "down"))
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
 _SEEN: Final = frozenset("shown displayed visible hidden rendered clickable aligned centered sorted".split())
@@ -114,6 +116,12 @@ def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
         return name, after + 1
     if words[after].role == v.DEIXIS and after + 1 < s.end:
         return pairs.get(lows[after + 1], verb), after  # "clean it up"
+    if words[after].role == v.DET:
+        k = after + 1
+        while k < min(after + 6, s.end) and words[k].role in _NAMED:
+            k += 1
+        if k < s.end and lows[k] in _PARTICLES:
+            return pairs.get(lows[k], verb), after  # "pull the parser out"
     return verb, after
 
 

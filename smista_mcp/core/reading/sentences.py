@@ -24,6 +24,7 @@ _SKIPPED: Final = frozenset(
 )
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
+_ENDING: Final = frozenset((v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.VERB, v.DEIXIS))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
@@ -37,6 +38,7 @@ _JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "
 """Verbs after "would you" that ask for an opinion."""
 _HAVING: Final = frozenset(("have", "has", "had"))
 _PROVISOS: Final = frozenset(("if", "once", "when"))
+_CLUELESS: Final = (["any", "idea"], ["any", "ideas"], ["any", "clue"])
 _STATES: Final = frozenset((v.UNKNOWN, v.PAST, v.OPENER))
 _IT_IS: Final = frozenset(("it's", "that's", "they're", "everything's", "all's"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
@@ -56,6 +58,8 @@ def opened(s: Sentence, i: int) -> Reading:
 
 def _determiner(s: Sentence, i: int) -> Reading:
     each_time = s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]
+    if s.lows[i : i + 2] in _CLUELESS and i + 2 < s.end and s.words[i + 2].role == v.WH:
+        return asked(s, i + 2)
     return _condition(s, i) if each_time else _declaration(s, i)
 
 
@@ -169,6 +173,8 @@ def _condition(s: Sentence, i: int) -> Reading:
         return imperative(s, held)
     for k in range(i + 2, end - 1):
         role, before = words[k].role, words[k - 1].role
+        if role == v.VERB and words[k + 1].role == v.ME and before in _ENDING:
+            return imperative(s, k)  # "before we start give me a plan"
         if role == v.MODAL and s.lows[k] in _WISHES and before in _SUBJECTS:
             return requested(s, k + 1) if before in (v.WE, v.YOU) else wish(s, k, k + 1)
         governs = role == v.VERB and not words[k].noun and words[k + 1].role in _AFTER_VERB

@@ -31,7 +31,7 @@ Verdict = tuple[Intent, Confidence, Intent | None, int]
 """Intent, confidence, runner-up, index of the word besides the verb that decided (-1: none)."""
 
 
-_SUBMITTED: Final = frozenset(("code", "changes", "diff", "implementation", "pr", "patch", "solution", "work"))
+_SUBMITTED: Final = frozenset("code changes diff implementation pr patch solution work commit commits branch".split())
 
 
 def _checked(s: Sentence, i: int, thing: Object) -> Verdict:
@@ -151,6 +151,8 @@ _ARTICLES: Final = frozenset(("a", "an"))
 _TOPICS: Final = (["about"], ["explaining"], ["describing"], ["regarding"], ["covering"])
 _SENDING: Final = frozenset(("publish", "upload", "send", "submit", "sync"))
 _FORGES: Final = frozenset(("github", "gitlab", "bitbucket", "remote", "origin"))
+_PORTIONS: Final = frozenset("tickets tasks subtasks issues stories milestones".split())
+"""What work is broken into."""
 _CONTAINERS: Final = frozenset(("doc", "roadmap", "prompt"))
 
 
@@ -183,6 +185,8 @@ _SPECIAL: Final = {
 def _placed(s: Sentence, i: int, thing: Object) -> Verdict | None:
     """Work on the document that something is put into ("put the results into notes.md"), or its sending to a forge."""
     low = s.lows[i]
+    if low in ("break", "split") and (at := _any(s, i, _PORTIONS)) >= 0:
+        return PLAN, MEDIUM, REFACTOR, at
     if low in _PLACING:
         noun, at = _target(s, i + 1)
         if noun in PROSE:

@@ -154,7 +154,7 @@ PHRASES: Final = _phrases()
 NOUN_PAIRS: Final = _pairs(lexicon.NOUN_PAIRS)
 """First word, second word to noun class."""
 FAULTY: Final = frozenset((lexicon.FAULTY + " " + tongues.FAULTY).split())
-JUDGING: Final = frozenset(lexicon.JUDGING.split())
+JUDGING: Final = frozenset((lexicon.JUDGING + " " + tongues.JUDGING).split())
 CAUSING: Final = frozenset(lexicon.CAUSING.split())
 WORKING: Final = frozenset(lexicon.WORKING.split())
 CODE: Final = frozenset(lexicon.CODE.split())
