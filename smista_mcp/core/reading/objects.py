@@ -217,7 +217,7 @@ def _crosses(s: Sentence, i: int, role: int) -> bool:
         return False  # "…, tests can wait"
     if s.lows[i] == "from" and s.lows[i - 1] in _ITEMS:
         return False  # "the tasks from PLAN.md"
-    return role in _CROSSED or s.lows[i] == "as"
+    return (role in _CROSSED and s.lows[i] != "+") or s.lows[i] == "as"
 
 
 def _acts(s: Sentence, i: int) -> bool:

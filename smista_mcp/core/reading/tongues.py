@@ -60,7 +60,8 @@ VERBS: Final[dict[str, str]] = {
         "analiza analizar analice investiga investigar investigue busca buscar busque encuentra encontrar averigua"
         " examina explora explorar compara comparar lista listar liste analise analisar encontre procure procurar"
         " descobre descubra descobrir scopri scoprire analyser analysez cherche chercher trouve trouver analisa"
-        " pesquise pesquisar analizza analizzare cerca cercare trova trovare indaga confronta analysiere analysieren untersuche untersuchen suche suchen finde"
+        " pesquise pesquisar analizza analizzare cerca cercare trova trovare indaga confronta analysiere"
+        " analysieren untersuche untersuchen suche suchen finde"
         " finden vergleiche vergleichen проанализируй проанализировать найди найти изучи исследуй сравни"
     ),
     "check": (
