@@ -71,6 +71,8 @@ def _preposition(s: Sentence, i: int) -> Reading:
 
 
 def _verb(s: Sentence, i: int) -> Reading:
+    if s.lows[i] == "forget" and any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
+        return _declaration(s, i)  # "forget password is broken"
     return imperative(s, i) if acts(s.words, i) else _declaration(s, i)
 
 

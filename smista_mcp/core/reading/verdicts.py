@@ -213,8 +213,10 @@ def _is_of_product(s: Sentence, verb: str, i: int, thing: Object) -> bool:
         return False
     for k in range(thing.at + 1, s.end - 1):
         role = s.words[k].role
-        if role in _WHERE and _any(s._replace(end=min(k + 5, s.end)), k + 1, SURFACES) >= 0:
-            return True
+        if role in _WHERE:
+            at = _any(s._replace(end=min(k + 5, s.end)), k + 1, SURFACES)
+            if at >= 0 and not s.words[at - 1].noun:  # but "on the wiki page"
+                return True
         if role in _WHENEVER:
             return _any(s._replace(end=min(k + 4, s.end)), k + 1, PEOPLE) >= 0
         if role == v.PREP:
