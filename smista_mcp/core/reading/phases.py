@@ -79,6 +79,7 @@ class Outline(NamedTuple):
     drafts: list[Draft]
 
 
+_BEFORE_IT: Final = (["before", "that", ","], ["before", "this", ","])
 _RANKS: Final = (LOW, MEDIUM, HIGH)
 _CHANGING: Final = frozenset((EDIT, REFACTOR, TEST, DOCUMENT, FORMAT))
 _WORKING: Final = _CHANGING | {COMMIT}
@@ -286,10 +287,8 @@ def _says_next(prompt: Prompt, part: Clause) -> bool:
 def _says_first(prompt: Prompt, part: Clause) -> bool:
     lows = prompt.lows
     at = part.start
-    if lows[max(at - 3, 0) : at] == ["before", "that", ","] or ["before", "that"] in (
-        lows[at : at + 2],
-        lows[at + 1 : at + 3],
-    ):
+    near = (lows[at : at + 2], lows[at + 1 : at + 3])
+    if lows[max(at - 3, 0) : at] in _BEFORE_IT or any([*pair, ","] in _BEFORE_IT for pair in near):
         return True
     return lows[part.end - 1] == "first" or "first" in lows[part.start : min(part.start + 2, part.end)]
 
