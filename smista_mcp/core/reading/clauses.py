@@ -74,8 +74,10 @@ _THINGS: Final = frozenset((UNKNOWN, NOUN, BEARER, PATH, MASK, NUM))
 _SUBJECTS: Final = frozenset((DET, ME, WE, YOU, SUBJECT))
 _HELD: Final = frozenset((AUX, AUXNEG, MODAL, VERB, GERUND, PAST))
 """Words that a condition may have for its verb, besides those of state."""
-_IT_IS: Final = frozenset(("it's", "that's", "they're", "everything's", "all's", "you're"))
-_REACHED: Final = frozenset(("ready", "green", "possible", "needed", "necessary", "so"))
+_REACHED: Final = WORKING | {"ready", "green", "possible", "needed", "necessary", "so"}
+_STATES: Final = _REACHED | {"it's", "that's", "they're", "everything's", "all's", "you're"}
+_LEADS: Final = _CONDITIONS | {OPENER, ORDER, NUM}
+_WHOLE: Final = frozenset(("it", "them", "everything"))
 _DONE: Final = frozenset((PAST, DEIXIS, OPENER))
 _BEHIND: Final = _THINGS | _DONE | {VERB, GERUND}
 _GOVERNED: Final = frozenset((DET, DEIXIS, PATH, MASK, ME, NOUN, COND))
@@ -188,12 +190,12 @@ def _led(words: list[Word], raw: list[str], i: int, end: int) -> int:
         return -1
     held = False
     for k in range(i + 1, min(i + _DEEP, end)):
-        role, low = words[k].role, raw[k].lower()
+        role = words[k].role
         if role in _ENDS or (held and has_subject(words, k)):
             return -1
         if role == VERB and (held or _agrees_not(words, raw, i, k, end)) and _governs(words, raw, k, end):
             return k
-        held = held or role in _HELD or low in WORKING or low in _IT_IS or low in _REACHED
+        held = held or role in _HELD or raw[k].lower() in _STATES
     return -1
 
 
@@ -223,10 +225,12 @@ def _agrees_not(words: list[Word], raw: list[str], i: int, k: int, end: int) -> 
 def _governs(words: list[Word], raw: list[str], k: int, end: int) -> bool:
     """Whether the base form at `k`, behind the verb of a condition, is the head of a request of its own."""
     before, low = words[k - 1].role, raw[k - 1].lower()
-    reached = low in WORKING or low in _REACHED
+    reached = low in _REACHED
     if low in _LABELLED or (before not in _BEHIND and not reached):
         return False
     noun = words[k].noun
+    if noun and before == DEIXIS and low not in _WHOLE:
+        return False  # "when I run this program"
     if k + 1 >= end or words[k + 1].role <= LAST_BOUNDARY:
         return reached or before in _DONE or not (noun or low.endswith("s"))
     following = words[k + 1].role
@@ -280,8 +284,8 @@ def _soft(words: list[Word], raw: list[str], i: int, end: int) -> bool:
     return following[:1].islower() and words[i - 1].role > LAST_BOUNDARY and not opens(words, i + 1, end)
 
 
-def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
-    """The clauses of a text, in order, none of them empty."""
+def _bounded(words: list[Word], raw: list[str]) -> list[Clause]:
+    """The stretches between boundaries."""
     found: list[Clause] = []
     end, start, join, inside = len(words), 0, STOP, False
     for i, word in enumerate(words):
@@ -301,31 +305,40 @@ def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
         elif inside or i < start or not _parts(words, raw, i, start, end):
             continue
         if i > start:
-            _add(found, words, raw, Clause(start, i, join, i))
-        join = _behind(join, role, words[start].role)
+            found.append(Clause(start, i, join, i))
+        join = STOP if role == BREAK else role
         start = i if role > THEN else i + 1
     if start < end:
-        _add(found, words, raw, Clause(start, end, join, end))
+        found.append(Clause(start, end, join, end))
     return found
 
 
-def _add(found: list[Clause], words: list[Word], raw: list[str], clause: Clause) -> None:
-    """Add a clause; a condition and the request that it leads to without a comma are two."""
+def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
+    """The clauses of a text, in order, none of them empty."""
+    found = _bounded(words, raw)
+    if _LEADS.isdisjoint([words[clause.start].role for clause in found]):
+        return found
+    parts: list[Clause] = []
+    for clause in found:
+        if clause.join == COMMA and parts[-1].join == THEN and words[parts[-1].start].role in _CONDITIONS:
+            parts.append(clause._replace(join=THEN))  # "then once I agree, write the code"
+        elif words[clause.start].role in _LEADS:
+            parts += _parted(words, raw, clause)
+        else:
+            parts.append(clause)
+    return parts
+
+
+def _parted(words: list[Word], raw: list[str], clause: Clause) -> list[Clause]:
+    """A clause, or the condition that it is and the request that this leads to without a comma."""
     first = clause.start
     while first < clause.end and words[first].role in _SKIPPED:
         first += 1
     k = _led(words, raw, first, clause.end) if first < clause.end and words[first].role in _CONDITIONS else -1
-    if k >= 0:
-        found.append(clause._replace(end=k, sign=k))
-        clause = clause._replace(start=k, join=STOP if clause.join == STOP else THEN)
-    found.append(clause)
-
-
-def _behind(join: int, role: int, first: int) -> int:
-    """How a clause is joined that a word of `role` parts from one with this `join` and first role."""
-    if join == THEN and role == COMMA and first in _CONDITIONS:
-        return THEN  # "then once I agree, write the code"
-    return STOP if role == BREAK else role
+    if k < 0:
+        return [clause]
+    join = STOP if clause.join == STOP else THEN
+    return [clause._replace(end=k, sign=k), clause._replace(start=k, join=join)]
 
 
 def _closer(join: int, role: int) -> int:

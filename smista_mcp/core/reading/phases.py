@@ -146,6 +146,11 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
         if questions and questions[-1] > requests[-1] and all(readings[i].act == Act.DESIRE for i in requests):
             return _best(questions, readings, Act.QUESTION)
         strong = [i for i in requests if _asks(readings[i]) and not (readings[i].passing and i < last)]
+        ended = [
+            i for i in requests if readings[i].verb == GO_ON and i + 1 < last and readings[i + 1].act == Act.CONDITION
+        ]
+        if strong and ended:
+            strong = sorted({*ended, *strong})  # "continue. when done, give me a summary"
         if not strong:
             return _weak(readings, requests)
         looking = [i for i in requests if readings[i].verb == "read"]
@@ -195,7 +200,7 @@ def _absorbed(r: Reading, join: int, last: Intent) -> bool:
         return True
     if r.intent is ANALYZE and last is REVIEW:
         return join in (v.COMMA, v.AND)
-    return r.intent is CHAT and last in (ANALYZE, REVIEW, TEST)
+    return r.intent is CHAT and last in (ANALYZE, REVIEW, TEST, SUMMARIZE)
 
 
 def _seeks(prompt: Prompt, part: Clause, r: Reading, last: Draft) -> bool:
