@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal, localcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import EXACT
@@ -58,12 +58,16 @@ class Tally(NamedTuple):
 
 _KEYS = 10
 """Fields of a tally that tell it from others."""
-_Row = tuple[
-    str,
-    *tuple[str | None, str | None, str | None, str, str, str, str | None, str, str],
-    *tuple[str, str | None, str | None, str | None, str | None],
-    *tuple[int | None, int | None, int | None, int | None, int | None],
-]
+_TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cache_write_tokens")
+
+
+class _Used(NamedTuple):
+    status: str
+    started_at: str
+    ended_at: str | None
+    cost: str | None
+    reserved: str | None
+    tokens: tuple[int | None, ...]
 
 
 def read_tallies(db: sqlite3.Connection, since: date, until: date, scope: Scope | None) -> tuple[Tally, ...]:
@@ -83,11 +87,11 @@ def read_tallies(db: sqlite3.Connection, since: date, until: date, scope: Scope 
             query += " AND json_extract(d.facts, '$.owner') = ?"
             values.append(scope.owner)
     found: dict[tuple[str | None, ...], Tally] = {}
-    rows: Iterable[_Row] = db.execute(query, values)
     with localcontext(EXACT):
-        for row in rows:
+        for row in db.execute(query, values):
             key = row[:_KEYS]
-            found[key] = _with(found.get(key) or _empty(*row[:_KEYS]), row)
+            one = found.get(key) or Tally(date.fromisoformat(row[0]), *row[1:_KEYS])
+            found[key] = _with(one, _Used(*row[_KEYS : _KEYS + 5], tokens=row[_KEYS + 5 :]))
     return in_order(found.values())
 
 
@@ -96,21 +100,16 @@ def in_order(found: Iterable[Tally]) -> tuple[Tally, ...]:
     return tuple(sorted(found, key=lambda one: (one.day, *(field or "" for field in one[1:_KEYS]))))
 
 
-def _empty(day: str, *names: Any) -> Tally:
-    return Tally(date.fromisoformat(day), *names)
-
-
-def _with(one: Tally, row: _Row) -> Tally:
-    status, started, ended, cost, reserved = row[_KEYS : _KEYS + 5]
-    tokens = [have + (more or 0) for have, more in zip(one[17:22], row[_KEYS + 5 :], strict=True)]
-    counted = {status: getattr(one, status) + 1, "requests": one.requests + 1}
-    if cost is not None:
-        counted["cost"] = one.cost + Decimal(cost)
-    elif status != "failed":
-        counted["held"] = one.held + Decimal(reserved or 0)
-        counted["unpriced"] = one.unpriced + (status == "completed")
-    if ended is not None:
-        took = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
-        counted["seconds"] = one.seconds + max(took, 0.0)
-    names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cache_write_tokens")
-    return one._replace(**counted, **dict(zip(names, tokens, strict=True)))
+def _with(one: Tally, used: _Used) -> Tally:
+    counted: dict[str, object] = {used.status: getattr(one, used.status) + 1, "requests": one.requests + 1}
+    for name, more in zip(_TOKENS, used.tokens, strict=True):
+        counted[name] = getattr(one, name) + (more or 0)
+    if used.cost is not None:
+        counted["cost"] = one.cost + Decimal(used.cost)
+    elif used.status != "failed":
+        counted["held"] = one.held + Decimal(used.reserved or 0)
+        counted["unpriced"] = one.unpriced + (used.status == "completed")
+    if used.ended_at is not None:
+        took = datetime.fromisoformat(used.ended_at) - datetime.fromisoformat(used.started_at)
+        counted["seconds"] = one.seconds + max(took.total_seconds(), 0.0)
+    return one._replace(**counted)
