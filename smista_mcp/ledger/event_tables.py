@@ -51,10 +51,9 @@ TALLIES: Final = (
 )
 """What `tally` has to hold of the days of which all events are there."""
 SPENDING: Final = " UNION ALL ".join(
-    f"SELECT '{span}', substr(day, 1, {length}), '{kind}', {name}, {resolved}, exact_sum(amount)"  # noqa: S608  our own words, as below
-    " FROM (SELECT *, exact_added(cost, held) AS amount FROM tally) WHERE amount != '0'"
-    f" AND {condition} GROUP BY 2, 4, 5"
-    for span, length in (("day", 10), ("month", 7))
+    f"SELECT day, '{kind}', {name}, {resolved}, exact_sum(amount)"  # noqa: S608  our own words, as below
+    " FROM (SELECT *, exact_added(cost, held) AS amount FROM tally) WHERE canonical(amount) != '0'"
+    f" AND {condition} GROUP BY 1, 3, 4"
     for kind, name, resolved, condition in (
         ("all", "''", "''", "TRUE"),
         ("project", "workspace", "''", "TRUE"),
@@ -178,13 +177,12 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     " cost TEXT NOT NULL, held TEXT NOT NULL, PRIMARY KEY (day, workspace, caller, token, host, intent, provider,"
     " model, resolved_model, locality, cost_kind)) WITHOUT ROWID",
     """CREATE TABLE spending (
-        span TEXT NOT NULL CHECK (span IN ('day', 'month')),
-        period TEXT NOT NULL,
+        day TEXT NOT NULL,
         kind TEXT NOT NULL CHECK (kind IN ('all', 'project', 'token', 'intent', 'model')),
         name TEXT NOT NULL,
         resolved_model TEXT NOT NULL,
         amount TEXT NOT NULL,
-        PRIMARY KEY (span, period, kind, name, resolved_model)
+        PRIMARY KEY (day, kind, name, resolved_model)
     ) WITHOUT ROWID""",
     FILL_HOLDS,
     f"INSERT INTO tally {TALLIES}",

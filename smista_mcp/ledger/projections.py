@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from smista_mcp.ledger.event_tables import COUNTS, FILL_HOLDS, JOBS, SPENDING, TALLIES
-from smista_mcp.ledger.spending import canonical, exact_added
 
 _KEY_WIDTH: Final = 11
 _TALLY: Final = (
@@ -15,7 +14,7 @@ _TALLY: Final = (
     " cost = exact_added(cost, excluded.cost), held = exact_added(held, excluded.held)"
 )
 _SPENDING: Final = (
-    "INSERT INTO spending VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO spending VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET amount = exact_added(amount, excluded.amount)"
 )
 OPEN_BUT_NOT_HELD: Final = (
@@ -26,6 +25,19 @@ OPEN_BUT_NOT_HELD: Final = (
     ") GROUP BY attempt, attempt_id, owner, reserved HAVING count(*) != 2"
 )
 """Finds nothing exactly where the holds are those of the open attempts, with their amounts and owners."""
+
+_PAIRS: Final = (
+    (
+        "tally",
+        f"SELECT day, workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind,"  # noqa: S608  our own words
+        f" {', '.join(COUNTS)}, canonical(cost), canonical(held) FROM tally"
+        " WHERE day >= (SELECT coalesce(max(before), '') FROM vacuumed)",
+        TALLIES,
+    ),
+    ("spending", "SELECT day, kind, name, resolved_model, canonical(amount) FROM spending", SPENDING),
+    ("job", "SELECT * FROM job", JOBS),
+)
+"""What there is, and what there should be; amounts so that equal ones are equal texts."""
 
 
 class Ended(NamedTuple):
@@ -46,20 +58,18 @@ class Ended(NamedTuple):
 
 def add(db: sqlite3.Connection, ended: Ended) -> None:
     """Counts an attempt that has ended, in the transaction that says so."""
-    status, cost = ended.status, canonical(Decimal(ended.cost or 0))
-    held = canonical(Decimal(ended.held or 0))
+    status, cost, held = ended.status, ended.cost or "0", ended.held or "0"
     counts = [int(status == name) for name in ("completed", "failed", "uncertain", "cancelled")]
     counts += [int(status == "completed" and ended.cost is None), *(count or 0 for count in ended.tokens)]
     db.execute(_TALLY, (*ended.key, *counts, ended.microseconds, cost, held))
-    amount = exact_added(cost, held)
-    if amount == "0":
+    amount = cost if ended.held is None else held  # never both
+    if not Decimal(amount):
         return
-    day, workspace, token, intent, model, resolved = (ended.key[place] for place in (0, 1, 3, 5, 7, 8))
+    day, workspace, _, token, _, intent, _, model, resolved, *_ = ended.key
     scopes = [("all", "", ""), ("project", workspace, ""), ("intent", intent, ""), ("model", model, resolved)]
     if token:
         scopes.append(("token", token, ""))
-    periods = (("day", day), ("month", day[:7]))
-    db.executemany(_SPENDING, [(*period, *scope, amount) for period in periods for scope in scopes])
+    db.executemany(_SPENDING, [(day, *scope, amount) for scope in scopes])
 
 
 def rebuild(db: sqlite3.Connection) -> None:
@@ -77,14 +87,8 @@ def rebuild(db: sqlite3.Connection) -> None:
 
 def differing(db: sqlite3.Connection) -> tuple[str, ...]:
     """The names of projections that are not what the events say; none where all is well."""
-    kept = "SELECT * FROM tally WHERE day >= (SELECT coalesce(max(before), '') FROM vacuumed)"
-    pairs = (
-        ("tally", kept, TALLIES),
-        ("spending", "SELECT * FROM spending", SPENDING),
-        ("job", "SELECT * FROM job", JOBS),
-    )
     found = ["hold"] if db.execute(f"{OPEN_BUT_NOT_HELD} LIMIT 1").fetchone() else []
-    found += [name for name, have, want in pairs if _differ(db, have, want)]
+    found += [name for name, have, want in _PAIRS if _differ(db, have, want)]
     return tuple(found)
 
 

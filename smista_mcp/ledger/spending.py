@@ -57,9 +57,8 @@ def spent(db: sqlite3.Connection, scope: str, since: datetime, workspace: str | 
         raise ValueError(f"there is no scope `{scope}`")
     start = timestamp(since)
     day, whole = start[:10], start[10:].startswith("T00:00:00.000000")
-    span, first = ("month", day[:7]) if whole and day.endswith("-01") else ("day", day)
     with localcontext(EXACT):
-        total = sum((Decimal(found[0]) for found in _kept(db, wanted, span, first, later=not whole)), Decimal(0))
+        total = sum((Decimal(found) for found in _kept(db, wanted, day, later=not whole)), Decimal(0))
         for counted in _open(db, start) if whole else (*_open(db, start), *_ended(db, start)):
             if counted[0] is not None and wanted.takes_in(*counted[1:]):
                 total += Decimal(counted[0])
@@ -100,16 +99,20 @@ def _wanted(kind: str, name: str, workspace: str | None) -> _Wanted | None:
             return None
 
 
-def _kept(db: sqlite3.Connection, wanted: _Wanted, span: str, first: str, *, later: bool) -> Iterator[tuple[str]]:
-    """The totals of whole periods; `later` without the first."""
-    rows: Iterable[tuple[str, str, str]] = db.execute(
-        f"SELECT amount, name, resolved_model FROM spending WHERE span = ? AND period {'>' if later else '>='} ?"  # noqa: S608  our own words
-        " AND kind = ?",
-        (span, first, wanted.kind),
-    )
+_DAYS: Final = (
+    "WITH RECURSIVE days (day) AS (SELECT min(day) FROM spending WHERE day {} ?"
+    " UNION ALL SELECT (SELECT min(s.day) FROM spending s WHERE s.day > days.day) FROM days WHERE day IS NOT NULL)"
+    " SELECT amount, name, resolved_model FROM days JOIN spending USING (day) WHERE kind = ?"
+)
+"""From day to day, and of each day what is wanted alone."""
+
+
+def _kept(db: sqlite3.Connection, wanted: _Wanted, first: str, *, later: bool) -> Iterator[str]:
+    """The totals of whole days; `later` without the first."""
+    rows: Iterable[tuple[str, str, str]] = db.execute(_DAYS.format(">" if later else ">="), (first, wanted.kind))
     for found, name, resolved in rows:
         if name in wanted.names or (wanted.kind == "model" and wanted.takes_in("", "", "", name, resolved)):
-            yield (found,)
+            yield found
 
 
 _Counted = tuple[str | None, str | None, str | None, str, str, str | None]
@@ -138,18 +141,19 @@ def _ended(db: sqlite3.Connection, start: str) -> Iterable[_Counted]:
 def register(db: sqlite3.Connection) -> None:
     """Gives a connection the functions that statements of the ledger call."""
     db.create_function("exact_added", 2, exact_added, deterministic=True)
+    db.create_function("canonical", 1, canonical, deterministic=True)
     db.create_function("microseconds", 2, microseconds, deterministic=True)
     db.create_aggregate("exact_sum", 1, _ExactSum)  # pyright: ignore[reportArgumentType]  its step takes what the column holds
 
 
-def canonical(amount: Decimal) -> str:
-    """An amount as totals are written, so that equal ones are equal texts."""
-    return format(amount.normalize(EXACT), "f")
+def canonical(amount: str) -> str:
+    """An amount written so that equal ones are equal texts."""
+    return format(Decimal(amount).normalize(EXACT), "f")
 
 
 def exact_added(one: str, other: str) -> str:
     """The sum of two amounts."""
-    return canonical(EXACT.add(Decimal(one), Decimal(other)))
+    return format(EXACT.add(Decimal(one), Decimal(other)), "f")
 
 
 def microseconds(start: str, end: str | None) -> int:
@@ -169,4 +173,4 @@ class _ExactSum:
             self._sum = EXACT.add(self._sum, Decimal(amount))
 
     def finalize(self) -> str:
-        return canonical(self._sum)
+        return canonical(str(self._sum))
