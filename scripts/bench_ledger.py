@@ -7,9 +7,9 @@
 A ledger is filled over a year, with a decision, a trace and an attempt each: 10,000 of them through the entries that a
 dispatch writes, which are then repeated with other ids and times by SQL, and its totals are made anew by the code that
 mends them. Then it measures, the large and an empty ledger in turn: what `usage` sums for the month and for the year,
-what `explain ID` reads, and the two transactions of a dispatch under three budgets. Prints one JSON object, with the time of
-the processor where cores may be shared; ends with 1
-where a bar is missed: usage of the year <= 2 s, explain <= 50 ms, append p99 <= 3 times that of the empty ledger.
+what `explain ID` reads, and the two transactions of a dispatch under three budgets. Prints one JSON object, with the
+time of the processor where cores may be shared; ends with 1 where a bar is missed: usage of the year <= 2 s,
+explain <= 50 ms, append p99 <= 3 times that of the empty ledger.
 """
 
 import argparse
