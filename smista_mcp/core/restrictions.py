@@ -5,7 +5,6 @@ united.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from smista_mcp.core.effective import Origin
@@ -21,8 +20,7 @@ GRANTS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
 """From the loosest to the strictest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(NamedTuple):
     """A value that restricts.
 
     Attributes:
