@@ -5,6 +5,7 @@ united.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from smista_mcp.core.effective import Origin
@@ -20,7 +21,8 @@ GRANTS = (Grant.ALLOW, Grant.ASK, Grant.DENY)
 """From the loosest to the strictest."""
 
 
-class Scale(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Scale:
     """A value that restricts.
 
     Attributes:
