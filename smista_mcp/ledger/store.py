@@ -5,7 +5,7 @@ import sqlite3
 import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
+    from smista_mcp.ledger.tallies import Tally
 
 
 T = TypeVar("T")
@@ -266,6 +267,13 @@ class Ledger:
             return tuple(read_trace(db, row) for row in rows)
 
     # ----------------------------------------------------------------------------------------------------- money
+
+    def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
+        """What attempts that began on these UTC days have used."""
+        from smista_mcp.ledger.tallies import read_tallies  # noqa: PLC0415
+
+        with self._reading() as db:
+            return tuple(read_tallies(db, since, until, scope))
 
     def spent(self, scope: str, since: datetime, workspace: str | None = None) -> Decimal:
         """What has been spent since a moment, reservations of running and uncertain attempts included; USD.

@@ -1,0 +1,132 @@
+"""Figures for a terminal: columns that line up, and bars of plain blocks that need no colour."""
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from smista_mcp.cli.printing import is_terminal, one_line
+
+NARROWEST, WIDEST = 40, 120
+_BLOCKS = "▏▎▍▌▋▊▉█"
+_LEAST_BAR = 8
+_UNITS = "kMG"
+_LONGEST_LABEL = 34
+
+
+class Bar(NamedTuple):
+    """One line of a chart: what it is of, how long, and the figure as it is shown."""
+
+    label: str
+    value: Decimal
+    figure: str
+
+
+def width() -> int:
+    """Columns that lines may have: those of the terminal, within reason; 100 where nobody looks."""
+    if not is_terminal(sys.stdout):
+        return 100
+    return max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
+
+
+def is_looked_at() -> bool:
+    """Whether a person sees what is printed, so that a chart says more than it costs."""
+    return is_terminal(sys.stdout)
+
+
+def has_blocks() -> bool:
+    """Whether standard output takes the characters of which fine bars are made."""
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def bars(rows: Sequence[Bar], columns: int, *, blocks: bool = True) -> Iterator[str]:
+    """A chart, one line for each row: label, figure, bar. The longest bar takes what is left of the columns.
+
+    Whatever is more than nothing has a bar; nothing has none. Without `blocks` bars are made of `#` alone.
+    """
+    labels = [shortened(row.label, _LONGEST_LABEL) for row in rows]
+    figures = list(points([row.figure for row in rows]))
+    wide, long = max(map(len, labels), default=0), max(map(len, figures), default=0)
+    room = max(_LEAST_BAR, columns - wide - long - 4)
+    most = max((row.value for row in rows), default=Decimal(0))
+    for label, figure, row in zip(labels, figures, rows, strict=True):
+        drawn = bar(row.value / most if most > 0 else Decimal(0), room, blocks=blocks)
+        yield f"{label:<{wide}}  {figure:>{long}}  {drawn}".rstrip()
+
+
+def bar(share: Decimal, room: int, *, blocks: bool) -> str:
+    """A bar for a share from 0 to 1 of a room in columns."""
+    if share <= 0:
+        return ""
+    if not blocks:
+        return "#" * max(1, int(share * room + Decimal("0.5")))
+    eighths = max(1, int(share * room * 8 + Decimal("0.5")))
+    whole, rest = divmod(eighths, 8)
+    return _BLOCKS[-1] * whole + (_BLOCKS[rest - 1] if rest else "")
+
+
+def points(figures: Sequence[str]) -> Iterator[str]:
+    """Decimal figures with spaces behind them, so that their points stand below each other when they end alike."""
+    behind = [len(figure.partition(".")[2]) + ("." in figure) if _is_figure(figure) else 0 for figure in figures]
+    most = max(behind, default=0)
+    for figure, after in zip(figures, behind, strict=True):
+        yield figure + " " * (most - after) if _is_figure(figure) else figure
+
+
+def _is_figure(text: str) -> bool:
+    return text[:1].isdigit() or (text[:1] == "-" and text[1:2].isdigit())
+
+
+def shortened(text: str, most: int) -> str:
+    """A name on one line, cut in its middle where it is too long: both of its ends tell names apart."""
+    line = one_line(text)
+    if len(line) <= most:
+        return line
+    head = (most - 3) // 2
+    return f"{line[:head]}...{line[len(line) - (most - 3 - head) :]}"
+
+
+def compact(number: int) -> str:
+    """A count in three digits or so: 987, 1.2k, 45k, 1.3M."""
+    if number < 1000:
+        return str(number)
+    size = Decimal(number) / 1000
+    power = 0
+    while size >= Decimal("999.5") and power < len(_UNITS) - 1:
+        size, power = size / 1000, power + 1
+    return f"{size:.1f}{_UNITS[power]}" if size < Decimal("9.95") else f"{size:.0f}{_UNITS[power]}"
+
+
+def percent(part: Decimal | int, whole: Decimal | int) -> str:
+    """A share in words; `-` of nothing. Neither nothing nor all is said of what is not quite that."""
+    if not whole:
+        return "-"
+    share = Decimal(part) * 100 / Decimal(whole)
+    if 0 < share < 1:
+        return "under 1 %"
+    if 99 < share < 100:
+        return "over 99 %"
+    return f"{share:.0f} %"
+
+
+def columned(rows: Sequence[Sequence[str]], *, left: int = 1) -> Iterator[str]:
+    """Rows whose first `left` columns begin below each other, and whose others end so."""
+    count = max((len(row) for row in rows), default=0)
+    wide = [max((len(row[n]) for row in rows if n < len(row)), default=0) for n in range(count)]
+    for row in rows:
+        cells = [f"{cell:<{wide[n]}}" if n < left else f"{cell:>{wide[n]}}" for n, cell in enumerate(row)]
+        yield "  ".join(cells).rstrip()
+
+
+def wrapped(text: str, columns: int, *, first: str = "", further: str = "") -> list[str]:
+    """A paragraph in lines of so many columns; words stay whole."""
+    return textwrap.wrap(
+        one_line(text),
+        max(columns, NARROWEST),
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
