@@ -86,7 +86,7 @@ def _used(tally: Tally) -> Used:
         running=tally.running,
         uncertain=tally.uncertain,
         unpriced=tally.unpriced,
-        unreported=tally.unreported,
+        unreported=_unreported(tally),
         cost=tally.cost,
         held=tally.held,
         tokens=Tokens(
@@ -97,6 +97,13 @@ def _used(tally: Tally) -> Used:
             tally.reasoning_tokens,
         ),
     )
+
+
+def _unreported(tally: Tally) -> int:
+    """For how many completed requests nobody counted tokens: at least so many, for the sums do not tell."""
+    if not tally.input_tokens and not tally.output_tokens:
+        return tally.completed
+    return 0 if tally.cost_kind == "unknown" else tally.unpriced  # of a known price only tokens can be missing
 
 
 def report(world: World, by: By, meant: Span, *, here: bool = False, against: str | None = None) -> UsageReport:

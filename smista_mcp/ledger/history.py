@@ -1,4 +1,4 @@
-"""What was done lately and what it used, for one scope."""
+"""What was decided lately, for one scope."""
 
 from pathlib import Path
 

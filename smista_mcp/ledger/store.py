@@ -268,13 +268,6 @@ class Ledger:
 
     # ----------------------------------------------------------------------------------------------------- money
 
-    def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
-        """What attempts that began on these UTC days have used."""
-        from smista_mcp.ledger.tallies import read_tallies  # noqa: PLC0415
-
-        with self._reading() as db:
-            return tuple(read_tallies(db, since, until, scope))
-
     def spent(self, scope: str, since: datetime, workspace: str | None = None) -> Decimal:
         """What has been spent since a moment, reservations of running and uncertain attempts included; USD.
 
@@ -288,6 +281,20 @@ class Ledger:
         """
         with self._reading() as db:
             return spent(db, scope, since, workspace)
+
+    def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
+        """What attempts have used, day by day, in the order of days, workspaces, tokens and so on.
+
+        Args:
+            since: the first day, UTC.
+            until: the last day; it counts.
+            scope: whose; None for everybody's. Of a scope with an owner those alone count whose decision is on record:
+                nobody knows whose the others are.
+        """
+        from smista_mcp.ledger.tallies import read_tallies  # noqa: PLC0415  what only routes sums nothing
+
+        with self._reading() as db:
+            return read_tallies(db, since, until, scope)
 
 
 def new_id() -> str:
