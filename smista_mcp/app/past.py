@@ -13,6 +13,8 @@ from smista_mcp.core.globs import name_matches
 from smista_mcp.core.history import TraceLine, TracesAnswer, UsageAnswer, UsagePeriod
 from smista_mcp.core.usage import Used, grouped, line
 from smista_mcp.core.values import FAMILY
+from smista_mcp.dispatch.reactions import LAW
+from smista_mcp.errors import Cause
 from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision
 from smista_mcp.ledger.spending import timestamp
 
@@ -22,6 +24,7 @@ LOOKED_AT = 5_000
 """Decisions that are looked at for those that fit."""
 _PAGE = 50
 _PERIODS = ("day", "month")
+_CAUSES = frozenset(map(str, Cause))
 
 
 class Wanted(NamedTuple):
@@ -84,7 +87,7 @@ def _line(ledger: Ledger, stored: StoredDecision, wanted: Wanted) -> TraceLine |
     traces = ledger.traces_of(stored)
     attempts = [attempt for trace in traces for attempt in trace.attempts]
     last = attempts[-1] if attempts else None
-    status = decision.status if last is None else last.status
+    status, code = (decision.status, decision.code) if last is None else _became(last)
     names = (decision.model, decision.resolved_model, *((last.model, last.resolved_model) if last else ()))
     if wanted.status not in (None, status) or not _is_meant(wanted.model, names):
         return None
@@ -97,13 +100,20 @@ def _line(ledger: Ledger, stored: StoredDecision, wanted: Wanted) -> TraceLine |
         host=decision.host,
         rule=decision.matched_rule.name if decision.matched_rule else None,
         status=status,
-        code=decision.code if last is None else last.code,
+        code=code,
         model=decision.model if last is None else last.resolved_model or last.model,
         locality=decision.locality if last is None else last.locality,
         attempts=len(attempts),
         cost=_cost(attempts),
         seconds=_seconds(attempts),
     )
+
+
+def _became(last: StoredAttempt) -> tuple[str, str | None]:
+    """How it ended; an answer that was of no use is a failure, whatever its provider thinks."""
+    if last.status == "completed" and last.cause in _CAUSES:
+        return "failed", LAW[Cause(last.cause)].code
+    return last.status, last.code
 
 
 def _is_meant(pattern: str | None, names: tuple[str | None, ...]) -> bool:

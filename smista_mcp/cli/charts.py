@@ -1,9 +1,10 @@
 """Figures for a terminal: columns that line up, and bars of plain blocks that need no colour."""
 
+import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ _BLOCKS = "▏▎▍▌▋▊▉█"
 _LEAST_BAR = 8
 _UNITS = "kMG"
 _LONGEST_LABEL = 34
+_LABEL = re.compile(r" *(?:[a-z][a-z ]{0,15}: +|\S[^:]{0,12}?  +)")
+"""What stands before the text of a line, so that the text goes on below itself."""
 
 
 class Bar(NamedTuple):
@@ -29,6 +32,32 @@ def width() -> int:
     if not is_terminal(sys.stdout):
         return 100
     return max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
+
+
+def folded_at() -> int | None:
+    """Columns at which long lines of text are broken: those of a terminal; None where nobody looks."""
+    return width() if is_looked_at() else None
+
+
+def folded(lines: Iterable[str], columns: int | None) -> Iterator[str]:
+    """Lines broken between words so that they fit, with what follows further in; for None as they are.
+
+    A line that is folded already, or holds what cannot be broken, stays as it is.
+    """
+    for line in lines:
+        for one in line.split("\n"):
+            if columns is None or len(one) <= columns:
+                yield one
+                continue
+            label = _LABEL.match(one)
+            lead = len(one) - len(one.lstrip()) + 4 if label is None else label.end()
+            yield from textwrap.wrap(
+                one,
+                columns,
+                subsequent_indent=" " * min(lead, columns // 2),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
 
 
 def is_looked_at() -> bool:
