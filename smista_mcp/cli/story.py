@@ -20,12 +20,15 @@ from smista_mcp.errors import InvalidTask
 _SHORT = 16
 _OUTCOMES = {"won": "won", "outranked": "outranked", "no_match": "no match"}
 _ID = re.compile(r"[0-9a-fA-F]{8,64}")
+_SHORT_ID = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{1,7}")
+"""Hexadecimal with a digit in it, as hardly any word is."""
 _TASK_OPTIONS = ("intent", "skill", "path", "diff", "model", "effort", "context", "session")
 
 
 def explain(options: Options) -> int:
     """Prints the story of a recorded decision, trace or job, of the last call, or of a task."""
     given = options.text
+    _refuse_short_id(given, last=options.last)
     by_id = given if given is not None and _ID.fullmatch(given) else None
     if options.last or by_id is not None:
         _refuse_task_options(options)
@@ -48,6 +51,13 @@ def explain(options: Options) -> int:
         job = f"job {answer.job.job_id}:" if answer.job else None
         put_notices(one for one in answer.notices if job is None or not one.startswith(job))
     return DONE
+
+
+def _refuse_short_id(given: str | None, *, last: bool) -> None:
+    """Takes what looks like the beginning of an id for none: a task of such a word alone says nothing to anybody."""
+    if given is not None and not last and _SHORT_ID.fullmatch(given.strip()):
+        said = f"`{given.strip()}` looks like an id, and is too short to be one"
+        raise InvalidTask(said, fix="write 8 of its characters or more; `smista-mcp traces` lists them")
 
 
 def _refuse_task_options(options: Options) -> None:
