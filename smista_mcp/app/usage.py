@@ -23,6 +23,11 @@ class Span(NamedTuple):
     since: date
     until: date
 
+    @classmethod
+    def of(cls, since: str, until: str) -> "Span":
+        """From ISO dates."""
+        return cls(date.fromisoformat(since), date.fromisoformat(until))
+
 
 def span(since: str | None = None, days: int | None = None, month: str | None = None) -> Span:
     """The days that are meant; one of the three at most is given.

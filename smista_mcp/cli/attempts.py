@@ -111,18 +111,18 @@ def _ended(attempt: AttemptReport) -> str:
 
 
 def time_line(start: str, end: str | None) -> str:
-    """From when to when, and for how long."""
-    began = f"{clock(start, day=True)} UTC"
+    """When it began, and how long it took."""
+    began = clock(start, "%Y-%m-%d %H:%M:%S.%f")
     if end is None:
         return f"{began} to now"
     took = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
     return f"{began}, {took:.2f} s" if took < 60 else f"{began}, {took / 60:.1f} min"
 
 
-def clock(at: str, *, day: bool) -> str:
-    """A time of the record as people read it, to the millisecond."""
-    date, _, time = at.partition("T")
-    return f"{date} {time[:12]}" if day else time[:8]
+def clock(at: str, form: str) -> str:
+    """A time of the record as people read it; fractions of a second to the millisecond."""
+    time = datetime.fromisoformat(at).strftime(form)
+    return f"{time[:-3] if form.endswith('%f') else time} UTC"
 
 
 def _why(attempt: AttemptReport) -> str:
@@ -204,7 +204,8 @@ def _receipt_lines(receipt: Receipt, indent: str, before: Receipt | None, *, sto
         if item not in repeated:
             yield f"{indent}  {item.path}: {item.tokens} tokens, sha256 {item.sha256[:_SHORT]}, {item.reason}"
     if repeated:
-        yield f"{indent}  as before: {len(repeated)} items, {sum(item.tokens for item in repeated)} tokens"
+        items = "1 item" if len(repeated) == 1 else f"{len(repeated)} items"
+        yield f"{indent}  as before: {items}, {sum(item.tokens for item in repeated)} tokens"
     if before is not None and receipt.withheld == before.withheld:
         yield f"{indent}withheld: {'nothing' if not receipt.withheld else 'as before'}"
         return

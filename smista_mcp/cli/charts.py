@@ -12,9 +12,10 @@ from smista_mcp.cli.printing import is_terminal, one_line
 
 NARROWEST, WIDEST = 40, 120
 _BLOCKS = "▏▎▍▌▋▊▉█"
-_LEAST_BAR = 8
+_LEAST_BAR, _LONGEST_BAR = 8, 60
 _UNITS = "kMG"
 _LONGEST_LABEL = 34
+_WHOLE = re.compile(r"-?[0-9]+")
 _LABEL = re.compile(r" *(?:[a-z][a-z ]{0,15}: +|\S[^:]{0,12}?  +)")
 """What stands before the text of a line, so that the text goes on below itself."""
 
@@ -78,7 +79,7 @@ def bars(rows: Sequence[Bar], columns: int, *, blocks: bool = True) -> Iterator[
     labels = [shortened(row.label, _LONGEST_LABEL) for row in rows]
     figures = list(points([row.figure for row in rows]))
     wide, long = max(map(len, labels), default=0), max(map(len, figures), default=0)
-    room = max(_LEAST_BAR, columns - wide - long - 4)
+    room = max(_LEAST_BAR, min(columns - wide - long - 4, _LONGEST_BAR))
     most = max((row.value for row in rows), default=Decimal(0))
     for label, figure, row in zip(labels, figures, rows, strict=True):
         drawn = bar(row.value / most if most > 0 else Decimal(0), room, blocks=blocks)
@@ -98,14 +99,11 @@ def bar(share: Decimal, room: int, *, blocks: bool) -> str:
 
 def points(figures: Sequence[str]) -> Iterator[str]:
     """Decimal figures with spaces behind them, so that their points stand below each other when they end alike."""
-    behind = [len(figure.partition(".")[2]) + ("." in figure) if _is_figure(figure) else 0 for figure in figures]
+    wholes = [_WHOLE.match(figure) for figure in figures]
+    behind = [0 if whole is None else len(figure) - whole.end() for figure, whole in zip(figures, wholes, strict=True)]
     most = max(behind, default=0)
-    for figure, after in zip(figures, behind, strict=True):
-        yield figure + " " * (most - after) if _is_figure(figure) else figure
-
-
-def _is_figure(text: str) -> bool:
-    return text[:1].isdigit() or (text[:1] == "-" and text[1:2].isdigit())
+    for figure, whole, after in zip(figures, wholes, behind, strict=True):
+        yield figure if whole is None else figure + " " * (most - after)
 
 
 def shortened(text: str, most: int) -> str:

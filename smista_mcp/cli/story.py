@@ -71,7 +71,7 @@ def _refuse_task_options(options: Options) -> None:
 def story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
     """The whole story, most wanted first: what came of it, why, who was asked, what it cost."""
     if answer.recorded_at is not None:
-        yield from _call(answer)
+        yield from _call(answer, answer.recorded_at)
     for told in answer.phases:
         phase = printable(told)
         yield from heading(phase.decision, len(answer.phases))
@@ -93,15 +93,15 @@ def story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
             yield from (f"  {change}" for change in phase.changes)
 
 
-def _call(answer: ExplainAnswer) -> Iterator[str]:
+def _call(answer: ExplainAnswer, recorded_at: str) -> Iterator[str]:
     """When it was recorded, which host called, and the job that carried it out."""
     host = one_line(answer.phases[0].decision.host) if answer.phases else ""
     asked = f", from {host}" if host and host != "unknown" else ""
-    yield f"recorded:         {clock(answer.recorded_at or '', day=True)[:19]} UTC{asked}"
+    yield f"recorded:         {clock(recorded_at, '%Y-%m-%d %H:%M:%S')}{asked}"
     job = answer.job
     if job is not None:
         code = f" ({job.code})" if job.code and job.code != job.status else ""
-        ended = f" at {clock(job.ended_at, day=False)} UTC" if job.ended_at else ", its process is gone"
+        ended = f" at {clock(job.ended_at, '%H:%M:%S')}" if job.ended_at else ", its process is gone"
         yield f"job:              {job.job_id[:_SHORT]}, {job.status}{code}{'' if job.status == 'running' else ended}"
 
 

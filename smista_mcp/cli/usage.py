@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import cast
 
 from smista_mcp.app.usage import Span, report, span, spent_share
@@ -25,7 +26,7 @@ from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_answer, put_notices, shown_path
 from smista_mcp.core.history import BudgetLine, UsageReport
-from smista_mcp.core.usage import By, Saving, UsageLine
+from smista_mcp.core.usage import By, ReferenceLine, Saving, UsageLine
 
 _MANY_DAYS = 31
 """Days that a chart shows one by one; of more it shows months."""
@@ -33,7 +34,7 @@ _HASH = 12
 _LEAST_NAME = 16
 _BUDGET_BAR = 20
 _NAMELESS = {"project": "(no workspace)", "host": "(not on record)"}
-_OF_CLASS = {"asked": "by --against", "policy": "by the policy", "host": "by the table of hosts"}
+_NAMED = {"policy": "as the policy says", "host": "as `smista-mcp hosts` has it"}
 
 
 def usage(options: Options) -> int:
@@ -225,16 +226,30 @@ def _saving(found: Saving | None, columns: int) -> Iterator[str]:
         figures = list(points([found.reference, found.paid, found.saved]))
         wide = max(map(len, figures))
         share = percent(Decimal(found.saved), Decimal(found.reference))
-        yield f"  would have cost  {figures[0]:>{wide}}  USD"
-        yield f"  was paid         {figures[1]:>{wide}}  USD"
-        yield f"  saved            {figures[2]:>{wide}}  USD ({share} of {found.requests} counted requests' cost there)"
-    for one in found.references:
-        named = one.said if one.said == one.model else f"{one.said} = {one.model}"
-        text = f"{one.host or 'no host on record'}: {named}, {_OF_CLASS[one.by]}, for {', '.join(one.intents)}"
+        counted = "1 completed request" if found.requests == 1 else f"{found.requests} completed requests"
+        yield f"  would have cost  {figures[0]:>{wide}} USD, for {counted}"
+        yield f"  was paid         {figures[1]:>{wide}} USD"
+        yield f"  saved            {figures[2]:>{wide}} USD, {share}"
+    for text in _references(found.references):
         yield from wrapped(text, columns, first="  against ", further="    ")
     yield from _not_counted(found, columns)
     yield from wrapped(f"how: {found.method}", columns, first="  ", further="    ")
     yield from wrapped(f"not known: {found.limits}", columns, first="  ", further="    ")
+
+
+def _references(found: Sequence[ReferenceLine]) -> Iterator[str]:
+    """What stood for what: one line for each host; one alone where a single model stands for all."""
+    asked = {_model(one) for one in found if one.by == "asked"}
+    if asked:
+        yield f"{', '.join(sorted(asked))}, as asked"
+        return
+    for (host, by), group in groupby(found, lambda one: (one.host, one.by)):
+        parts = [f"{_model(one)} for {', '.join(one.intents)}" for one in group]
+        yield f"{host or 'no host on record'}: {'; '.join(parts)} [{_NAMED[by]}]"
+
+
+def _model(one: ReferenceLine) -> str:
+    return one.said if one.said == one.model else f"{one.said} = {one.model}"
 
 
 def _not_counted(found: Saving, columns: int) -> Iterator[str]:

@@ -244,13 +244,12 @@ class Saving(Value):
 
 
 METHOD = (
-    "the tokens that providers reported, at the list price of the host's own model on {day}, less what was paid for"
-    " them, failed tries included"
+    "the tokens that providers reported, at the other model's list price of {day} (rates of short inputs), less what"
+    " was paid for them, failed tries included"
 )
 LIMITS = (
-    "another model would have taken other numbers of tokens; not known are what the host spent to delegate and to read"
-    " the answers, which answers were of no use, and whether a subscription would have paid; dearer rates for long"
-    " inputs are left out"
+    "how many tokens the other model would have taken, what the host spent to delegate and to read the answers, which"
+    " answers were of no use, and whether a subscription would have paid"
 )
 
 
