@@ -70,6 +70,5 @@ def _failing(found: tuple[ProviderReport, ...], columns: int) -> Iterator[str]:
 def _cooldown(one: CooldownReport) -> str:
     times = "its latest request failed" if one.failures == 1 else f"its latest {one.failures} requests failed"
     code = f" ({one.code})" if one.code else ""
-    at = clock(one.last_at, "%Y-%m-%d %H:%M:%S")
     rest = f"; servers that saw it leave it alone for another {one.rests_s:.0f} s" if one.rests_s else ""
     return f"{times}, last at {clock(one.last_at, '%Y-%m-%d %H:%M:%S')}{code}{rest}"
