@@ -1,11 +1,13 @@
 """What attempts have used, day by day: the sums that `usage` and the evidence of outcomes are made from."""
 
 import sqlite3
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
+from smista_mcp.ledger.event_tables import COUNTS
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import EXACT
 
@@ -58,58 +60,72 @@ class Tally(NamedTuple):
 
 _KEYS = 10
 """Fields of a tally that tell it from others."""
-_TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cache_write_tokens")
-
-
-class _Used(NamedTuple):
-    status: str
-    started_at: str
-    ended_at: str | None
-    cost: str | None
-    reserved: str | None
-    tokens: tuple[int | None, ...]
+_NAMES: Final = "workspace, token, host, intent, provider, model, resolved_model, locality, cost_kind"
+_ENDED: Final = f"SELECT day, {_NAMES}, {', '.join(COUNTS)}, cost, held FROM tally WHERE day BETWEEN ? AND ?"  # noqa: S608  our own words
+_HELD: Final = f"SELECT substr(started_at, 1, 10) AS day, {_NAMES}, reserved FROM hold WHERE day BETWEEN ? AND ?"  # noqa: S608  as above
 
 
 def read_tallies(db: sqlite3.Connection, since: date, until: date, scope: Scope | None) -> tuple[Tally, ...]:
     """The tallies of some days; as for `Ledger.tallies`."""
-    query = (
-        "SELECT substr(started_at, 1, 10), a.workspace, token, d.host, intent, provider, model, resolved_model,"
-        " locality, cost_kind, a.status, started_at, ended_at, cost, reserved,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens"
-        " FROM attempt a JOIN trace t USING (trace_id) LEFT JOIN decision d ON d.sequence = t.decision"
-        " WHERE started_at >= ? AND substr(started_at, 1, 10) <= ?"
-    )
-    values: list[str | None] = [since.isoformat(), until.isoformat()]
-    if scope is not None:
-        query += " AND a.workspace IS ?"
-        values.append(scope.workspace)
-        if scope.owner is not None:
-            query += " AND json_extract(d.facts, '$.owner') = ?"
-            values.append(scope.owner)
-    found: dict[tuple[str | None, ...], Tally] = {}
+    whose, values = _whose(scope)
+    values = (since.isoformat(), until.isoformat(), *values)
+    found: dict[tuple[str, ...], Tally] = {}
     with localcontext(EXACT):
-        for row in db.execute(query, values):
-            key = row[:_KEYS]
-            one = found.get(key) or Tally(date.fromisoformat(row[0]), *row[1:_KEYS])
-            found[key] = _with(one, _Used(*row[_KEYS : _KEYS + 5], tokens=row[_KEYS + 5 :]))
+        for row in db.execute(f"{_ENDED}{whose}", values):
+            one, there = _ended(row[:_KEYS], row[_KEYS:-2], *row[-2:]), found.get(row[:_KEYS])
+            found[row[:_KEYS]] = one if there is None else _both(there, one)
+        for row in db.execute(f"{_HELD}{whose}", values):
+            there = found.get(row[:_KEYS]) or _key(row[:_KEYS])
+            held = there.held + Decimal(row[_KEYS] or 0)
+            found[row[:_KEYS]] = there._replace(requests=there.requests + 1, running=there.running + 1, held=held)
     return in_order(found.values())
+
+
+def _whose(scope: Scope | None) -> tuple[str, tuple[str, ...]]:
+    if scope is None:
+        return "", ()
+    if scope.owner is None:
+        return " AND workspace = ?", (scope.workspace or "",)
+    return " AND workspace = ? AND caller = ?", (scope.workspace or "", scope.owner)
+
+
+def _key(row: Sequence[str]) -> Tally:
+    """A tally of nothing yet."""
+    day, workspace, token, host, intent, provider, model, resolved, locality, cost_kind = row
+    names = (workspace or None, token or None, host or None, intent, provider, model, resolved or None)
+    return Tally(_date(day), *names, locality, cost_kind)
+
+
+def _ended(key: Sequence[str], counts: Sequence[int], cost: str, held: str) -> Tally:
+    completed, failed, uncertain, cancelled, unpriced, given, cached, out, reasoned, written, microseconds = counts
+    return _key(key)._replace(
+        requests=completed + failed + uncertain + cancelled,
+        completed=completed,
+        failed=failed,
+        uncertain=uncertain,
+        cancelled=cancelled,
+        unpriced=unpriced,
+        input_tokens=given,
+        cached_input_tokens=cached,
+        output_tokens=out,
+        reasoning_tokens=reasoned,
+        cache_write_tokens=written,
+        cost=Decimal(cost),
+        held=Decimal(held),
+        seconds=microseconds / 1e6,
+    )
+
+
+def _both(one: Tally, other: Tally) -> Tally:
+    """The sum of two that differ in nothing but who called."""
+    return one._replace(**{name: getattr(one, name) + getattr(other, name) for name in Tally._fields[_KEYS:]})
+
+
+@lru_cache(maxsize=1024)
+def _date(day: str) -> date:
+    return date.fromisoformat(day)
 
 
 def in_order(found: Iterable[Tally]) -> tuple[Tally, ...]:
     """By their keys; what is None comes first."""
     return tuple(sorted(found, key=lambda one: (one.day, *(field or "" for field in one[1:_KEYS]))))
-
-
-def _with(one: Tally, used: _Used) -> Tally:
-    counted: dict[str, object] = {used.status: getattr(one, used.status) + 1, "requests": one.requests + 1}
-    for name, more in zip(_TOKENS, used.tokens, strict=True):
-        counted[name] = getattr(one, name) + (more or 0)
-    if used.cost is not None:
-        counted["cost"] = one.cost + Decimal(used.cost)
-    elif used.status != "failed":
-        counted["held"] = one.held + Decimal(used.reserved or 0)
-        counted["unpriced"] = one.unpriced + (used.status == "completed")
-    if used.ended_at is not None:
-        took = datetime.fromisoformat(used.ended_at) - datetime.fromisoformat(used.started_at)
-        counted["seconds"] = one.seconds + max(took.total_seconds(), 0.0)
-    return one._replace(**counted)
