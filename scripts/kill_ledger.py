@@ -210,7 +210,7 @@ def _judge_all(state: Path, told: list[Told], server: ModelServer, found: Found)
     found.astray += len(list((state / "running").iterdir()))
     found.uneven += ledger.spent("all", BEGINNING) != counted(attempts)
     found.requests += len(server.heard)
-    found.unrecorded += unrecorded((one.body for one in server.heard), attempts, ledger.installation_key())
+    found.unrecorded += unrecorded((one.body.decode() for one in server.heard), attempts, ledger.installation_key())
     found.told.update(one[0] for one in told)
     found.statuses.update(one.status for one in attempts)
 

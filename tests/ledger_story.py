@@ -117,7 +117,8 @@ def steps(ledger: Ledger, name: str) -> Iterator[Callable[[], Told]]:
         return ["approval", asked[0], "granted"]
 
     def use() -> Told:
-        assert approvals.use(asked[0], trace_id, now())
+        if not approvals.use(asked[0], trace_id, now()):  # done before, and not said
+            assert approvals.stored(asked[0], now()).state == "used"
         return ["approval", asked[0], "used"]
 
     yield from (ask, grant, use, settle)
@@ -197,14 +198,14 @@ def counted(attempts: Iterable[StoredAttempt]) -> Decimal:
     return sum((Decimal(amount) for amount in held if amount is not None), Decimal(0))
 
 
-def unrecorded(bodies: Iterable[bytes], attempts: Iterable[StoredAttempt], key: bytes) -> int:
+def unrecorded(bodies: Iterable[str], attempts: Iterable[StoredAttempt], key: bytes) -> int:
     """How many of the requests that a server got are in no receipt."""
     left: dict[str, int] = {}
     for one in attempts:
         left[one.receipt.body_sha256] = left.get(one.receipt.body_sha256, 0) + 1
     lacking = 0
     for body in bodies:
-        mark = keyed_hash(key, hashlib.sha256(body).hexdigest())
+        mark = keyed_hash(key, hashlib.sha256(body.encode()).hexdigest())
         left[mark] = left.get(mark, 0) - 1
         lacking += left[mark] < 0
     return lacking
