@@ -32,20 +32,20 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
 
-from ledger_story import Told, attempts_on_record, integrity, missing, steps, unrecorded
-from model_server import Heard, Reply, serving
-from workbench import ALLOWED, Bench, compat, default
+from ledger_story import Told, attempts_on_record, integrity, missing, steps, unrecorded  # noqa: E402
+from model_server import Heard, Reply, serving  # noqa: E402
+from workbench import ALLOWED, Bench, compat, default  # noqa: E402
 
-from smista_mcp.core.task import Task
-from smista_mcp.errors import StateUnavailable
-from smista_mcp.ledger import Ledger
+from smista_mcp.core.task import Task  # noqa: E402
+from smista_mcp.errors import StateUnavailable  # noqa: E402
+from smista_mcp.ledger import Ledger  # noqa: E402
 
 PROGRAMS = ("story", "dispatch")
 CALLS = ("openat", "pwrite64", "fdatasync", "ftruncate", "unlink", "link", "mkdir")
@@ -161,7 +161,7 @@ def run(program: str, folder: Path, port: int, fault: Fault | None = None) -> in
     os.waitpid(process, os.WUNTRACED)
     command = fault.command(bench.state, folder / "calls", process)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-        assert tracer.stderr is not None
+        assert tracer.stderr is not None  # noqa: S101  a pipe
         if "attached" not in (said := tracer.stderr.readline()):
             os.kill(process, signal.SIGKILL)
             raise RuntimeError(f"strace cannot trace: {said}")
@@ -190,8 +190,9 @@ def _worked(program: str, folder: Path, *, stops: bool) -> None:
 
 def judged(program: str, folder: Path, ended: int, fault: Fault | None, heard: list[str], found: Found) -> bool:
     """Judges what a run has left behind, once nothing fails any more; whether the fault has happened."""
-    met = fault is not None and "(INJECTED" in (folder / "calls").read_text(encoding="utf-8", errors="replace")
-    killed = met and fault is not None and fault.error == "KILL"
+    killed = ended == -signal.SIGKILL and fault is not None and fault.error == "KILL"
+    calls = (folder / "calls").read_text(encoding="utf-8", errors="replace") if fault is not None else ""
+    met = killed or "(INJECTED" in calls
     lines = (folder / "told").read_text(encoding="utf-8") if (folder / "told").exists() else ""
     told: list[Told] = [json.loads(line) for line in lines.splitlines()]
     failed = [one[1] for one in told if one[0] == "failed"]
@@ -247,14 +248,14 @@ async def serve(file: Path) -> None:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[int, Path]]:
+def served(folder: Path) -> Generator[tuple[int, Path]]:
     """The port of a server in a process of its own, and the file of what it heard."""
     file = folder / "heard"
     file.touch()
     command = [sys.executable, __file__, "--serve", str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        assert process.stdin is not None  # noqa: S101  a pipe
+        assert process.stdout is not None  # noqa: S101  a pipe
         yield int(process.stdout.readline()), file
         process.stdin.close()
 
@@ -304,7 +305,7 @@ def every_size(options: argparse.Namespace, folder: Path, found: Found) -> None:
 
 
 @contextmanager
-def disk(place: Path, pages: int) -> Iterator[Callable[[], None]]:
+def disk(place: Path, pages: int) -> Generator[Callable[[], None]]:
     """A disk of so many pages, until the block ends; gives what makes it large."""
     place.mkdir(mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o"]

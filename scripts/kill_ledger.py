@@ -30,14 +30,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
 
-from ledger_story import BEGINNING, Tell, Told, attempts_on_record, counted, integrity, missing, now, steps, unrecorded
-from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default
+from ledger_story import BEGINNING, Tell, Told, attempts_on_record, counted, integrity, missing, now, steps, unrecorded  # noqa: E402
+from model_server import ModelServer, Reply, serving  # noqa: E402
+from workbench import ALLOWED, Bench, compat, default  # noqa: E402
 
-from smista_mcp.core.task import Task
-from smista_mcp.errors import StateUnavailable
-from smista_mcp.ledger import Ledger, NewTrace
-from smista_mcp.ledger.entries import TraceEntry
+from smista_mcp.core.task import Task  # noqa: E402
+from smista_mcp.errors import StateUnavailable  # noqa: E402
+from smista_mcp.ledger import Ledger, NewTrace  # noqa: E402
+from smista_mcp.ledger.entries import TraceEntry  # noqa: E402
 
 LONGEST_S = 0.4
 """How long after its first row a process lives at most."""
@@ -133,7 +133,7 @@ class Child:
 
     async def up(self, found: Found) -> None:
         """Waits for its first row."""
-        assert self.process.stdout is not None
+        assert self.process.stdout is not None  # noqa: S101  a pipe
         line = await self.process.stdout.readline()
         if not line:
             raise RuntimeError("a process ended by itself")
@@ -144,7 +144,7 @@ class Child:
     async def killed(self) -> None:
         """Kills it and hears the last of it; a line without an end was not said."""
         self.process.send_signal(signal.SIGKILL)
-        assert self.process.stdout is not None
+        assert self.process.stdout is not None  # noqa: S101  a pipe
         heard = await self.process.stdout.read()
         await self.process.wait()
         self.told += [json.loads(line) for line in heard.split(b"\n")[:-1]]
@@ -157,9 +157,7 @@ async def run(options: argparse.Namespace, folder: Path, found: Found) -> None:
         home = folder / str(found.kills)
         async with serving(Reply(used={"prompt_tokens": 40, "completion_tokens": 5})) as server:
             bench = bench_in(home)
-            bench.write_policy(
-                default("openai-compat:a/m") + compat("a", server.v1, price="100") + ALLOWED + BUDGET
-            )
+            bench.write_policy(default("openai-compat:a/m") + compat("a", server.v1, price="100") + ALLOWED + BUDGET)
             await _one_ledger(home, server, options, found, chance)
 
 
