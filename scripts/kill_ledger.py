@@ -104,6 +104,7 @@ class Found:
     lost: int = 0
     damaged: int = 0
     astray: int = 0
+    marks: int = 0
     uneven: int = 0
     requests: int = 0
     unrecorded: int = 0
@@ -113,7 +114,7 @@ class Found:
 
     @property
     def good(self) -> bool:
-        return not (self.lost or self.damaged or self.astray or self.uneven or self.unrecorded)
+        return not (self.lost or self.damaged or self.astray or self.marks or self.uneven or self.unrecorded)
 
 
 @dataclass
@@ -205,7 +206,7 @@ def _judge_all(state: Path, told: list[Told], server: ModelServer, found: Found)
     begun = {one[2] for one in told if one[0] == "attempt"} - ended
     found.astray += sum(status.get(one) not in ("uncertain", "completed") for one in begun)  # an end may be unsaid
     found.astray += sum(one.status == "running" for one in attempts)
-    found.astray += len(list((state / "running").iterdir()))
+    found.marks += len(list((state / "running").iterdir()))
     found.uneven += ledger.spent("all", BEGINNING) != counted(attempts)
     found.requests += len(server.heard)
     found.unrecorded += unrecorded((one.body.decode() for one in server.heard), attempts, ledger.installation_key())
@@ -244,7 +245,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(options, Path(folder), found))
     print(f"{found.kills} kills in {options.processes} processes; told {dict(sorted(found.told.items()))}")
-    print(f"lost {found.lost}, damaged {found.damaged}, held for nobody or not at all {found.astray}")
+    print(
+        f"lost {found.lost}, damaged {found.damaged}, held for nobody or not at all {found.astray}, marks of the dead {found.marks}"
+    )
     print(f"ledgers whose sums differ {found.uneven}; attempts {dict(sorted(found.statuses.items()))}")
     print(f"requests {found.requests}, not on record {found.unrecorded}")
     print(f"from start of a process to its first row: {_spread(found.started_s)}")
