@@ -245,9 +245,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(options, Path(folder), found))
     print(f"{found.kills} kills in {options.processes} processes; told {dict(sorted(found.told.items()))}")
-    print(
-        f"lost {found.lost}, damaged {found.damaged}, held for nobody or not at all {found.astray}, marks of the dead {found.marks}"
-    )
+    print(f"lost {found.lost}, damaged {found.damaged}")
+    print(f"held for nobody or not at all {found.astray}, marks of the dead {found.marks}")
     print(f"ledgers whose sums differ {found.uneven}; attempts {dict(sorted(found.statuses.items()))}")
     print(f"requests {found.requests}, not on record {found.unrecorded}")
     print(f"from start of a process to its first row: {_spread(found.started_s)}")

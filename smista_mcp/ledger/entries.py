@@ -197,5 +197,5 @@ def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) ->
         raise BudgetExceeded(
             f"an attempt at `{start.model}` may cost {start.reserved:f} USD; budget `{limit.scope}` has {left:f} left",
             scope=limit.scope,
-            fix="raise the budget, wait for its next period, or route to a cheaper model",
+            fix="raise the budget, wait for its next period (in UTC), or route to a cheaper model",
         )
