@@ -62,25 +62,29 @@ def test_a_warning_is_a_part_of_the_decision_and_of_nothing_else_than_its_inputs
     assert first.decision_id != decide(world(OPUS, budgets=(left("9"),))).decision_id
 
 
+HAIKU, SONNET = "anthropic/claude-haiku", "anthropic/claude-sonnet"
+RULE = '[[routing.rules]]\nname = "r"\nintent = "{0}"\nmodel = "{1}"\nfallbacks = ["{2}"]\n'
+
+
 @pytest.mark.parametrize(
-    "elsewhere",
+    ("policy", "cheapest"),
     [
-        '[classes.any]\nmodels = ["anthropic/claude-haiku", "anthropic/claude-sonnet"]\n',
-        '[[routing.rules]]\nname = "r"\nintent = "commit"\nmodel = "anthropic/claude-haiku"\n'
-        'fallbacks = ["anthropic/claude-sonnet"]\n',
+        (OPUS + f'[classes.any]\nmodels = ["{SONNET}", "{HAIKU}"]\n', HAIKU),
+        (OPUS + f'[classes.any]\nmodels = ["{HAIKU}", "ollama/m"]\n', "ollama/m"),
+        (OPUS + RULE.format("commit", SONNET, HAIKU), HAIKU),
+        (OPUS.replace("claude-opus", "claude-haiku") + RULE.format("test", "anthropic/claude-opus", SONNET), HAIKU),
     ],
-    ids=["a class", "a rule for other work"],
+    ids=["of a class", "a local one", "of a rule for other work", "of the default route"],
 )
-def test_what_would_fit_is_the_cheapest_and_does_fit(elsewhere: str) -> None:
-    dear = decide(world(OPUS))
-    assert dear.cost is not None
-    nearly = (left(f"{Decimal(dear.cost.max) - Decimal('0.000001')}"),)
-    policy = OPUS + elsewhere
-    found = decide(world(policy, budgets=nearly))
+def test_what_would_fit_is_the_cheapest_and_does_fit(policy: str, cheapest: str) -> None:
+    at_all = decide(world(policy + f'[classes.one]\nmodels = ["{SONNET}"]\n'), intent="test", model=SONNET)
+    assert at_all.cost is not None
+    nearly = (left(f"{Decimal(at_all.cost.max) - Decimal('0.000001')}"),)
+    found = decide(world(policy, budgets=nearly), intent="test")
     named = NAMED.search(found.reason)
     assert named is not None, found.reason
-    assert (found.status, found.code, named[1]) == (Status.REFUSED, Code.BUDGET_EXCEEDED, "anthropic/claude-haiku")
-    done = decide(world(policy, budgets=nearly), model=named[1])
+    assert (found.status, found.code, named[1]) == (Status.REFUSED, Code.BUDGET_EXCEEDED, cheapest)
+    done = decide(world(policy, budgets=nearly), intent="test", model=cheapest)
     assert done.status is Status.ROUTED
     assert done.cost is not None
     assert done.cost.max == named[2]
