@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
     from smista_mcp.ledger.tallies import Tally
+    from smista_mcp.ledger.upkeep import Upkeep
 
 
 T = TypeVar("T")
@@ -135,6 +136,13 @@ class Ledger:
         from smista_mcp.ledger.history import History  # noqa: PLC0415  what only routes looks at nothing past
 
         return History(self._folder, self._busy_s)
+
+    @property
+    def upkeep(self) -> "Upkeep":
+        """What keeps it small and right."""
+        from smista_mcp.ledger.upkeep import Upkeep  # noqa: PLC0415  that is seldom done
+
+        return Upkeep(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
