@@ -117,11 +117,14 @@ def test_budgets_say_what_is_left_and_when_they_begin_anew(here: Here, work: Wor
     work()
     told = here("usage", "--json").json["budgets"]
     assert told == [
-        {"scope": "all", "period": "day", "limit": "2", "left": "1.959338"},
-        {"scope": "all", "period": "task", "limit": "0.5", "left": "0.5"},
+        {"scope": "all", "period": "day", "limit": "2", "left": "1.959338", "known": True, "used": 2},
+        {"scope": "all", "period": "task", "limit": "0.5", "left": "0.5", "known": True, "used": None},
     ]
     shown = here("usage").out
-    assert "budgets (days and months begin at 0:00 UTC)" in shown
+    assert "budgets (days and months begin at 00:00 UTC)" in shown
+    assert "nearly spent" not in shown
+    work(cost=Decimal("1.9"))
+    assert "nearly spent" in here("usage").out
     assert "1.959338" in shown
 
 
