@@ -152,3 +152,13 @@ def test_rates_of_long_inputs_are_never_assumed(given_tokens: int, written: int)
     )
     assert exact is not None
     assert Decimal(found.reference) <= exact
+
+
+def test_many_short_requests_do_not_make_a_long_one() -> None:
+    stepped = Reference("r", "asked", facts("gemini/gemini-2.5-pro", "gemini"))
+    assert stepped.facts.price is not None
+    start = stepped.facts.price.input.steps[0][0]
+    one = used(tokens=Tokens(start - 1, 0, 0, 10))
+    three = used(completed=3, tokens=Tokens(3 * (start - 1), 0, 0, 30))
+    singly, together = (saving(rows, lambda host, intent: stepped, DAY) for rows in ([one] * 3, [three]))
+    assert together.reference == singly.reference
