@@ -85,6 +85,15 @@ class Options(Namespace):
     scope: str = "dispatch"
     days: int | None = None
     no_expiry: bool = False
+    # the record
+    by: str = "model"
+    since: str | None = None
+    month: str | None = None
+    here: bool = False
+    against: str | None = None
+    status: str | None = None
+    limit: int | None = None
+    lines: bool = False
 
 
 class _Formatter(HelpFormatter):
