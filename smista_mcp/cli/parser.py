@@ -49,6 +49,7 @@ class Options(Namespace):
     jsonl: Path | None = None
     explain: bool = False
     last: bool = False
+    replay: bool = False
     job: str | None = None
     yes: bool = False
     force: bool = False

@@ -106,6 +106,8 @@ def _dispatch(parser: ArgumentParser) -> None:
 def _explain(parser: ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="ID | TEXT", help="id of a decision or trace, or a task")
     parser.add_argument("--last", action="store_true", help="the latest call")
+    words = "decide what is recorded again, from what it was decided by; 1 where other bytes come out"
+    parser.add_argument("--replay", action="store_true", help=words)
     _task(parser)
 
 

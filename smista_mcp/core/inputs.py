@@ -98,6 +98,15 @@ def approved_of(body: str) -> Approved:
         raise UnreadableInput("the approval is kept in another form") from error
 
 
+def catalog_day(body: str) -> str:
+    """The day whose prices counted; which data they come from, the package says."""
+    try:
+        _, day = cast("tuple[str, str]", json.loads(body))
+    except (ValueError, TypeError) as error:
+        raise UnreadableInput("the catalog is kept in another form") from error
+    return day
+
+
 def _read(adapter: TypeAdapter[Any], body: str) -> Any:  # noqa: ANN401  what the adapter is of
     try:
         return adapter.validate_json(body)

@@ -148,7 +148,7 @@ class Ledger:
         call_id = new_id()
         at = timestamp(answer.at)
         rows = [
-            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, _body(one))
+            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, kept_body(one))
             for one, facts, host in zip(answer.decisions, _facts(answer), _hosts(answer), strict=True)
         ]
         with self._writer.transaction() as db:
@@ -303,7 +303,7 @@ def _hosts(answer: RouteRecord) -> list[str]:
     return [redacted(one.host) for one in answer.decisions]
 
 
-def _body(decision: Decision) -> str:
+def kept_body(decision: Decision) -> str:
     """The decision as it is kept: recorded, without words of the task that only the host needs, without secrets."""
     handoff = None if decision.handoff is None else decision.handoff.model_copy(update={"prompt": ""})
     kept = decision.model_copy(update={"recorded": True, "handoff": handoff})
