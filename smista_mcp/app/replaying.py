@@ -68,7 +68,9 @@ class _Call(NamedTuple):
         return self.phases[0]
 
 
-def replay(world: World, ledger: Ledger, found: Sequence[StoredDecision], *, own_policy: bool = False) -> ReplayAnswer:
+def replay(
+    world: World, ledger: Ledger, found: Sequence[StoredDecision], *, own_policy: bool = False, today: bool = True
+) -> ReplayAnswer:
     """Makes recorded decisions of one call again, with the whole call around them.
 
     Nothing is sent, recorded or changed; loopback servers may be asked what they have, for what stands otherwise today.
@@ -78,6 +80,7 @@ def replay(world: World, ledger: Ledger, found: Sequence[StoredDecision], *, own
         ledger: where they stand.
         found: what is asked about; one or more.
         own_policy: whether the policy in force is used in place of the recorded one.
+        today: whether to tell what stands otherwise today.
 
     Raises:
         NotFound: what it takes was not recorded.
@@ -86,19 +89,19 @@ def replay(world: World, ledger: Ledger, found: Sequence[StoredDecision], *, own
     """
     call = _call(ledger, found[0])
     then = _world_then(world, call, own_policy=own_policy)
-    again, today = _decided(call, then), _today(world, call)
+    again, there = _decided(call, then), _today(world, call) if today else None
     asked = {row.sequence for row in found}
     places = [place for place, row in enumerate(call.rows) if row.sequence in asked]
     phases = [_compared(world, call, place, again[place], then) for place in places]
-    if isinstance(today, Snapshot):
-        phases = [_with_today(world, call, place, told, today) for place, told in zip(places, phases, strict=True)]
+    if isinstance(there, Snapshot):
+        phases = [_with_today(world, call, place, told, there) for place, told in zip(places, phases, strict=True)]
     same = all(phase.same for phase in phases)
     return ReplayAnswer(
-        same=same, recorded_at=call.rows[0].at, phases=tuple(phases), notices=tuple(_notices(call, phases, today))
+        same=same, recorded_at=call.rows[0].at, phases=tuple(phases), notices=tuple(_notices(call, phases, there))
     )
 
 
-def _notices(call: _Call, phases: Sequence[ReplayedPhase], today: Snapshot | str) -> Iterator[str]:
+def _notices(call: _Call, phases: Sequence[ReplayedPhase], today: Snapshot | str | None) -> Iterator[str]:
     yield _SEALED
     if any("context" in phase.sealed for phase in phases):
         yield _NAMES
@@ -211,7 +214,6 @@ def _compared(world: World, call: _Call, place: int, again: Routed, then: Snapsh
         changed=changes(phase.decision.inputs, again.decision.inputs, call.kept, _known(world, then)),
         fields=differing(row.body, body),
         sealed=tuple(sorted(_sealed(phase, then.key))),
-        files=tuple(_files(world, call, phase)),
     )
 
 
@@ -219,6 +221,7 @@ def _with_today(world: World, call: _Call, place: int, told: ReplayedPhase, toda
     inputs = call.phases[place].decision.inputs
     outside = {name: digest for name, digest in inputs.items() if name not in _OF_THE_CALL}
     since = changes(outside, today.digests, call.kept, _known(world, today))
+    told = told.model_copy(update={"files": tuple(_files(world, call, call.phases[place]))})
     if not since:
         return told
     contexts = [under(one.context, today.rulebook.policy) for one in call.phases]

@@ -31,11 +31,14 @@ def replay(app: App, given: str | None, *, as_json: bool) -> int:
 
 def _lines(answer: ReplayAnswer) -> Iterator[str]:
     yield f"recorded {answer.recorded_at}, decided again from what was recorded"
+    before: tuple[InputChange, ...] = ()
     for phase in answer.phases:
-        yield from _phase(phase)
+        yield from _phase(phase, before)
+        before = phase.since
 
 
-def _phase(phase: ReplayedPhase) -> Iterator[str]:
+def _phase(phase: ReplayedPhase, told: tuple[InputChange, ...]) -> Iterator[str]:
+    """One phase; what stands otherwise today is told once where it is the same for the one before."""
     name = f"phase {phase.phase}, decision {phase.decision_id[:_ID]}"
     if phase.same:
         yield f"{name}: the same, byte for byte"
@@ -46,7 +49,7 @@ def _phase(phase: ReplayedPhase) -> Iterator[str]:
             yield f"  comes out otherwise: {', '.join(phase.fields)}"
         else:
             yield "  nothing of the decision itself comes out otherwise"
-    if phase.since:
+    if phase.since and phase.since != told:
         yield "  stands otherwise today, and was not used here:"
         yield from (line for change in phase.since for line in _change(change))
     if phase.files:
@@ -63,7 +66,7 @@ def _changed(phase: ReplayedPhase) -> Iterator[str]:
     if not phase.changed:
         yield "  every input is the same: that is a defect of smista-mcp, or the record was changed"
         return
-    yield "  could not be had as it was:"
+    yield "  was made from other inputs:"
     yield from (line for change in phase.changed for line in _change(change))
 
 

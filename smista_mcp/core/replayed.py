@@ -1,15 +1,17 @@
 """What became of a recorded decision that was made again, and which of its inputs are others."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from smista_mcp.core.decision import Decision, Rejected
+from smista_mcp.core.facts import BudgetLeft, ProviderFacts
 from smista_mcp.core.values import Locality, Status, Value
 from smista_mcp.errors import Code
 
 _LONGEST = 400
 """Characters that are told of one input."""
+_PARTS: Mapping[str, Sequence[str]] = {"availability": ProviderFacts._fields, "budgets": BudgetLeft._fields}
 _DERIVED = ("before", "session")
 """Inputs that follow from others of the same call."""
 
@@ -115,6 +117,21 @@ def changes(
     return tuple(_change(name, old, new, (was.get(name), now.get(name))) for name in first or names)
 
 
+def _named(name: str, body: str | None) -> str | None:
+    """An input with the names of its parts, where it is kept without."""
+    parts = _PARTS.get(name)
+    if body is None or parts is None:
+        return body
+    rows = cast("dict[str, list[object]] | list[list[object]]", json.loads(body))
+    if isinstance(rows, dict):
+        return json.dumps({key: _spelled(parts, row) for key, row in rows.items()})
+    return json.dumps([_spelled(parts, row) for row in rows])
+
+
+def _spelled(parts: Sequence[str], row: Sequence[object]) -> dict[str, object]:
+    return {part: one for part, one in zip(parts, row, strict=False) if one not in (None, "", False)}
+
+
 def differing(old: str, new: str) -> tuple[str, ...]:
     """Which fields of two decisions differ, both as the ledger keeps them, besides ids and hashes."""
     before, after = cast("dict[str, object]", json.loads(old)), cast("dict[str, object]", json.loads(new))
@@ -125,7 +142,7 @@ def differing(old: str, new: str) -> tuple[str, ...]:
 def _change(
     name: str, old: Mapping[str, str], new: Mapping[str, str], bodies: tuple[str | None, str | None]
 ) -> InputChange:
-    was, now = _parted(*bodies)
+    was, now = _parted(_named(name, bodies[0]), _named(name, bodies[1]))
     return InputChange(name=name, old=old.get(name), new=new.get(name), was=was, now=now)
 
 
@@ -139,7 +156,9 @@ def _parted(was: str | None, now: str | None) -> tuple[str, str]:
     if all(isinstance(side, list) for side in sides):
         these, others = cast("tuple[list[object], list[object]]", sides)
         if all(isinstance(one, dict | list) for one in (*these, *others)):
-            return _told([one for one in these if one not in others]), _told([one for one in others if one not in these])
+            return _told([one for one in these if one not in others]), _told(
+                [one for one in others if one not in these]
+            )
     return _told(sides[0]), _told(sides[1])
 
 
