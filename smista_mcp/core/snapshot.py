@@ -9,6 +9,7 @@ from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.classification import Reader
 from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
 from smista_mcp.core.floor import Guard
 from smista_mcp.core.globs import GlobSet
@@ -34,6 +35,7 @@ class Circumstances(NamedTuple):
 
     Attributes:
         readable: whether there is a workspace whose files may be read.
+        evidence: what was counted of models; None where the policy wants none.
     """
 
     providers: Mapping[str, ProviderFacts]
@@ -41,6 +43,7 @@ class Circumstances(NamedTuple):
     budgets: tuple[BudgetLeft, ...] = ()
     plugin: Plugin | None = None
     readable: bool = False
+    evidence: Evidence | None = None
 
 
 class Snapshot(NamedTuple):
@@ -51,6 +54,7 @@ class Snapshot(NamedTuple):
         digests: name of an input -> hash, for the inputs that do not depend on the call.
         plugin: the function that has a say in the choice; None where the policy names none.
         approvals: every yes of a person that holds now, for calls of this workspace.
+        evidence: as in `Circumstances`.
     """
 
     rulebook: Rulebook
@@ -60,6 +64,7 @@ class Snapshot(NamedTuple):
     digests: Mapping[str, str]
     plugin: Plugin | None = None
     approvals: tuple[Approved, ...] = ()
+    evidence: Evidence | None = None
 
 
 def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
@@ -106,10 +111,12 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
         digests["plugin"] = digest(now.plugin.identity)
     if now.readable:
         digests["workspace"] = digest(now.readable)
+    if now.evidence is not None:
+        digests["evidence"] = now.evidence.digest
     market = Market(book.policy, catalog, now.providers, now.host, now.readable)
     if book.policy.organisation is not None:
         digests["organisation"] = book.policy.organisation
-    return Snapshot(book, market, now.budgets, key, digests, now.plugin)
+    return Snapshot(book, market, now.budgets, key, digests, now.plugin, evidence=now.evidence)
 
 
 def digest(value: object) -> str:
