@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from deciding import book, decide, layer, world
@@ -43,11 +44,14 @@ GOOD, BAD = (40, 1), (3, 30)
 HOST = HostFacts("codex")
 
 
-def evidence(counts: dict[str, tuple[int, int]], intent: str = "edit", host: str = "codex") -> Evidence:
+Counts = dict[str, tuple[int, int]]
+
+
+def evidence(counts: Counts, intent: str = "edit", host: str = "codex") -> Evidence:
     return Evidence.of("2026-11-20", 30, [Cell(name, intent, host, *count) for name, count in counts.items()])
 
 
-def seen(counts: dict[str, tuple[int, int]] | Evidence | None, policy: str | Rulebook = ON + POLICY) -> Snapshot:
+def seen(counts: Counts | Evidence | None, policy: str | Rulebook = ON + POLICY) -> Snapshot:
     known = counts if counts is None or isinstance(counts, Evidence) else evidence(counts)
     return world(policy, host=HOST, evidence=known)
 
@@ -225,7 +229,7 @@ def test_a_class_that_a_rule_names_is_ordered_too_also_one_that_is_escalated_to(
 
 
 def test_a_plugin_has_the_last_word() -> None:
-    def as_written(asked: dict[str, list[dict[str, str]]]) -> list[str]:
+    def as_written(asked: Any) -> list[str]:
         return sorted((one["model"] for one in asked["candidates"]), key=WRITTEN.index)
 
     snap = world(ON + POLICY, host=HOST, evidence=evidence({OPUS: BAD, SOL: GOOD}), plugin=Plugin("p:s", as_written))
