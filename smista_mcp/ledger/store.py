@@ -5,7 +5,7 @@ import sqlite3
 import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
     from smista_mcp.ledger.sessions import Sessions
+    from smista_mcp.ledger.tallies import Tally
 
 
 T = TypeVar("T")
@@ -280,6 +281,20 @@ class Ledger:
         """
         with self._reading() as db:
             return spent(db, scope, since, workspace)
+
+    def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
+        """What attempts have used, day by day, in the order of days, workspaces, tokens and so on.
+
+        Args:
+            since: the first day, UTC.
+            until: the last day; it counts.
+            scope: whose; None for everybody's. Of a scope with an owner those alone count whose decision is on record:
+                nobody knows whose the others are.
+        """
+        from smista_mcp.ledger.tallies import read_tallies  # noqa: PLC0415  what only routes sums nothing
+
+        with self._reading() as db:
+            return read_tallies(db, since, until, scope)
 
 
 def new_id() -> str:
