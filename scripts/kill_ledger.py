@@ -157,9 +157,7 @@ async def run(options: argparse.Namespace, folder: Path, found: Found) -> None:
         home = folder / str(found.kills)
         async with serving(Reply(used={"prompt_tokens": 40, "completion_tokens": 5})) as server:
             bench = bench_in(home)
-            bench.write_policy(
-                default("openai-compat:a/m") + compat("a", server.v1, price="100") + ALLOWED + BUDGET
-            )
+            bench.write_policy(default("openai-compat:a/m") + compat("a", server.v1, price="100") + ALLOWED + BUDGET)
             await _one_ledger(home, server, options, found, chance)
 
 

@@ -24,7 +24,7 @@ from smista_mcp.core.facts import BudgetLeft, ProviderFacts
 from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
-from smista_mcp.core.sources import BUILTIN
+from smista_mcp.core.sources import BUILTIN, LayerDocument
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.hosts import HostSpec
@@ -46,6 +46,7 @@ class _Loaded(NamedTuple):
     signature: Signature
     shelf: Shelf
     book: Rulebook
+    documents: tuple[LayerDocument, ...]
 
 
 @dataclass(slots=True)
@@ -121,8 +122,14 @@ class World:
                 found = load(self.settings)
                 policy = self.guarded(found.policy)
                 policy = policy._replace(notices=(*policy.notices, *there.notices))
-                self._loaded = _Loaded(found.signature, there, rulebook(policy, frozenset(there.known)))
+                known = frozenset(there.known)
+                self._loaded = _Loaded(found.signature, there, rulebook(policy, known), found.documents)
             return self._loaded.book
+
+    def documents(self, revision: str) -> tuple[LayerDocument, ...] | None:
+        """What the policy of a revision is made of; None where another one is in force by now."""
+        loaded = self._loaded
+        return loaded.documents if loaded is not None and loaded.book.policy.revision == revision else None
 
     def shelf(self) -> Shelf:
         """The skills on disk right now."""
@@ -130,8 +137,11 @@ class World:
 
     def guarded(self, policy: Policy) -> Policy:
         """The policy with our own state restricted, wherever it lies in the workspace and whatever is freed."""
-        patterns = folder_patterns(self.state, self.settings.workspace)
-        return policy._replace(restricted=(*policy.restricted, *((pattern, BUILTIN) for pattern in patterns)))
+        return with_guarded(policy, self.own_patterns())
+
+    def own_patterns(self) -> tuple[str, ...]:
+        """Patterns of our own state, where it lies in the workspace."""
+        return folder_patterns(self.state, self.settings.workspace)
 
     def catalog(self, policy: Policy) -> Catalog:
         """Facts of models, with the prices of today."""
@@ -303,6 +313,11 @@ class World:
             return self.open_ledger().spent(budget.scope, since, self.workspace_digest())
         except StateUnavailable:
             return None
+
+
+def with_guarded(policy: Policy, patterns: Iterable[str]) -> Policy:
+    """The policy with further restricted patterns, which nobody lifts."""
+    return policy._replace(restricted=(*policy.restricted, *((pattern, BUILTIN) for pattern in patterns)))
 
 
 def period_start(period: str, now: datetime) -> datetime:

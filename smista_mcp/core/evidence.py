@@ -153,7 +153,7 @@ class Evidence:
 
     @property
     def digest(self) -> str:
-        """128 bits of SHA-256 over the body, in hex: an input of decisions."""
+        """128 bits of SHA-256 over the body, in hex, as every input of a decision is hashed."""
         return hashlib.sha256(self.body.encode()).hexdigest()[:32]
 
     def count(self, model: str, intent: Intent, host: str) -> Count:

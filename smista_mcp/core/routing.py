@@ -1,9 +1,8 @@
 """The decision: match, floor, select, for each phase. Pure; the same inputs give the same bytes everywhere."""
 
 import hashlib
-import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from smista_mcp.core.capabilities import capabilities_of
 from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.escalating import stronger
-from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
+from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, keyed, sealed, turns_of
 from smista_mcp.core.fitting import listed, unsent
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.foreseen import NO_GROUND, Foreseen, answer_of, ground_of, host_may_build_on, may_build_on
@@ -62,7 +61,13 @@ class Routed(NamedTuple):
 
 
 def route(
-    task: Task, phases: Sequence[Phase], contexts: Sequence[PhaseContext], world: Snapshot, *, recorded: bool = False
+    task: Task,
+    phases: Sequence[Phase],
+    contexts: Sequence[PhaseContext],
+    world: Snapshot,
+    *,
+    recorded: bool = False,
+    hashes: Sequence[Mapping[str, str]] = (),
 ) -> tuple[Routed, ...]:
     """Decides every phase of a task.
 
@@ -72,13 +77,14 @@ def route(
         contexts: one for each phase, by place.
         world: policy, catalog and availability.
         recorded: whether the caller's ledger will keep the decision.
+        hashes: of each phase by place, the inputs of which nobody has more than the hash; none where all are at hand.
     """
     # a session enters by what its turns bring along, not by its id
-    task_hash = _keyed(world.key, task.model_dump_json(exclude={"session"}).encode())
+    given = {} if hashes else {"task": keyed(world.key, task.model_dump_json(exclude={"session"}).encode())}
     found: dict[int, Routed] = {}
-    for phase, context in zip(phases, contexts, strict=True):
+    for phase, context, known in zip(phases, contexts, hashes or (given,) * len(phases), strict=True):
         before = [found[index] for index in phase.depends_on if index in found]
-        found[phase.index] = _decide(task, phase, context, world, task_hash, before, recorded=recorded)
+        found[phase.index] = _decide(task, phase, context, world, known, before, recorded=recorded)
     return tuple(found.values())
 
 
@@ -87,7 +93,7 @@ def _decide(  # noqa: PLR0913  one phase among others
     phase: Phase,
     context: PhaseContext,
     world: Snapshot,
-    task_hash: str,
+    known: Mapping[str, str],
     before: Sequence[Routed],
     *,
     recorded: bool,
@@ -125,16 +131,17 @@ def _decide(  # noqa: PLR0913  one phase among others
     spare = _spare(ask, world)
     offered = spare if host_may_build_on(ground, world.market.host) else None
     verdict = _worthwhile(_verdict(led, least, choice, ask, world, offered), phase, context, before)
+    labels = sealed(context, world.key)
     inputs = {
         **world.digests,
-        "context": _keyed(world.key, canonical(context)),
-        "phase": _keyed(world.key, phase.model_dump_json().encode()),
-        "task": task_hash,
+        "context": keyed(world.key, canonical(labels)),
+        "phase": keyed(world.key, phase.model_dump_json().encode()),
     }
-    if earlier := turns_of(context):
-        inputs["session"] = _keyed(world.key, canonical(earlier))
+    if earlier := turns_of(labels):
+        inputs["session"] = keyed(world.key, canonical(earlier))
+    inputs.update(known)
     if ground != NO_GROUND or verdict.blocking is not None:
-        inputs["before"] = _keyed(world.key, "".join(one.decision.decision_id for one in before).encode())
+        inputs["before"] = keyed(world.key, "".join(one.decision.decision_id for one in before).encode())
     chosen = verdict.chosen
     decision = Decision(
         decision_id=hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest(),
@@ -384,7 +391,3 @@ def _handed(phase: Phase, ask: Ask, verdict: _Verdict, host: HostFacts, spare: s
     if verdict.status is not Status.HANDOFF or model is None:
         return None
     return handoff(phase, ask.context, ask.floor, host, ask.effort, model)
-
-
-def _keyed(key: bytes, data: bytes) -> str:
-    return hmac.digest(key or b"\0", data, "sha256").hex()[:32]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from smista_mcp.core.approval import Approved
@@ -55,6 +56,7 @@ class Snapshot(NamedTuple):
         plugin: the function that has a say in the choice; None where the policy names none.
         approvals: every yes of a person that holds now, for calls of this workspace.
         evidence: as in `Circumstances`.
+        bodies: name of an input -> the text that its hash is of, for those that the ledger keeps beside the hash.
     """
 
     rulebook: Rulebook
@@ -65,6 +67,7 @@ class Snapshot(NamedTuple):
     plugin: Plugin | None = None
     approvals: tuple[Approved, ...] = ()
     evidence: Evidence | None = None
+    bodies: Mapping[str, str] = MappingProxyType({})
 
 
 def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
@@ -98,30 +101,42 @@ def _of_organisation(policy: Policy) -> int:
 
 def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes = b"", version: str = "") -> Snapshot:
     """Joins what is known into one value and hashes each part."""
-    digests = {
-        "availability": digest(now.providers),
-        "budgets": digest(now.budgets),
-        "catalog": catalog.digest[:32],
-        "host": digest(now.host),
-        "policy": book.policy.revision[:32],
-        "secret_rules": rules_digest(),
-        "version": digest(version),
+    bodies = {
+        "availability": plain_text(now.providers),
+        "budgets": plain_text(now.budgets),
+        "host": plain_text(now.host),
+        "version": plain_text(version),
     }
     if now.plugin is not None:
-        digests["plugin"] = digest(now.plugin.identity)
+        bodies["plugin"] = plain_text(now.plugin.identity)
     if now.readable:
-        digests["workspace"] = digest(now.readable)
+        bodies["workspace"] = plain_text(now.readable)
     if now.evidence is not None:
-        digests["evidence"] = now.evidence.digest
+        bodies["evidence"] = now.evidence.body
+    digests = {
+        **{name: hashed(text) for name, text in bodies.items()},
+        "catalog": catalog.digest[:32],
+        "policy": book.policy.revision[:32],
+        "secret_rules": rules_digest(),
+    }
     market = Market(book.policy, catalog, now.providers, now.host, now.readable)
     if book.policy.organisation is not None:
         digests["organisation"] = book.policy.organisation
-    return Snapshot(book, market, now.budgets, key, digests, now.plugin, evidence=now.evidence)
+    return Snapshot(book, market, now.budgets, key, digests, now.plugin, bodies=bodies, evidence=now.evidence)
 
 
 def digest(value: object) -> str:
     """128 bits of SHA-256 over canonical JSON, in hex; sets count as sorted lists."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+    return hashed(plain_text(value))
+
+
+def plain_text(value: object) -> str:
+    """Canonical JSON of a value; sets count as sorted lists."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+
+
+def hashed(text: str) -> str:
+    """128 bits of SHA-256 in hex."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
+from smista_mcp.ledger.input_tables import INPUT_TABLES
 from smista_mcp.ledger.job_tables import JOB_TABLES
 from smista_mcp.ledger.living import CACHE_COLUMNS, FOLLOWUP_COLUMNS, OWNER_COLUMNS
 from smista_mcp.ledger.session_tables import SESSION_TABLES
@@ -82,6 +83,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     JOB_TABLES,
     CACHE_COLUMNS,
     FOLLOWUP_COLUMNS,
+    INPUT_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 

@@ -16,6 +16,7 @@ from smista_mcp.errors import NotFound, SmistaError
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
 from smista_mcp.ledger.entries import AttemptEntry, Entry
 from smista_mcp.ledger.folder import installation_key
+from smista_mcp.ledger.inputs import InputBook, keep
 from smista_mcp.ledger.living import Mark
 from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
@@ -133,6 +134,11 @@ class Ledger:
 
         return History(self._folder, self._busy_s)
 
+    @property
+    def inputs(self) -> InputBook:
+        """What decisions were made from."""
+        return InputBook(self._folder, self._busy_s)
+
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
 
@@ -152,6 +158,7 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
+            keep(db, answer.kept, answer.at)
             if answer.job is not None:
                 self._note_job(db, answer.job, answer.workspace, at)
                 db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))

@@ -1,0 +1,105 @@
+"""The inputs of a decision as the ledger keeps them, and back. Each is kept under the hash that the decision names.
+
+What depends on nothing but the call (servers, budgets, host) is kept as the very text that was hashed. A policy is kept
+as what its files say, by layer, without comments, lines and tests: joined again, it has the same revision. No secret is
+among it, because a policy that holds one is not loaded.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from smista_mcp.core.approval import Approved
+from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
+from smista_mcp.core.policy import PolicyDocument
+from smista_mcp.core.sources import LayerDocument
+from smista_mcp.core.values import Layer
+
+_PROVIDERS: TypeAdapter[dict[str, ProviderFacts]] = TypeAdapter(dict[str, ProviderFacts])
+_BUDGETS: TypeAdapter[tuple[BudgetLeft, ...]] = TypeAdapter(tuple[BudgetLeft, ...])
+_HOST: TypeAdapter[HostFacts] = TypeAdapter(HostFacts)
+
+
+class UnreadableInput(ValueError):
+    """It was kept by a version whose inputs this one cannot read."""
+
+
+def policy_body(documents: Sequence[LayerDocument]) -> str:
+    """A policy as it is kept."""
+    said = [
+        {
+            "layer": one.layer.value,
+            "file": one.file,
+            "trusted": one.trusted,
+            "bounded": one.bounded,
+            "digest": one.digest,
+            "document": one.document.model_dump(mode="json", exclude_unset=True, exclude={"test"}),
+        }
+        for one in documents
+    ]
+    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def policy_documents(body: str) -> tuple[LayerDocument, ...]:
+    """The files of a kept policy.
+
+    Raises:
+        UnreadableInput: another version kept it.
+    """
+    try:
+        said = cast("list[dict[str, Any]]", json.loads(body))
+        return tuple(
+            LayerDocument(
+                layer=Layer(one["layer"]),
+                document=PolicyDocument.model_validate(one["document"]),
+                file=one["file"],
+                trusted=one["trusted"],
+                bounded=one["bounded"],
+                digest=one["digest"],
+            )
+            for one in said
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableInput("the policy is kept in another form") from error
+
+
+def providers_of(body: str) -> Mapping[str, ProviderFacts]:
+    """What was known of the providers.
+
+    Raises:
+        UnreadableInput: another version kept it; and so for those below.
+    """
+    return _read(_PROVIDERS, body)
+
+
+def budgets_of(body: str) -> tuple[BudgetLeft, ...]:
+    """What was left of the budgets."""
+    return _read(_BUDGETS, body)
+
+
+def host_of(body: str) -> HostFacts:
+    """The host that called."""
+    return _read(_HOST, body)
+
+
+def approval_body(one: Approved) -> list[object]:
+    """What of a person's yes enters a decision."""
+    return [one.key, one.marks]
+
+
+def approved_of(body: str) -> Approved:
+    """The yes of a person; under which id it was given is no input."""
+    try:
+        key, marks = cast("tuple[str, list[str]]", json.loads(body))
+        return Approved("", key, tuple(marks))
+    except (ValueError, TypeError) as error:
+        raise UnreadableInput("the approval is kept in another form") from error
+
+
+def _read(adapter: TypeAdapter[Any], body: str) -> Any:  # noqa: ANN401  what the adapter is of
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        raise UnreadableInput("it is kept in another form") from error
