@@ -17,15 +17,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast
 
-from smista_mcp.core.values import FAMILY, Intent
+from smista_mcp.core.values import FAMILY, Intent, Value
+from smista_mcp.errors import Cause
 
 Z: Final = Decimal("1.96")
 """How many standard errors a bound is away: 95 % of a normal distribution lie between two such bounds."""
 _EXACT: Final = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _PLACES: Final = Decimal("0.0001")
 _VERSION: Final = 1
+UNABLE: Final = frozenset({Cause.EMPTY, Cause.ONLY_THOUGHT, Cause.LENGTH, Cause.REFUSAL, Cause.PATCH, Cause.TOO_LONG})
+"""What speaks against a model. Every other cause is one of servers, networks, accounts, or ours."""
+
+
+def reported(status: str, cause: str | None) -> Literal["good", "bad"] | None:
+    """How an attempt went, by its end as the provider reported it; None where that says nothing of its model.
+
+    Args:
+        status: of the attempt.
+        cause: why it was no good; None where nothing was wrong.
+    """
+    if cause is not None:
+        return "bad" if cause in UNABLE else None
+    return "good" if status == "completed" else None
 
 
 class Bounds(NamedTuple):
@@ -51,6 +66,22 @@ class Count(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.good} of {self.judged} good"
+
+
+class Figures(Value):
+    """What was counted of one model, and between which shares of good attempts the truth lies."""
+
+    model: str
+    good: int
+    bad: int
+    lower: str
+    upper: str
+
+    @classmethod
+    def of(cls, model: str, count: Count) -> "Figures":
+        """The figures of a count."""
+        lower, upper = count.bounds
+        return cls(model=model, good=count.good, bad=count.bad, lower=str(lower), upper=str(upper))
 
 
 class Cell(NamedTuple):

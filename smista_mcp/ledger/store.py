@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.approvals import ApprovalBook
     from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
+    from smista_mcp.ledger.learned import EvidenceBook
+    from smista_mcp.ledger.outcomes import OutcomeBook
     from smista_mcp.ledger.sessions import Sessions
     from smista_mcp.ledger.tallies import Tally
 
@@ -138,6 +140,20 @@ class Ledger:
     def inputs(self) -> InputBook:
         """What decisions were made from."""
         return InputBook(self._folder, self._busy_s)
+
+    @property
+    def outcomes(self) -> "OutcomeBook":
+        """How attempts turned out."""
+        from smista_mcp.ledger.outcomes import OutcomeBook  # noqa: PLC0415  few policies learn
+
+        return OutcomeBook(self._folder, self._busy_s)
+
+    @property
+    def evidence(self) -> "EvidenceBook":
+        """What decisions see of that."""
+        from smista_mcp.ledger.learned import EvidenceBook  # noqa: PLC0415  as above
+
+        return EvidenceBook(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
