@@ -108,7 +108,7 @@ class App:
 
         if task is not None:
             prepared = prepare(self._world, task, caller)
-            story = explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
+            story = explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed, prepared.ledger)
             return story.model_copy(update={"reading": read_spans(task, prepared.book)})
         ledger = self._world.open_ledger()
         try:

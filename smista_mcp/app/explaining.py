@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
 from smista_mcp.app.jobcalls import decisions_of
+from smista_mcp.app.judged import evidence_of, outcomes_of
 from smista_mcp.core.costing import usd
 from smista_mcp.core.explained import (
     ApprovalReport,
@@ -34,14 +35,16 @@ def explained(
     phases: Sequence[Phase],
     contexts: Sequence[PhaseContext],
     routed: Sequence[Routed],
+    ledger: Ledger | None = None,
 ) -> ExplainAnswer:
-    """The story of decisions just made."""
+    """The story of decisions just made. `ledger` holds the evidence that they saw."""
     phases_told: list[ExplainedPhase] = []
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
         changed = changes(one.decision, fixed=asking_is_fixed(book.policy))
-        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed))
+        evidence = evidence_of(ledger, one.decision)
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed, evidence=evidence))
     return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
@@ -168,6 +171,8 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         ),
         approvals=approvals,
         withheld=withheld_answers(ledger, [trace.trace_id for trace in traces]),
+        evidence=evidence_of(ledger, decision),
+        outcomes=outcomes_of(ledger, [trace.trace_id for trace in traces]),
     )
 
 

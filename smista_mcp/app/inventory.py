@@ -90,6 +90,7 @@ def _stated(value: Value) -> dict[str, object]:
 def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield "routing.overrides", policy.overrides
     yield "routing.handoff", policy.handoff
+    yield from _named("routing.adaptive", policy.adaptive._asdict().items())
     yield "routing.default", None if policy.default is None else _stated(policy.default)
     yield from _members("classification.rules", map(_stated, policy.classification_rules))
     yield from _named("classes", ((name, _stated(one)) for name, one in policy.classes.items()))

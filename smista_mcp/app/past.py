@@ -1,6 +1,7 @@
 """What was done lately in a workspace and what it used, as hosts are told."""
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 
 from smista_mcp.app.caller import Caller
@@ -9,8 +10,8 @@ from smista_mcp.core.costing import usd
 from smista_mcp.core.history import BudgetLine, TraceLine, TracesAnswer, UsageAnswer, UsageLine, UsagePeriod
 from smista_mcp.errors import PolicyInvalid
 from smista_mcp.ledger import Ledger, StoredDecision
-from smista_mcp.ledger.history import UsedAttempt
 from smista_mcp.ledger.spending import timestamp
+from smista_mcp.ledger.tallies import Tally
 
 MOST = 50
 """Decisions that are listed."""
@@ -32,11 +33,11 @@ def used(world: World, caller: Caller) -> UsageAnswer:
     """What was used today and this month (UTC), and what is left of the budgets; as for `latest`."""
     now = utc_now()
     starts = {period: period_start(period, now) for period in _PERIODS}
-    attempts = world.open_ledger().history.attempts(world.scope_of(caller), min(starts.values()))
+    tallies = world.open_ledger().tallies(min(starts.values()).date(), date.max, world.scope_of(caller))
     periods: list[UsagePeriod] = []
     for period, start in starts.items():
-        since = timestamp(start)
-        periods.append(_period(period, since, [one for one in attempts if one.started_at >= since]))
+        found = [one for one in tallies if one.day >= start.date()]
+        periods.append(_period(period, timestamp(start), found))
     return UsageAnswer(periods=tuple(periods), budgets=() if caller.over_http else _budgets(world))
 
 
@@ -70,35 +71,35 @@ def _line(ledger: Ledger, stored: StoredDecision) -> TraceLine:
     )
 
 
-def _period(period: str, since: str, attempts: Sequence[UsedAttempt]) -> UsagePeriod:
-    by_model: dict[tuple[str, str], list[UsedAttempt]] = {}
-    for attempt in attempts:
-        by_model.setdefault((attempt.model, attempt.locality), []).append(attempt)
+def _period(period: str, since: str, tallies: Sequence[Tally]) -> UsagePeriod:
+    by_model: dict[tuple[str, str], list[Tally]] = {}
+    for one in tallies:
+        by_model.setdefault((one.resolved_model or one.model, one.locality), []).append(one)
     dearest = sorted(by_model.items(), key=lambda one: (-_cost(one[1]), one[0]))
     return UsagePeriod(
         period=period,
         since=since,
-        requests=len(attempts),
-        cost=usd(_cost(attempts)),
+        requests=sum(one.requests for one in tallies),
+        cost=usd(_cost(tallies)),
         models=tuple(_usage(*which, found) for which, found in dearest),
     )
 
 
-def _usage(model: str, locality: str, attempts: Sequence[UsedAttempt]) -> UsageLine:
+def _usage(model: str, locality: str, tallies: Sequence[Tally]) -> UsageLine:
     return UsageLine(
         model=model,
         locality=locality,
-        requests=len(attempts),
-        completed=sum(one.status == "completed" for one in attempts),
-        uncertain=sum(one.status == "uncertain" for one in attempts),
-        unpriced=sum(one.status == "completed" and one.cost is None for one in attempts),
-        cost=usd(_cost(attempts)),
-        input_tokens=sum(one.usage.input_tokens or 0 for one in attempts),
-        cached_input_tokens=sum(one.usage.cached_input_tokens or 0 for one in attempts),
-        output_tokens=sum(one.usage.output_tokens or 0 for one in attempts),
-        reasoning_tokens=sum(one.usage.reasoning_tokens or 0 for one in attempts),
+        requests=sum(one.requests for one in tallies),
+        completed=sum(one.completed for one in tallies),
+        uncertain=sum(one.uncertain for one in tallies),
+        unpriced=sum(one.unpriced for one in tallies),
+        cost=usd(_cost(tallies)),
+        input_tokens=sum(one.input_tokens for one in tallies),
+        cached_input_tokens=sum(one.cached_input_tokens for one in tallies),
+        output_tokens=sum(one.output_tokens for one in tallies),
+        reasoning_tokens=sum(one.reasoning_tokens for one in tallies),
     )
 
 
-def _cost(attempts: Sequence[UsedAttempt]) -> Decimal:
-    return sum((Decimal(one.cost) for one in attempts if one.cost is not None), Decimal(0))
+def _cost(tallies: Sequence[Tally]) -> Decimal:
+    return sum((one.cost for one in tallies), Decimal(0))

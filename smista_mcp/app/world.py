@@ -20,6 +20,7 @@ from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import Policy
+from smista_mcp.core.evidence import NO_EVIDENCE, Evidence
 from smista_mcp.core.facts import BudgetLeft, ProviderFacts
 from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Budget
@@ -267,10 +268,18 @@ class World:
         believed = self.believes(over_http=caller.over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         readable = self.settings.workspace is not None
-        now = Circumstances(
-            providers, hosts.facts(host, locality), self.budgets(policy, caller), self.plugin(policy), readable
-        )
+        budgets, plugin = self.budgets(policy, caller), self.plugin(policy)
+        now = Circumstances(providers, hosts.facts(host, locality), budgets, plugin, readable, self.evidence(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
+
+    def evidence(self, policy: Policy) -> Evidence | None:
+        """What was counted of models up to this day; None where the policy wants none."""
+        if not policy.adaptive.enabled:
+            return None
+        try:
+            return self.open_ledger().evidence.current(utc_now(), policy.adaptive.window_days)
+        except StateUnavailable:  # nobody can tell: then nothing speaks against the policy's own order
+            return NO_EVIDENCE
 
     def available(self, policy: Policy, named: Mapping[str, Iterable[str]]) -> dict[str, ProviderFacts]:
         """What is known of the named providers now; `named` holds the models of each that are meant."""

@@ -84,6 +84,9 @@ class Options(Namespace):
     scope: str = "dispatch"
     days: int | None = None
     no_expiry: bool = False
+    verdict: str = ""
+    said: str | None = None
+    as_host: bool = False
 
 
 class _Formatter(HelpFormatter):

@@ -75,6 +75,11 @@ def _story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
             for one in phase.withheld
         )
         yield from map(approval_line, phase.approvals)
+        if phase.evidence is not None or phase.outcomes:
+            from smista_mcp.cli.outcome import evidence_lines, outcome_lines  # noqa: PLC0415  few policies learn
+
+            yield from evidence_lines(phase.evidence)
+            yield from outcome_lines(phase.outcomes)
         if phase.changes:
             yield "\nwhat would have to change:"
             yield from (f"  {change}" for change in phase.changes)

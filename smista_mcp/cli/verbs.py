@@ -184,6 +184,14 @@ def _approve(parser: ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="take back a yes, or end a request; asks nothing")
 
 
+def _outcome(parser: ArgumentParser) -> None:
+    parser.add_argument("text", metavar="ID", type=word, help="of a trace, its receipt, a decision or a job")
+    parser.add_argument("verdict", choices=("good", "bad"), help="what you say of the answer")
+    parser.add_argument("--note", dest="said", metavar="TEXT", help="why, in your own words")
+    words = "the word of an agent: kept apart, and never counted; without it only a person on a terminal may say it"
+    parser.add_argument("--as-host", action="store_true", help=words)
+
+
 def _trust(parser: ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="take back what was confirmed here")
 
@@ -225,6 +233,17 @@ VERBS = (
     Verb("uninstall", "take smista out of the configuration of a host", "install:uninstall", _hosts),
     Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
+    Verb("outcome", "say how an answer turned out", "outcome:outcome", _outcome),
+    Verb(
+        "evidence",
+        "show how models did, and what decisions see of it",
+        verbs=(
+            Verb("show", "tell how the answers of each model turned out", "outcome:show"),
+            Verb("freeze", "hold the evidence that is in force", "outcome:freezing"),
+            Verb("thaw", "let decisions see again what is counted each day", "outcome:thawing"),
+            Verb("reset", "let only what begins from now on count", "outcome:resetting"),
+        ),
+    ),
     Verb("models", "list the models that the policy names and local servers have", "models:models"),
     Verb(
         "token",

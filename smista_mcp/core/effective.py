@@ -98,6 +98,19 @@ class DispatchLimits(NamedTuple):
     on_uncertain: str = "continue"
 
 
+class Adaptive(NamedTuple):
+    """Whether evidence may put a weak model behind a better one, and when it is enough.
+
+    Attributes:
+        min_attempts: so many judged attempts speak against a model, and so many good ones for another.
+        window_days: how many days before today count.
+    """
+
+    enabled: bool = False
+    min_attempts: int = 20
+    window_days: int = 30
+
+
 class Confirmed(NamedTuple):
     """What limits the choice of models without the layers that nobody has confirmed; as in `Policy`."""
 
@@ -158,3 +171,4 @@ class Policy(NamedTuple):
     locked: tuple[tuple[str, Origin], ...] = ()
     organisation: str | None = None
     secrets_allowed: frozenset[str] = frozenset()
+    adaptive: Adaptive = Adaptive()

@@ -61,6 +61,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         locked=tuple((lock.text, lock.origin) for lock in locks),
         organisation=_organisation(given),
         secrets_allowed=frozenset(_each(forbidden.secrets_allowed)),
+        adaptive=wanted.adaptive,
     )
 
 
@@ -107,8 +108,8 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         yield "plugins.select", wanted.plugin.origin
     for placed in wanted.rules:
         yield f"routing.rules[{placed.order}]", placed.origin
-    for name, origin in wanted.dispatch_origins.items():
-        yield f"dispatch.{name}", origin
+    for table, origins in {"dispatch": wanted.dispatch_origins, "routing.adaptive": wanted.adaptive_origins}.items():
+        yield from ((f"{table}.{name}", origin) for name, origin in origins.items())
     limits = {f"{dotted([name])}.call_limit_s": limit for name, limit in wanted.call_limits.items()}
     yield from ((f"hosts.{key}", limit.origin) for key, limit in limits.items())
     tables = {

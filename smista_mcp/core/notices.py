@@ -87,6 +87,8 @@ def waits(source: LayerDocument) -> Iterator[str]:
         yield "`routing.default`"
     if document.routing.handoff == "when_unavailable":
         yield "`routing.handoff`"
+    if any(document.routing.adaptive.model_dump(exclude_none=True).values()):
+        yield "`routing.adaptive`"
     if document.dispatch.model_fields_set:
         yield "`dispatch`"
     yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in document.hosts.values())})

@@ -134,11 +134,20 @@ class DefaultRoute(Value):
     effort: Effort | None = None
 
 
+class AdaptiveSection(Value):
+    """Whether evidence may put a weak model of a route behind a better one of the same route."""
+
+    enabled: StrictBool | None = None
+    min_attempts: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+    window_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
+
+
 class RoutingSection(Value):
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_ENTRIES)] = ()
     default: DefaultRoute | None = None
     overrides: Literal["allow", "within_route", "deny"] | None = None
     handoff: Literal["when_unavailable", "never"] | None = None
+    adaptive: AdaptiveSection = AdaptiveSection()
 
 
 class ClassDefinition(Value):

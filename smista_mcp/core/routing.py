@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from smista_mcp.core.adapting import adapted
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.capabilities import capabilities_of
 from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
@@ -118,6 +119,7 @@ def _decide(  # noqa: PLR0913  one phase among others
         tools=tools_of(phase.intent.name, grants, context),
         follows=len(phase.depends_on),
         patches=FAMILY[phase.intent.name] is Intent.EDIT and grants["file_write"] is not Grant.DENY,
+        named=led.override,
     )
     choice = _chosen(ask, phase.skill, led, world)
     ground = ground_of(book.guard, phase, [one.answer for one in before if one.answer])
@@ -235,24 +237,33 @@ class _Choice(NamedTuple):
     Attributes:
         displaced: the local model that would come first, had files that nobody has confirmed not ruled it out for a
             remote one. Such a file may narrow; that a remote model comes first because of it is not its to say.
+        said: what evidence and plugin changed.
     """
 
     selection: Selection
     plugin: Narrowed | None = None
     displaced: str | None = None
+    said: str = ""
 
 
 def _chosen(ask: Ask, skill: str | None, led: Led, world: Snapshot) -> _Choice:
     if led.refusal is not None:
         return _Choice(Selection((), ()))
-    found = select(ask, world.market)
+    found, said = _learnt(select(ask, world.market), ask, world)
     if world.plugin is None:
-        return _Choice(found, displaced=_displaced(found, ask, world))
+        return _Choice(found, displaced=_displaced(found, ask, world), said=said)
     tokens = ask.text_tokens + required_tokens(ask.context)
     rule = led.placed.rule.name if led.placed else None
     question = Question(ask.intent, skill, ask.effort, matched_paths(ask.context), tokens, rule)
     narrower = narrowed(world.plugin, question, found)
-    return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question))
+    said = "; ".join(filter(None, (said, narrower.said)))
+    return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question), said)
+
+
+def _learnt(found: Selection, ask: Ask, world: Snapshot) -> tuple[Selection, str]:
+    """The verdicts in the order that evidence gives them, and what it changed."""
+    after = adapted(found, ask, world.rulebook.policy, world.evidence, world.market.host.name)
+    return after.selection, after.said
 
 
 def _others(ask: Ask, skill: str | None, led: Led, world: Snapshot) -> Selection:
@@ -268,6 +279,7 @@ def _displaced(found: Selection, ask: Ask, world: Snapshot, question: Question |
     own = select_confirmed(ask, world.market)
     if own is None:
         return None
+    own, _ = _learnt(own, ask, world)
     if question is not None:  # what would have come first goes through the same hands; where those fail, as it stands
         judged = narrowed(world.plugin, question, own)
         own = own if judged.refusal else judged.selection
@@ -291,8 +303,7 @@ def _verdict(led: Led, least: Floor, choice: _Choice, ask: Ask, world: Snapshot,
     if selection.accepted:
         if choice.displaced is not None:
             return _asked_first(choice.displaced, selection.accepted[0], world.rulebook.policy)
-        said = plugin.said if plugin is not None else ""
-        return _accepted(led, selection.accepted[0], least, said, world.rulebook.policy)
+        return _accepted(led, selection.accepted[0], least, choice.said, world.rulebook.policy)
     rejected = selection.rejected
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=NO_ROUTE)
     if selection.over_limit:

@@ -10,6 +10,7 @@ from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.classification import Reader
 from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
 from smista_mcp.core.floor import Guard
 from smista_mcp.core.globs import GlobSet
@@ -35,6 +36,7 @@ class Circumstances(NamedTuple):
 
     Attributes:
         readable: whether there is a workspace whose files may be read.
+        evidence: what was counted of models; None where the policy wants none.
     """
 
     providers: Mapping[str, ProviderFacts]
@@ -42,6 +44,7 @@ class Circumstances(NamedTuple):
     budgets: tuple[BudgetLeft, ...] = ()
     plugin: Plugin | None = None
     readable: bool = False
+    evidence: Evidence | None = None
 
 
 class Snapshot(NamedTuple):
@@ -52,6 +55,7 @@ class Snapshot(NamedTuple):
         digests: name of an input -> hash, for the inputs that do not depend on the call.
         plugin: the function that has a say in the choice; None where the policy names none.
         approvals: every yes of a person that holds now, for calls of this workspace.
+        evidence: as in `Circumstances`.
         bodies: name of an input -> the text that its hash is of, for those that the ledger keeps beside the hash.
     """
 
@@ -62,6 +66,7 @@ class Snapshot(NamedTuple):
     digests: Mapping[str, str]
     plugin: Plugin | None = None
     approvals: tuple[Approved, ...] = ()
+    evidence: Evidence | None = None
     bodies: Mapping[str, str] = MappingProxyType({})
 
 
@@ -106,6 +111,8 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
         bodies["plugin"] = plain_text(now.plugin.identity)
     if now.readable:
         bodies["workspace"] = plain_text(now.readable)
+    if now.evidence is not None:
+        bodies["evidence"] = now.evidence.body
     digests = {
         **{name: hashed(text) for name, text in bodies.items()},
         "catalog": catalog.digest[:32],
@@ -115,7 +122,7 @@ def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes
     market = Market(book.policy, catalog, now.providers, now.host, now.readable)
     if book.policy.organisation is not None:
         digests["organisation"] = book.policy.organisation
-    return Snapshot(book, market, now.budgets, key, digests, now.plugin, bodies=bodies)
+    return Snapshot(book, market, now.budgets, key, digests, now.plugin, bodies=bodies, evidence=now.evidence)
 
 
 def digest(value: object) -> str:

@@ -18,6 +18,7 @@ from smista_mcp.ledger.folder import prepare_file, prepare_folder
 from smista_mcp.ledger.input_tables import INPUT_TABLES
 from smista_mcp.ledger.job_tables import JOB_TABLES
 from smista_mcp.ledger.living import CACHE_COLUMNS, FOLLOWUP_COLUMNS, OWNER_COLUMNS
+from smista_mcp.ledger.outcome_tables import OUTCOME_TABLES
 from smista_mcp.ledger.session_tables import SESSION_TABLES
 
 Journal = Literal["delete", "truncate"]
@@ -84,6 +85,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     CACHE_COLUMNS,
     FOLLOWUP_COLUMNS,
     INPUT_TABLES,
+    OUTCOME_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 

@@ -13,7 +13,7 @@ from typing import Final
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.values import FAMILY, Intent
 
-_EXACT: Final = Context(prec=100)
+EXACT: Final = Context(prec=100)
 """More digits than any sum of amounts has, so that nothing is rounded."""
 
 _Amounts = tuple[str, str | None, str | None]
@@ -68,7 +68,7 @@ def spent(db: sqlite3.Connection, scope: str, since: datetime, workspace: str | 
             rows = _of_models(db, name, start)
         case _:
             raise ValueError(f"there is no scope `{scope}`")
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return sum(_counted(rows), Decimal(0))
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.approvals import ApprovalBook
     from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
+    from smista_mcp.ledger.learned import EvidenceBook
+    from smista_mcp.ledger.outcomes import OutcomeBook
     from smista_mcp.ledger.sessions import Sessions
+    from smista_mcp.ledger.tallies import Tally
 
 
 T = TypeVar("T")
@@ -137,6 +140,20 @@ class Ledger:
     def inputs(self) -> InputBook:
         """What decisions were made from."""
         return InputBook(self._folder, self._busy_s)
+
+    @property
+    def outcomes(self) -> "OutcomeBook":
+        """How attempts turned out."""
+        from smista_mcp.ledger.outcomes import OutcomeBook  # noqa: PLC0415  few policies learn
+
+        return OutcomeBook(self._folder, self._busy_s)
+
+    @property
+    def evidence(self) -> "EvidenceBook":
+        """What decisions see of that."""
+        from smista_mcp.ledger.learned import EvidenceBook  # noqa: PLC0415  as above
+
+        return EvidenceBook(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
@@ -287,6 +304,20 @@ class Ledger:
         """
         with self._reading() as db:
             return spent(db, scope, since, workspace)
+
+    def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
+        """What attempts have used, day by day, in the order of days, workspaces, tokens and so on.
+
+        Args:
+            since: the first day, UTC.
+            until: the last day; it counts.
+            scope: whose; None for everybody's. Of a scope with an owner those alone count whose decision is on record:
+                nobody knows whose the others are.
+        """
+        from smista_mcp.ledger.tallies import read_tallies  # noqa: PLC0415  what only routes sums nothing
+
+        with self._reading() as db:
+            return read_tallies(db, since, until, scope)
 
 
 def new_id() -> str:
