@@ -1,6 +1,6 @@
 """A recorded decision made again from what it was made from; where that cannot be had, which of it is another one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
@@ -18,12 +18,14 @@ from smista_mcp.core.approving import permitted
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.effective import Policy
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import canonical, keyed
 from smista_mcp.core.inputs import (
     UnreadableInput,
     approved_of,
     budgets_of,
     catalog_day,
+    evidence_of,
     host_of,
     policy_body,
     policy_documents,
@@ -142,6 +144,7 @@ def _world_then(world: World, call: _Call, *, own_policy: bool) -> Snapshot:
             budgets_of(kept["budgets"]) if "budgets" in kept else today().budgets,
             _plugin(world, book.policy),
             readable="workspace" in call.inputs,
+            evidence=evidence_of(kept["evidence"]) if "evidence" in kept else _evidence(call, today),
         )
     except UnreadableInput as error:
         raise StateUnavailable(f"an input of the decision was kept by another version: {error}") from error
@@ -154,6 +157,10 @@ def _book(body: str, call: _Call) -> Rulebook:
 
 def _catalog(body: str, policy: Policy) -> Catalog:
     return Catalog(read_extract(), read_families(), policy.catalog, catalog_day(body))
+
+
+def _evidence(call: _Call, today: Callable[[], Snapshot]) -> Evidence | None:
+    return today().evidence if "evidence" in call.inputs else None
 
 
 def _plugin(world: World, policy: Policy) -> Plugin | None:

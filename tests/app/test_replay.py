@@ -378,10 +378,17 @@ def test_a_policy_that_cannot_be_used_today_hinders_nothing(bench: Bench) -> Non
     assert (answer.same, answer.phases[0].since) == (True, ())
 
 
+def unguarded(db: sqlite3.Connection) -> None:
+    """Takes away what keeps events from being changed, as whoever wants to lie would."""
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
+
+
 def test_what_an_earlier_version_recorded_cannot_be_made_again(bench: Bench) -> None:
     app = bench.app(POLICY, **KEYS)
     app.route(READ)
     with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
+        unguarded(db)
         db.execute("UPDATE decision SET facts = json_remove(facts, '$.spoken')")
     with pytest.raises(NotFound):
         app.replay()
@@ -393,6 +400,7 @@ def test_a_record_that_was_changed_does_not_pass(bench: Bench) -> None:
     app = bench.app(POLICY, **KEYS)
     app.route(READ)
     with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
+        unguarded(db)
         db.execute("UPDATE decision SET body = json_set(body, '$.model', 'ollama/other')")
     (phase,) = app.replay().phases
     assert (phase.same, phase.changed, phase.fields) == (False, (), ("model",))
