@@ -208,6 +208,14 @@ def _token(parser: ArgumentParser) -> None:
     parser.add_argument("--no-expiry", action="store_true", help="it holds until it is revoked")
 
 
+def _vacuum(parser: ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
+
+
+def _ledger_check(parser: ArgumentParser) -> None:
+    parser.add_argument("--mend", action="store_true", help="make holds, totals and the standing of jobs anew first")
+
+
 VERBS = (
     Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio", _calling),
     Verb("serve-http", "serve MCP hosts over HTTP, on this machine or for a team", "serving:http", _http),
@@ -252,6 +260,14 @@ VERBS = (
             Verb("create", "make a token and show it, this once", "tokens:create", _token),
             Verb("list", "list the tokens by name", "tokens:listing"),
             Verb("revoke", "end a token for good", "tokens:revoke", _token_name),
+        ),
+    ),
+    Verb(
+        "ledger",
+        "keep the record of what was done small and right",
+        verbs=(
+            Verb("vacuum", "remove what is older than `[ledger] keep_days`; totals stay", "ledger:vacuum", _vacuum),
+            Verb("check", "tell whether it is whole, and its totals are right", "ledger:check", _ledger_check),
         ),
     ),
     Verb(

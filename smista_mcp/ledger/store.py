@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.outcomes import OutcomeBook
     from smista_mcp.ledger.sessions import Sessions
     from smista_mcp.ledger.tallies import Tally
+    from smista_mcp.ledger.upkeep import Upkeep
 
 
 T = TypeVar("T")
@@ -156,6 +157,13 @@ class Ledger:
         from smista_mcp.ledger.learned import EvidenceBook  # noqa: PLC0415  as above
 
         return EvidenceBook(self._folder, self._busy_s)
+
+    @property
+    def upkeep(self) -> "Upkeep":
+        """What keeps it small and right."""
+        from smista_mcp.ledger.upkeep import Upkeep  # noqa: PLC0415  that is seldom done
+
+        return Upkeep(self._folder, self._busy_s)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
