@@ -14,6 +14,7 @@ MASKED: Final = (
     *("hash paths", "hash **.path", "hash **.address", "hash **.destinations", "hash workspace", "hash token"),
     *("hash decision.host", "hash decision.handoff.context", "hash labels.origin.name"),
     *("drop decision.intent.evidence", "drop decision.context.included.reason", "drop decision.handoff.step"),
+    *("drop decision.reason", "drop **.detail"),
 )
 """What `--masked` leaves out: what tells whose work it was, from where, and on which files."""
 _RULE = re.compile(r"(drop|hash) +([A-Za-z0-9_*]+(?:\.[A-Za-z0-9_*]+)*)\Z")
