@@ -272,12 +272,19 @@ class World:
         now = Circumstances(providers, hosts.facts(host, locality), budgets, plugin, readable, self.evidence(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
-    def evidence(self, policy: Policy) -> Evidence | None:
-        """What was counted of models up to this day; None where the policy wants none."""
+    def evidence(self, policy: Policy, *, keep: bool = True) -> Evidence | None:
+        """What was counted of models up to this day; None where the policy wants none.
+
+        Args:
+            policy: the one that asks.
+            keep: whether it may be written down, so that all of this day see the same.
+        """
         if not policy.adaptive.enabled:
             return None
         try:
-            return self.open_ledger().evidence.current(utc_now(), policy.adaptive.window_days)
+            if not keep and not Ledger.is_there(self.own_state()):
+                return NO_EVIDENCE
+            return self.open_ledger().evidence.current(utc_now(), policy.adaptive.window_days, keep=keep)
         except StateUnavailable:  # nobody can tell: then nothing speaks against the policy's own order
             return NO_EVIDENCE
 

@@ -7,7 +7,7 @@ from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, printable, put, put_answer, shown_path
-from smista_mcp.core.evidence import Figures
+from smista_mcp.core.explained import Figures
 from smista_mcp.core.suggesting import Missing, Place, Suggestion, Suggestions
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.evidence import Figures
+from smista_mcp.core.evidence import Count
 from smista_mcp.core.explanation import RuleVerdict
 from smista_mcp.core.origins import Chain
 from smista_mcp.core.readspans import ReadSpan
@@ -97,6 +97,22 @@ class WithheldReport(Value):
     bytes: int
     approval_id: str
     state: Literal["open", "granted", "used", "refused", "expired"]
+
+
+class Figures(Value):
+    """What was counted of one model, and between which shares of good attempts the truth lies."""
+
+    model: str
+    good: int
+    bad: int
+    lower: str
+    upper: str
+
+    @classmethod
+    def of(cls, model: str, count: Count) -> "Figures":
+        """The figures of a count."""
+        lower, upper = count.bounds
+        return cls(model=model, good=count.good, bad=count.bad, lower=str(lower), upper=str(upper))
 
 
 class EvidenceReport(Value):
