@@ -19,6 +19,7 @@ from smista_mcp.app.protocols import Protocols
 from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.costing import plain
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.evidence import NO_EVIDENCE, Evidence
 from smista_mcp.core.facts import BudgetLeft, ProviderFacts
@@ -319,7 +320,7 @@ class World:
                 spent[which] = Decimal(0) if budget.period == "task" else self._spent(budget)
             gone = spent[which]
             left = Decimal(0) if gone is None else max(budget.limit - gone, Decimal(0))
-            found.append(BudgetLeft(budget.scope, budget.period, f"{budget.limit:f}", f"{left:f}"))
+            found.append(BudgetLeft(budget.scope, budget.period, plain(budget.limit), plain(left)))
         return tuple(found)
 
     def _spent(self, budget: Budget) -> Decimal | None:

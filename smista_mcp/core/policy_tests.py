@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.costing import plain
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import PlacedTest, Policy
 from smista_mcp.core.evidence import Evidence
@@ -155,7 +156,7 @@ def everything_up(book: Rulebook) -> Mapping[str, ProviderFacts]:
 
 def untouched(policy: Policy) -> tuple[BudgetLeft, ...]:
     """The budgets of a policy with nothing spent, for a call without a token."""
-    limits = ((b.scope, b.period, f"{b.limit:f}") for b in policy.budgets if not b.scope.startswith("token:"))
+    limits = ((b.scope, b.period, plain(b.limit)) for b in policy.budgets if not b.scope.startswith("token:"))
     return tuple(BudgetLeft(scope, period, limit, limit) for scope, period, limit in limits)
 
 
@@ -285,7 +286,7 @@ def _differences(expect: Expectation, found: _Found, policy: Policy) -> Iterator
             yield Difference(field=name, expected=str(wanted), found=str(value or "none"), note=note)
     if expect.max_cost is not None and (found.cost is None or Decimal(found.cost) > expect.max_cost):
         known = "no known price" if found.cost is None else f"{found.cost} USD at most"
-        yield Difference(field="max_cost", expected=f"{expect.max_cost:f} USD at most", found=known)
+        yield Difference(field="max_cost", expected=f"{plain(expect.max_cost)} USD at most", found=known)
     if expect.excluded is not None and sorted(expect.excluded) != found.excluded:
         wanted = ", ".join(sorted(expect.excluded)) or "none"
         yield Difference(field="excluded", expected=wanted, found=", ".join(found.excluded) or "none")
