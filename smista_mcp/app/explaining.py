@@ -129,6 +129,20 @@ def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[Store
     )
 
 
+def recorded_under(ledger: Ledger, given: str | None, scope: Scope | None = None) -> Sequence[StoredDecision]:
+    """The decisions that an id stands for, of a job those by which it went last; None for the latest call.
+
+    Raises:
+        NotFound: nothing is recorded under it, or nothing at all.
+    """
+    if given is None:
+        return ledger.call(ledger.last().call_id)
+    try:
+        return ledger.call(ledger.jobs.find(given, scope).calls[-1])
+    except (NotFound, IndexError):
+        return (_found(ledger, given, scope),)
+
+
 def _found(ledger: Ledger, given: str, scope: Scope | None) -> StoredDecision:
     try:
         return ledger.decision(given, scope)

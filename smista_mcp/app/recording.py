@@ -95,9 +95,10 @@ def phase_facts(one: Routed, context: PhaseContext, task: Task, key: bytes) -> P
 
 def _spoken(words: str, context: PhaseContext) -> tuple[bool, bool, bool]:
     """What a decision asks of the words; whether they say what it is about, only where what has changed is left out."""
-    asked = any(gone.kind == "git_diff" for gone in context.left_out)
-    subject = (says_what(words, looks=False), says_what(words, looks=True)) if asked else (True, True)
-    return (shows_image(words), *subject)
+    image = shows_image(words)
+    if not any(gone.kind == "git_diff" for gone in context.left_out):
+        return image, True, True
+    return image, says_what(words, looks=False), says_what(words, looks=True)
 
 
 def _secrets(found: Sequence[SecretFact]) -> tuple[SecretLabel, ...]:

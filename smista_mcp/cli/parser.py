@@ -49,6 +49,7 @@ class Options(Namespace):
     jsonl: Path | None = None
     explain: bool = False
     last: bool = False
+    replay: bool = False
     job: str | None = None
     yes: bool = False
     force: bool = False
@@ -69,6 +70,8 @@ class Options(Namespace):
     project: bool = False
     print_only: bool = False
     note: bool = False
+    dry_run: bool = False
+    mend: bool = False
     host: str = "127.0.0.1"
     port: int = PORT
     allowed_host: Sequence[str] = ()

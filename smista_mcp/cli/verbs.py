@@ -106,6 +106,8 @@ def _dispatch(parser: ArgumentParser) -> None:
 def _explain(parser: ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="ID | TEXT", help="id of a decision or trace, or a task")
     parser.add_argument("--last", action="store_true", help="the latest call")
+    words = "decide what is recorded again, from what it was decided by; 1 where other bytes come out"
+    parser.add_argument("--replay", action="store_true", help=words)
     _task(parser)
 
 
@@ -233,6 +235,14 @@ def _traces(parser: ArgumentParser) -> None:
     parser.add_argument("--jsonl", dest="lines", action="store_true", help="print one JSON document a line")
 
 
+def _vacuum(parser: ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
+
+
+def _ledger_check(parser: ArgumentParser) -> None:
+    parser.add_argument("--mend", action="store_true", help="make holds, totals and the standing of jobs anew first")
+
+
 VERBS = (
     Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio", _calling),
     Verb("serve-http", "serve MCP hosts over HTTP, on this machine or for a team", "serving:http", _http),
@@ -280,6 +290,14 @@ VERBS = (
             Verb("create", "make a token and show it, this once", "tokens:create", _token),
             Verb("list", "list the tokens by name", "tokens:listing"),
             Verb("revoke", "end a token for good", "tokens:revoke", _token_name),
+        ),
+    ),
+    Verb(
+        "ledger",
+        "keep the record of what was done small and right",
+        verbs=(
+            Verb("vacuum", "remove what is older than `[ledger] keep_days`; totals stay", "ledger:vacuum", _vacuum),
+            Verb("check", "tell whether it is whole, and its totals are right", "ledger:check", _ledger_check),
         ),
     ),
     Verb(

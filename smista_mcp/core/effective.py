@@ -119,6 +119,10 @@ class Confirmed(NamedTuple):
     budgets: tuple[Budget, ...]
 
 
+KEEP_DAYS = 400
+"""For how long the record is kept where nobody says: a year, and a month to look back at it."""
+
+
 class Policy(NamedTuple):
     """Every effective value.
 
@@ -139,6 +143,7 @@ class Policy(NamedTuple):
         locked: patterns of keys that the organisation has frozen, each with its origin.
         organisation: SHA-256 (hex) of the organisation's file, or over those of several; None where it has none.
         secrets_allowed: fingerprints of what the scan takes for a secret and is none.
+        keep_days: UTC days for which the record is kept.
     """
 
     revision: str
@@ -174,3 +179,4 @@ class Policy(NamedTuple):
     secrets_allowed: frozenset[str] = frozenset()
     adaptive: Adaptive = Adaptive()
     host_models: Mapping[str, str] = MappingProxyType({})
+    keep_days: int = KEEP_DAYS

@@ -116,7 +116,7 @@ _EMPTY = PhaseContext()
 
 def canonical(context: PhaseContext) -> bytes:
     """The context as bytes to be hashed: the same for equal contexts, on every machine."""
-    if context == _EMPTY:
+    if context._replace(text_tokens=None, spoken=None) == _EMPTY:
         return b"[]"
     plain = [
         [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from smista_mcp.core.approval import Approved
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.sources import LayerDocument
@@ -96,6 +97,23 @@ def approved_of(body: str) -> Approved:
         return Approved("", key, tuple(marks))
     except (ValueError, TypeError) as error:
         raise UnreadableInput("the approval is kept in another form") from error
+
+
+def evidence_of(body: str) -> Evidence:
+    """What was counted of models."""
+    try:
+        return Evidence.read(body)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableInput("the evidence is kept in another form") from error
+
+
+def catalog_day(body: str) -> str:
+    """The day whose prices counted; which data they come from, the package says."""
+    try:
+        _, day = cast("tuple[str, str]", json.loads(body))
+    except (ValueError, TypeError) as error:
+        raise UnreadableInput("the catalog is kept in another form") from error
+    return day
 
 
 def _read(adapter: TypeAdapter[Any], body: str) -> Any:  # noqa: ANN401  what the adapter is of

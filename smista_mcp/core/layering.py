@@ -63,6 +63,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         organisation=_organisation(given),
         secrets_allowed=frozenset(_each(forbidden.secrets_allowed)),
         adaptive=wanted.adaptive,
+        keep_days=wanted.keep_days.value,
     )
 
 
@@ -102,6 +103,7 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
     yield "routing.overrides", forbidden.overrides.origin
     yield "routing.handoff", wanted.handoff.origin
     yield "privacy.remote.mode", forbidden.remote_mode.origin
+    yield "ledger.keep_days", wanted.keep_days.origin
     yield "privacy.host_answers", forbidden.host_answers.origin
     if wanted.default:
         yield "routing.default", wanted.default.origin

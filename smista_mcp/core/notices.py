@@ -110,6 +110,8 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
     yield from _counted(counted)
     if document.plugins.select is not None:
         yield "`plugins.select`"
+    if document.ledger.keep_days is not None:
+        yield "`ledger.keep_days`"
 
 
 def _priced(source: LayerDocument) -> Iterator[str]:

@@ -238,6 +238,12 @@ class PluginsSection(Value):
     select: Function | None = None
 
 
+class LedgerSection(Value):
+    """How long the record is kept; totals by day stay."""
+
+    keep_days: Annotated[StrictInt, Field(ge=1, le=36_500)] | None = None
+
+
 class TestTask(Value):
     """The task of a `[[test]]`: that of a call, with what it finds in place of a workspace.
 
@@ -301,4 +307,5 @@ class PolicyDocument(Value):
     hosts: dict[str, HostDocument] = {}
     catalog: dict[Model, CatalogEntry] = {}
     plugins: PluginsSection = PluginsSection()
+    ledger: LedgerSection = LedgerSection()
     test: Annotated[tuple[PolicyTest, ...], Field(max_length=MAX_ENTRIES)] = ()

@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from smista_mcp.core.catalog import HeldEntry
-from smista_mcp.core.effective import Adaptive, DispatchLimits, Origin, PlacedRule, PlacedTest, ProviderSpec
+from smista_mcp.core.effective import (
+    KEEP_DAYS,
+    Adaptive,
+    DispatchLimits,
+    Origin,
+    PlacedRule,
+    PlacedTest,
+    ProviderSpec,
+)
 from smista_mcp.core.modelref import ClassRef, parse_target
 from smista_mcp.core.policy import (
     CatalogEntry,
@@ -41,6 +49,7 @@ class Preferences(NamedTuple):
     call_limits: Mapping[str, Stated[float]]
     host_models: Mapping[str, Stated[str]]
     plugin: Stated[str] | None
+    keep_days: Stated[int]
     tests: tuple[PlacedTest, ...]
     adaptive: Adaptive
     adaptive_origins: Mapping[str, Origin]
@@ -67,6 +76,8 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         call_limits=_of_hosts(leading, "call_limit_s", lambda host: host.call_limit_s),
         host_models=_of_hosts(leading, "model", lambda host: host.model),
         plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
+        keep_days=_last(owners, ("ledger", "keep_days"), lambda document: document.ledger.keep_days)
+        or Stated(KEEP_DAYS, BUILTIN),
         tests=tuple(
             PlacedTest(test, source.origin("test", index))
             for source in sources

@@ -14,14 +14,16 @@ from typing import Final, Literal
 
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
+from smista_mcp.ledger.event_tables import EVENT_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
 from smista_mcp.ledger.input_tables import INPUT_TABLES
 from smista_mcp.ledger.job_tables import JOB_TABLES
 from smista_mcp.ledger.living import CACHE_COLUMNS, FOLLOWUP_COLUMNS, OWNER_COLUMNS
 from smista_mcp.ledger.outcome_tables import OUTCOME_TABLES
 from smista_mcp.ledger.session_tables import SESSION_TABLES
+from smista_mcp.ledger.spending import register
 
-Journal = Literal["delete", "truncate"]
+Journal = Literal["delete", "persist"]
 FILE: Final = "ledger.db"
 BUSY_S: Final = 5.0
 """Seconds to wait for others that hold the file."""
@@ -84,6 +86,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     JOB_TABLES,
     CACHE_COLUMNS,
     FOLLOWUP_COLUMNS,
+    EVENT_TABLES,
     INPUT_TABLES,
     OUTCOME_TABLES,
 )
@@ -196,6 +199,7 @@ def reading(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
 
 
 def _configure(db: sqlite3.Connection, file: Path, journal: Journal) -> None:
+    register(db)
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = EXTRA")
     db.execute("PRAGMA secure_delete = ON")  # what a request for approval said is gone when its time is over

@@ -62,15 +62,6 @@ def keep(db: sqlite3.Connection, inputs: Sequence[Kept], at: datetime) -> None:
             db.execute("UPDATE input SET used_on = ? WHERE digest = ? AND name = ?", (day, *one[:2]))
 
 
-def forget_inputs(db: sqlite3.Connection, before: datetime) -> int:
-    """Drops what no decision was made from since a moment, in a transaction; how many that were.
-
-    Whoever drops decisions of before that moment calls this with it.
-    """
-    day = timestamp(before)[:_DAY]
-    return db.execute("DELETE FROM input WHERE used_on < ?", (day,)).rowcount
-
-
 @lru_cache(maxsize=16)
 def _is_clean(body: str) -> bool:
     """Whether the redactor leaves it as it is."""

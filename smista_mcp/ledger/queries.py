@@ -2,11 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from smista_mcp.errors import Code, NotFound
+from smista_mcp.errors import NotFound
 from smista_mcp.ledger.living import is_alive
 from smista_mcp.ledger.records import Partial, Scope, StoredAttempt, StoredDecision, StoredTrace, TokenCounts
 
@@ -108,25 +107,9 @@ def dead_owners(db: sqlite3.Connection, folder: Path) -> tuple[str | None, ...]:
         StateUnavailable: that cannot be told.
     """
     owners: list[tuple[str | None]] = db.execute(
-        "SELECT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
-        " UNION SELECT keeper FROM job INDEXED BY job_running WHERE status = 'running'"
+        "SELECT owner FROM hold UNION SELECT keeper FROM job INDEXED BY job_running WHERE status = 'running'"
     ).fetchall()
     return tuple(name for (name,) in owners if name is None or not is_alive(folder, name))
-
-
-def bury(db: sqlite3.Connection, owners: Sequence[str | None]) -> None:
-    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows.
-
-    Their jobs have failed: nobody will ever answer them.
-    """
-    db.executemany(
-        "UPDATE attempt SET status = 'uncertain', code = ? WHERE status = 'running' AND owner IS ?",
-        [(Code.CANCELLED.value, name) for name in owners],
-    )
-    db.executemany(
-        "UPDATE job SET status = 'failed', code = ? WHERE status = 'running' AND keeper = ?",
-        [(Code.CANCELLED.value, name) for name in owners],
-    )
 
 
 def id_range(given: str) -> tuple[str, str]:

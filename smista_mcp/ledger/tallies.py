@@ -1,11 +1,12 @@
 """What attempts have used, day by day: the sums that `usage` and the evidence of outcomes are made from."""
 
 import sqlite3
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
+from smista_mcp.ledger.event_tables import COUNTS
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import EXACT
 
@@ -58,58 +59,53 @@ class Tally(NamedTuple):
 
 _KEYS = 10
 """Fields of a tally that tell it from others."""
-_TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cache_write_tokens")
-
-
-class _Used(NamedTuple):
-    status: str
-    started_at: str
-    ended_at: str | None
-    cost: str | None
-    reserved: str | None
-    tokens: tuple[int | None, ...]
+_NAMES = "workspace, token, host, intent, provider, model, resolved_model, locality, cost_kind"
 
 
 def read_tallies(db: sqlite3.Connection, since: date, until: date, scope: Scope | None) -> tuple[Tally, ...]:
     """The tallies of some days; as for `Ledger.tallies`."""
-    query = (
-        "SELECT substr(started_at, 1, 10), a.workspace, token, d.host, intent, provider, model, resolved_model,"
-        " locality, cost_kind, a.status, started_at, ended_at, cost, reserved,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens"
-        " FROM attempt a JOIN trace t USING (trace_id) LEFT JOIN decision d ON d.sequence = t.decision"
-        " WHERE started_at >= ? AND substr(started_at, 1, 10) <= ?"
-    )
-    values: list[str | None] = [since.isoformat(), until.isoformat()]
-    if scope is not None:
-        query += " AND a.workspace IS ?"
-        values.append(scope.workspace)
-        if scope.owner is not None:
-            query += " AND json_extract(d.facts, '$.owner') = ?"
-            values.append(scope.owner)
-    found: dict[tuple[str | None, ...], Tally] = {}
+    whose, values = _whose(scope)
+    days = (since.isoformat(), until.isoformat())
+    found: dict[tuple[str, ...], Tally] = {}
     with localcontext(EXACT):
-        for row in db.execute(query, values):
-            key = row[:_KEYS]
-            one = found.get(key) or Tally(date.fromisoformat(row[0]), *row[1:_KEYS])
-            found[key] = _with(one, _Used(*row[_KEYS : _KEYS + 5], tokens=row[_KEYS + 5 :]))
+        ended = f"SELECT day, {_NAMES}, {', '.join(COUNTS)}, cost, held FROM tally WHERE day BETWEEN ? AND ?{whose}"  # noqa: S608  our own words
+        for row in db.execute(ended, (*days, *values)):
+            one = found.get(row[:_KEYS]) or _empty(row[:_KEYS])
+            found[row[:_KEYS]] = _with_ended(one, row[_KEYS:-2], *row[-2:])
+        held = f"SELECT substr(started_at, 1, 10) AS day, {_NAMES}, reserved FROM hold WHERE day BETWEEN ? AND ?{whose}"  # noqa: S608  our own words
+        for row in db.execute(held, (*days, *values)):
+            one = found.get(row[:_KEYS]) or _empty(row[:_KEYS])
+            reserved = one.held + Decimal(row[_KEYS] or 0)
+            found[row[:_KEYS]] = one._replace(requests=one.requests + 1, running=one.running + 1, held=reserved)
     return in_order(found.values())
+
+
+def _whose(scope: Scope | None) -> tuple[str, tuple[str, ...]]:
+    if scope is None:
+        return "", ()
+    if scope.owner is None:
+        return " AND workspace = ?", (scope.workspace or "",)
+    return " AND workspace = ? AND caller = ?", (scope.workspace or "", scope.owner)
+
+
+def _empty(key: Sequence[str]) -> Tally:
+    day, workspace, token, host, intent, provider, model, resolved, locality, cost_kind = key
+    names = (workspace or None, token or None, host or None, intent, provider, model, resolved or None)
+    return Tally(date.fromisoformat(day), *names, locality, cost_kind)
+
+
+def _with_ended(one: Tally, counts: Sequence[int], cost: str, held: str) -> Tally:
+    *whole, microseconds = counts
+    more = {name: getattr(one, name) + count for name, count in zip(COUNTS[:-1], whole, strict=True)}
+    return one._replace(
+        requests=one.requests + sum(whole[:4]),
+        cost=one.cost + Decimal(cost),
+        held=one.held + Decimal(held),
+        seconds=one.seconds + microseconds / 1e6,
+        **more,
+    )
 
 
 def in_order(found: Iterable[Tally]) -> tuple[Tally, ...]:
     """By their keys; what is None comes first."""
     return tuple(sorted(found, key=lambda one: (one.day, *(field or "" for field in one[1:_KEYS]))))
-
-
-def _with(one: Tally, used: _Used) -> Tally:
-    counted: dict[str, object] = {used.status: getattr(one, used.status) + 1, "requests": one.requests + 1}
-    for name, more in zip(_TOKENS, used.tokens, strict=True):
-        counted[name] = getattr(one, name) + (more or 0)
-    if used.cost is not None:
-        counted["cost"] = one.cost + Decimal(used.cost)
-    elif used.status != "failed":
-        counted["held"] = one.held + Decimal(used.reserved or 0)
-        counted["unpriced"] = one.unpriced + (used.status == "completed")
-    if used.ended_at is not None:
-        took = datetime.fromisoformat(used.ended_at) - datetime.fromisoformat(used.started_at)
-        counted["seconds"] = one.seconds + max(took.total_seconds(), 0.0)
-    return one._replace(**counted)

@@ -11,8 +11,10 @@ from typing import Final
 from smista_mcp.ledger.database import FILE, is_as_opened, open_database, reported_database
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
 
-_JOURNAL: Final = "truncate"
-"""The journal is emptied and stays where it is: to make and remove a file each time takes the disk longer."""
+_JOURNAL: Final = "persist"
+"""The journal stays where it is, and its length too, with its head wiped: to give a disk space back and take it again
+each time takes longer than what is written. What it goes on holding is older states of the pages that were changed
+here; whoever erases words does it with a journal that is deleted."""
 
 
 class Writer:

@@ -28,6 +28,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "catalog": f"Facts of models, in place of the built-in ones. {_OWN}",
         "secrets": f"What the scan for secrets shall pass over. {_OWN}",
         "plugins": f"Functions of installed packages that a decision asks. {_OWN}",
+        "ledger": f"How long the record of what was done is kept. {_OWN}",
         "test": "Tasks with what must come out, for `smista-mcp policy test`.",
     },
     "ClassificationSection": {"rules": "Tried in order of priority; the first that matches says the intent."},
@@ -155,6 +156,9 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "PluginsSection": {
         "select": "`package.module:function`, which may reorder or drop accepted candidates.",
+    },
+    "LedgerSection": {
+        "keep_days": "UTC days for which decisions, attempts and jobs are kept (400); totals by day stay for good.",
     },
     "PolicyTest": {
         "name": "Told when it fails.",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smista_mcp.core.effective import Origin, Policy
+from smista_mcp.core.effective import KEEP_DAYS, Origin, Policy
 from smista_mcp.core.layering import LayerDocument, merge
 from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.restrictions import DEFAULT_RESTRICTED, SCALES
@@ -208,6 +208,16 @@ def test_only_the_user_says_what_is_no_secret() -> None:
         policy = merge([other])
         assert policy.secrets_allowed == frozenset()
         assert any("secrets.allow" in notice for notice in policy.notices)
+
+
+def test_only_user_and_organisation_say_how_long_the_record_is_kept() -> None:
+    days = {"ledger": {"keep_days": 30}}
+    assert merge([user({})]).keep_days == KEEP_DAYS
+    assert merge([user(days)]).keep_days == 30
+    assert merge([user(days), layer(Layer.ORGANISATION, {"ledger": {"keep_days": 900}})]).keep_days == 900
+    for other in (repository(days), layer(Layer.LOCAL, days), preset(days), layer(Layer.USER, days, trusted=False)):
+        assert merge([other]).keep_days == KEEP_DAYS
+        assert any("ledger.keep_days" in notice for notice in merge([other]).notices)
 
 
 @pytest.mark.parametrize(("loose", "strict"), [("allow", "ask"), ("ask", "deny"), ("allow", "deny")], ids=str)
