@@ -110,9 +110,16 @@ _DAYS: Final = (
 
 def _kept(db: sqlite3.Connection, wanted: _Wanted, first: str, *, later: bool) -> Iterator[str]:
     """The totals of whole days; `later` without the first."""
-    rows: Iterable[tuple[str, str, str]] = db.execute(_DAYS.format(">" if later else ">="), (first, wanted.kind))
+    query, values = _DAYS.format(">" if later else ">="), [first, wanted.kind]
+    if wanted.kind != "model":
+        query += f" AND name IN ({', '.join('?' * len(wanted.names))})"
+        values += sorted(wanted.names)
+    rows: Iterable[tuple[str, str, str]] = db.execute(query, values)
+    known: dict[tuple[str, str], bool] = {}
     for found, name, resolved in rows:
-        if name in wanted.names or (wanted.kind == "model" and wanted.takes_in("", "", "", name, resolved)):
+        if (name, resolved) not in known:
+            known[name, resolved] = wanted.kind != "model" or wanted.takes_in("", "", "", name, resolved)
+        if known[name, resolved]:
             yield found
 
 
