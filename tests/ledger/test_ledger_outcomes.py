@@ -186,3 +186,16 @@ def test_to_look_at_what_would_count_writes_nothing_down(ledger: Ledger, tell: T
     before = ledger.evidence.current(NOON, 30, keep=False)
     tell((B, "completed", None), at=NOON - DAY)
     assert ledger.evidence.current(NOON, 30).cells != before.cells
+
+
+def test_words_and_counts_go_with_the_record_and_what_is_frozen_stays(ledger: Ledger, tell: Tell, state: Path) -> None:
+    old = tell((A, "completed", None), at=NOON - 50 * DAY)
+    ledger.outcomes.say(old, "bad", "person", "terminal", NOON - 50 * DAY)
+    past = [ledger.evidence.current(NOON - days * DAY, 30) for days in (49, 48)]
+    ledger.evidence.freeze(NOON - 48 * DAY, 30)
+    tell((A, "completed", None))
+    ledger.upkeep.vacuum(30, NOON)
+    assert ledger.outcomes.of_traces([old]) == ()
+    assert [ledger.evidence.body(one.digest) for one in past] == [None, past[1]]
+    assert ledger.upkeep.check().well
+    assert Ledger.open(state).evidence.current(NOON, 30) == past[1]
