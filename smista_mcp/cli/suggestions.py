@@ -45,7 +45,7 @@ def _suggestion(said: Suggestion) -> Iterator[str]:
     yield f"  {_figures(one.better)}{', which this route does not name' if one.kind == 'elsewhere' else ''}"
     if one.leaves:
         yield "  mind: work that stays on this machine would leave it"
-    yield "  write instead:"
+    yield "  what to change there:"
     yield from (f"    {line}" for line in map(one_line, said.toml.split("\n")))
 
 
