@@ -131,10 +131,9 @@ class RawHost:
     def interrupt(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def exit(self) -> tuple[int, float]:
-        """Status and seconds until the end."""
-        began = time.monotonic()
-        return self.process.wait(PATIENCE_S), time.monotonic() - began
+    def exit(self) -> int:
+        """The status, once it has ended."""
+        return self.process.wait(PATIENCE_S)
 
     def rest(self, where: str) -> str:
         """All that is left of `out` or `err` after the end."""

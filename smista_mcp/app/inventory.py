@@ -107,6 +107,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _named("hosts", ((name, locality.value) for name, locality in policy.host_localities.items()))
     limits = ((f"hosts.{dotted([name, 'call_limit_s'])}", limit) for name, limit in policy.call_limits.items())
     yield from limits
+    yield from ((f"hosts.{dotted([name, 'model'])}", model) for name, model in policy.host_models.items())
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
     yield "plugins.select", policy.plugin
     yield "ledger.keep_days", policy.keep_days

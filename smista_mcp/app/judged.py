@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.evidence import Figures, family_of
-from smista_mcp.core.explained import EvidenceReport, OutcomeReport
+from smista_mcp.core.evidence import family_of
+from smista_mcp.core.explained import EvidenceReport, Figures, OutcomeReport
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger import Ledger
 

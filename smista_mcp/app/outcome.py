@@ -87,7 +87,8 @@ def _shown(phase: DispatchedPhase, release_id: str | None, held: str | None) -> 
 
 def _next(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str) -> str | None:
     """What the host should do now, in words."""
-    steps = [step for phase in phases for step in [_step(phase, job_id)] if step]
+    changing = [phase.phase for phase in phases if phase.patch is not None or (phase.withheld and phase.withheld.patch)]
+    steps = [step for phase in phases for step in [_step(phase, job_id, changing)] if step]
     if asked.call is not None and asked.call_id is not None:
         sent = "\n".join(redacted(phase_words(phase)) for phase in asked.call.phases)
         steps.append(
@@ -100,7 +101,8 @@ def _next(phases: Sequence[DispatchedPhase], asked: Asked, job_id: str) -> str |
     return "\n".join(steps) or None
 
 
-def _step(phase: DispatchedPhase, job_id: str) -> str | None:
+def _step(phase: DispatchedPhase, job_id: str, changing: Sequence[int]) -> str | None:
+    """What to do about one phase; `changing` are all that have a patch: a later one may build on those before it."""
     name, detail = f"phase {phase.phase} ({phase.intent})", phase.plain or phase.detail
     if phase.status == "handoff":
         return f"{name} is yours: {phase.handoff.detail}" if phase.handoff else f"{name} {detail}"
@@ -110,7 +112,9 @@ def _step(phase: DispatchedPhase, job_id: str) -> str | None:
         return _withheld(name, phase.withheld, job_id)
     if phase.patch is not None:
         asking = "once your user agrees, " if phase.file_write == "ask" else ""
-        return f"{name}: nothing was written; {asking}apply `patch` as it is with `git apply -` in the workspace"
+        earlier = [str(index) for index in changing if index < phase.phase]
+        order = f", after that of phase {' and '.join(earlier)}" if earlier else ""
+        return f"{name}: nothing was written; {asking}apply `patch` as it is with `git apply -` in the workspace{order}"
     if phase.code is Code.PATCH_DOES_NOT_APPLY and phase.answer is not None:
         return f"{name}: {detail}; `answer` is what the model wrote, make the change by hand from it"
     if phase.status not in ("failed", "refused"):

@@ -18,6 +18,7 @@ from smista_mcp.app.rebuilding import Rebuilt, under
 from smista_mcp.app.world import World
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.effective import PlacedTest, Policy
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.modelref import LOCAL_CLASS
 from smista_mcp.core.plugin import Plugin
@@ -43,9 +44,12 @@ _Judge = Callable[["Side"], tuple[Judged, ...]]
 class Side:
     """One of the two policies, with the world in which every task is judged under it."""
 
-    def __init__(self, book: Rulebook, catalog: Catalog, plugin: Plugin | None = None) -> None:
+    def __init__(
+        self, book: Rulebook, catalog: Catalog, plugin: Plugin | None = None, evidence: Evidence | None = None
+    ) -> None:
         self.book = book
         self.plugin = plugin
+        self.evidence = evidence
         self._catalog = catalog
         self._worlds: dict[tuple[str, bool], Snapshot] = {}
 
@@ -56,7 +60,8 @@ class Side:
             spec = next((spec for spec in hosts.HOSTS if spec.name == host), hosts.UNKNOWN)
             said = self.book.policy.host_localities.get(spec.name, Locality.REMOTE)
             facts = hosts.facts(spec, said if believed else Locality.REMOTE)
-            known = self._worlds[host, believed] = supposed(self.book, self._catalog, facts, self.plugin)
+            known = supposed(self.book, self._catalog, facts, self.plugin, self.evidence)
+            self._worlds[host, believed] = known
         return known
 
 
@@ -99,7 +104,7 @@ def side(world: World, given: str, layer: Layer, *, trusted: bool = True) -> Sid
         presets = ", ".join(preset_names(settings.presets_folder))
         raise PolicyInvalid(f"`{shown}` is neither a file nor a preset", fix=f"name a file, or one of {presets}")
     book = rulebook(world.guarded(load_in_place(settings, layer, file).policy))
-    return Side(book, world.catalog(book.policy), _plugin(world, book.policy))
+    return Side(book, world.catalog(book.policy), _plugin(world, book.policy), world.evidence(book.policy, keep=False))
 
 
 def _plugin(world: World, policy: Policy) -> Plugin | None:
@@ -135,6 +140,8 @@ def _notes(old: Side, new: Side) -> Iterator[str]:
             yield f"{which} names `class:{LOCAL_CLASS}`, which counts as empty: no server is asked what it has"
         if policy.plugin is not None and one.plugin is None:
             yield f"{which} names the plugin `{policy.plugin}`, which your policy in force does not: it is not asked"
+        if one.evidence is not None:
+            yield f"{which} lets evidence count: what is in force today, {one.evidence.digest[:16]}"
 
 
 def _targets(policy: Policy) -> Iterator[str]:

@@ -19,6 +19,7 @@ from smista_mcp.app.protocols import Protocols
 from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.costing import plain
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.evidence import NO_EVIDENCE, Evidence
 from smista_mcp.core.facts import BudgetLeft, ProviderFacts
@@ -272,12 +273,19 @@ class World:
         now = Circumstances(providers, hosts.facts(host, locality), budgets, plugin, readable, self.evidence(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
 
-    def evidence(self, policy: Policy) -> Evidence | None:
-        """What was counted of models up to this day; None where the policy wants none."""
+    def evidence(self, policy: Policy, *, keep: bool = True) -> Evidence | None:
+        """What was counted of models up to this day; None where the policy wants none.
+
+        Args:
+            policy: the one that asks.
+            keep: whether it may be written down, so that all of this day see the same.
+        """
         if not policy.adaptive.enabled:
             return None
         try:
-            return self.open_ledger().evidence.current(utc_now(), policy.adaptive.window_days)
+            if not keep and not Ledger.is_there(self.own_state()):
+                return NO_EVIDENCE
+            return self.open_ledger().evidence.current(utc_now(), policy.adaptive.window_days, keep=keep)
         except StateUnavailable:  # nobody can tell: then nothing speaks against the policy's own order
             return NO_EVIDENCE
 
@@ -312,7 +320,7 @@ class World:
                 spent[which] = Decimal(0) if budget.period == "task" else self._spent(budget)
             gone = spent[which]
             left = Decimal(0) if gone is None else max(budget.limit - gone, Decimal(0))
-            found.append(BudgetLeft(budget.scope, budget.period, f"{budget.limit:f}", f"{left:f}"))
+            found.append(BudgetLeft(budget.scope, budget.period, plain(budget.limit), plain(left)))
         return tuple(found)
 
     def _spent(self, budget: Budget) -> Decimal | None:

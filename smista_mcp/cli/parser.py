@@ -93,6 +93,16 @@ class Options(Namespace):
     verdict: str = ""
     said: str | None = None
     as_host: bool = False
+    # the record
+    suggest: bool = False
+    by: str = "model"
+    since: str | None = None
+    month: str | None = None
+    here: bool = False
+    against: str | None = None
+    status: str | None = None
+    limit: int | None = None
+    lines: bool = False
 
 
 class _Formatter(HelpFormatter):

@@ -7,7 +7,7 @@ from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, printable, put, put_answer, shown_path
-from smista_mcp.core.evidence import Figures
+from smista_mcp.core.explained import Figures
 from smista_mcp.core.suggesting import Missing, Place, Suggestion, Suggestions
 
 
@@ -45,7 +45,7 @@ def _suggestion(said: Suggestion) -> Iterator[str]:
     yield f"  {_figures(one.better)}{', which this route does not name' if one.kind == 'elsewhere' else ''}"
     if one.leaves:
         yield "  mind: work that stays on this machine would leave it"
-    yield "  write instead:"
+    yield "  what to change there:"
     yield from (f"    {line}" for line in map(one_line, said.toml.split("\n")))
 
 

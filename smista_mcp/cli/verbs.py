@@ -208,6 +208,33 @@ def _token(parser: ArgumentParser) -> None:
     parser.add_argument("--no-expiry", action="store_true", help="it holds until it is revoked")
 
 
+def _usage(parser: ArgumentParser) -> None:
+    kinds = ("model", "intent", "project", "host", "day")
+    parser.add_argument("--by", choices=kinds, help="what to tell apart (model)")
+    parser.add_argument("--days", type=_count, metavar="N", help="the last N days, today included (7)")
+    parser.add_argument("--since", type=word, metavar="DATE", help="from this day on, for example 2026-11-01; UTC")
+    words = "a month, for example 2026-11; the current one where none is named"
+    parser.add_argument("--month", nargs="?", const="", metavar="MONTH", help=words)
+    parser.add_argument("--here", action="store_true", help="this workspace alone, not every one on record")
+    words = "count savings against this model, provider/model, whatever host asked"
+    parser.add_argument("--against", type=word, metavar="M", help=words)
+    words = "tell instead which routes the evidence of outcomes speaks against, over the days that the policy counts"
+    parser.add_argument("--suggest", action="store_true", help=words)
+
+
+def _traces(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--intent", type=word, metavar="I", help="one kind of work alone; a family with its refinements"
+    )
+    parser.add_argument("--model", type=word, metavar="M", help="a part of a model's name, or a pattern with *")
+    words = "completed, failed, uncertain, cancelled or running; or routed, refused, approval_required, handoff"
+    parser.add_argument("--status", type=word, metavar="S", help=words)
+    parser.add_argument("--days", type=_count, metavar="N", help="the last N days, today included")
+    parser.add_argument("--limit", type=_count, metavar="N", help="so many at most (50)")
+    parser.add_argument("--here", action="store_true", help="this workspace alone, not every one on record")
+    parser.add_argument("--jsonl", dest="lines", action="store_true", help="print one JSON document a line")
+
+
 def _vacuum(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
 
@@ -266,6 +293,9 @@ VERBS = (
             Verb("reset", "let only what begins from now on count", "outcome:resetting"),
         ),
     ),
+    Verb("usage", "tell what work has used and cost, what budgets have left, what was saved", "usage:usage", _usage),
+    Verb("traces", "list the latest calls and what became of them", "traces:traces", _traces),
+    Verb("providers", "list the providers, and whether each can serve now", "providers:providers"),
     Verb("models", "list the models that the policy names and local servers have", "models:models"),
     Verb(
         "token",

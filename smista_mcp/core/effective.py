@@ -134,6 +134,7 @@ class Policy(NamedTuple):
         restricted: patterns of `restricted_paths` after `free_paths`, each with its origin.
         blocked: patterns of `privacy.remote.blocked_paths`.
         call_limits: host -> seconds that it waits for a call, where somebody says so.
+        host_models: host -> the model that it runs on, where somebody says so: what savings are counted against.
         notices: what a person should know: files that wait for trust, keys that were skipped.
         provenance: dotted key -> origin, for `policy show`.
         confirmed: None where every layer is trusted.
@@ -178,5 +179,6 @@ class Policy(NamedTuple):
     organisation: str | None = None
     secrets_allowed: frozenset[str] = frozenset()
     adaptive: Adaptive = Adaptive()
+    host_models: Mapping[str, str] = MappingProxyType({})
     keep_days: int = KEEP_DAYS
     mask: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, cast
 
-from smista_mcp.core.values import FAMILY, Intent, Value
+from smista_mcp.core.values import FAMILY, Intent
 from smista_mcp.errors import Cause
 
 Z: Final = Decimal("1.96")
@@ -66,22 +66,6 @@ class Count(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.good} of {self.judged} good"
-
-
-class Figures(Value):
-    """What was counted of one model, and between which shares of good attempts the truth lies."""
-
-    model: str
-    good: int
-    bad: int
-    lower: str
-    upper: str
-
-    @classmethod
-    def of(cls, model: str, count: Count) -> "Figures":
-        """The figures of a count."""
-        lower, upper = count.bounds
-        return cls(model=model, good=count.good, bad=count.bad, lower=str(lower), upper=str(upper))
 
 
 class Cell(NamedTuple):

@@ -51,6 +51,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         providers=_values(wanted.providers),
         host_localities=_values(forbidden.host_localities),
         call_limits=_values(wanted.call_limits),
+        host_models=_values(wanted.host_models),
         catalog=_values(wanted.catalog),
         tests=wanted.tests,
         notices=notices(sources),
@@ -113,8 +114,9 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         yield f"routing.rules[{placed.order}]", placed.origin
     for table, origins in {"dispatch": wanted.dispatch_origins, "routing.adaptive": wanted.adaptive_origins}.items():
         yield from ((f"{table}.{name}", origin) for name, origin in origins.items())
-    limits = {f"{dotted([name])}.call_limit_s": limit for name, limit in wanted.call_limits.items()}
-    yield from ((f"hosts.{key}", limit.origin) for key, limit in limits.items())
+    limits = {f"{dotted([name])}.call_limit_s": limit.origin for name, limit in wanted.call_limits.items()}
+    models = {f"{dotted([name])}.model": model.origin for name, model in wanted.host_models.items()}
+    yield from ((f"hosts.{key}", origin) for key, origin in (limits | models).items())
     tables = {
         "tools.permissions": forbidden.permissions,
         "classes": wanted.classes,

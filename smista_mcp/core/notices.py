@@ -91,7 +91,9 @@ def waits(source: LayerDocument) -> Iterator[str]:
         yield "`routing.adaptive`"
     if document.dispatch.model_fields_set:
         yield "`dispatch`"
-    yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in document.hosts.values())})
+    hosts = document.hosts.values()
+    yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in hosts)})
+    yield from _counted({"hosts.*.model": sum(host.model is not None for host in hosts)})
 
 
 def owner_keys(source: LayerDocument) -> Iterator[str]:

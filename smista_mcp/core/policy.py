@@ -215,6 +215,7 @@ class HostDocument(Value):
 
     locality: Locality | None = None
     call_limit_s: Seconds | None = None
+    model: Model | None = None
 
 
 class CatalogEntry(Value):

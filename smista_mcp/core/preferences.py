@@ -19,6 +19,7 @@ from smista_mcp.core.policy import (
     ClassDefinition,
     ClassificationRule,
     DefaultRoute,
+    HostDocument,
     PolicyDocument,
     Rule,
 )
@@ -46,6 +47,7 @@ class Preferences(NamedTuple):
     providers: Mapping[str, Stated[ProviderSpec]]
     catalog: Mapping[str, Stated[CatalogEntry]]
     call_limits: Mapping[str, Stated[float]]
+    host_models: Mapping[str, Stated[str]]
     plugin: Stated[str] | None
     keep_days: Stated[int]
     mask: tuple[Stated[str], ...]
@@ -72,7 +74,8 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         dispatch_origins=dispatch_origins,
         providers=provider_specs(sources),
         catalog=_catalog(sources, owners),
-        call_limits=_call_limits(leading),
+        call_limits=_of_hosts(leading, "call_limit_s", lambda host: host.call_limit_s),
+        host_models=_of_hosts(leading, "model", lambda host: host.model),
         plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
         keep_days=_last(owners, ("ledger", "keep_days"), lambda document: document.ledger.keep_days)
         or Stated(KEEP_DAYS, BUILTIN),
@@ -102,12 +105,14 @@ def _catalog(sources: Sequence[LayerDocument], owners: Sequence[LayerDocument]) 
     }
 
 
-def _call_limits(leading: Sequence[LayerDocument]) -> dict[str, Stated[float]]:
+def _of_hosts(
+    leading: Sequence[LayerDocument], key: str, read: Callable[[HostDocument], T | None]
+) -> dict[str, Stated[T]]:
     return {
-        name: Stated(host.call_limit_s, source.origin("hosts", name, "call_limit_s"))
+        name: Stated(value, source.origin("hosts", name, key))
         for source in leading
         for name, host in source.document.hosts.items()
-        if host.call_limit_s is not None
+        if (value := read(host)) is not None
     }
 
 

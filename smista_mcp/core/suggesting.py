@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from smista_mcp.core.effective import Origin, Policy
-from smista_mcp.core.evidence import Count, Evidence, Figures, is_better
+from smista_mcp.core.evidence import Count, Evidence, is_better
+from smista_mcp.core.explained import Figures
 from smista_mcp.core.matching import further_conditions, request_for
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.values import FAMILY, Intent, Layer, Locality, Value

@@ -46,17 +46,30 @@ class EvidenceBook:
         self._folder = folder
         self._busy_s = busy_s
 
-    def current(self, now: datetime, window_days: int) -> Evidence:
-        """What decisions see now: what is held, or else what was counted for this day, which is done if need be."""
+    def current(self, now: datetime, window_days: int, *, keep: bool = True) -> Evidence:
+        """What decisions see now: what is held, or else what was counted for this day, which is done if need be.
+
+        Args:
+            now: the time.
+            window_days: how many days before this one count.
+            keep: whether a count is written down, so that it stands for the rest of the day.
+        """
         day = timestamp(now)[:_DAY]
         with reading(self._folder, self._busy_s) as db:
             held = _standing(db)
             body = _kept(db, held, day, window_days)
-        if body is None:
-            with writing(self._folder, self._busy_s) as db:
-                held = _standing(db)
-                body = _kept(db, held, day, window_days) or _count(db, held, day, window_days, now)
-        return _read(body)
+            if body is None and not keep:
+                return _counted(db, held, day, window_days)
+        if body is not None:
+            return _read(body)
+        with writing(self._folder, self._busy_s) as db:
+            held = _standing(db)
+            body = _kept(db, held, day, window_days)
+            if body is not None:  # another process was faster
+                return _read(body)
+            found = _counted(db, held, day, window_days)
+            _keep(db, held, found, now)
+        return found
 
     def standing(self) -> Standing:
         """Whether evidence is held, and when it was last begun anew."""
@@ -120,18 +133,20 @@ def _kept(db: sqlite3.Connection, held: Standing, day: str, window_days: int) ->
     return None if row is None else row[0]
 
 
-def _count(db: sqlite3.Connection, held: Standing, day: str, window_days: int, now: datetime) -> str:
-    """Counts for a day and keeps that."""
+def _counted(db: sqlite3.Connection, held: Standing, day: str, window_days: int) -> Evidence:
     first = date.fromisoformat(day) - timedelta(days=window_days)
     since = timestamp(datetime(first.year, first.month, first.day, tzinfo=UTC))
-    since = max(since, held.reset_at or since)
-    found = Evidence.of(day, window_days, (one.cell for one in read_tried(db, since, day) if one.good or one.bad))
+    tried = read_tried(db, max(since, held.reset_at or since), day)
+    return Evidence.of(day, window_days, (one.cell for one in tried if one.good or one.bad))
+
+
+def _keep(db: sqlite3.Connection, held: Standing, found: Evidence, now: datetime) -> None:
+    """Writes down what this day sees."""
     db.execute("INSERT OR IGNORE INTO evidence (digest, body) VALUES (?, ?)", (found.digest, found.body))
     db.execute(
         "INSERT INTO evidence_day (until, window_days, epoch, taken_at, digest) VALUES (?, ?, ?, ?, ?)",
-        (day, window_days, held.reset, timestamp(now), found.digest),
+        (found.until, found.window_days, held.reset, timestamp(now), found.digest),
     )
-    return found.body
 
 
 def _read(body: str) -> Evidence:

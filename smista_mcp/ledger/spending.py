@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from typing import Final, NamedTuple
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.values import FAMILY, Intent
 
@@ -39,7 +40,7 @@ def amount(value: Decimal | None) -> str | None:
         return None
     if not value.is_finite() or value < 0:
         raise ValueError("an amount is a finite number of at least 0")
-    return format(value, "f")
+    return plain(value)
 
 
 def spent(db: sqlite3.Connection, scope: str, since: datetime, workspace: str | None) -> Decimal:
@@ -109,9 +110,16 @@ _DAYS: Final = (
 
 def _kept(db: sqlite3.Connection, wanted: _Wanted, first: str, *, later: bool) -> Iterator[str]:
     """The totals of whole days; `later` without the first."""
-    rows: Iterable[tuple[str, str, str]] = db.execute(_DAYS.format(">" if later else ">="), (first, wanted.kind))
+    query, values = _DAYS.format(">" if later else ">="), [first, wanted.kind]
+    if wanted.kind != "model":
+        query += f" AND name IN ({', '.join('?' * len(wanted.names))})"
+        values += sorted(wanted.names)
+    rows: Iterable[tuple[str, str, str]] = db.execute(query, values)
+    known: dict[tuple[str, str], bool] = {}
     for found, name, resolved in rows:
-        if name in wanted.names or (wanted.kind == "model" and wanted.takes_in("", "", "", name, resolved)):
+        if (name, resolved) not in known:
+            known[name, resolved] = wanted.kind != "model" or wanted.takes_in("", "", "", name, resolved)
+        if known[name, resolved]:
             yield found
 
 

@@ -4,7 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from smista_mcp.ledger.event_tables import COUNTS
 from smista_mcp.ledger.records import Scope
@@ -59,24 +60,24 @@ class Tally(NamedTuple):
 
 _KEYS = 10
 """Fields of a tally that tell it from others."""
-_NAMES = "workspace, token, host, intent, provider, model, resolved_model, locality, cost_kind"
+_NAMES: Final = "workspace, token, host, intent, provider, model, resolved_model, locality, cost_kind"
+_ENDED: Final = f"SELECT day, {_NAMES}, {', '.join(COUNTS)}, cost, held FROM tally WHERE day BETWEEN ? AND ?"  # noqa: S608  our own words
+_HELD: Final = f"SELECT substr(started_at, 1, 10) AS day, {_NAMES}, reserved FROM hold WHERE day BETWEEN ? AND ?"  # noqa: S608  as above
 
 
 def read_tallies(db: sqlite3.Connection, since: date, until: date, scope: Scope | None) -> tuple[Tally, ...]:
     """The tallies of some days; as for `Ledger.tallies`."""
     whose, values = _whose(scope)
-    days = (since.isoformat(), until.isoformat())
+    values = (since.isoformat(), until.isoformat(), *values)
     found: dict[tuple[str, ...], Tally] = {}
     with localcontext(EXACT):
-        ended = f"SELECT day, {_NAMES}, {', '.join(COUNTS)}, cost, held FROM tally WHERE day BETWEEN ? AND ?{whose}"  # noqa: S608  our own words
-        for row in db.execute(ended, (*days, *values)):
-            one = found.get(row[:_KEYS]) or _empty(row[:_KEYS])
-            found[row[:_KEYS]] = _with_ended(one, row[_KEYS:-2], *row[-2:])
-        held = f"SELECT substr(started_at, 1, 10) AS day, {_NAMES}, reserved FROM hold WHERE day BETWEEN ? AND ?{whose}"  # noqa: S608  our own words
-        for row in db.execute(held, (*days, *values)):
-            one = found.get(row[:_KEYS]) or _empty(row[:_KEYS])
-            reserved = one.held + Decimal(row[_KEYS] or 0)
-            found[row[:_KEYS]] = one._replace(requests=one.requests + 1, running=one.running + 1, held=reserved)
+        for row in db.execute(f"{_ENDED}{whose}", values):
+            one, there = _ended(row[:_KEYS], row[_KEYS:-2], *row[-2:]), found.get(row[:_KEYS])
+            found[row[:_KEYS]] = one if there is None else _both(there, one)
+        for row in db.execute(f"{_HELD}{whose}", values):
+            there = found.get(row[:_KEYS]) or _key(row[:_KEYS])
+            held = there.held + Decimal(row[_KEYS] or 0)
+            found[row[:_KEYS]] = there._replace(requests=there.requests + 1, running=there.running + 1, held=held)
     return in_order(found.values())
 
 
@@ -88,22 +89,41 @@ def _whose(scope: Scope | None) -> tuple[str, tuple[str, ...]]:
     return " AND workspace = ? AND caller = ?", (scope.workspace or "", scope.owner)
 
 
-def _empty(key: Sequence[str]) -> Tally:
-    day, workspace, token, host, intent, provider, model, resolved, locality, cost_kind = key
+def _key(row: Sequence[str]) -> Tally:
+    """A tally of nothing yet."""
+    day, workspace, token, host, intent, provider, model, resolved, locality, cost_kind = row
     names = (workspace or None, token or None, host or None, intent, provider, model, resolved or None)
-    return Tally(date.fromisoformat(day), *names, locality, cost_kind)
+    return Tally(_date(day), *names, locality, cost_kind)
 
 
-def _with_ended(one: Tally, counts: Sequence[int], cost: str, held: str) -> Tally:
-    *whole, microseconds = counts
-    more = {name: getattr(one, name) + count for name, count in zip(COUNTS[:-1], whole, strict=True)}
-    return one._replace(
-        requests=one.requests + sum(whole[:4]),
-        cost=one.cost + Decimal(cost),
-        held=one.held + Decimal(held),
-        seconds=one.seconds + microseconds / 1e6,
-        **more,
+def _ended(key: Sequence[str], counts: Sequence[int], cost: str, held: str) -> Tally:
+    completed, failed, uncertain, cancelled, unpriced, given, cached, out, reasoned, written, microseconds = counts
+    return _key(key)._replace(
+        requests=completed + failed + uncertain + cancelled,
+        completed=completed,
+        failed=failed,
+        uncertain=uncertain,
+        cancelled=cancelled,
+        unpriced=unpriced,
+        input_tokens=given,
+        cached_input_tokens=cached,
+        output_tokens=out,
+        reasoning_tokens=reasoned,
+        cache_write_tokens=written,
+        cost=Decimal(cost),
+        held=Decimal(held),
+        seconds=microseconds / 1e6,
     )
+
+
+def _both(one: Tally, other: Tally) -> Tally:
+    """The sum of two that differ in nothing but who called."""
+    return one._replace(**{name: getattr(one, name) + getattr(other, name) for name in Tally._fields[_KEYS:]})
+
+
+@lru_cache(maxsize=1024)
+def _date(day: str) -> date:
+    return date.fromisoformat(day)
 
 
 def in_order(found: Iterable[Tally]) -> tuple[Tally, ...]:

@@ -137,6 +137,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "locality": "`local` where the host's own model runs here.",
         "call_limit_s": "Seconds that it waits for the answer of a tool; a dispatch that takes longer answers `running`"
         " before that.",
+        "model": "The model that the host itself runs on, `provider/model`; `usage` counts savings against it.",
     },
     "CatalogEntry": {
         "same_as": "The model of the catalog that this is another name for.",

@@ -30,6 +30,8 @@ class Wire(NamedTuple):
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
+        # line by line: a process that cannot wait for its threads flushes nothing at its end
+        sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
         return wire
 
     def read(self, most: int = _PIECE) -> bytes:

@@ -197,6 +197,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
         {
             "phases": _list_of(_EXPLAINED),
             "recorded_at": _MAYBE,
+            "job": _MAYBE_OBJECT,
             "reading": _list_of(_OBJECT),
             "notices": _STRINGS,
             "resource": {**_RESOURCE, "type": ["object", "null"]},
@@ -215,6 +216,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
             "receipt_id": _MAYBE,
             "trace_id": _MAYBE,
             "session": _MAYBE,
+            "progress": _MAYBE_OBJECT,
             "notices": _STRINGS,
         }
     )

@@ -389,6 +389,7 @@ async def test_a_later_step_builds_on_the_patch_before_it(bench: Bench, shop: Sh
         answer = await done(bench.app(local_policy(server)), steps)
     assert [(phase.intent, phase.code) for phase in answer.phases] == [("edit", None), ("refactor", None)]
     assert "+    return 11" in server.heard[1].text
+    assert [line.endswith("after that of phase 0") for line in (answer.next or "").splitlines()] == [False, True]
     for phase in answer.phases:
         shop.apply(phase.patch or "")
     assert (bench.workspace / "src/a.py").read_text() == NEW.replace("11", "12")

@@ -73,5 +73,5 @@ def test_a_server_believes_its_command_line_before_its_client(
         host.greet(name="codex-mcp-client")
         answer = host.call("route", {"text": "what is a monad?"})
         host.end_input()
-        assert host.exit()[0] == 0
+        assert host.exit() == 0
     assert [one["host"] for one in answer["structuredContent"]["decisions"]] == [name]

@@ -69,7 +69,7 @@ def test_a_dispatch_over_stdio_belongs_to_the_trace_that_the_host_names(
         assert host.call("dispatch", ASK, _meta=meta)["structuredContent"]["status"] == "completed"
         (call,) = receiver.wait_for("tools/call dispatch")
         host.end_input()
-        assert host.exit()[0] == 0
+        assert host.exit() == 0
         assert host.rest("out") == ""
         assert host.rest("err") == ""
     assert (call.kind, call.trace, call.parent, call.failed) == ("server", TRACE, PARENT, False)
@@ -156,7 +156,7 @@ def test_the_last_spans_leave_before_the_process_ends(
         host.call("classify", READ)
         assert receiver.bodies == []
         host.end_input()
-        assert host.exit()[0] == 0
+        assert host.exit() == 0
     assert receiver.collected.named("tools/call classify") != []
 
 
@@ -166,7 +166,7 @@ def test_a_collector_that_is_away_keeps_nobody(home: Path, workspace: Path, monk
         host.greet()
         assert host.call("dispatch", ASK)["structuredContent"]["status"] == "completed"
         host.end_input()
-        assert host.exit()[0] == 0
+        assert host.exit() == 0
         assert host.rest("out") == ""
         assert CANARY not in host.rest("err")
 
