@@ -182,7 +182,13 @@ def _receipt(receipt: "Receipt") -> str:
         part for item in (*receipt.sent, *receipt.written, *receipt.withheld) for part in (item.path, item.reason)
     ]
     said = "\n".join((receipt.address, receipt.path, *chosen))
-    return text if redacted(said) == said else redacted_json(text)
+    return text if _is_clean(said) else redacted_json(text)
+
+
+@lru_cache(maxsize=64)
+def _is_clean(said: str) -> bool:
+    """Whether nothing in it looks like a secret; the attempts of a task, and tasks alike, say the same."""
+    return redacted(said) == said
 
 
 def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:
@@ -199,5 +205,5 @@ def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) ->
             f"an attempt at `{start.model}` may cost {plain(start.reserved)} USD; budget `{limit.scope}` has"
             f" {plain(left)} left",
             scope=limit.scope,
-            fix="raise the budget, wait for its next period, or route to a cheaper model",
+            fix="raise the budget, wait for its next period (in UTC), or route to a cheaper model",
         )
