@@ -156,6 +156,13 @@ class FollowupEntry:
             )
 
 
+class NoEntry:
+    """A step that does nothing: for what only waits to be written before it."""
+
+    def write(self, db: sqlite3.Connection) -> None:
+        del db
+
+
 def _sequence(attempt_id: str) -> int:
     """The place of an attempt: its id ends with it, so that no index of ids is needed. -1 where it is no id."""
     try:
