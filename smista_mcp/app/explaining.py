@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
 from smista_mcp.app.jobcalls import decisions_of
+from smista_mcp.app.judged import evidence_of, outcomes_of
 from smista_mcp.core.costing import plain
 from smista_mcp.core.explained import (
     ApprovalReport,
@@ -36,14 +37,16 @@ def explained(
     phases: Sequence[Phase],
     contexts: Sequence[PhaseContext],
     routed: Sequence[Routed],
+    ledger: Ledger | None = None,
 ) -> ExplainAnswer:
-    """The story of decisions just made."""
+    """The story of decisions just made. `ledger` holds the evidence that they saw."""
     phases_told: list[ExplainedPhase] = []
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
         changed = changes(one.decision, fixed=asking_is_fixed(book.policy))
-        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed))
+        evidence = evidence_of(ledger, one.decision)
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed, evidence=evidence))
     return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
@@ -120,10 +123,24 @@ def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[Store
             "the policy has changed since, or another --preset or --policy decided: its rules are not shown",
         )
     return ExplainAnswer(
-        phases=tuple(_phase(ledger, known, stored) for stored in found),
+        phases=tuple(phase_story(ledger, known, stored) for stored in found),
         recorded_at=found[0].at if found else None,
         notices=notices,
     )
+
+
+def recorded_under(ledger: Ledger, given: str | None, scope: Scope | None = None) -> Sequence[StoredDecision]:
+    """The decisions that an id stands for, of a job those by which it went last; None for the latest call.
+
+    Raises:
+        NotFound: nothing is recorded under it, or nothing at all.
+    """
+    if given is None:
+        return ledger.call(ledger.last().call_id)
+    try:
+        return ledger.call(ledger.jobs.find(given, scope).calls[-1])
+    except (NotFound, IndexError):
+        return (_found(ledger, given, scope),)
 
 
 def _found(ledger: Ledger, given: str, scope: Scope | None) -> StoredDecision:
@@ -151,7 +168,8 @@ def _traces_of_approval(ledger: Ledger, given: str) -> tuple[str, ...]:
         return ()
 
 
-def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
+def phase_story(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
+    """One recorded decision and what was done because of it; its rules where the policy is at hand."""
     decision = stored.decision
     rules: tuple[RuleVerdict, ...] = ()
     facts = stored.facts
@@ -171,6 +189,8 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         ),
         approvals=approvals,
         withheld=withheld_answers(ledger, [trace.trace_id for trace in traces]),
+        evidence=evidence_of(ledger, decision),
+        outcomes=outcomes_of(ledger, [trace.trace_id for trace in traces]),
     )
 
 

@@ -30,6 +30,13 @@ def explain(options: Options) -> int:
     given = options.text
     _refuse_short_id(given, last=options.last)
     by_id = given if given is not None and _ID.fullmatch(given) else None
+    if options.replay:
+        from smista_mcp.cli.replay import replay  # noqa: PLC0415  few ask for it
+
+        _refuse_task_options(options)
+        if by_id is None and not options.last:
+            raise InvalidTask("what is to be decided again is not on record", fix="give `--replay` an id, or --last")
+        return replay(opened(options), by_id, as_json=options.json)
     if options.last or by_id is not None:
         _refuse_task_options(options)
         app = opened(options)
@@ -88,6 +95,11 @@ def story(answer: ExplainAnswer, where: dict[str, str]) -> Iterator[str]:
         if phase.approvals:
             yield "\napprovals:"
             yield from map(approval_line, phase.approvals)
+        if phase.evidence is not None or phase.outcomes:
+            from smista_mcp.cli.outcome import evidence_lines, outcome_lines  # noqa: PLC0415  few policies learn
+
+            yield from evidence_lines(phase.evidence)
+            yield from outcome_lines(phase.outcomes)
         if phase.changes:
             yield "\nwhat would have to change:"
             yield from (f"  {change}" for change in phase.changes)

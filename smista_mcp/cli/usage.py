@@ -39,7 +39,11 @@ _NAMED = {"policy": "as the policy says", "host": "as `smista-mcp hosts` has it"
 
 
 def usage(options: Options) -> int:
-    """Prints what was used."""
+    """Prints what was used; with --suggest which routes the evidence of outcomes speaks against, and nothing else."""
+    if options.suggest:
+        from smista_mcp.cli.suggestions import suggest  # noqa: PLC0415  few ask for it
+
+        return suggest(options)
     meant = span(options.since, options.days, options.month)
     app = opened(options)
     told = report(app.world, cast("By", options.by), meant, here=options.here, against=options.against)

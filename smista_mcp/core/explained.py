@@ -3,6 +3,7 @@
 from typing import Literal
 
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.evidence import Count
 from smista_mcp.core.explanation import RuleVerdict
 from smista_mcp.core.origins import Chain
 from smista_mcp.core.readspans import ReadSpan
@@ -100,6 +101,57 @@ class WithheldReport(Value):
     state: Literal["open", "granted", "used", "refused", "expired"]
 
 
+class Figures(Value):
+    """What was counted of one model, and between which shares of good attempts the truth lies."""
+
+    model: str
+    good: int
+    bad: int
+    lower: str
+    upper: str
+
+    @classmethod
+    def of(cls, model: str, count: Count) -> "Figures":
+        """The figures of a count."""
+        lower, upper = count.bounds
+        return cls(model=model, good=count.good, bad=count.bad, lower=str(lower), upper=str(upper))
+
+
+class EvidenceReport(Value):
+    """What a decision saw of how models did; `models` are those of its candidates of which anything was counted.
+
+    Attributes:
+        digest: as in `inputs`.
+        until: the UTC day before which attempts counted; `window_days` is how many days before it.
+        intent: the family over which was counted.
+    """
+
+    digest: str
+    until: str
+    window_days: int
+    intent: str
+    host: str
+    models: tuple[Figures, ...]
+
+
+class OutcomeReport(Value):
+    """What somebody said of an answer.
+
+    Attributes:
+        source: whose word it is; that of a host counts for nothing.
+        counts: whether it is the last word of a person.
+    """
+
+    trace_id: str
+    at: str
+    source: Literal["person", "host"]
+    via: str
+    verdict: Literal["good", "bad"]
+    model: str
+    note: str
+    counts: bool
+
+
 class ExplainedPhase(Value):
     """One decision with every rule's fate and what was done about it; `cost` is that of all attempts, if known."""
 
@@ -111,6 +163,8 @@ class ExplainedPhase(Value):
     labels: tuple[LabelReport, ...] = ()
     approvals: tuple[ApprovalReport, ...] = ()
     withheld: tuple[WithheldReport, ...] = ()
+    evidence: EvidenceReport | None = None
+    outcomes: tuple[OutcomeReport, ...] = ()
 
 
 class ResourceReport(Value):
