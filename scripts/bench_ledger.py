@@ -121,7 +121,7 @@ def end_of(draw: random.Random, at: datetime) -> Settlement:
 
 def fill(state: Path, rows: int, draw: random.Random) -> None:
     """Makes a ledger with so many dispatches, the last of them today."""
-    ledger, seeds = Ledger.open(state), min(rows, SEEDS)
+    ledger, seeds = Ledger.open(state), min(-(-rows // 4), SEEDS)
     copies = -(-rows // seeds)
     step = timedelta(days=DAYS) / copies
     first = NOW - timedelta(days=DAYS)
