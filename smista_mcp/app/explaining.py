@@ -123,7 +123,7 @@ def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[Store
             "the policy has changed since, or another --preset or --policy decided: its rules are not shown",
         )
     return ExplainAnswer(
-        phases=tuple(_phase(ledger, known, stored) for stored in found),
+        phases=tuple(phase_story(ledger, known, stored) for stored in found),
         recorded_at=found[0].at if found else None,
         notices=notices,
     )
@@ -168,7 +168,8 @@ def _traces_of_approval(ledger: Ledger, given: str) -> tuple[str, ...]:
         return ()
 
 
-def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
+def phase_story(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
+    """One recorded decision and what was done because of it; its rules where the policy is at hand."""
     decision = stored.decision
     rules: tuple[RuleVerdict, ...] = ()
     facts = stored.facts

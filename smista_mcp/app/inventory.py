@@ -111,6 +111,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
     yield "plugins.select", policy.plugin
     yield "ledger.keep_days", policy.keep_days
+    yield from _members("ledger.mask", policy.mask)
     yield from _members("locked", (pattern for pattern, _ in policy.locked))
 
 

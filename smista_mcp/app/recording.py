@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from smista_mcp.app.world import World
 from smista_mcp.context.spelling import printable
 from smista_mcp.core.capabilities import shows_image
-from smista_mcp.core.facts import PhaseContext, keyed
+from smista_mcp.core.digests import keyed
+from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.inputs import approval_body, policy_body
 from smista_mcp.core.routing import Routed, matched_paths, required_tokens
 from smista_mcp.core.secretscan import SecretFact

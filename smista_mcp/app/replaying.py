@@ -16,10 +16,10 @@ from smista_mcp.context.spelling import spellings
 from smista_mcp.context.survey import Caps
 from smista_mcp.core.approving import permitted
 from smista_mcp.core.catalog import Catalog
-from smista_mcp.core.digests import digest_of
+from smista_mcp.core.digests import digest_of, keyed
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.evidence import Evidence
-from smista_mcp.core.facts import canonical, keyed
+from smista_mcp.core.facts import canonical
 from smista_mcp.core.inputs import (
     UnreadableInput,
     approved_of,

@@ -72,6 +72,10 @@ class Options(Namespace):
     note: bool = False
     dry_run: bool = False
     mend: bool = False
+    since: str | None = None
+    otel: bool = False
+    masked: bool = False
+    mask: Path | None = None
     host: str = "127.0.0.1"
     port: int = PORT
     allowed_host: Sequence[str] = ()

@@ -243,6 +243,20 @@ def _ledger_check(parser: ArgumentParser) -> None:
     parser.add_argument("--mend", action="store_true", help="make holds, totals and the standing of jobs anew first")
 
 
+def _ledger_export(parser: ArgumentParser) -> None:
+    words = "only what was recorded from then on: a day, a time (UTC unless it says otherwise), or 7d for a week"
+    parser.add_argument("--since", type=word, metavar="WHEN", help=words)
+    group = parser.add_mutually_exclusive_group()
+    words = "one decision a line, into a file that you alone can read; - for standard output (the default)"
+    group.add_argument("--jsonl", type=path, metavar="FILE", help=words)
+    words = "as spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; needs smista-mcp[otel]"
+    group.add_argument("--otel", action="store_true", help=words)
+    words = "paths, hosts, addresses, workspaces and names of tokens as keyed hashes"
+    parser.add_argument("--masked", action="store_true", help=words)
+    words = 'a file of rules, beside those of `[ledger] mask`: TOML, mask = ["drop decision.reason"]'
+    parser.add_argument("--mask", type=path, metavar="FILE", help=words)
+
+
 VERBS = (
     Verb("serve-stdio", "serve an MCP host over standard input and output", "serving:stdio", _calling),
     Verb("serve-http", "serve MCP hosts over HTTP, on this machine or for a team", "serving:http", _http),
@@ -298,6 +312,7 @@ VERBS = (
         verbs=(
             Verb("vacuum", "remove what is older than `[ledger] keep_days`; totals stay", "ledger:vacuum", _vacuum),
             Verb("check", "tell whether it is whole, and its totals are right", "ledger:check", _ledger_check),
+            Verb("export", "write decisions and what was done, for others", "ledger_export:export", _ledger_export),
         ),
     ),
     Verb(

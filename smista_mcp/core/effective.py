@@ -144,6 +144,7 @@ class Policy(NamedTuple):
         organisation: SHA-256 (hex) of the organisation's file, or over those of several; None where it has none.
         secrets_allowed: fingerprints of what the scan takes for a secret and is none.
         keep_days: UTC days for which the record is kept.
+        mask: rules on what an export of it does not say, as `core.masking` has them.
     """
 
     revision: str
@@ -180,3 +181,4 @@ class Policy(NamedTuple):
     adaptive: Adaptive = Adaptive()
     host_models: Mapping[str, str] = MappingProxyType({})
     keep_days: int = KEEP_DAYS
+    mask: tuple[str, ...] = ()

@@ -1,11 +1,11 @@
 """What the shell has found out and hands to the pure core: context by label, servers by fact. No content, no secret."""
 
-import hmac
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from smista_mcp.core.digests import keyed
 from smista_mcp.core.headless import CliFacts
 from smista_mcp.core.origins import Chain, told
 from smista_mcp.core.secretscan import SecretFact
@@ -141,11 +141,6 @@ def canonical(context: PhaseContext) -> bytes:
         *(() if context.tools is None else (sorted(context.tools),)),
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-def keyed(key: bytes, data: bytes) -> str:
-    """128 bits of an HMAC-SHA256 in hex, as they stand in `inputs`: it reveals nothing to whoever lacks the key."""
-    return hmac.digest(key or b"\0", data, "sha256").hex()[:32]
 
 
 def sealed(context: PhaseContext, key: bytes) -> PhaseContext:

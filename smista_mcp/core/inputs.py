@@ -7,7 +7,8 @@ among it, because a policy that holds one is not loaded.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from functools import cache
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,9 +19,7 @@ from smista_mcp.core.policy import PolicyDocument
 from smista_mcp.core.sources import LayerDocument
 from smista_mcp.core.values import Layer
 
-_PROVIDERS: TypeAdapter[dict[str, ProviderFacts]] = TypeAdapter(dict[str, ProviderFacts])
-_BUDGETS: TypeAdapter[tuple[BudgetLeft, ...]] = TypeAdapter(tuple[BudgetLeft, ...])
-_HOST: TypeAdapter[HostFacts] = TypeAdapter(HostFacts)
+T = TypeVar("T")
 
 
 class UnreadableInput(ValueError):
@@ -72,17 +71,17 @@ def providers_of(body: str) -> Mapping[str, ProviderFacts]:
     Raises:
         UnreadableInput: another version kept it; and so for those below.
     """
-    return _read(_PROVIDERS, body)
+    return _read(dict[str, ProviderFacts], body)
 
 
 def budgets_of(body: str) -> tuple[BudgetLeft, ...]:
     """What was left of the budgets."""
-    return _read(_BUDGETS, body)
+    return _read(tuple[BudgetLeft, ...], body)
 
 
 def host_of(body: str) -> HostFacts:
     """The host that called."""
-    return _read(_HOST, body)
+    return _read(HostFacts, body)
 
 
 def approval_body(one: Approved) -> list[object]:
@@ -116,8 +115,14 @@ def catalog_day(body: str) -> str:
     return day
 
 
-def _read(adapter: TypeAdapter[Any], body: str) -> Any:  # noqa: ANN401  what the adapter is of
+def _read(kind: type[T], body: str) -> T:
     try:
-        return adapter.validate_json(body)
+        return _adapter(kind).validate_json(body)
     except ValidationError as error:
         raise UnreadableInput("it is kept in another form") from error
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Made when it is first asked for: what records reads nothing back."""
+    return TypeAdapter(kind)

@@ -64,6 +64,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         secrets_allowed=frozenset(_each(forbidden.secrets_allowed)),
         adaptive=wanted.adaptive,
         keep_days=wanted.keep_days.value,
+        mask=_each(wanted.mask),
     )
 
 
@@ -134,6 +135,7 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         "privacy.remote.blocked_paths": forbidden.blocked,
         "budgets": forbidden.budgets,
         "secrets.allow": forbidden.secrets_allowed,
+        "ledger.mask": wanted.mask,
     }
     for key, members in lists.items():
         for index, member in enumerate(members):

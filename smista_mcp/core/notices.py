@@ -106,6 +106,7 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
         "hosts": len(local_hosts),
         "privacy.free_paths": len(document.privacy.free_paths),
         "secrets.allow": len(document.secrets.allow),
+        "ledger.mask": len(document.ledger.mask),
     }
     yield from _counted(counted)
     if document.plugins.select is not None:

@@ -22,6 +22,7 @@ from smista_mcp.core.policywords import (
     Function,
     Globs,
     Intents,
+    MaskRules,
     Model,
     Money,
     Names,
@@ -239,9 +240,10 @@ class PluginsSection(Value):
 
 
 class LedgerSection(Value):
-    """How long the record is kept; totals by day stay."""
+    """How long the record is kept, totals by day apart, and what an export of it does not say."""
 
     keep_days: Annotated[StrictInt, Field(ge=1, le=36_500)] | None = None
+    mask: MaskRules = ()
 
 
 class TestTask(Value):

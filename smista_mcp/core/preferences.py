@@ -50,6 +50,7 @@ class Preferences(NamedTuple):
     host_models: Mapping[str, Stated[str]]
     plugin: Stated[str] | None
     keep_days: Stated[int]
+    mask: tuple[Stated[str], ...]
     tests: tuple[PlacedTest, ...]
     adaptive: Adaptive
     adaptive_origins: Mapping[str, Origin]
@@ -78,6 +79,11 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
         keep_days=_last(owners, ("ledger", "keep_days"), lambda document: document.ledger.keep_days)
         or Stated(KEEP_DAYS, BUILTIN),
+        mask=tuple(
+            Stated(rule, source.origin("ledger", "mask", index))
+            for source in owners
+            for index, rule in enumerate(source.document.ledger.mask)
+        ),
         tests=tuple(
             PlacedTest(test, source.origin("test", index))
             for source in sources

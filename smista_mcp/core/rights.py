@@ -91,6 +91,7 @@ def _facts(source: LayerDocument) -> Iterator[Finding]:
     paths += [("plugins", "select")] if document.plugins.select is not None else []
     paths += [("secrets", "allow")] if document.secrets.allow else []
     paths += [("ledger", "keep_days")] if document.ledger.keep_days is not None else []
+    paths += [("ledger", "mask")] if document.ledger.mask else []
     for path in paths:
         words = f"`{dotted(path)}` is not this layer's to say, and is not applied", _right_file(source)
         yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)

@@ -10,9 +10,10 @@ from smista_mcp.core.adapting import adapted
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.capabilities import capabilities_of
 from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
+from smista_mcp.core.digests import keyed
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.escalating import stronger
-from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, keyed, sealed, turns_of
+from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, sealed, turns_of
 from smista_mcp.core.fitting import listed, unsent
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.foreseen import NO_GROUND, Foreseen, answer_of, ground_of, host_may_build_on, may_build_on

@@ -159,6 +159,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "LedgerSection": {
         "keep_days": "UTC days for which decisions, attempts and jobs are kept (400); totals by day stay for good.",
+        "mask": "What `ledger export` does not say: `drop` or `hash` and a field, for example `hash **.path`.",
     },
     "PolicyTest": {
         "name": "Told when it fails.",

@@ -220,6 +220,15 @@ def test_only_user_and_organisation_say_how_long_the_record_is_kept() -> None:
         assert any("ledger.keep_days" in notice for notice in merge([other]).notices)
 
 
+def test_only_user_and_organisation_say_what_an_export_leaves_out() -> None:
+    mask = {"ledger": {"mask": ["hash **.path"]}}
+    both = merge([user(mask), layer(Layer.ORGANISATION, {"ledger": {"mask": ["drop token"]}})])
+    assert (set(both.mask), both.provenance["ledger.mask[0]"].layer) == ({"hash **.path", "drop token"}, Layer.USER)
+    for other in (repository(mask), layer(Layer.LOCAL, mask), preset(mask), layer(Layer.USER, mask, trusted=False)):
+        assert merge([other]).mask == ()
+        assert any("ledger.mask" in notice for notice in merge([other]).notices)
+
+
 @pytest.mark.parametrize(("loose", "strict"), [("allow", "ask"), ("ask", "deny"), ("allow", "deny")], ids=str)
 def test_the_strictest_value_that_a_layer_states_holds(loose: str, strict: str) -> None:
     def mode(value: str) -> dict[str, object]:
