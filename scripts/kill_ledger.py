@@ -30,14 +30,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
 
-from ledger_story import BEGINNING, Tell, Told, attempts_on_record, counted, integrity, missing, now, steps, unrecorded
-from model_server import ModelServer, Reply, serving
-from workbench import ALLOWED, Bench, compat, default
+from ledger_story import BEGINNING, Tell, Told, attempts_on_record, counted, integrity, missing, now, steps, unrecorded  # noqa: E402
+from model_server import ModelServer, Reply, serving  # noqa: E402
+from workbench import ALLOWED, Bench, compat, default  # noqa: E402
 
-from smista_mcp.core.task import Task
-from smista_mcp.errors import StateUnavailable
-from smista_mcp.ledger import Ledger, NewTrace
-from smista_mcp.ledger.entries import TraceEntry
+from smista_mcp.core.task import Task  # noqa: E402
+from smista_mcp.errors import StateUnavailable  # noqa: E402
+from smista_mcp.ledger import Ledger, NewTrace  # noqa: E402
+from smista_mcp.ledger.entries import TraceEntry  # noqa: E402
 
 LONGEST_S = 0.4
 """How long after its first row a process lives at most."""
@@ -104,6 +104,7 @@ class Found:
     lost: int = 0
     damaged: int = 0
     astray: int = 0
+    marks: int = 0
     uneven: int = 0
     requests: int = 0
     unrecorded: int = 0
@@ -113,7 +114,7 @@ class Found:
 
     @property
     def good(self) -> bool:
-        return not (self.lost or self.damaged or self.astray or self.uneven or self.unrecorded)
+        return not (self.lost or self.damaged or self.astray or self.marks or self.uneven or self.unrecorded)
 
 
 @dataclass
@@ -133,7 +134,7 @@ class Child:
 
     async def up(self, found: Found) -> None:
         """Waits for its first row."""
-        assert self.process.stdout is not None
+        assert self.process.stdout is not None  # noqa: S101  a pipe
         line = await self.process.stdout.readline()
         if not line:
             raise RuntimeError("a process ended by itself")
@@ -144,7 +145,7 @@ class Child:
     async def killed(self) -> None:
         """Kills it and hears the last of it; a line without an end was not said."""
         self.process.send_signal(signal.SIGKILL)
-        assert self.process.stdout is not None
+        assert self.process.stdout is not None  # noqa: S101  a pipe
         heard = await self.process.stdout.read()
         await self.process.wait()
         self.told += [json.loads(line) for line in heard.split(b"\n")[:-1]]
@@ -205,10 +206,10 @@ def _judge_all(state: Path, told: list[Told], server: ModelServer, found: Found)
     begun = {one[2] for one in told if one[0] == "attempt"} - ended
     found.astray += sum(status.get(one) not in ("uncertain", "completed") for one in begun)  # an end may be unsaid
     found.astray += sum(one.status == "running" for one in attempts)
-    found.astray += len(list((state / "running").iterdir()))
+    found.marks += len(list((state / "running").iterdir()))
     found.uneven += ledger.spent("all", BEGINNING) != counted(attempts)
     found.requests += len(server.heard)
-    found.unrecorded += unrecorded((one.body for one in server.heard), attempts, ledger.installation_key())
+    found.unrecorded += unrecorded((one.body.decode() for one in server.heard), attempts, ledger.installation_key())
     found.told.update(one[0] for one in told)
     found.statuses.update(one.status for one in attempts)
 
@@ -244,7 +245,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(options, Path(folder), found))
     print(f"{found.kills} kills in {options.processes} processes; told {dict(sorted(found.told.items()))}")
-    print(f"lost {found.lost}, damaged {found.damaged}, held for nobody or not at all {found.astray}")
+    print(f"lost {found.lost}, damaged {found.damaged}")
+    print(f"held for nobody or not at all {found.astray}, marks of the dead {found.marks}")
     print(f"ledgers whose sums differ {found.uneven}; attempts {dict(sorted(found.statuses.items()))}")
     print(f"requests {found.requests}, not on record {found.unrecorded}")
     print(f"from start of a process to its first row: {_spread(found.started_s)}")

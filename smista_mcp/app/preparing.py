@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from smista_mcp.app.caller import NOBODY, Caller
+from smista_mcp.app.nearing import remarks_on_budgets
 from smista_mcp.app.overhttp import remarks_over_http
 from smista_mcp.app.recording import kept_inputs, phase_facts
 from smista_mcp.app.skillshelf import check_named, check_skill
@@ -126,6 +127,7 @@ def prepare(
     remarks = (remark for skill in skills.values() for remark in there.remarks(skill, book.guard.unsendable))
     ignoring = dict.fromkeys(notice for one in collected for notice in one.notices)
     remarks = (*remarks, *remarks_over_http(world.settings.workspace, task, caller, routed))
+    remarks = (*remarks, *remarks_on_budgets(snapshot.budgets, routed, caller))
     notices = (*book.policy.notices, *remarks, *ignoring)
     catalog, workspace = snapshot.market.catalog, world.workspace_digest()
     return Prepared(book, phases, collected, routed, host, ledger, workspace, scans, notices, asked, catalog, caller)

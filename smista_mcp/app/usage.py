@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
 from smista_mcp.app.references import asked_reference, references
 from smista_mcp.app.world import World, keyed, utc_now
+from smista_mcp.core.budgeting import used
+from smista_mcp.core.facts import BudgetLeft
 from smista_mcp.core.history import BudgetLine, UsageReport
 from smista_mcp.core.usage import By, Saving, Tokens, Used, grouped, line, saving
 from smista_mcp.errors import InvalidTask, PolicyInvalid
@@ -159,7 +160,12 @@ def budgets(world: World) -> tuple[BudgetLine, ...]:
         policy = world.book().policy
     except PolicyInvalid:
         return ()
-    return tuple(BudgetLine(**left._asdict()) for left in world.budgets(policy))
+    return tuple(_budget(one) for one in world.budgets(policy))
+
+
+def _budget(one: BudgetLeft) -> BudgetLine:
+    told = used(one) if one.known and one.period != "task" else None
+    return BudgetLine(**one._asdict(), used=told)
 
 
 def names(world: World) -> dict[str, str]:
@@ -173,9 +179,3 @@ def names(world: World) -> dict[str, str]:
     if root is not None:
         known.append(str(root))
     return {keyed(world.key(), path): path for path in known}
-
-
-def spent_share(limit: str, left: str) -> Decimal:
-    """How much of a budget is gone, from 0 to 1; a budget of nothing is gone."""
-    whole = Decimal(limit)
-    return Decimal(1) if not whole else (whole - Decimal(left)) / whole

@@ -320,7 +320,8 @@ class World:
                 spent[which] = Decimal(0) if budget.period == "task" else self._spent(budget)
             gone = spent[which]
             left = Decimal(0) if gone is None else max(budget.limit - gone, Decimal(0))
-            found.append(BudgetLeft(budget.scope, budget.period, plain(budget.limit), plain(left)))
+            limit, rest = plain(budget.limit), plain(left)
+            found.append(BudgetLeft(budget.scope, budget.period, limit, rest, gone is not None))
         return tuple(found)
 
     def _spent(self, budget: Budget) -> Decimal | None:

@@ -142,7 +142,8 @@ def _money(attempt: AttemptReport) -> str:
         return "cost 0 USD, it runs here"
     held = attempt.reserved if attempt.reserved not in (None, "0") else None
     aside = f" ({held} was set aside)" if held else ""
-    pays = _PAYS[attempt.cost_kind] if attempt.cost is not None else ""
+    paid = attempt.cost is not None and (attempt.cost != "0" or attempt.cost_kind == "plan")
+    pays = _PAYS[attempt.cost_kind] if paid else ""
     if attempt.cost is None and attempt.status in ("running", "uncertain"):
         return f"cost unknown, it may have been charged{aside}"
     return f"cost {cost_text(attempt.cost)}{pays}{aside}"

@@ -138,12 +138,13 @@ def percent(part: Decimal | int, whole: Decimal | int) -> str:
     return f"{share:.0f} %"
 
 
-def columned(rows: Sequence[Sequence[str]], *, left: int = 1) -> Iterator[str]:
-    """Rows whose first `left` columns begin below each other, and whose others end so."""
+def columned(rows: Sequence[Sequence[str]], *, left: int = 1, right: Sequence[int] | None = None) -> Iterator[str]:
+    """Rows in columns: the first `left` begin below each other, the others end so; or those in `right` alone do."""
     count = max((len(row) for row in rows), default=0)
+    ends = range(left, count) if right is None else right
     wide = [max((len(row[n]) for row in rows if n < len(row)), default=0) for n in range(count)]
     for row in rows:
-        cells = [f"{cell:<{wide[n]}}" if n < left else f"{cell:>{wide[n]}}" for n, cell in enumerate(row)]
+        cells = [f"{cell:>{wide[n]}}" if n in ends else f"{cell:<{wide[n]}}" for n, cell in enumerate(row)]
         yield "  ".join(cells).rstrip()
 
 

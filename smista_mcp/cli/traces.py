@@ -17,10 +17,11 @@ from smista_mcp.core.values import Intent, Status
 from smista_mcp.errors import InvalidTask
 from smista_mcp.ledger import AttemptStatus
 
-_SHORT = 12
+_SHORT, _SHORTEST = 12, 8
 """Characters of an id; eight suffice for `explain`."""
+_ROOMY = 100
 _STATUSES = (*get_args(AttemptStatus), *(status.value for status in Status))
-_LEAST_MODEL = 16
+_LEAST_MODEL = 12
 
 
 def traces(options: Options) -> int:
@@ -35,7 +36,7 @@ def traces(options: Options) -> int:
     elif options.json:
         put_answer(told)
     else:
-        put(*lines(told, width()))
+        put(*lines(told, width(), utc_now().date().isoformat()))
     return DONE
 
 
@@ -53,44 +54,53 @@ def _known(option: str, given: str | None, words: "list[str] | tuple[str, ...]")
         raise InvalidTask(f"`{one_line(given[:40])}` is no {option[2:]}", fix=f"{hint}write one of {', '.join(words)}")
 
 
-def lines(told: TracesAnswer, columns: int) -> Iterator[str]:
-    """A heading and a line for each, within so many columns."""
+def lines(told: TracesAnswer, columns: int, today: str) -> Iterator[str]:
+    """A heading and a line for each, within so many columns; `today` is an ISO date."""
     if not told.traces:
         yield "nothing on record fits" if told.looked_at is None else "nothing fits"
     else:
-        yield from _table(told.traces, columns)
+        yield from _table(told.traces, columns, today)
     if told.looked_at is not None:
         yield f"only the newest {told.looked_at} decisions were looked at; older ones may fit too"
 
 
-def _table(found: tuple[TraceLine, ...], columns: int) -> Iterator[str]:
+def _table(found: tuple[TraceLine, ...], columns: int, today: str) -> Iterator[str]:
+    """What is always short stands first; the model and what became of it share what is left."""
     costs = list(points([one.cost if one.cost is not None else _no_cost(one) for one in found]))
-    fixed = [
+    roomy = columns >= _ROOMY
+    rows = [
         [
-            (one.trace_id or one.decision_id)[:_SHORT],
-            one.at[5:16].replace("T", " "),
-            one.intent if not one.phase else f"{one.intent} #{one.phase}",
-            "",
-            _became(one),
+            (one.trace_id or one.decision_id)[: _SHORT if roomy else _SHORTEST],
+            one.at[5:16].replace("T", " ") if roomy else one.at[11:16] if one.at[:10] == today else one.at[5:10],
             _took(one.seconds),
             cost,
+            one.intent if not one.phase else f"{one.intent} #{one.phase}",
         ]
         for one, cost in zip(found, costs, strict=True)
     ]
-    rows = [["id", "UTC", "intent", "model", "became", "took", "USD"], *fixed]
-    taken = sum(max(len(row[n]) for row in rows) + 2 for n in range(len(rows[0])) if n != 3)
-    room = max(_LEAST_MODEL, columns - taken)
-    for row, one in zip(fixed, found, strict=True):
-        row[3] = shortened(one.model or "-", room)
-    rows[0][-1] = "USD".ljust(max(len(row[-1]) for row in rows))
-    yield from columned(rows, left=5)
+    rows.insert(0, ["id", "UTC", "took", "USD", "intent"])
+    fixed = list(columned(rows, right=(2, 3)))
+    room = columns - max(map(len, fixed)) - 4
+    became = [_became(one) for one in found]
+    last = min(max(map(len, became)), room - _LEAST_MODEL)
+    models = ["model", *(_model(one.model or "-", room - last) for one in found)]
+    ends = ["became", *(shortened(one, last) for one in became)]
+    wide, wider = max(map(len, fixed)), max(map(len, models))
+    for line, model, end in zip(fixed, models, ends, strict=True):
+        yield f"{line:<{wide}}  {model:<{wider}}  {end}".rstrip()
+
+
+def _model(name: str, room: int) -> str:
+    """A name of a model; where there is no room for it, without its provider."""
+    return shortened(name if len(name) <= room else name.partition("/")[2], room)
 
 
 def _became(one: TraceLine) -> str:
-    """Status, with the code where it says more, and how often somebody was asked."""
-    code = f" {one.code}" if one.code and one.code != one.status else ""
-    tries = f" ({one.attempts} tries)" if one.attempts > 1 else ""
-    return f"{one.status}{code}{tries}"
+    """The code of what came to nothing, which says it all; else the status; and how many requests it took."""
+    told = one.status if not one.code or one.code == one.status else f"{one.status} {one.code}"
+    if one.code and one.status in ("failed", "refused"):
+        told = one.code
+    return f"{told} x{one.attempts}" if one.attempts > 1 else told
 
 
 def _no_cost(one: TraceLine) -> str:

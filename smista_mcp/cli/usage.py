@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import cast
 
-from smista_mcp.app.usage import Span, report, span, spent_share
+from smista_mcp.app.usage import Span, report, span
 from smista_mcp.cli.charts import (
     Bar,
     bar,
@@ -25,6 +25,7 @@ from smista_mcp.cli.failures import DONE
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_answer, put_notices, shown_path
+from smista_mcp.core.budgeting import BEGINS, WARNED_AT
 from smista_mcp.core.history import BudgetLine, UsageReport
 from smista_mcp.core.usage import By, ReferenceLine, Saving, UsageLine
 
@@ -199,26 +200,32 @@ def _budgets(budgets: Sequence[BudgetLine], *, drawn: bool, blocks: bool) -> Ite
     if not budgets:
         return
     yield ""
-    yield "budgets (days and months begin at 0:00 UTC)"
-    rows = [_budget_row(one, drawn=drawn, blocks=blocks) for one in budgets]
-    limits = list(points([row[2] for row in rows]))
-    left = list(points([row[3] for row in rows]))
-    aligned = [
-        [*row[:2], limit, "USD, left", rest, row[4]] for row, limit, rest in zip(rows, limits, left, strict=True)
+    yield f"budgets ({BEGINS})"
+    limits, rests = (list(points(figures)) for figures in zip(*((one.limit, one.left) for one in budgets), strict=True))
+    rows = [
+        [one_line(one.scope), "each task" if one.period == "task" else one.period, limit, "USD, left", rest, _gone(one)]
+        for one, limit, rest in zip(budgets, limits, rests, strict=True)
     ]
-    ends = [row[5] for row in rows]
-    for line, end in zip(columned(aligned, left=2), ends, strict=True):
-        yield f"  {line}{end}".rstrip()
+    for line, one in zip(columned(rows, left=2), budgets, strict=True):
+        yield f"  {line}{_drawn(one, blocks=blocks) if drawn else ''}{_remark(one)}".rstrip()
 
 
-def _budget_row(one: BudgetLine, *, drawn: bool, blocks: bool) -> tuple[str, ...]:
-    if one.period == "task":
-        return (one_line(one.scope), "each task", one.limit, one.left, "", "")
-    gone = spent_share(one.limit, one.left)
+def _gone(one: BudgetLine) -> str:
+    return "" if one.used is None else f"{one.used} % gone"
+
+
+def _drawn(one: BudgetLine, *, blocks: bool) -> str:
+    if one.used is None:
+        return ""
     full, empty = ("█", "░") if blocks else ("#", ".")
-    cells = bar(gone, _BUDGET_BAR, blocks=False).replace("#", full)
-    picture = f"  {cells[:_BUDGET_BAR]:{empty}<{_BUDGET_BAR}}" if drawn else ""
-    return (one_line(one.scope), one.period, one.limit, one.left, f"{percent(gone, 1)} gone", picture)
+    cells = bar(Decimal(min(one.used, 100)) / 100, _BUDGET_BAR, blocks=False).replace("#", full)
+    return f"  {cells:{empty}<{_BUDGET_BAR}}"
+
+
+def _remark(one: BudgetLine) -> str:
+    if not one.known:
+        return "  nobody can tell what is left, so nothing is spent"
+    return "  nearly spent" if one.used is not None and one.used >= WARNED_AT else ""
 
 
 def _saving(found: Saving | None, columns: int) -> Iterator[str]:

@@ -112,9 +112,14 @@ def changes(decision: Decision, failed: Sequence[Failing] = (), *, fixed: bool =
     return tuple(dict.fromkeys(filter(None, said)))
 
 
+_ASKED_FOR = {Code.APPROVAL_REQUIRED: Code.COST_LIMIT_EXCEEDED}
+"""What of a candidate makes that a person has to be asked, where it is not that it is remote."""
+
+
 def instead(decision: Decision, *, fixed: bool = False) -> str:
     """What to write or do for a decision that is a refusal; empty where nothing can be said."""
-    first = next((one for one in decision.rejected if one.code is decision.code), None)
+    meant = (decision.code, _ASKED_FOR.get(decision.code)) if decision.code else ()
+    first = next((one for one in decision.rejected if one.code in meant), None)
     return _own(first, fixed=fixed) if first else remedy(decision.code, fixed=fixed, model=decision.model)
 
 

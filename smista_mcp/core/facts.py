@@ -196,12 +196,17 @@ class ProviderFacts(NamedTuple):
 
 
 class BudgetLeft(NamedTuple):
-    """A budget and what is left of it, in USD as decimal strings."""
+    """A budget and what is left of it, in USD as decimal strings.
+
+    Attributes:
+        known: whether anybody can tell what is left; nothing counts as left where nobody can.
+    """
 
     scope: str
     period: str
     limit: str
     left: str
+    known: bool = True
 
 
 class HostFacts(NamedTuple):

@@ -56,12 +56,19 @@ class UsagePeriod(Value):
 
 
 class BudgetLine(Value):
-    """A budget of the policy: what it allows and what is left of it, USD as decimal strings; periods are UTC."""
+    """A budget of the policy: what it allows and what is left of it, USD as decimal strings; periods are UTC.
+
+    Attributes:
+        known: whether anybody can tell what is left; nothing counts as left where nobody can.
+        used: per cent that are spent or set aside, rounded down; None where nobody can tell, or it is for each task.
+    """
 
     scope: str
     period: str
     limit: str
     left: str
+    known: bool = True
+    used: int | None = None
 
 
 class UsageAnswer(Value):

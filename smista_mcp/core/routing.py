@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from smista_mcp.core.adapting import adapted
+from smista_mcp.core.affording import Others, affordable, with_mentions
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.capabilities import capabilities_of
 from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
@@ -128,7 +130,8 @@ def _decide(  # noqa: PLR0913  one phase among others
     choice = choice._replace(selection=may_build_on(ground, possible, world.market))
     selection = choice.selection
     own_rule = None if led.override else rule
-    further = stronger(ask, own_rule, selection, lambda other: _others(other, phase.skill, led, world))
+    others = partial(_others, skill=phase.skill, led=led, world=world)
+    further = stronger(ask, own_rule, selection, others)
     spare = _spare(ask, world)
     offered = spare if host_may_build_on(ground, world.market.host) else None
     verdict = _worthwhile(_verdict(led, least, choice, ask, world, offered), phase, context, before)
@@ -158,7 +161,7 @@ def _decide(  # noqa: PLR0913  one phase among others
         effort=led.effort,
         locality=chosen.locality if chosen else None,
         matched_rule=MatchedRule(name=led.placed.rule.name, layer=led.placed.origin.layer) if led.placed else None,
-        reason=verdict.reason,
+        reason=_told(verdict, ask, policy, lambda other: may_build_on(ground, others(other), world.market)),
         fallbacks=tuple(c.written for c in selection.accepted[1:]),
         rejected=selection.rejected,
         context=listed(chosen.context if chosen else unsent(context)),
@@ -316,9 +319,7 @@ def _verdict(led: Led, least: Floor, choice: _Choice, ask: Ask, world: Snapshot,
     if plugin is not None and plugin.dropped:  # whatever else stood against others: these could have served
         first, budget = plugin.dropped, None
     if budget is not None:
-        return _Verdict(
-            Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}; {_affordable(ask, world)}"
-        )
+        return _Verdict(Status.REFUSED, Code.BUDGET_EXCEEDED, f"`{budget.model}` {budget.detail}")
     # a call that names a model wants that one: to be told why not, rather than to do the work itself
     if not led.override and spare is not None:
         return _Verdict(
@@ -369,15 +370,11 @@ def _asked_first(lost: str, chosen: Candidate, policy: Policy) -> _Verdict:
     return _Verdict(Status.APPROVAL_REQUIRED, Code.APPROVAL_REQUIRED, reason, chosen)
 
 
-def _affordable(ask: Ask, world: Snapshot) -> str:
-    """Names the cheapest model of the route's own classes and of all classes that would fit the budgets."""
-    targets = sorted({m for definition in world.rulebook.policy.classes.values() for m in definition.models})
-    wider = select(ask._replace(written=tuple(t for t in targets if not t.startswith("class:"))), world.market)
-    fitting = sorted((Decimal(c.cost.max), c.written) for c in wider.accepted if c.cost is not None)
-    if not fitting:
-        return "no model of the policy's classes would fit; a local one costs nothing"
-    most, written = fitting[0]
-    return f"`{written}` would fit ({most} USD at most)"
+def _told(verdict: "_Verdict", ask: Ask, policy: Policy, others: Others) -> str:
+    """The reason, with what there is to say of money."""
+    if verdict.code is Code.BUDGET_EXCEEDED and verdict.blocking is None:
+        return f"{verdict.reason}; {affordable(ask, policy, others)}"
+    return with_mentions(verdict.reason, ask, verdict.chosen)
 
 
 def _spare(ask: Ask, world: Snapshot) -> str | None:

@@ -212,5 +212,5 @@ def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) ->
             f"an attempt at `{start.model}` may cost {plain(start.reserved)} USD; budget `{limit.scope}` has"
             f" {plain(left)} left",
             scope=limit.scope,
-            fix="raise the budget, wait for its next period, or route to a cheaper model",
+            fix="raise the budget, wait for its next period (in UTC), or route to a cheaper model",
         )

@@ -16,7 +16,7 @@ from smista_mcp.errors import NotFound, SmistaError
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
 from smista_mcp.ledger.folder import installation_key
 from smista_mcp.ledger.inputs import InputBook, keep
-from smista_mcp.ledger.living import Mark
+from smista_mcp.ledger.living import Mark, forget_dead
 from smista_mcp.ledger.queries import dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
     AttemptStart,
@@ -94,6 +94,7 @@ class Ledger:
 
             with self._writer.transaction() as db:
                 bury(db, left)
+        forget_dead(self._folder)
 
     @staticmethod
     def is_there(state: Path) -> bool:

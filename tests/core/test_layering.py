@@ -294,6 +294,18 @@ def test_how_long_a_host_waits_is_said_by_the_layer_that_comes_last_and_by_none_
     assert merge([user(waits(300)), locked]).call_limits == {"h": 90}
 
 
+def test_which_model_a_host_runs_on_is_said_in_the_same_way() -> None:
+    def runs(model: str) -> dict[str, object]:
+        return {"hosts": {"h": {"model": model}}}
+
+    policy = merge([user(runs("anthropic/claude-opus")), layer(Layer.WORKSPACE, runs("anthropic/claude-sonnet"))])
+    assert (policy.host_models, policy.call_limits) == ({"h": "anthropic/claude-sonnet"}, {})
+    assert policy.provenance["hosts.h.model"].layer is Layer.WORKSPACE
+    held = merge([user(runs("anthropic/claude-opus")), repository(runs("ollama/free"))])
+    assert held.host_models == {"h": "anthropic/claude-opus"}
+    assert any("hosts.*.model" in notice for notice in held.notices)
+
+
 # --------------------------------------------------------------------------------------------------------- untrusted
 
 
