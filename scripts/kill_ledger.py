@@ -43,6 +43,8 @@ LONGEST_S = 0.4
 """How long after its first row a process lives at most."""
 _LATEST = 8
 """Steps whose presence is looked at right after a kill."""
+_VACUUMED = 20
+"""One in so many stories ends with a vacuum."""
 BUDGET = '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "100000"\n'
 
 
@@ -68,7 +70,7 @@ def work(folder: Path, name: str, width: int) -> None:
 
 def _write(ledger: Ledger, name: str, tell: Tell) -> None:
     for number in count():
-        for step in steps(ledger, f"{name} {number}"):
+        for step in steps(ledger, f"{name} {number}", vacuums=number % _VACUUMED == 1):
             with contextlib.suppress(StateUnavailable):  # others held the file for too long: nothing was said
                 tell(step())
 
@@ -191,14 +193,15 @@ async def _one_ledger(
 
 def _judge_one(state: Path, told: list[Told], found: Found) -> None:
     """While the others go on: what was said last, for what is lost is lost at the end."""
-    found.damaged += integrity(state) != "ok"
-    found.lost += len(missing(Ledger.open(state), told[-_LATEST:]))
+    ledger = Ledger.open(state)
+    found.damaged += integrity(ledger) != "ok"
+    found.lost += len(missing(ledger, told[-_LATEST:]))
 
 
 def _judge_all(state: Path, told: list[Told], server: ModelServer, found: Found) -> None:
     """Once nobody is left."""
-    found.damaged += integrity(state) != "ok"
     ledger = Ledger.open(state)
+    found.damaged += integrity(ledger) != "ok"
     attempts = attempts_on_record(ledger, state)
     found.lost += len(missing(ledger, told))
     status = {one.attempt_id: one.status for one in attempts}
