@@ -199,7 +199,7 @@ def judged(program: str, folder: Path, ended: int, fault: Fault | None, heard: l
     wrong: list[str] = []
     if ended != (-signal.SIGKILL if killed else 0):
         why = (folder / "broken").read_text(encoding="utf-8") if (folder / "broken").exists() else ""
-        wrong.append(f"ended with {ended}: {why[-800:]}")
+        wrong.append(f"ended with {ended}: {why[-6000:]}")
     if fault is not None and not fault.lasting and program == "story" and len(failed) > 1:
         wrong.append(f"failed again at the second try: {failed}")
     wrong += _left(bench_in(folder).state, told, heard)
