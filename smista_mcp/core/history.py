@@ -70,12 +70,17 @@ class UsagePeriod(Value):
 
 
 class BudgetLine(Value):
-    """A budget of the policy: what it allows and what is left of it, USD as decimal strings."""
+    """A budget of the policy: what it allows and what is left of it, USD as decimal strings; periods are UTC.
+
+    Attributes:
+        known: whether anybody can tell what is left; nothing counts as left where nobody can.
+    """
 
     scope: str
     period: str
     limit: str
     left: str
+    known: bool = True
 
 
 class UsageAnswer(Value):
