@@ -70,8 +70,8 @@ def work(folder: Path, name: str, width: int) -> None:
 
 def _write(ledger: Ledger, name: str, tell: Tell) -> None:
     for number in count():
-        for step in steps(ledger, f"{name} {number}", vacuums=number % _VACUUMED == 1):
-            with contextlib.suppress(StateUnavailable):  # others held the file for too long: nothing was said
+        with contextlib.suppress(StateUnavailable):  # others held the file for too long: nothing was said
+            for step in steps(ledger, f"{name} {number}", vacuums=number % _VACUUMED == 1):
                 tell(step())
 
 
