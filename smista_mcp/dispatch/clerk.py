@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import anyio.to_thread
 
 from smista_mcp.errors import Cause, StateUnavailable
 from smista_mcp.ledger import AttemptStart, Followup, Ledger, NewTrace, Settlement, SpendingLimit
-from smista_mcp.ledger.entries import Entry, FollowupEntry, SettlementEntry, TraceEntry
+from smista_mcp.ledger.entries import Entry, FollowupEntry, NoEntry, SettlementEntry, TraceEntry
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
@@ -124,7 +123,7 @@ class Clerk:
         """Writes what was left unwritten, as far as that can be done now."""
         if self._unwritten or self._noted:
             with suppress(StateUnavailable):
-                await self._written(_Nothing())
+                await self._written(NoEntry())
 
     async def _written(self, entry: Entry[T]) -> T:
         own = _Waiting(entry)
@@ -178,10 +177,3 @@ class Clerk:
             return self.ledger.write_together(entries), False
         except Exception as error:  # noqa: BLE001  each of those who asked raises it
             return [error] * len(entries), False
-
-
-class _Nothing:
-    """An entry that only brings along what is late."""
-
-    def write(self, db: sqlite3.Connection) -> None:
-        del db

@@ -155,6 +155,13 @@ class FollowupEntry:
             )
 
 
+class NoEntry:
+    """A step that does nothing: for what only waits to be written before it."""
+
+    def write(self, db: sqlite3.Connection) -> None:
+        del db
+
+
 def _sequence(attempt_id: str) -> int:
     """The place of an attempt: its id ends with it, so that no index of ids is needed. -1 where it is no id."""
     try:
@@ -181,7 +188,13 @@ def _receipt(receipt: "Receipt") -> str:
         part for item in (*receipt.sent, *receipt.written, *receipt.withheld) for part in (item.path, item.reason)
     ]
     said = "\n".join((receipt.address, receipt.path, *chosen))
-    return text if redacted(said) == said else redacted_json(text)
+    return text if _is_clean(said) else redacted_json(text)
+
+
+@lru_cache(maxsize=64)
+def _is_clean(said: str) -> bool:
+    """Whether nothing in it looks like a secret; the attempts of a task, and tasks alike, say the same."""
+    return redacted(said) == said
 
 
 def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:

@@ -142,17 +142,8 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     "DROP TABLE old_trace",
     "CREATE INDEX trace_by_decision ON trace (decision, at)",
     "CREATE INDEX begun_by_trace ON begun (trace_id)",
-    f"""CREATE VIEW attempt AS SELECT b.sequence, b.attempt_id, b.trace_id, b.phase, b.intent, b.model,
-        coalesce(s.resolved_model, b.resolved_model) AS resolved_model, b.provider, b.locality, b.workspace, b.token,
-        b.started_at, s.ended_at, coalesce(s.status, 'running') AS status, s.code, {_USAGE}, b.reserved, s.cost,
-        b.cost_kind, CASE WHEN s.unsent THEN json_set(b.receipt, '$.departed', json('false')) ELSE b.receipt END
-        AS receipt, b.owner, s.partial_bytes, s.partial_sha256, s.http_status,
-        coalesce(s.cause, (SELECT f.cause FROM followed_up f WHERE f.attempt = b.sequence AND f.cause IS NOT NULL
-            ORDER BY f.number LIMIT 1)) AS cause,
-        (SELECT f.followup FROM followed_up f WHERE f.attempt = b.sequence AND f.followup IS NOT NULL
-            ORDER BY f.number DESC LIMIT 1) AS followup,
-        (SELECT f.wait_s FROM followed_up f WHERE f.attempt = b.sequence AND f.wait_s IS NOT NULL
-            ORDER BY f.number DESC LIMIT 1) AS wait_s
+    f"""CREATE VIEW attempt AS SELECT b.*, s.resolved_model AS said_model, coalesce(s.status, 'running') AS status,
+        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.cause, s.http_status
         FROM begun b LEFT JOIN settled s ON s.attempt = b.sequence""",  # noqa: S608  as above
     """CREATE TABLE job_event (
         sequence INTEGER PRIMARY KEY,
@@ -189,5 +180,5 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     f"INSERT INTO spending {SPENDING}",
     *GUARDS,
 )
-"""An attempt is `begun`, `settled` once, and `followed_up` where it was no good; `attempt` shows it as a whole. In
+"""An attempt is `begun`, `settled` once, and `followed_up` where it was no good; `attempt` shows both its ends. In
 `followed_up` what is NULL leaves as it was what an earlier row says, and the first cause stands."""

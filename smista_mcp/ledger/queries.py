@@ -77,10 +77,16 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     trace_id, decision_id, sequence, at = row
     decision = None if sequence is None else read_decisions(db, "WHERE sequence = ?", sequence)[0]
     rows = db.execute(
-        "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
+        "SELECT attempt_id, trace_id, phase, intent, model, coalesce(said_model, resolved_model), provider, locality,"
+        " workspace, token,"
         " started_at, ended_at, status, code, reserved, cost, cost_kind,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, receipt,"
-        " partial_bytes, partial_sha256, cause, http_status, followup, wait_s"
+        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens,"
+        " CASE WHEN unsent THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
+        " partial_bytes, partial_sha256, coalesce(cause, (SELECT f.cause FROM followed_up f"
+        " WHERE f.attempt = attempt.sequence AND f.cause IS NOT NULL ORDER BY f.number LIMIT 1)), http_status,"
+        " (SELECT f.followup FROM followed_up f WHERE f.attempt = attempt.sequence AND f.followup IS NOT NULL"
+        " ORDER BY f.number DESC LIMIT 1), (SELECT f.wait_s FROM followed_up f"
+        " WHERE f.attempt = attempt.sequence AND f.wait_s IS NOT NULL ORDER BY f.number DESC LIMIT 1)"
         " FROM attempt WHERE trace_id = ? ORDER BY sequence",
         (trace_id,),
     )

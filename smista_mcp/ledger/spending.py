@@ -136,7 +136,7 @@ def _ended(db: sqlite3.Connection, start: str) -> Iterable[_Counted]:
     """What ended of the day of a moment, from then on."""
     return db.execute(
         "SELECT CASE WHEN cost IS NOT NULL OR status = 'failed' THEN cost ELSE reserved END, workspace, token, intent,"
-        " model, resolved_model FROM attempt"
+        " model, coalesce(said_model, resolved_model) FROM attempt"
         " WHERE status != 'running' AND started_at >= ? AND substr(started_at, 1, 10) = ?",
         (start, start[:10]),
     )
