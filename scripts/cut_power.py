@@ -16,19 +16,22 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
 
 from ledger_story import Told, integrity, missing, steps  # noqa: E402
 
 from smista_mcp.errors import StateUnavailable  # noqa: E402
-from smista_mcp.ledger import Ledger, database  # noqa: E402
+from smista_mcp.ledger import Ledger  # noqa: E402
 
 SECTOR = 512
 CALLS = "openat,pwrite64,write,ftruncate,fdatasync,fsync,unlink,link"
@@ -37,15 +40,19 @@ _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _HANDLE = re.compile(r"^\d+<([^>]*)>")
 
 
+class Connection(sqlite3.Connection):
+    """One that is as careful as it is told to be."""
+
+    level = "EXTRA"
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401  as above it
+        return super().execute(sql.replace("synchronous = EXTRA", f"synchronous = {self.level}"), parameters)
+
+
 def work(folder: Path, synchronous: str) -> None:
     """Takes every step, and says so in a file once it is done."""
-    configure = database._configure  # noqa: SLF001  pyright: ignore[reportPrivateUsage]  to show what it is for
-
-    def configured(db: database.sqlite3.Connection, file: Path, journal: database.Journal) -> None:
-        configure(db, file, journal)
-        db.execute(f"PRAGMA synchronous = {synchronous}")
-
-    database._configure = configured  # noqa: SLF001  pyright: ignore[reportPrivateUsage]
+    Connection.level = synchronous
+    setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))  # noqa: B010  to show what it is for
     ledger = Ledger.open(folder / "state")
     with (folder / "told").open("a", encoding="utf-8", buffering=1) as file:
         for name in ("one", "two"):
@@ -53,7 +60,7 @@ def work(folder: Path, synchronous: str) -> None:
                 file.write(json.dumps(step()) + "\n")
 
 
-# ------------------------------------------------------------------------------------------------------ a model of a disk
+# ------------------------------------------------------------------------------------------------- a model of a disk
 
 
 @dataclass
