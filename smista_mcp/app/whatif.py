@@ -244,7 +244,8 @@ def _recorded(phases: Sequence[Rebuilt]) -> Asked:
     def judge(side: Side) -> tuple[Judged, ...]:
         decision, facts, task, *_ = phases[0]
         world = side.world(decision.host, believed=facts.host_believed)
-        contexts = [under(phase.context, side.book.policy) for phase in phases]
+        # a file that could not be read that day says nothing of a policy: the work is judged as if it were there
+        contexts = [under(phase.context, side.book.policy)._replace(left_out=()) for phase in phases]
         again = route(task, [phase.phase for phase in phases], contexts, world)
         host = world.market.host.locality
         return tuple(

@@ -72,7 +72,6 @@ class Options(Namespace):
     note: bool = False
     dry_run: bool = False
     mend: bool = False
-    since: str | None = None
     otel: bool = False
     masked: bool = False
     mask: Path | None = None

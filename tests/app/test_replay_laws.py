@@ -74,12 +74,18 @@ CONTEXTS = st.builds(
     tools=st.sampled_from((None, frozenset[str](), frozenset({"read_file", "search"}))),
 )
 TEXTS = ("review the changes", "sum it up", "edit it, then test it", "what does [Image #1] show?", "Schreibe Tests")
-TASKS = st.builds(
-    lambda text, model, effort: Task(text=text, model=model, effort=effort),
-    st.sampled_from(TEXTS),
-    st.sampled_from((None, None, "ollama/a", "openai/gpt-luna", "nobody/m")),
-    st.sampled_from((None, Effort.LOW)),
-)
+
+
+@st.composite
+def tasks(draw: st.DrawFn) -> Task:
+    return Task(
+        text=draw(st.sampled_from(TEXTS)),
+        model=draw(st.sampled_from((None, None, "ollama/a", "openai/gpt-luna", "nobody/m"))),
+        effort=draw(st.sampled_from((None, Effort.LOW))),
+    )
+
+
+TASKS = tasks()
 RULES = st.lists(rule_texts(), max_size=3).map(
     lambda texts: "".join(f'[[routing.rules]]\nname = "r{n}"\n{text}\n' for n, text in enumerate(texts))
 )
