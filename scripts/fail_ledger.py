@@ -8,12 +8,12 @@
 Needs `strace`, which makes system calls fail, and a system that lets it (Linux with ptrace).
 
 Two programs work on a ledger: one takes every step that a ledger knows (a route and a job, attempts, approvals, a
-session, their ends), the other dispatches two tasks to a model server on loopback. They run again and again; each time
-the next one of their writes, syncs, opens, truncations and removals of the ledger's file, its journal and its folder
-fails, once, or from then on with `--lasting`; `KILL` kills the process there instead. Afterwards the file has to be
-sound; what a program said that it had done has to be there, whole; whatever it could not do it has to have said so in
-the words of `StateUnavailable`, and where the failure was one alone it has to succeed at the second try; and every
-request that came to the server has to be on record.
+session, their ends, a vacuum), the other dispatches two tasks to a model server on loopback. They run again and again;
+each time the next one of their writes, syncs, opens, truncations and removals of the ledger's file, its journal and its
+folder fails, once, or from then on with `--lasting`; `KILL` kills the process there instead. Afterwards the file has to
+be sound, and its holds those of open attempts; what a program said that it had done has to be there, whole; whatever it
+could not do it has to have said so in the words of `StateUnavailable`, and where the failure was one alone it has to
+succeed at the second try; and every request that came to the server has to be on record.
 
 With `--full` the programs run on a disk of a few kilobytes (a tmpfs in a namespace of its own, with `unshare`), a page
 larger each time, until everything fits.
@@ -71,7 +71,7 @@ def story(folder: Path) -> None:
             say(folder, "failed", "open")
     if ledger is None:
         return
-    for number, step in enumerate(steps(ledger, "one")):
+    for number, step in enumerate(steps(ledger, "one", vacuums=True)):
         for _ in range(2):
             try:
                 say(folder, *step())
@@ -199,7 +199,7 @@ def judged(program: str, folder: Path, ended: int, fault: Fault | None, heard: l
     wrong: list[str] = []
     if ended != (-signal.SIGKILL if killed else 0):
         why = (folder / "broken").read_text(encoding="utf-8") if (folder / "broken").exists() else ""
-        wrong.append(f"ended with {ended}: {why[-800:]}")
+        wrong.append(f"ended with {ended}: {why[-6000:]}")
     if fault is not None and not fault.lasting and program == "story" and len(failed) > 1:
         wrong.append(f"failed again at the second try: {failed}")
     wrong += _left(bench_in(folder).state, told, heard)
@@ -212,9 +212,9 @@ def judged(program: str, folder: Path, ended: int, fault: Fault | None, heard: l
 def _left(state: Path, told: list[Told], heard: list[str]) -> list[str]:
     if not (state / "ledger.db").exists():
         return ["requests without a ledger"] if heard else []
-    if (said := integrity(state)) != "ok":
-        return [f"damaged: {said}"]
     ledger = Ledger.open(state)
+    if (said := integrity(ledger)) != "ok":
+        return [f"damaged: {said}"]
     wrong = [f"lost: {one}" for one in missing(ledger, [one for one in told if one[0] not in ("failed", "begun")])]
     wrong += [f"lost: {one}" for one in told if one[0] == "begun" and not ledger.trace(one[1]).attempts]
     attempts = attempts_on_record(ledger, state)

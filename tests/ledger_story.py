@@ -7,7 +7,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 HELD, COST = Decimal("0.07"), Decimal("0.03")
 """USD that each attempt of a story may cost, and costs."""
 OWNER = "a caller"
+_KEPT_DAYS = 365
 _DECISION: dict[str, Any] = {
     "revision": "5e" * 32,
     "phase": 0,
@@ -66,12 +67,15 @@ def _id(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def steps(ledger: Ledger, name: str) -> Iterator[Callable[[], Told]]:
+def steps(  # noqa: C901  one after the other
+    ledger: Ledger, name: str, *, vacuums: bool = False
+) -> Iterator[Callable[[], Told]]:
     """Everything that one job writes, each step a call that tells what it has done.
 
     Args:
         ledger: where.
         name: tells this story from all others of this ledger.
+        vacuums: whether it also removes what is old, and there is something old.
     """
     decision_id, job_id, trace_id = _id(name, "decision"), _id(name, "job")[:32], _id(name, "trace")[:32]
 
@@ -138,6 +142,40 @@ def steps(ledger: Ledger, name: str) -> Iterator[Callable[[], Told]]:
         return ["ended", job_id]
 
     yield end
+    if vacuums:
+        yield from _removed(ledger, _id(name, "old")[:32])
+
+
+def _removed(ledger: Ledger, trace_id: str) -> Iterator[Callable[[], Told]]:
+    """What lies two years back, and that it goes."""
+    at = now() - timedelta(days=2 * _KEPT_DAYS)
+    start = AttemptStart(
+        phase=0,
+        intent=Intent.EDIT,
+        model="p/m",
+        provider="p",
+        locality=Locality.REMOTE,
+        started_at=at,
+        receipt=Receipt(body_bytes=1, body_sha256=_id(trace_id)),
+        cost_kind="list",
+        reserved=HELD,
+    )
+    begun: list[str] = []
+
+    def begin() -> Told:
+        begun.append(begin_attempt(ledger, NewTrace(trace_id, "ab" * 32, at), start))
+        return ["up", trace_id]
+
+    def settle() -> Told:
+        for attempt_id in begun:
+            settle_attempt(ledger, attempt_id, Settlement("completed", at, cost=COST))
+        return ["up", trace_id]
+
+    def vacuum() -> Told:
+        ledger.upkeep.vacuum(_KEPT_DAYS, now())
+        return ["gone", trace_id]
+
+    yield from (begin, settle, vacuum)
 
 
 def missing(ledger: Ledger, told: Iterable[Told]) -> list[Told]:
@@ -151,6 +189,8 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
         match kind:
             case "up":
                 return True
+            case "gone":
+                return not _is_there(ledger, ids[0])
             case "decision":
                 return ledger.decision(ids[0]).decision_id == ids[0]
             case "job":
@@ -176,14 +216,21 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
         return False
 
 
+def _is_there(ledger: Ledger, trace_id: str) -> bool:
+    try:
+        return bool(ledger.trace(trace_id).attempts)
+    except NotFound:
+        return False
+
+
 def _attempt(ledger: Ledger, trace_id: str, attempt_id: str) -> StoredAttempt | None:
     return next((one for one in ledger.trace(trace_id).attempts if one.attempt_id == attempt_id), None)
 
 
-def integrity(state: Path) -> str:
-    """What SQLite says of the file; `ok` where nothing is wrong. Undoes what was not committed, as any reader does."""
-    with closing(sqlite3.connect(state / "ledger.db", timeout=30)) as db:
-        return "; ".join(text for (text,) in db.execute("PRAGMA integrity_check"))
+def integrity(ledger: Ledger) -> str:
+    """What is wrong with the file, what hangs in the air, what is held for nobody or not held; `ok` if nothing."""
+    found = ledger.upkeep.check()
+    return "ok" if found.well else repr(found)
 
 
 def attempts_on_record(ledger: Ledger, state: Path) -> list[StoredAttempt]:

@@ -95,7 +95,6 @@ class Options(Namespace):
     # the record
     suggest: bool = False
     by: str = "model"
-    since: str | None = None
     month: str | None = None
     here: bool = False
     against: str | None = None

@@ -7,7 +7,7 @@ reported of it.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -136,17 +136,35 @@ _Kind = tuple[str, str, str, str, str | None, Saying | None, Saying | None, int]
 def _kinds(db: sqlite3.Connection, since: str, until: str) -> Iterator[_Kind]:
     """Tries that ended alike, counted: of each the last request, and the last word of each source."""
     yield from db.execute(
-        "WITH last AS (SELECT trace_id, model, intent, status, cause, max(sequence) FROM attempt"
-        "  WHERE started_at >= :since AND started_at < :until GROUP BY trace_id, model),"
+        "WITH last AS (SELECT trace_id, model, intent, status, cause, max(sequence) AS sequence FROM attempt"
+        "  WHERE sequence >= :first AND started_at >= :since AND started_at < :until GROUP BY trace_id, model),"
         " word AS (SELECT source, trace_id, model, verdict, max(sequence) FROM outcome"
         "  WHERE at < :until GROUP BY source, trace_id, model)"
-        " SELECT coalesce(d.host, :unknown), l.intent, l.model, l.status, l.cause, p.verdict, h.verdict, count(*)"
+        " SELECT coalesce(d.host, :unknown), l.intent, l.model, l.status,"
+        " coalesce(l.cause, (SELECT f.cause FROM followed_up f WHERE f.attempt = l.sequence AND f.cause IS NOT NULL"
+        "  ORDER BY f.number LIMIT 1)), p.verdict, h.verdict, count(*)"
         " FROM last l JOIN trace t ON t.trace_id = l.trace_id LEFT JOIN decision d ON d.sequence = t.decision"
         " LEFT JOIN word p ON p.source = 'person' AND p.trace_id = l.trace_id AND p.model = l.model"
         " LEFT JOIN word h ON h.source = 'host' AND h.trace_id = l.trace_id AND h.model = l.model"
         " GROUP BY 1, 2, 3, 4, 5, 6, 7",
-        {"since": since, "until": until, "unknown": UNKNOWN_HOST},
+        {"since": since, "until": until, "unknown": UNKNOWN_HOST, "first": _first(db, since)},
     )
+
+
+def _first(db: sqlite3.Connection, since: str) -> int:
+    """A number before which no attempt began so late: their numbers grow with time, but for clocks that are set back.
+
+    What a clock that was set back by more than a day put among older attempts may be left out.
+    """
+    day = timestamp(datetime.fromisoformat(since) - timedelta(days=1))
+    ends: tuple[int | None, int | None] = db.execute("SELECT min(sequence), max(sequence) FROM attempt").fetchone()
+    low, high = ends[0] or 0, ends[1] or 0
+    while low < high:
+        middle = (low + high) // 2
+        query = "SELECT started_at FROM attempt WHERE sequence >= ? ORDER BY sequence LIMIT 1"
+        began: tuple[str] = db.execute(query, (middle,)).fetchone()
+        low, high = (middle + 1, high) if began[0] < day else (low, middle)
+    return low
 
 
 def _answered(db: sqlite3.Connection, trace_id: str) -> str | None:

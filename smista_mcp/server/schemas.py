@@ -164,6 +164,8 @@ _EXPLAINED = _object(
         "labels": _list_of(_OBJECT),
         "approvals": _list_of(_OBJECT),
         "withheld": _list_of(_OBJECT),
+        "evidence": _MAYBE_OBJECT,
+        "outcomes": _list_of(_OBJECT),
     }
 )
 _RESOURCE = _object({"uri": _STRING, "mime_type": _STRING, "text": _STRING, "next": _MAYBE, "chars": _INTEGER})

@@ -1,12 +1,17 @@
 """`outcome` takes a person's word on a terminal and nobody else's; `evidence` shows what decisions see of it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from command_line import CommandLine, Here
 from terminal import on_terminal, read_until
 
-from smista_mcp.ledger import Ledger
+from smista_mcp.core.receipt import Receipt
+from smista_mcp.core.values import Intent, Locality
+from smista_mcp.errors import Cause
+from smista_mcp.ledger import AttemptStart, Ledger, NewTrace, Settlement
+from smista_mcp.ledger.entries import SettlementEntry
 
 ON = "[routing.adaptive]\nenabled = true\n"
 
@@ -84,3 +89,40 @@ def test_what_cannot_be_judged_is_said(here: Here, arguments: tuple[str, ...], c
 def test_a_note_has_an_end(here: Here, trace: str) -> None:
     found = here("outcome", trace, "good", "--as-host", "--note", "n" * 501, "--json")
     assert found.json["error"]["code"] == "invalid_task"
+
+
+def tried(home: Path, model: str, times: int, *, good: bool) -> None:
+    """Records further tries of the decision that was recorded last."""
+    ledger, at, receipt = Ledger.open(home / "state"), datetime.now(UTC), Receipt(body_bytes=1, body_sha256="0" * 64)
+    for number in range(times):
+        trace = NewTrace(f"{model}{number}".encode().hex().rjust(32, "0"), ledger.last().decision_id, at)
+        start = AttemptStart(0, Intent.CHAT, model, "ollama", Locality.LOCAL, at, receipt)
+        end = Settlement("completed", at) if good else Settlement("failed", at, cause=Cause.EMPTY)
+        ledger.write(SettlementEntry(ledger.write(ledger.attempt(trace, start, ())), end))
+
+
+def test_suggestions_say_what_is_missing_then_what_is_weak_then_what_to_change(
+    here: Here, home: Path, local_policy: Path, trace: str
+) -> None:
+    assert trace
+    little = here("usage", "--suggest")
+    assert "the evidence speaks against no route" in little.out
+    assert "1 of 1 good" in little.out
+    assert "19 more judged attempts are needed" in little.out
+    tried(home, "ollama/tiny", 20, good=False)
+    assert "it fails more often than not" in here("usage", "--suggest").out
+    tried(home, "ollama/big", 20, good=True)
+    text = local_policy.read_text(encoding="utf-8").replace(
+        '[routing.default]\nmodel = "ollama/tiny"',
+        '[routing.default]\nmodel = "ollama/tiny"\nfallbacks = ["ollama/big"]',
+    )
+    local_policy.write_text(text, encoding="utf-8")
+    told = here("usage", "--suggest").out
+    for line in (
+        "ollama/tiny: 1 of 21 good",
+        "[routing.default]",
+        'model = "ollama/big"',
+        'fallbacks = ["ollama/tiny"]',
+    ):
+        assert line in told
+    assert here("usage", "--suggest", "--json").json["suggestions"][0]["kind"] == "order"

@@ -111,13 +111,14 @@ def places(crowd: Sequence[tuple[bool, Count]], least: int) -> tuple[int, ...]:
 
 
 @given(CROWD, st.integers(1, 30), st.data())
-@settings(max_examples=400)
+@settings(max_examples=200)
+@example([(True, Count(0, 30)), (True, Count(19, 0))], 20, None)
 @example([(True, Count(0, 30)), (False, Count(30, 0)), (True, Count(20, 10))], 10, None)
 def test_more_bad_outcomes_never_move_a_model_forward(
     crowd: list[tuple[bool, Count]], least: int, data: st.DataObject | None
 ) -> None:
     which = data.draw(st.integers(0, len(crowd) - 1)) if data else 1
-    more = data.draw(st.integers(1, 60)) if data else 30
+    more = data.draw(st.integers(1, 60)) if data else 1
     before = places(crowd, least).index(which)
     local, count = crowd[which]
     crowd[which] = local, count._replace(bad=count.bad + more)
@@ -125,7 +126,7 @@ def test_more_bad_outcomes_never_move_a_model_forward(
 
 
 @given(CROWD, st.integers(1, 30))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_all_stay_and_no_remote_model_comes_before_a_local_one_that_stood_before_it(
     crowd: list[tuple[bool, Count]], least: int
 ) -> None:
@@ -143,7 +144,7 @@ def test_all_stay_and_no_remote_model_comes_before_a_local_one_that_stood_before
 
 
 @given(st.dictionaries(st.sampled_from(WRITTEN), st.tuples(st.integers(0, 60), st.integers(0, 60))))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_what_is_accepted_and_what_is_rejected_stays_the_same(counts: dict[str, tuple[int, int]]) -> None:
     with_it, without = decided(counts), decided(None, POLICY)
     assert sorted(tried(with_it)) == sorted(tried(without))
@@ -188,6 +189,7 @@ def test_a_local_model_is_not_passed_by_a_remote_one() -> None:
     [
         ({OPUS: (1, 18), SOL: GOOD}, ""),
         ({OPUS: BAD, SOL: (19, 0)}, ""),
+        ({OPUS: BAD, SOL: (19, 1)}, ""),  # a bad attempt does not make it known
         ({OPUS: BAD, SOL: GOOD}, "min_attempts = 34\n"),
         ({OPUS: (20, 20), SOL: (26, 14)}, ""),
     ],

@@ -57,7 +57,7 @@ for limit in range(0, longest, 3000):
         failed += 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-print(integrity(state), missing(ledger, told), failed > 20, len(told) > 0)
+print(integrity(ledger), missing(ledger, told), failed > 20, len(told) > 0)
 """
     printed, _ = child(program, str(state)).communicate()
     assert printed == "ok [] True True\n"
