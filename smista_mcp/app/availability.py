@@ -1,10 +1,11 @@
 """What servers there are right now: asked once, kept for a moment, never more than a policy or a call names."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from smista_mcp.core.addresses import parse_address
+from smista_mcp.core.affording import targets
 from smista_mcp.core.effective import Policy, ProviderSpec
 from smista_mcp.core.facts import ProviderFacts
 from smista_mcp.core.headless import CLI_KIND
@@ -31,7 +32,7 @@ def named_models(policy: Policy, by_call: str | None) -> dict[str, set[str]]:
         ValueError: the call's name can be no model.
     """
     found: dict[str, set[str]] = {}
-    for target in _targets(policy, by_call):
+    for target in (*targets(policy), *(() if by_call is None else (by_call,))):
         ref = parse_target(target)
         if isinstance(ref, ClassRef):
             if ref.name == LOCAL_CLASS:
@@ -41,18 +42,6 @@ def named_models(policy: Policy, by_call: str | None) -> dict[str, set[str]]:
         elif ref.provider in policy.providers:
             found.setdefault(ref.provider, set()).add(ref.model)
     return found
-
-
-def _targets(policy: Policy, by_call: str | None) -> Iterator[str]:
-    for placed in policy.rules:
-        yield from placed.rule.targets
-    if policy.default is not None:
-        yield policy.default.model
-        yield from policy.default.fallbacks
-    for definition in policy.classes.values():
-        yield from definition.models
-    if by_call is not None:
-        yield by_call
 
 
 def _none_unfit(name: str) -> str:

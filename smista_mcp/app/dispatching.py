@@ -19,6 +19,7 @@ from smista_mcp.app.jobrecords import JobRecords
 from smista_mcp.app.outcome import cut_short, has_labels, told, without_labelled
 from smista_mcp.app.preparing import Prepared, prepare
 from smista_mcp.app.recalling import Talk
+from smista_mcp.app.tidying import keep_tidy
 from smista_mcp.app.world import World, period_start, utc_now
 from smista_mcp.context.collection import Collected
 from smista_mcp.context.survey import Caps, Survey
@@ -275,4 +276,5 @@ async def dispatching(world: World) -> AsyncGenerator[Dispatching]:
         # told of no exception, so that one that passes through here is not wrapped into a group
         stack.push_async_callback(group.__aexit__, None, None, None)
         stack.callback(group.cancel_scope.cancel)
+        group.start_soon(keep_tidy, world)
         yield at_work

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from smista_mcp.core.budgeting import ZONE
 from smista_mcp.core.effective import Origin, PlacedRule, Policy, ProviderSpec
 from smista_mcp.core.matching import conditions_of, rank_of
-from smista_mcp.core.policy import dotted
+from smista_mcp.core.policy import Budget, dotted
 from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.sources import BUILTIN
 from smista_mcp.core.values import Layer, Value
@@ -87,9 +88,15 @@ def _stated(value: Value) -> dict[str, object]:
     return value.model_dump(mode="json", exclude_defaults=True)
 
 
+def _budget(budget: Budget) -> dict[str, object]:
+    """With the zone of its days and months, which nobody writes."""
+    return _stated(budget) | ({} if budget.period == "task" else {"zone": ZONE})
+
+
 def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield "routing.overrides", policy.overrides
     yield "routing.handoff", policy.handoff
+    yield from _named("routing.adaptive", policy.adaptive._asdict().items())
     yield "routing.default", None if policy.default is None else _stated(policy.default)
     yield from _members("classification.rules", map(_stated, policy.classification_rules))
     yield from _named("classes", ((name, _stated(one)) for name, one in policy.classes.items()))
@@ -100,14 +107,17 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _members("privacy.restricted_paths", (pattern for pattern, _ in policy.restricted))
     yield from _members("privacy.remote.blocked_paths", (pattern for pattern, _ in policy.blocked))
     yield from _named("tools.permissions", ((name, grant.value) for name, grant in policy.permissions.items()))
-    yield from _members("budgets", map(_stated, policy.budgets))
+    yield from _members("budgets", map(_budget, policy.budgets))
     yield from _named("dispatch", policy.dispatch._asdict().items())
     yield from _named("providers", ((name, _provider(spec)) for name, spec in policy.providers.items()))
     yield from _named("hosts", ((name, locality.value) for name, locality in policy.host_localities.items()))
     limits = ((f"hosts.{dotted([name, 'call_limit_s'])}", limit) for name, limit in policy.call_limits.items())
     yield from limits
+    yield from ((f"hosts.{dotted([name, 'model'])}", model) for name, model in policy.host_models.items())
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
     yield "plugins.select", policy.plugin
+    yield "ledger.keep_days", policy.keep_days
+    yield from _members("ledger.mask", policy.mask)
     yield from _members("locked", (pattern for pattern, _ in policy.locked))
 
 

@@ -104,12 +104,12 @@ class Talk:
         task, now = self._task, utc_now()
         if ledger is None:
             return None, _UNBEGUN if task.session else ""
-        sessions = ledger.sessions
         session = _session_of(self._world, task, self._caller)
         if session is not None:
-            sessions.touch(session, now)
+            ledger.sessions.touch(session, now)
             return session, ""
         try:
+            sessions = ledger.sessions  # needs the key, which nobody may be able to make
             if task.session == NEW:
                 return sessions.begin(self._caller.owner, self._world.workspace_digest(), now), ""
             sessions.forget(now)

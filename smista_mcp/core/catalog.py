@@ -28,7 +28,7 @@ _CLOUD_MARKS = (":cloud", "-cloud")
 _COMPAT = "openai-compat"
 _POLICY = "policy"
 _FREE = Price(Rate(Decimal(0)), Rate(Decimal(0)))
-_NO_ENTRY = CatalogEntry()
+_NO_ENTRY = CatalogEntry.model_construct()
 _UNTOLD: Mapping[str, str | int] = MappingProxyType({})
 
 
@@ -133,6 +133,7 @@ class Catalog:
         self._firm = Catalog(extract, families, firm, as_of) if len(firm) < len(entries) else None
         self._linked: dict[tuple[ModelRef, str], Linked] = {}
         self.digest = _digest(extract, families, entries, as_of)
+        self.identity = (self._source, as_of)
 
     def facts(self, ref: ModelRef, kind: str, locality: Locality | None = None) -> ModelFacts:
         """What is known of a model.

@@ -3,6 +3,7 @@
 import math
 from decimal import Decimal
 
+from smista_mcp.core.budgeting import for_period
 from smista_mcp.core.candidates import Ask, Candidate, Market
 from smista_mcp.core.costing import VISIBLE_OUTPUT, Course, expected_output_tokens, price_range
 from smista_mcp.core.decision import Rejected
@@ -78,8 +79,9 @@ def _refusal(candidate: Candidate, ask: Ask) -> Rejected | None:
     most = Decimal(candidate.cost.max)
     for budget in budgets:  # first, for a person may agree to more than a rule allows, and to no more than a budget
         if most > Decimal(budget.left):
-            of = f"{budget.limit} a {budget.period} for {shown(budget.scope)}"
-            detail = f"may cost {candidate.cost.max} USD; {budget.left} is left of {of}"
+            of = f"{budget.limit} {for_period(budget.period)} for {shown(budget.scope)}"
+            left = budget.left if budget.known else "nobody can tell what, for the ledger cannot be read,"
+            detail = f"may cost {candidate.cost.max} USD; {left} is left of {of}"
             return Rejected(model=candidate.written, code=Code.BUDGET_EXCEEDED, detail=detail)
     if ask.cost_limit is not None and most > ask.cost_limit:
         detail = f"may cost {candidate.cost.max} USD; the rule's limit is {ask.cost_limit}"

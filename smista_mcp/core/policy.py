@@ -22,6 +22,7 @@ from smista_mcp.core.policywords import (
     Function,
     Globs,
     Intents,
+    MaskRules,
     Model,
     Money,
     Names,
@@ -68,7 +69,7 @@ class Permissions(Value):
 
 
 class ToolsSection(Value):
-    permissions: Permissions = Permissions()
+    permissions: Permissions = Permissions.model_construct()
 
 
 class ClassificationRule(Value):
@@ -115,7 +116,7 @@ class Rule(Value):
     fallbacks: Targets = ()
     effort: Effort | None = None
     requires_capabilities: dict[Capability, StrictBool] = {}
-    required_permissions: ToolsSection = ToolsSection()
+    required_permissions: ToolsSection = ToolsSection.model_construct()
     cost_limit: Money | None = None
     deadline_s: Seconds | None = None
     escalate: Escalation | None = None
@@ -134,11 +135,20 @@ class DefaultRoute(Value):
     effort: Effort | None = None
 
 
+class AdaptiveSection(Value):
+    """Whether evidence may put a weak model of a route behind a better one of the same route."""
+
+    enabled: StrictBool | None = None
+    min_attempts: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+    window_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
+
+
 class RoutingSection(Value):
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_ENTRIES)] = ()
     default: DefaultRoute | None = None
     overrides: Literal["allow", "within_route", "deny"] | None = None
     handoff: Literal["when_unavailable", "never"] | None = None
+    adaptive: AdaptiveSection = AdaptiveSection()
 
 
 class ClassDefinition(Value):
@@ -162,7 +172,7 @@ class PrivacySection(Value):
     restricted_paths: Globs | None = None
     free_paths: Globs = ()
     host_answers: Literal["file", "ask", "return"] | None = None
-    remote: RemoteSection = RemoteSection()
+    remote: RemoteSection = RemoteSection.model_construct()
 
 
 class SecretsSection(Value):
@@ -205,6 +215,7 @@ class HostDocument(Value):
 
     locality: Locality | None = None
     call_limit_s: Seconds | None = None
+    model: Model | None = None
 
 
 class CatalogEntry(Value):
@@ -226,6 +237,13 @@ class PluginsSection(Value):
     """Functions of installed packages that a decision asks; `core.plugin` has what they are told and may answer."""
 
     select: Function | None = None
+
+
+class LedgerSection(Value):
+    """How long the record is kept, totals by day apart, and what an export of it does not say."""
+
+    keep_days: Annotated[StrictInt, Field(ge=1, le=36_500)] | None = None
+    mask: MaskRules = ()
 
 
 class TestTask(Value):
@@ -278,17 +296,18 @@ class PolicyDocument(Value):
 
     preset: Text | None = None
     locked: Patterns = ()
-    classification: ClassificationSection = ClassificationSection()
-    routing: RoutingSection = RoutingSection()
+    classification: ClassificationSection = ClassificationSection.model_construct()
+    routing: RoutingSection = RoutingSection.model_construct()
     classes: dict[ClassName, ClassDefinition] = {}
-    models: ModelsSection = ModelsSection()
-    privacy: PrivacySection = PrivacySection()
-    secrets: SecretsSection = SecretsSection()
-    tools: ToolsSection = ToolsSection()
+    models: ModelsSection = ModelsSection.model_construct()
+    privacy: PrivacySection = PrivacySection.model_construct()
+    secrets: SecretsSection = SecretsSection.model_construct()
+    tools: ToolsSection = ToolsSection.model_construct()
     budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = ()
-    dispatch: DispatchSection = DispatchSection()
+    dispatch: DispatchSection = DispatchSection.model_construct()
     providers: dict[str, ProviderDocument] = {}
     hosts: dict[str, HostDocument] = {}
     catalog: dict[Model, CatalogEntry] = {}
-    plugins: PluginsSection = PluginsSection()
+    plugins: PluginsSection = PluginsSection.model_construct()
+    ledger: LedgerSection = LedgerSection.model_construct()
     test: Annotated[tuple[PolicyTest, ...], Field(max_length=MAX_ENTRIES)] = ()

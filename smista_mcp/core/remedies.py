@@ -23,7 +23,7 @@ REMEDIES: dict[Code, str] = {
     Code.MISSING_CAPABILITY: "name a model with that capability, or state the capability under `[catalog]`",
     Code.CONTEXT_WINDOW_EXCEEDED: "name fewer files or a line range, or a model with a larger window",
     Code.COST_LIMIT_EXCEEDED: "raise the rule's `cost_limit`, or name a cheaper model",
-    Code.BUDGET_EXCEEDED: "wait for the next period, or raise the budget",
+    Code.BUDGET_EXCEEDED: "wait for the next period (days and months begin at 00:00 UTC), or raise the budget",
     Code.PRICE_UNKNOWN: "write the model's prices under `[catalog]`",
     Code.NO_ROUTE: "add a rule, or a `[routing.default]`",
     Code.OVERRIDE_NOT_ALLOWED: "leave `model` out of the call",

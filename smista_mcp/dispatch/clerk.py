@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import anyio.to_thread
 
 from smista_mcp.errors import Cause, StateUnavailable
 from smista_mcp.ledger import AttemptStart, Followup, Ledger, NewTrace, Settlement, SpendingLimit
-from smista_mcp.ledger.entries import Entry, FollowupEntry, SettlementEntry, TraceEntry
+from smista_mcp.ledger.entries import Entry, FollowupEntry, NoEntry, SettlementEntry, TraceEntry
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
@@ -45,6 +44,7 @@ class Clerk:
         self._new: dict[str, NewTrace] = {}
         self._waiting: list[_Waiting[object]] = []
         self._unwritten: list[SettlementEntry] = []
+        self._noted: list[FollowupEntry] = []
         self._writes = False
 
     def open(self, decision_id: str, at: datetime) -> str:
@@ -95,7 +95,9 @@ class Clerk:
     async def follow_up(
         self, attempt_id: str, followup: Followup | None, *, wait_s: float | None = None, cause: Cause | None = None
     ) -> None:
-        """Records why an attempt was no good and what is done about it, as far as that can be done now.
+        """Notes why an attempt was no good and what is done about it, to be recorded with whatever comes next.
+
+        That is the next attempt, or the end of the trace: no charge depends on it.
 
         Args:
             attempt_id: of the attempt.
@@ -103,8 +105,7 @@ class Clerk:
             wait_s: seconds before the same model is asked again.
             cause: where the attempt itself ended well.
         """
-        with suppress(StateUnavailable):
-            await self._written(FollowupEntry(attempt_id, followup, wait_s, cause))
+        self._noted.append(FollowupEntry(attempt_id, followup, wait_s, cause))
 
     async def close(self, trace_id: str) -> bool:
         """Writes a trace in which nothing was begun, and what was left unwritten; whether the trace is written."""
@@ -120,9 +121,9 @@ class Clerk:
 
     async def catch_up(self) -> None:
         """Writes what was left unwritten, as far as that can be done now."""
-        if self._unwritten:
+        if self._unwritten or self._noted:
             with suppress(StateUnavailable):
-                await self._written(_Nothing())
+                await self._written(NoEntry())
 
     async def _written(self, entry: Entry[T]) -> T:
         own = _Waiting(entry)
@@ -142,14 +143,18 @@ class Clerk:
         """Writes all that waits, and wakes whoever asked for it, then one of those who came meanwhile."""
         batch, self._waiting = self._waiting, []
         late, self._unwritten = self._unwritten, []
+        noted, self._noted = self._noted, []
         self._writes = True
         found: list[object] = []
         try:
-            found, left = await anyio.to_thread.run_sync(self._all, late, [one.entry for one in batch])
+            entries = [*noted, *(one.entry for one in batch)]
+            found, left = await anyio.to_thread.run_sync(self._all, late, entries)
             late = late if left else []
+            noted = [one for one, what in zip(noted, found, strict=False) if isinstance(what, StateUnavailable)]
+            found = found[len(entries) - len(batch) :]
         finally:  # where this task is torn away from the thread, nobody knows what is written
             lost = StateUnavailable("writing to the ledger was broken off")
-            self._unwritten = [*late, *self._unwritten]
+            self._unwritten, self._noted = [*late, *self._unwritten], [*noted, *self._noted]
             for place, one in enumerate(batch):
                 one.found.append(found[place] if found else lost)
                 one.wake()
@@ -172,10 +177,3 @@ class Clerk:
             return self.ledger.write_together(entries), False
         except Exception as error:  # noqa: BLE001  each of those who asked raises it
             return [error] * len(entries), False
-
-
-class _Nothing:
-    """An entry that only brings along what is late."""
-
-    def write(self, db: sqlite3.Connection) -> None:
-        del db

@@ -1,4 +1,9 @@
-"""The ledger: every decision, attempt and charge, found again after a restart; and the state folder that holds it."""
+"""The ledger: every decision, attempt and charge, found again after a restart; and the state folder that holds it.
+
+The rest of the program knows `Ledger`, the books that it opens (`sessions`, `jobs`, `approvals`, `answer_labels`,
+`history`, `upkeep`) and the steps of `entries`, which it hands over without looking inside. That is all that a shared
+database would have to offer in its place; nothing else imports SQLite, which a contract holds.
+"""
 
 from smista_mcp.ledger.folder import installation_key, prepare_folder
 from smista_mcp.ledger.records import (
@@ -9,6 +14,8 @@ from smista_mcp.ledger.records import (
     Followup,
     ItemLabel,
     JobStart,
+    Kept,
+    LeftLabel,
     NewTrace,
     Partial,
     PathLabel,
@@ -33,7 +40,9 @@ __all__ = [
     "Followup",
     "ItemLabel",
     "JobStart",
+    "Kept",
     "Ledger",
+    "LeftLabel",
     "NewTrace",
     "Partial",
     "PathLabel",

@@ -2,8 +2,9 @@
 
 A connection is opened for each use and closed after it, but for the one through which a ledger writes. The journal is
 a rollback journal, not a write-ahead log: SQLite before 3.51.3 can corrupt a database in WAL mode when two connections
-write at once, which is what two servers with one ledger do. `synchronous = EXTRA` makes a commit survive a power cut;
-it takes about 1 ms.
+write at once, which is what two servers with one ledger do. A newer SQLite does not help: the mode is kept in the file,
+so that an older one beside it would write in it too. `synchronous = EXTRA` makes a commit survive a power cut; it takes
+about 1 ms, in which the disk is waited for five times: journal, its folder, its head, the database, the head wiped.
 """
 
 import sqlite3
@@ -14,12 +15,16 @@ from typing import Final, Literal
 
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
+from smista_mcp.ledger.event_tables import EVENT_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
+from smista_mcp.ledger.input_tables import INPUT_TABLES
 from smista_mcp.ledger.job_tables import JOB_TABLES
 from smista_mcp.ledger.living import CACHE_COLUMNS, FOLLOWUP_COLUMNS, OWNER_COLUMNS
+from smista_mcp.ledger.outcome_tables import OUTCOME_TABLES
 from smista_mcp.ledger.session_tables import SESSION_TABLES
+from smista_mcp.ledger.spending import register
 
-Journal = Literal["delete", "truncate"]
+Journal = Literal["delete", "persist"]
 FILE: Final = "ledger.db"
 BUSY_S: Final = 5.0
 """Seconds to wait for others that hold the file."""
@@ -82,6 +87,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     JOB_TABLES,
     CACHE_COLUMNS,
     FOLLOWUP_COLUMNS,
+    EVENT_TABLES,
+    INPUT_TABLES,
+    OUTCOME_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 
@@ -192,6 +200,7 @@ def reading(folder: Path, busy_s: float) -> Generator[sqlite3.Connection]:
 
 
 def _configure(db: sqlite3.Connection, file: Path, journal: Journal) -> None:
+    register(db)
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = EXTRA")
     db.execute("PRAGMA secure_delete = ON")  # what a request for approval said is gone when its time is over

@@ -5,18 +5,23 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Cause, Code, NotFound
+from smista_mcp.ledger.event_tables import FILL_HOLDS
 from smista_mcp.ledger.queries import find_trace
 from smista_mcp.ledger.records import AttemptStart, BudgetExceeded, Followup, NewTrace, Settlement, SpendingLimit
+from smista_mcp.ledger.settling import Outcome, settle
 from smista_mcp.ledger.spending import amount, spent, timestamp
 
 if TYPE_CHECKING:
     from smista_mcp.core.receipt import Receipt
 
 T_co = TypeVar("T_co", covariant=True)
+_PLACE: Final = 10
+"""Hexadecimal digits at the end of an attempt's id that say where it stands."""
 
 
 class Entry(Protocol[T_co]):
@@ -39,8 +44,9 @@ class TraceEntry:
 
     def write(self, db: sqlite3.Connection) -> None:
         db.execute(
-            "INSERT OR IGNORE INTO trace (trace_id, decision_id, decision, at)"
-            " VALUES (:trace, :decision, (SELECT max(sequence) FROM decision WHERE decision_id = :decision), :at)",
+            "INSERT INTO trace (trace_id, decision_id, decision, at)"
+            " VALUES (:trace, :decision, (SELECT max(sequence) FROM decision WHERE decision_id = :decision), :at)"
+            " ON CONFLICT DO NOTHING",
             {"trace": self.trace.trace_id, "decision": self.trace.decision_id, "at": timestamp(self.trace.at)},
         )
 
@@ -55,18 +61,16 @@ class AttemptEntry:
         owner: the mark of whoever makes it.
     """
 
-    __slots__ = ("_attempt_id", "_limits", "_row", "_start", "_trace")
+    __slots__ = ("_attempt_id", "_cost", "_kind", "_limits", "_place", "_start", "_tail", "_trace", "_trace_id")
 
     def __init__(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit], owner: str) -> None:
         trace_id = trace if isinstance(trace, str) else trace.trace_id
-        self._trace, self._start, self._limits = trace, start, limits
-        self._attempt_id = os.urandom(16).hex()
-        self._row = (
-            *(self._attempt_id, trace_id, start.phase, start.intent.value, _name(start.model)),
-            *(_name(start.resolved_model), _name(start.provider), start.locality.value, start.workspace),
-            *(_name(start.token), timestamp(start.started_at), amount(start.reserved), start.cost_kind),
-            *(_receipt(start.receipt), owner),
-        )
+        self._trace, self._start, self._limits, self._trace_id = trace, start, limits, trace_id
+        self._attempt_id = os.urandom(11).hex()
+        self._kind = (start.intent.value, _name(start.model), _name(start.resolved_model), _name(start.provider))
+        self._place = (start.locality.value, start.workspace, _name(start.token), timestamp(start.started_at))
+        self._cost = (amount(start.reserved), start.cost_kind)
+        self._tail = (owner, _receipt(start.receipt))
 
     def write(self, db: sqlite3.Connection) -> str:
         if isinstance(self._trace, str):
@@ -75,13 +79,25 @@ class AttemptEntry:
             TraceEntry(self._trace).write(db)
         for limit in self._limits:
             _check(db, limit, self._start)
+        sequence: int = db.execute("SELECT coalesce(max(sequence), 0) + 1 FROM begun").fetchone()[0]
+        attempt_id = f"{self._attempt_id}{sequence:0{_PLACE}x}"
         db.execute(
-            "INSERT INTO attempt (attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality,"
-            " workspace, token, started_at, status, reserved, cost_kind, receipt, owner)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?)",
-            self._row,
+            "INSERT INTO begun (sequence, attempt_id, trace_id, phase, intent, model, resolved_model, provider,"
+            " locality, workspace, token, started_at, reserved, cost_kind, owner, receipt)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                sequence,
+                attempt_id,
+                self._trace_id,
+                self._start.phase,
+                *self._kind,
+                *self._place,
+                *self._cost,
+                *self._tail,
+            ),
         )
-        return self._attempt_id
+        db.execute(f"{FILL_HOLDS} AND b.sequence = ?", (sequence,))
+        return attempt_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +108,28 @@ class SettlementEntry:
     end: Settlement
 
     def write(self, db: sqlite3.Connection) -> bool:
-        end, usage = self.end, self.end.usage
-        values = (
-            *(end.status, timestamp(end.ended_at), None if end.code is None else end.code.value),
-            *usage,
-            *(amount(end.cost), _name(end.resolved_model), int(end.unsent)),
-            *(*(end.partial or (None, None)), end.cause and end.cause.value, end.http_status, self.attempt_id),
+        end, sequence = self.end, _sequence(self.attempt_id)
+        found = settle(
+            db,
+            "attempt = ? AND attempt_id = ?",
+            (sequence, self.attempt_id),
+            Outcome(
+                status=end.status,
+                ended_at=timestamp(end.ended_at),
+                code=None if end.code is None else end.code.value,
+                usage=end.usage,
+                cost=amount(end.cost),
+                resolved_model=_name(end.resolved_model),
+                unsent=int(end.unsent),
+                partial_bytes=None if end.partial is None else end.partial.bytes,
+                partial_sha256=None if end.partial is None else end.partial.sha256,
+                cause=end.cause and end.cause.value,
+                http_status=end.http_status,
+            ),
         )
-        changed = db.execute(
-            "UPDATE attempt SET status = ?, ended_at = ?, code = ?, input_tokens = ?, cached_input_tokens = ?,"
-            " output_tokens = ?, reasoning_tokens = ?, cache_write_tokens = ?, cost = ?,"
-            " resolved_model = coalesce(?, resolved_model),"
-            " receipt = CASE WHEN ? THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
-            " partial_bytes = ?, partial_sha256 = ?, cause = ?, http_status = ?"
-            " WHERE attempt_id = ? AND status = 'running'",
-            values,
-        )
-        if changed.rowcount:
-            return True
-        if db.execute("SELECT 1 FROM attempt WHERE attempt_id = ?", (self.attempt_id,)).fetchone() is None:
+        if not found and not _is_there(db, sequence, self.attempt_id):
             raise NotFound(f"there is no attempt `{self.attempt_id}`")
-        return False
+        return bool(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +147,33 @@ class FollowupEntry:
     cause: Cause | None = None
 
     def write(self, db: sqlite3.Connection) -> None:
-        db.execute(
-            "UPDATE attempt SET followup = coalesce(?, followup), wait_s = coalesce(?, wait_s),"
-            " cause = coalesce(cause, ?) WHERE attempt_id = ?",
-            (self.followup, self.wait_s, self.cause and self.cause.value, self.attempt_id),
-        )
+        sequence = _sequence(self.attempt_id)
+        if _is_there(db, sequence, self.attempt_id):
+            db.execute(
+                "INSERT INTO followed_up SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM followed_up"
+                " WHERE attempt = ?",
+                (sequence, self.followup, self.wait_s, self.cause and self.cause.value, sequence),
+            )
+
+
+class NoEntry:
+    """A step that does nothing: for what only waits to be written before it."""
+
+    def write(self, db: sqlite3.Connection) -> None:
+        del db
+
+
+def _sequence(attempt_id: str) -> int:
+    """The place of an attempt: its id ends with it, so that no index of ids is needed. -1 where it is no id."""
+    try:
+        return int(attempt_id[-_PLACE:], 16)
+    except ValueError:
+        return -1
+
+
+def _is_there(db: sqlite3.Connection, sequence: int, attempt_id: str) -> bool:
+    found = db.execute("SELECT 1 FROM begun WHERE sequence = ? AND attempt_id = ?", (sequence, attempt_id)).fetchone()
+    return found is not None
 
 
 @lru_cache(maxsize=256)
@@ -150,7 +189,13 @@ def _receipt(receipt: "Receipt") -> str:
         part for item in (*receipt.sent, *receipt.written, *receipt.withheld) for part in (item.path, item.reason)
     ]
     said = "\n".join((receipt.address, receipt.path, *chosen))
-    return text if redacted(said) == said else redacted_json(text)
+    return text if _is_clean(said) else redacted_json(text)
+
+
+@lru_cache(maxsize=64)
+def _is_clean(said: str) -> bool:
+    """Whether nothing in it looks like a secret; the attempts of a task, and tasks alike, say the same."""
+    return redacted(said) == said
 
 
 def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) -> None:
@@ -164,7 +209,8 @@ def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) ->
     left = limit.limit - spent(db, limit.scope, limit.since, start.workspace)
     if start.reserved > left:
         raise BudgetExceeded(
-            f"an attempt at `{start.model}` may cost {start.reserved:f} USD; budget `{limit.scope}` has {left:f} left",
+            f"an attempt at `{start.model}` may cost {plain(start.reserved)} USD; budget `{limit.scope}` has"
+            f" {plain(left)} left",
             scope=limit.scope,
-            fix="raise the budget, wait for its next period, or route to a cheaper model",
+            fix="raise the budget, wait for its next period (in UTC), or route to a cheaper model",
         )

@@ -1,29 +1,14 @@
-"""What was done lately and what it used, for one scope."""
+"""What was decided lately, for one scope or for all."""
 
-import sqlite3
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from smista_mcp.ledger.database import reading
 from smista_mcp.ledger.queries import DECISIONS, within
-from smista_mcp.ledger.records import Scope, StoredDecision, TokenCounts
+from smista_mcp.ledger.records import Scope, StoredDecision
 from smista_mcp.ledger.spending import timestamp
 
-
-class UsedAttempt(NamedTuple):
-    """What an attempt has used. Amounts are decimal strings; times UTC, ISO 8601."""
-
-    model: str
-    locality: str
-    status: str
-    cost: str | None
-    started_at: str
-    usage: TokenCounts
-
-
-_Row = tuple[str, str, str, str | None, str, int | None, int | None, int | None, int | None]
+_ENDLESS = 2**63 - 1
 
 
 class History:
@@ -36,32 +21,29 @@ class History:
         self._folder = folder
         self._busy_s = busy_s
 
-    def decisions(self, scope: Scope, most: int) -> tuple[StoredDecision, ...]:
-        """The decisions of a scope that were recorded last, newest first."""
-        condition, values = within(scope)
-        query = f"{DECISIONS} WHERE TRUE{condition} ORDER BY sequence DESC LIMIT ?"
-        with reading(self._folder, self._busy_s) as db:
-            return tuple(StoredDecision(*row) for row in db.execute(query, (*values, max(most, 0))))
+    def decisions(self, scope: Scope | None, most: int, before: int | None = None) -> tuple[StoredDecision, ...]:
+        """The decisions of a scope, or of all, that were recorded last, newest first.
 
-    def attempts(self, scope: Scope, since: datetime) -> tuple[UsedAttempt, ...]:
-        """The attempts of a scope that began at `since` or later, oldest first.
-
-        Of a scope with an owner those alone whose decision is on record: nobody knows whose the others are.
+        Args:
+            scope: whose; None for every workspace and caller.
+            most: how many.
+            before: the sequence number behind which none counts, to go on from an earlier page.
         """
+        condition, values = within(scope)
+        query = f"{DECISIONS} WHERE sequence < ?{condition} ORDER BY sequence DESC LIMIT ?"
+        last = _ENDLESS if before is None else before
         with reading(self._folder, self._busy_s) as db:
-            return tuple(
-                UsedAttempt(*row[:5], usage=TokenCounts(*row[5:9])) for row in _attempts(db, scope, timestamp(since))
-            )
+            return tuple(StoredDecision(*row) for row in db.execute(query, (last, *values, max(most, 0))))
 
+    def page(self, after: int, since: datetime | None, most: int) -> tuple[StoredDecision, ...]:
+        """The next decisions of all scopes, oldest first.
 
-def _attempts(db: sqlite3.Connection, scope: Scope, since: str) -> Iterable[_Row]:
-    query = (
-        "SELECT coalesce(resolved_model, model), locality, status, cost, started_at,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens"
-        " FROM attempt WHERE started_at >= ? AND workspace IS ?"
-    )
-    if scope.owner is None:
-        return db.execute(f"{query} ORDER BY sequence", (since, scope.workspace))
-    condition, values = within(scope)
-    own = f"SELECT trace_id FROM trace WHERE decision IN (SELECT sequence FROM decision WHERE TRUE{condition})"  # noqa: S608  our own words
-    return db.execute(f"{query} AND trace_id IN ({own}) ORDER BY sequence", (since, scope.workspace, *values))
+        Args:
+            after: the position behind which they stand; 0 for the beginning.
+            since: only those recorded then or later.
+            most: how many at once.
+        """
+        query = f"{DECISIONS} WHERE sequence > ? AND at >= ? ORDER BY sequence LIMIT ?"
+        values = (after, "" if since is None else timestamp(since), most)
+        with reading(self._folder, self._busy_s) as db:
+            return tuple(StoredDecision(*row) for row in db.execute(query, values))

@@ -10,11 +10,16 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from smista_mcp.core.diagnosis.ledgers import Held, LedgerFacts
 from smista_mcp.core.diagnosis.marks import place
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.database import FILE, MIGRATIONS, reported_database
+from smista_mcp.ledger.projections import differing
+from smista_mcp.ledger.spending import register
+
+T = TypeVar("T")
 
 _BUSY_S = 0.5
 _STEPS = 10_000
@@ -71,9 +76,14 @@ def _looked_into(file: Path, seen: LedgerFacts, limit_s: float) -> LedgerFacts:
             return seen._replace(locked=True)
         if seen.version > seen.known:
             return seen
-        seen = seen._replace(whole=_checked(db, limit_s))
+        end = time.monotonic() + limit_s
+        db.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
+        seen = seen._replace(whole=_finished(lambda: _checked(db)))
         if seen.whole not in ("ok", None):
             return seen
+        if seen.version == seen.known:
+            seen = seen._replace(differing=_finished(lambda: _compared(db)))
+        db.set_progress_handler(None, 0)
         count: tuple[int, str | None] = db.execute("SELECT count(*), max(at) FROM decision").fetchone()
         return seen._replace(decisions=count[0], latest=_seconds(count[1]))
 
@@ -90,19 +100,26 @@ def _is_held(db: sqlite3.Connection) -> bool:
     return False
 
 
-def _checked(db: sqlite3.Connection, limit_s: float) -> str | None:
-    """What SQLite's check says; None where it was not finished in time."""
-    end = time.monotonic() + limit_s
-    db.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
+def _checked(db: sqlite3.Connection) -> str:
+    """What SQLite's own check says."""
+    row: tuple[str] = db.execute("PRAGMA integrity_check(1)").fetchone()
+    return row[0]
+
+
+def _compared(db: sqlite3.Connection) -> tuple[str, ...]:
+    """What is kept beside the events and is not what they say."""
+    register(db)
+    return differing(db)
+
+
+def _finished(look: Callable[[], T]) -> T | None:
+    """What a look finds; None where it was not finished in time."""
     try:
-        row: tuple[str] = db.execute("PRAGMA integrity_check(1)").fetchone()
+        return look()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_INTERRUPT:
             return None
         raise
-    finally:
-        db.set_progress_handler(None, 0)
-    return row[0]
 
 
 def _seconds(at: str | None) -> float | None:

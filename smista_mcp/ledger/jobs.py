@@ -7,11 +7,12 @@ from typing import Final, NamedTuple
 
 from smista_mcp.core.values import JobStatus
 from smista_mcp.errors import Code, NotFound
-from smista_mcp.ledger.database import reading, writing
+from smista_mcp.ledger.database import reading
 from smista_mcp.ledger.living import is_alive
 from smista_mcp.ledger.queries import id_range
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import timestamp
+from smista_mcp.ledger.writer import Writer
 
 _COLUMNS: Final = "job_id, owner, workspace, keeper, revision, began_at, ended_at, status, code"
 
@@ -45,17 +46,17 @@ class JobBook:
     Every method raises `StateUnavailable` where the ledger cannot be read or written.
     """
 
-    def __init__(self, folder: Path, busy_s: float) -> None:
+    def __init__(self, folder: Path, busy_s: float, writer: Writer) -> None:
         self._folder = folder
         self._busy_s = busy_s
+        self._writer = writer
 
     def end(self, job_id: str, status: JobStatus, code: Code | None, at: datetime) -> None:
         """Records how a job ended; nothing where its decisions could not be recorded."""
-        with writing(self._folder, self._busy_s) as db:
-            db.execute(
-                "UPDATE job SET status = ?, code = ?, ended_at = ? WHERE job_id = ?",
-                (status, None if code is None else code.value, timestamp(at), job_id),
-            )
+        from smista_mcp.ledger.settling import end_job  # noqa: PLC0415  who only asks for jobs ends none
+
+        with self._writer.transaction() as db:
+            end_job(db, job_id, status, None if code is None else code.value, timestamp(at))
 
     def find(self, given: str, scope: Scope | None = None) -> StoredJob:
         """A job by its id, or the beginning of one.

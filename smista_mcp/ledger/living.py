@@ -6,12 +6,14 @@ are given anew, and mean nothing in another container that shares the folder.
 """
 
 import os
+import re
 import sys
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.folder import prepare_folder, reported
 
 OWNER_COLUMNS: Final = (
@@ -34,6 +36,7 @@ FOLLOWUP_COLUMNS: Final = (
 )
 """Why an attempt was no good, and what was done about it."""
 _FOLDER: Final = "running"
+_NAME: Final = re.compile("[0-9a-f]{16}")
 
 if sys.platform == "win32":
     import msvcrt
@@ -99,6 +102,15 @@ def is_alive(state: Path, name: str) -> bool:
             return False
         finally:
             os.close(handle)
+
+
+def forget_dead(state: Path) -> None:
+    """Removes the marks of the dead, as far as that can be done: of those too who left nothing else behind."""
+    folder = state / _FOLDER
+    with suppress(OSError):
+        for name in filter(_NAME.fullmatch, os.listdir(folder)):  # noqa: PTH208  names alone
+            with suppress(StateUnavailable):
+                is_alive(state, name)
 
 
 def _taken(file: Path) -> int | None:

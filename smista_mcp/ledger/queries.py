@@ -2,11 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from smista_mcp.errors import Code, NotFound
+from smista_mcp.errors import NotFound
 from smista_mcp.ledger.living import is_alive
 from smista_mcp.ledger.records import Partial, Scope, StoredAttempt, StoredDecision, StoredTrace, TokenCounts
 
@@ -78,10 +77,15 @@ def read_trace(db: sqlite3.Connection, row: TraceRow) -> StoredTrace:
     trace_id, decision_id, sequence, at = row
     decision = None if sequence is None else read_decisions(db, "WHERE sequence = ?", sequence)[0]
     rows = db.execute(
-        "SELECT attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
+        "SELECT attempt_id, trace_id, phase, intent, model, coalesce(said_model, resolved_model), provider, locality,"
+        " workspace, token,"
         " started_at, ended_at, status, code, reserved, cost, cost_kind,"
-        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, receipt,"
-        " partial_bytes, partial_sha256, cause, http_status, followup, wait_s"
+        " input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens,"
+        " CASE WHEN unsent THEN json_set(receipt, '$.departed', json('false')) ELSE receipt END,"
+        " partial_bytes, partial_sha256, cause, http_status,"
+        " (SELECT f.followup FROM followed_up f WHERE f.attempt = attempt.sequence AND f.followup IS NOT NULL"
+        " ORDER BY f.number DESC LIMIT 1), (SELECT f.wait_s FROM followed_up f"
+        " WHERE f.attempt = attempt.sequence AND f.wait_s IS NOT NULL ORDER BY f.number DESC LIMIT 1)"
         " FROM attempt WHERE trace_id = ? ORDER BY sequence",
         (trace_id,),
     )
@@ -108,25 +112,9 @@ def dead_owners(db: sqlite3.Connection, folder: Path) -> tuple[str | None, ...]:
         StateUnavailable: that cannot be told.
     """
     owners: list[tuple[str | None]] = db.execute(
-        "SELECT owner FROM attempt INDEXED BY attempt_running WHERE status = 'running'"
-        " UNION SELECT keeper FROM job INDEXED BY job_running WHERE status = 'running'"
+        "SELECT owner FROM hold UNION SELECT keeper FROM job INDEXED BY job_running WHERE status = 'running'"
     ).fetchall()
     return tuple(name for (name,) in owners if name is None or not is_alive(folder, name))
-
-
-def bury(db: sqlite3.Connection, owners: Sequence[str | None]) -> None:
-    """Makes uncertain what the dead have left running: it may have been charged. When it ended nobody knows.
-
-    Their jobs have failed: nobody will ever answer them.
-    """
-    db.executemany(
-        "UPDATE attempt SET status = 'uncertain', code = ? WHERE status = 'running' AND owner IS ?",
-        [(Code.CANCELLED.value, name) for name in owners],
-    )
-    db.executemany(
-        "UPDATE job SET status = 'failed', code = ? WHERE status = 'running' AND keeper = ?",
-        [(Code.CANCELLED.value, name) for name in owners],
-    )
 
 
 def id_range(given: str) -> tuple[str, str]:

@@ -1,23 +1,22 @@
 """How much has been spent in a scope. Amounts are exact decimals, as text in the database and as `Decimal` here.
 
-An attempt counts with its cost. Without one it counts with what was reserved for it: it runs, or it may have been
-charged. Only an attempt that failed counts nothing then: it was refused before anybody could charge it.
+What has ended is found in totals of days and months, what runs in its hold. An attempt counts with its cost. Without
+one it counts with what was reserved for it: it runs, or it may have been charged. Only an attempt that failed counts
+nothing then: it was refused before anybody could charge it.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
-from typing import Final
+from typing import Final, NamedTuple
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.values import FAMILY, Intent
 
-_EXACT: Final = Context(prec=100)
+EXACT: Final = Context(prec=100)
 """More digits than any sum of amounts has, so that nothing is rounded."""
-
-_Amounts = tuple[str, str | None, str | None]
-"""Status, cost, reservation."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -41,60 +40,145 @@ def amount(value: Decimal | None) -> str | None:
         return None
     if not value.is_finite() or value < 0:
         raise ValueError("an amount is a finite number of at least 0")
-    return format(value, "f")
+    return plain(value)
 
 
 def spent(db: sqlite3.Connection, scope: str, since: datetime, workspace: str | None) -> Decimal:
     """What attempts of `scope` that started at `since` or later have cost, or may still cost.
 
+    From the first moment of a UTC day on this takes as long in a large ledger as in a small one; from another moment
+    the attempts of that day are looked at one by one.
+
     Raises:
         ValueError: there is no such scope.
     """
     kind, _, name = scope.partition(":")
+    wanted = _wanted(kind, name, workspace)
+    if wanted is None:
+        raise ValueError(f"there is no scope `{scope}`")
     start = timestamp(since)
+    day, whole = start[:10], start[10:].startswith("T00:00:00.000000")
+    with localcontext(EXACT):
+        total = sum((Decimal(found) for found in _kept(db, wanted, day, later=not whole)), Decimal(0))
+        for counted in _open(db, start) if whole else (*_open(db, start), *_ended(db, start)):
+            if counted[0] is not None and wanted.takes_in(*counted[1:]):
+                total += Decimal(counted[0])
+    return total
+
+
+class _Wanted(NamedTuple):
+    """What a scope counts: attempts whose name, of some kind, is one of these."""
+
+    kind: str
+    names: frozenset[str] = frozenset({""})
+    pattern: str = ""
+
+    def takes_in(self, workspace: str | None, token: str | None, intent: str, model: str, resolved: str | None) -> bool:
+        match self.kind:
+            case "all":
+                return True
+            case "model":
+                return any(one and name_matches(self.pattern, one) for one in (model, resolved))
+            case _:
+                return ({"project": workspace, "token": token, "intent": intent}[self.kind] or "") in self.names
+
+
+def _wanted(kind: str, name: str, workspace: str | None) -> _Wanted | None:
     match kind:
         case "all":
-            sql = "SELECT status, cost, reserved FROM attempt WHERE started_at >= ?"
-            rows: Iterable[_Amounts] = db.execute(sql, (start,))
+            return _Wanted(kind)
         case "project":
-            sql = "SELECT status, cost, reserved FROM attempt WHERE started_at >= ? AND workspace IS ?"
-            rows = db.execute(sql, (start, workspace))
+            return _Wanted(kind, frozenset({workspace or ""}))
         case "token":
-            sql = "SELECT status, cost, reserved FROM attempt WHERE started_at >= ? AND token = ?"
-            rows = db.execute(sql, (start, name))
-        case "intent":
-            rows = _of_intent(db, Intent(name), start)
+            return _Wanted(kind, frozenset({name}))
+        case "intent":  # a family takes in its refinements, as in a rule
+            wanted = Intent(name)
+            return _Wanted(kind, frozenset(one.value for one in Intent if wanted in (one, FAMILY[one])))
         case "model":
-            rows = _of_models(db, name, start)
+            return _Wanted(kind, pattern=name)
         case _:
-            raise ValueError(f"there is no scope `{scope}`")
-    with localcontext(_EXACT):
-        return sum(_counted(rows), Decimal(0))
+            return None
 
 
-def _counted(rows: Iterable[_Amounts]) -> Iterator[Decimal]:
-    for status, cost, reserved in rows:
-        counted = cost if cost is not None or status == "failed" else reserved
-        if counted is not None:
-            yield Decimal(counted)
+_DAYS: Final = (
+    "WITH RECURSIVE days (day) AS (SELECT min(day) FROM spending WHERE day {} ?"
+    " UNION ALL SELECT (SELECT min(s.day) FROM spending s WHERE s.day > days.day) FROM days WHERE day IS NOT NULL)"
+    " SELECT amount, name, resolved_model FROM days JOIN spending USING (day) WHERE kind = ?"
+)
+"""From day to day, and of each day what is wanted alone."""
 
 
-def _of_intent(db: sqlite3.Connection, wanted: Intent, start: str) -> Iterator[_Amounts]:
-    """Attempts of an intent; a family takes in its refinements, as in a rule."""
-    names = {intent.value for intent in Intent if wanted in (intent, FAMILY[intent])}
-    rows: Iterable[tuple[str, str, str | None, str | None]] = db.execute(
-        "SELECT intent, status, cost, reserved FROM attempt WHERE started_at >= ?", (start,)
+def _kept(db: sqlite3.Connection, wanted: _Wanted, first: str, *, later: bool) -> Iterator[str]:
+    """The totals of whole days; `later` without the first."""
+    query, values = _DAYS.format(">" if later else ">="), [first, wanted.kind]
+    if wanted.kind != "model":
+        query += f" AND name IN ({', '.join('?' * len(wanted.names))})"
+        values += sorted(wanted.names)
+    rows: Iterable[tuple[str, str, str]] = db.execute(query, values)
+    known: dict[tuple[str, str], bool] = {}
+    for found, name, resolved in rows:
+        if (name, resolved) not in known:
+            known[name, resolved] = wanted.kind != "model" or wanted.takes_in("", "", "", name, resolved)
+        if known[name, resolved]:
+            yield found
+
+
+_Counted = tuple[str | None, str | None, str | None, str, str, str | None]
+"""Amount; workspace, token, intent, model, resolved model."""
+
+
+def _open(db: sqlite3.Connection, start: str) -> Iterable[_Counted]:
+    return db.execute(
+        "SELECT reserved, workspace, token, intent, model, resolved_model FROM hold WHERE started_at >= ?", (start,)
     )
-    return ((status, cost, reserved) for intent, status, cost, reserved in rows if intent in names)
 
 
-def _of_models(db: sqlite3.Connection, pattern: str, start: str) -> Iterator[_Amounts]:
-    """Attempts at models whose name, as written or resolved, matches a pattern."""
-    names: Iterable[tuple[str, str | None]] = db.execute(
-        "SELECT DISTINCT model, resolved_model FROM attempt WHERE started_at >= ?", (start,)
+def _ended(db: sqlite3.Connection, start: str) -> Iterable[_Counted]:
+    """What ended of the day of a moment, from then on."""
+    return db.execute(
+        "SELECT CASE WHEN cost IS NOT NULL OR status = 'failed' THEN cost ELSE reserved END, workspace, token, intent,"
+        " model, coalesce(said_model, resolved_model) FROM attempt"
+        " WHERE status != 'running' AND started_at >= ? AND substr(started_at, 1, 10) = ?",
+        (start, start[:10]),
     )
-    wanted = {pair for pair in names if any(name and name_matches(pattern, name) for name in pair)}
-    rows: Iterable[tuple[str, str | None, str, str | None, str | None]] = db.execute(
-        "SELECT model, resolved_model, status, cost, reserved FROM attempt WHERE started_at >= ?", (start,)
-    )
-    return ((status, cost, reserved) for model, resolved, status, cost, reserved in rows if (model, resolved) in wanted)
+
+
+# --------------------------------------------------------------------------------------------- what SQL cannot do
+
+
+def register(db: sqlite3.Connection) -> None:
+    """Gives a connection the functions that statements of the ledger call."""
+    db.create_function("exact_added", 2, exact_added, deterministic=True)
+    db.create_function("canonical", 1, canonical, deterministic=True)
+    db.create_function("microseconds", 2, microseconds, deterministic=True)
+    db.create_aggregate("exact_sum", 1, _ExactSum)  # pyright: ignore[reportArgumentType]  its step takes what the column holds
+
+
+def canonical(amount: str) -> str:
+    """An amount written so that equal ones are equal texts."""
+    return format(Decimal(amount).normalize(EXACT), "f")
+
+
+def exact_added(one: str, other: str) -> str:
+    """The sum of two amounts."""
+    return format(EXACT.add(Decimal(one), Decimal(other)), "f")
+
+
+def microseconds(start: str, end: str | None) -> int:
+    """How long it took; 0 where the end is not known, or the clock was set back meanwhile."""
+    if end is None:
+        return 0
+    took = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    return max((took.days * 86_400 + took.seconds) * 1_000_000 + took.microseconds, 0)
+
+
+class _ExactSum:
+    def __init__(self) -> None:
+        self._sum = Decimal(0)
+
+    def step(self, amount: str | None) -> None:
+        if amount is not None:
+            self._sum = EXACT.add(self._sum, Decimal(amount))
+
+    def finalize(self) -> str:
+        return canonical(str(self._sum))

@@ -5,7 +5,7 @@ import sqlite3
 import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,10 +14,10 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import NotFound, SmistaError
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
-from smista_mcp.ledger.entries import AttemptEntry, Entry
 from smista_mcp.ledger.folder import installation_key
-from smista_mcp.ledger.living import Mark
-from smista_mcp.ledger.queries import bury, dead_owners, find_decision, find_trace, read_decisions, read_trace
+from smista_mcp.ledger.inputs import InputBook, keep
+from smista_mcp.ledger.living import Mark, forget_dead
+from smista_mcp.ledger.queries import dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
     AttemptStart,
     JobStart,
@@ -35,9 +35,14 @@ from smista_mcp.ledger.writer import Writer
 if TYPE_CHECKING:
     from smista_mcp.ledger.answer_labels import AnswerLabels
     from smista_mcp.ledger.approvals import ApprovalBook
+    from smista_mcp.ledger.entries import AttemptEntry, Entry
     from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
+    from smista_mcp.ledger.learned import EvidenceBook
+    from smista_mcp.ledger.outcomes import OutcomeBook
     from smista_mcp.ledger.sessions import Sessions
+    from smista_mcp.ledger.tallies import Tally
+    from smista_mcp.ledger.upkeep import Upkeep
 
 
 T = TypeVar("T")
@@ -85,8 +90,11 @@ class Ledger:
         with connected(self._folder, self._busy_s) as db:
             left = dead_owners(db, self._folder)
         if left:
+            from smista_mcp.ledger.settling import bury  # noqa: PLC0415  few processes die
+
             with self._writer.transaction() as db:
                 bury(db, left)
+        forget_dead(self._folder)
 
     @staticmethod
     def is_there(state: Path) -> bool:
@@ -116,7 +124,7 @@ class Ledger:
         """The jobs in it."""
         from smista_mcp.ledger.jobs import JobBook  # noqa: PLC0415  what only routes has none
 
-        return JobBook(self._folder, self._busy_s)
+        return JobBook(self._folder, self._busy_s, self._writer)
 
     @property
     def approvals(self) -> "ApprovalBook":
@@ -132,6 +140,32 @@ class Ledger:
 
         return History(self._folder, self._busy_s)
 
+    @property
+    def inputs(self) -> InputBook:
+        """What decisions were made from."""
+        return InputBook(self._folder, self._busy_s)
+
+    @property
+    def outcomes(self) -> "OutcomeBook":
+        """How attempts turned out."""
+        from smista_mcp.ledger.outcomes import OutcomeBook  # noqa: PLC0415  few policies learn
+
+        return OutcomeBook(self._folder, self._busy_s)
+
+    @property
+    def evidence(self) -> "EvidenceBook":
+        """What decisions see of that."""
+        from smista_mcp.ledger.learned import EvidenceBook  # noqa: PLC0415  as above
+
+        return EvidenceBook(self._folder, self._busy_s)
+
+    @property
+    def upkeep(self) -> "Upkeep":
+        """What keeps it small and right."""
+        from smista_mcp.ledger.upkeep import Upkeep  # noqa: PLC0415  that is seldom done
+
+        return Upkeep(self._folder, self._busy_s)
+
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._folder, self._busy_s)
 
@@ -142,7 +176,7 @@ class Ledger:
         call_id = new_id()
         at = timestamp(answer.at)
         rows = [
-            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, _body(one))
+            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, kept_body(one))
             for one, facts, host in zip(answer.decisions, _facts(answer), _hosts(answer), strict=True)
         ]
         with self._writer.transaction() as db:
@@ -151,17 +185,24 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
+            keep(db, answer.kept, answer.at)
             if answer.job is not None:
                 self._note_job(db, answer.job, answer.workspace, at)
                 db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))
 
     def _note_job(self, db: sqlite3.Connection, job: JobStart, workspace: str | None, at: str) -> None:
+        keeper = self._mark_name()
         db.execute(
             "INSERT INTO job (job_id, owner, workspace, keeper, revision, began_at, status)"
             " VALUES (?, ?, ?, ?, ?, ?, 'running')"
             " ON CONFLICT (job_id) DO UPDATE SET keeper = excluded.keeper, revision = excluded.revision,"
             " ended_at = NULL, status = 'running', code = NULL",
-            (job.job_id, job.owner, workspace, self._mark_name(), job.revision, at),
+            (job.job_id, job.owner, workspace, keeper, job.revision, at),
+        )
+        db.execute(
+            "INSERT INTO job_event (job_id, event, at, owner, workspace, keeper, revision)"
+            " VALUES (?, 'begun', ?, ?, ?, ?, ?)",
+            (job.job_id, at, job.owner, workspace, keeper, job.revision),
         )
 
     def _mark_name(self) -> str:
@@ -206,7 +247,7 @@ class Ledger:
 
     # ---------------------------------------------------------------------------------------- traces and attempts
 
-    def attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> AttemptEntry:
+    def attempt(self, trace: NewTrace | str, start: AttemptStart, limits: Sequence[SpendingLimit]) -> "AttemptEntry":
         """The entry that records an attempt of this process and reserves its cost.
 
         Args:
@@ -214,9 +255,11 @@ class Ledger:
             start: what is known before the request leaves.
             limits: the budgets that apply to this attempt; checked and reserved for in one step.
         """
+        from smista_mcp.ledger.entries import AttemptEntry  # noqa: PLC0415  what only routes attempts nothing
+
         return AttemptEntry(trace, start, limits, self._mark_name())
 
-    def write(self, entry: Entry[T]) -> T:
+    def write(self, entry: "Entry[T]") -> T:
         """Writes one entry.
 
         Raises:
@@ -225,7 +268,7 @@ class Ledger:
         with self._writer.transaction() as db:
             return entry.write(db)
 
-    def write_together(self, entries: Sequence[Entry[object]]) -> list[object]:
+    def write_together(self, entries: "Sequence[Entry[object]]") -> list[object]:
         """Writes several entries in one transaction, in order; each sees what those before it have done.
 
         Returns:
@@ -260,7 +303,8 @@ class Ledger:
         """What was done with one recording of a decision, oldest first."""
         with self._reading() as db:
             rows = db.execute(
-                "SELECT trace_id, decision_id, decision, at FROM trace WHERE decision = ? ORDER BY rowid",
+                "SELECT trace_id, decision_id, decision, at FROM trace WHERE decision = ? ORDER BY at,"
+                " (SELECT min(sequence) FROM begun WHERE begun.trace_id = trace.trace_id)",
                 (decision.sequence,),
             ).fetchall()
             return tuple(read_trace(db, row) for row in rows)
@@ -281,6 +325,20 @@ class Ledger:
         with self._reading() as db:
             return spent(db, scope, since, workspace)
 
+    def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
+        """What attempts have used, day by day, in the order of days.
+
+        Args:
+            since: the first day, UTC.
+            until: the last day; it counts.
+            scope: whose; None for everybody's. Of a scope with an owner those alone count whose decision is on record:
+                nobody knows whose the others are.
+        """
+        from smista_mcp.ledger.tallies import read_tallies  # noqa: PLC0415  what only routes sums nothing
+
+        with self._reading() as db:
+            return read_tallies(db, since, until, scope)
+
 
 def new_id() -> str:
     """The id of a call or a trace."""
@@ -296,7 +354,7 @@ def _hosts(answer: RouteRecord) -> list[str]:
     return [redacted(one.host) for one in answer.decisions]
 
 
-def _body(decision: Decision) -> str:
+def kept_body(decision: Decision) -> str:
     """The decision as it is kept: recorded, without words of the task that only the host needs, without secrets."""
     handoff = None if decision.handoff is None else decision.handoff.model_copy(update={"prompt": ""})
     kept = decision.model_copy(update={"recorded": True, "handoff": handoff})

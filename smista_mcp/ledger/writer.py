@@ -11,8 +11,10 @@ from typing import Final
 from smista_mcp.ledger.database import FILE, is_as_opened, open_database, reported_database
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
 
-_JOURNAL: Final = "truncate"
-"""The journal is emptied and stays where it is: to make and remove a file each time takes the disk longer."""
+_JOURNAL: Final = "persist"
+"""The journal stays where it is, and its length too, with its head wiped: to give a disk space back and take it again
+each time takes longer than what is written. What it goes on holding is older states of the pages that were changed
+here; whoever erases words does it with a journal that is deleted."""
 
 
 class Writer:
@@ -32,7 +34,7 @@ class Writer:
         self._busy_s = busy_s
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
-        self._opened: tuple[int, int, int, int] | None = None
+        self._opened: tuple[int, ...] | None = None
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -60,16 +62,26 @@ class Writer:
             db.close()
 
     def _begun(self) -> sqlite3.Connection:
-        if self._db is None or not os.path.lexists(self._file):
-            prepare_folder(self._folder)
-        info = prepare_file(self._file)
-        here = (info.st_dev, info.st_ino, info.st_mode, os.getpid())  # a connection does not survive a fork
-        if self._db is not None and self._opened == here:
+        if self._db is not None and self._opened == self._there():
             self._db.execute("BEGIN IMMEDIATE")
             if is_as_opened(self._db, _JOURNAL):
                 return self._db
         self.close()
+        prepare_folder(self._folder)
+        prepare_file(self._file)
+        there = self._there()
         self._db = open_database(self._file, self._busy_s, journal=_JOURNAL)
-        self._opened = here
+        self._opened = there
         self._db.execute("BEGIN IMMEDIATE")
         return self._db
+
+    def _there(self) -> tuple[int, ...] | None:
+        """What stands under the file's name, whose it is and who may read it; None where nothing does.
+
+        What was fit to be opened is so as long as this stays as it was. A connection does not survive a fork.
+        """
+        try:
+            info = os.lstat(self._file)
+        except OSError:
+            return None
+        return info.st_dev, info.st_ino, info.st_mode, info.st_uid, os.getpid()

@@ -21,7 +21,7 @@ _LATER = frozenset(
     {
         ("routing", "adaptive"),
         ("secrets",),
-        ("ledger",),
+        ("ledger", "content"),
     }
 )
 """Keys that a policy may have one day; a policy that needs one must not be read as if it were not there."""

@@ -261,6 +261,7 @@ def test_a_row_holds_labels_and_no_words(bench: Bench, app: App) -> None:
 def test_a_row_of_an_earlier_version_is_judged_by_its_paths_and_said_to_be(bench: Bench, app: App) -> None:
     app.route(Task(text="explain it", paths=(".env",)))
     with closing(sqlite3.connect(bench.state / "ledger.db")) as db:
+        db.execute("DROP TRIGGER decision_stays")
         db.execute("UPDATE decision SET facts = ?", ('{"skill":null,"paths":[".env"],"tokens":9}',))
         db.commit()
     tasks = of_ledger(app.world)
@@ -277,6 +278,7 @@ def test_a_row_that_cannot_be_read_is_counted(bench: Bench, app: App) -> None:
     app.route(Task(text="plan it"))
     app.route(Task(text="plan that"))
     with closing(sqlite3.connect(bench.state / "ledger.db")) as db:
+        db.execute("DROP TRIGGER decision_stays")
         db.execute("UPDATE decision SET body = '{}' WHERE sequence = 1")
         db.commit()
     tasks = of_ledger(app.world)

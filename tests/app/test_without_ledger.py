@@ -1,5 +1,6 @@
 """Where nothing can be recorded: decisions are still made, local models still answer, nothing that costs is sent."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -147,3 +148,51 @@ async def test_what_a_killed_process_left_running_blocks_nobody_and_counts_as_sp
         for attempt in trace.attempts
     ]
     assert sorted(statuses) == ["completed", "uncertain"]
+
+
+@pytest.mark.parametrize("session", [None, "new"])
+async def test_a_key_that_cannot_be_made_keeps_no_local_model_from_answering(bench: Bench, session: str | None) -> None:
+    (bench.state / "key").mkdir(parents=True)
+    async with serving() as server:
+        app = bench.app(default("ollama/m") + ollama(server.root))
+        async with app.running():
+            answer = await app.dispatch(Task(text="What is a unit test?", session=session))
+    assert (answer.status, answer.session) == ("completed", None)
+    assert bench.attempts(answer) == [("ollama/m", "completed", None)]
+
+
+FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+
+sys.path[:0] = ["tests"]
+from workbench import ALLOWED, Bench, compat, default, done
+
+from smista_mcp.core.task import Task
+from smista_mcp.ledger import Ledger
+
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = None
+for limit in (0, 20_000, size, most):
+    bench = Bench(Path(sys.argv[1]) / f"home {limit}", Path(sys.argv[1]) / f"work {limit}")
+    bench.home.mkdir()
+    bench.workspace.mkdir()
+    app = bench.app(default("openai-compat:a/m") + compat("a", sys.argv[2], price="1") + ALLOWED)
+    if limit is None:  # the ledger is there, and half of it cannot be written
+        Ledger.open(bench.state).installation_key()
+        limit = (bench.state / "ledger.db").stat().st_size // 2
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    answer = asyncio.run(done(app, Task(text="What is a unit test?")))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    print(answer.status, answer.code)
+"""
+
+
+async def test_on_a_full_disk_nothing_that_costs_is_sent(tmp_path: Path) -> None:
+    async with serving() as a:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", FULL, str(tmp_path), a.v1), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+    *full, fits = out.decode().splitlines()
+    assert (full, fits, len(a.heard)) == (["failed provider_unavailable"] * 3, "completed None", 1)

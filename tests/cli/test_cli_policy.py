@@ -155,7 +155,7 @@ def test_every_value_is_shown_with_its_layer_and_line(here: Here, own: Path) -> 
     mine = by_key['providers."openai-compat:mine"']
     assert (mine["value"]["key_variable"], mine["layer"], mine["line"]) == ("MINE", "user", 18)
     assert by_key["models.allowed[0]"]["value"] == ["ollama/*", "llamacpp/*", "host/*"]
-    assert by_key["budgets[0]"]["value"] == {"scope": "all", "period": "day", "limit": "10.00"}
+    assert by_key["budgets[0]"]["value"] == {"scope": "all", "period": "day", "limit": "10.00", "zone": "UTC"}
     assert by_key["privacy.restricted_paths[0]"]["value"] == ".env"
 
 

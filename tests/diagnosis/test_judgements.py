@@ -124,6 +124,7 @@ def test_a_ledger_that_is_well_is_fine() -> None:
         ({"journal": "wal"}, ("journal", "wrong")),
         ({"whole": "row 3 missing from index"}, ("integrity", "wrong")),
         ({"whole": None}, ("integrity", "note")),
+        ({"differing": ("hold",)}, ("totals", "wrong")),
         ({"file": HELD._replace(size=1_000_000_001)}, ("size", "note")),
     ],
 )

@@ -115,6 +115,14 @@ def test_tables_of_another_program_are_told(ledger: Path) -> None:
     assert wrong(look(ledger.parent)) == ["ledger"]
 
 
+def test_totals_that_are_not_what_the_events_say_are_told(ledger: Path) -> None:
+    db = sqlite3.connect(ledger)
+    db.execute("INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '1')")
+    db.commit()
+    db.close()
+    assert wrong(look(ledger.parent)) == ["totals"]
+
+
 def test_a_key_that_is_none_is_told(ledger: Path) -> None:
     (ledger.parent / "key").write_bytes(b"short")
     assert wrong(look(ledger.parent)) == ["key"]

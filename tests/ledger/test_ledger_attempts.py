@@ -67,7 +67,7 @@ def test_traces_belong_to_one_recording_of_a_decision(
     older = ledger.last()
     before = open_trace(ledger, "ab" * 32, AT)
     ledger.record_route(record_of(decision_of("ab" * 32)))
-    after = [open_trace(ledger, "ab" * 32, AT), open_trace(ledger, "ab" * 32, AT)]
+    after = [open_trace(ledger, "ab" * 32, AT + timedelta(seconds=second)) for second in range(2)]
     assert [trace.trace_id for trace in ledger.traces_of(older)] == [before]
     assert [trace.trace_id for trace in ledger.traces_of(ledger.last())] == after
 

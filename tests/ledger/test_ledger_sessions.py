@@ -14,7 +14,6 @@ from smista_mcp.core.turns import BODY_DAYS, MAX_TURNS, SESSION_DAYS
 from smista_mcp.errors import InvalidTask
 from smista_mcp.ledger import Ledger, RouteRecord
 from smista_mcp.ledger.answer_labels import AnswerLabel
-from smista_mcp.ledger.database import MIGRATIONS
 from smista_mcp.ledger.sessions import MAX_BODY, NewTurn, SessionKey, Sessions
 
 RecordOf = Callable[..., RouteRecord]
@@ -154,38 +153,6 @@ def test_the_way_to_a_label_is_found_by_its_trace(ledger: Ledger) -> None:
     labels.keep(first)
     labels.keep(second)
     assert labels.of([second.trace_id, "03" * 16, first.trace_id]) == (second, first)
-
-
-def test_a_ledger_of_the_first_version_gains_the_tables_and_keeps_its_rows(
-    state: Path, ledger: Ledger, record_of: RecordOf
-) -> None:
-    ledger.record_route(record_of())
-    db = sqlite3.connect(state / "ledger.db", isolation_level=None)
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    for table in set(tables) - {"decision", "trace", "attempt", "sqlite_sequence"}:
-        db.execute(f"DROP TABLE {table}")
-    db.execute("DROP INDEX attempt_running")
-    later = (
-        "owner",
-        "partial_bytes",
-        "partial_sha256",
-        "cache_write_tokens",
-        "cause",
-        "http_status",
-        "followup",
-        "wait_s",
-    )
-    for column in later:
-        db.execute(f"ALTER TABLE attempt DROP COLUMN {column}")
-    db.execute("PRAGMA user_version = 1")
-    db.close()
-    again = Ledger.open(state)
-    key = again.sessions.begin("pipe x", None, AT)
-    assert again.sessions.add(key, turn(), AT) == 1
-    assert len(again.recent(10)) == 1
-    db = sqlite3.connect(state / "ledger.db")
-    assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-    db.close()
 
 
 # -------------------------------------------------------------------------------------------------- several processes

@@ -145,7 +145,7 @@ def test_each_misfit_has_a_code_a_key_and_a_line(text: str, code: str, at: str, 
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        ("ledger", "[ledger]"),
+        ("ledger.content", '[ledger]\ncontent = "bodies"'),
         ("routing.adaptive", "[routing.adaptive]"),
     ],
 )

@@ -42,6 +42,7 @@ class LedgerFacts(NamedTuple):
         journal: its journal mode.
         locked: whether somebody held it for as long as we waited.
         whole: what SQLite's own check says: `ok`, a finding, or None where it was not finished.
+        differing: which of what is kept beside the events is not what they say; None where that was not finished.
         decisions: how many are recorded.
         latest: when the last one was, in seconds since the epoch.
         free: bytes that are free on its disk; None where that is not known.
@@ -58,6 +59,7 @@ class LedgerFacts(NamedTuple):
     journal: str = ""
     locked: bool = False
     whole: str | None = "ok"
+    differing: tuple[str, ...] | None = ()
     decisions: int = 0
     latest: float | None = None
     free: int | None = None
@@ -126,18 +128,22 @@ def _judge_file(seen: LedgerFacts, file: Held) -> Iterator[Remark]:
         yield wrong(_AREA, "journal", said, "close that program; it should leave the ledger alone")
     if seen.whole is None:
         said = f"{where} is so large that its check was not finished"
-        yield note(_AREA, "integrity", said, "run `PRAGMA integrity_check` on it with SQLite's own shell")
+        yield note(_AREA, "integrity", said, "run `smista-mcp ledger check`, which takes its time")
     elif seen.whole != "ok":
         said = f"{where} is damaged: SQLite's check found faults"
         fix = "move it away (with its -journal file, if there is one); a new one is started"
         yield wrong(_AREA, "integrity", said, fix)
         return
+    if seen.differing:
+        said = f"totals in {where} are not what its events add up to: {', '.join(seen.differing)}"
+        yield wrong(_AREA, "totals", said, "run `smista-mcp ledger check --mend`; they are made anew")
     size = f"{file.size / 1_000_000:.1f} MB"
     schema = f"schema version {seen.version}"
     if seen.version < seen.known:
         schema += f", brought to {seen.known} at its next use"
     said = f"{where}: {seen.decisions} decisions, {size}, {schema}"
     if file.size > _LARGE:
-        yield note(_AREA, "size", said, "move it away when you no longer need its record; a new one is started")
+        fix = "a shorter `[ledger] keep_days` and `smista-mcp ledger vacuum` make it smaller; totals stay"
+        yield note(_AREA, "size", said, fix)
     else:
         yield fine(_AREA, "ledger", said)
