@@ -81,8 +81,10 @@ _WHOLE: Final = frozenset(("it", "them", "everything"))
 _DONE: Final = frozenset((PAST, DEIXIS, OPENER))
 _BEHIND: Final = _THINGS | _DONE | {VERB, GERUND}
 _GOVERNED: Final = frozenset((DET, DEIXIS, PATH, MASK, ME, NOUN, COND))
-_LABELLED: Final = frozenset("click clicks clicking press presses pressing hit hits hitting tap taps tapping".split())
-"""Verbs whose object is what stands on a button ("when I click delete the row stays")."""
+_LABELLED: Final = frozenset(
+    "click clicks clicking press presses pressing hit hits hitting tap taps tapping call calls calling".split()
+)
+"""Verbs whose object is the name of an action ("when I click delete the row stays")."""
 
 
 class Clause(NamedTuple):
@@ -226,7 +228,7 @@ def _governs(words: list[Word], raw: list[str], k: int, end: int) -> bool:
     """Whether the base form at `k`, behind the verb of a condition, is the head of a request of its own."""
     before, low = words[k - 1].role, raw[k - 1].lower()
     reached = low in _REACHED
-    if low in _LABELLED or (before not in _BEHIND and not reached):
+    if words[k].foreign or low in _LABELLED or (before not in _BEHIND and not reached):
         return False
     noun = words[k].noun
     if noun and before == DEIXIS and low not in _WHOLE:

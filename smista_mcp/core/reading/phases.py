@@ -118,7 +118,7 @@ def _respelled(prompt: Prompt) -> Prompt | None:
     for i, word in enumerate(words):
         if word is UNKNOWN_WORD and prompt.lows[i].isascii() and prompt.lows[i].isalpha():
             meant = corrected(prompt.lows[i])
-            if meant is not None:
+            if meant is not None and prompt.lows[i] != meant + "s":  # "it prints" is no slip
                 words = words if changed else list(words)
                 words[i], changed = WORDS[meant], True
     return prompt._replace(words=words) if changed else None
