@@ -63,7 +63,7 @@ def work(folder: Path, name: str, width: int) -> None:
 
     began = time.perf_counter()
     state = bench_in(folder).state
-    ledger = Ledger.open(state)
+    ledger = Ledger.open(state, busy_s=_BUSY_S)
     ledger.write(TraceEntry(NewTrace(os.urandom(16).hex(), "ab" * 32, now())))
     tell(["up", f"{time.perf_counter() - began:.4f}"])
     threading.Thread(target=_write, args=(ledger, name, tell), daemon=True).start()
