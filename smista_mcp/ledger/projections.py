@@ -93,9 +93,11 @@ def differing(db: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _differ(db: sqlite3.Connection, one: str, other: str) -> bool:
-    one, other = f"SELECT * FROM ({one})", f"SELECT * FROM ({other})"  # noqa: S608  statements of the schema
-    both = f"SELECT * FROM ({one} EXCEPT {other}) UNION ALL SELECT * FROM ({other} EXCEPT {one}) LIMIT 1"  # noqa: S608  as above
-    return db.execute(both).fetchone() is not None
+    """Whether two queries find different rows; neither finds one twice."""
+    columns = len(db.execute(f"{one} LIMIT 0").description)
+    places = ", ".join(str(place + 1) for place in range(columns))
+    both = f"SELECT * FROM (SELECT * FROM ({one}) UNION ALL SELECT * FROM ({other}))"  # noqa: S608  statements of the schema
+    return db.execute(f"{both} GROUP BY {places} HAVING count(*) != 2 LIMIT 1").fetchone() is not None
 
 
 def key_of(hold: Sequence[str | None], said: str | None) -> tuple[str, ...]:

@@ -303,7 +303,7 @@ class Ledger:
             return spent(db, scope, since, workspace)
 
     def tallies(self, since: date, until: date, scope: Scope | None = None) -> "tuple[Tally, ...]":
-        """What attempts have used, day by day, in the order of days, workspaces, tokens and so on.
+        """What attempts have used, day by day, in the order of days.
 
         Args:
             since: the first day, UTC.

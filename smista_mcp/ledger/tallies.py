@@ -1,13 +1,12 @@
 """What attempts have used, day by day: the sums that `usage` and the evidence of outcomes are made from."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-from smista_mcp.ledger.event_tables import COUNTS
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import EXACT
 
@@ -60,8 +59,15 @@ class Tally(NamedTuple):
 
 _KEYS = 10
 """Fields of a tally that tell it from others."""
-_NAMES: Final = "workspace, token, host, intent, provider, model, resolved_model, locality, cost_kind"
-_ENDED: Final = f"SELECT day, {_NAMES}, {', '.join(COUNTS)}, cost, held FROM tally WHERE day BETWEEN ? AND ?"  # noqa: S608  our own words
+_NAMES: Final = (
+    "nullif(workspace, ''), nullif(token, ''), nullif(host, ''), intent, provider, model, nullif(resolved_model, ''),"
+    " locality, cost_kind"
+)
+_ENDED: Final = (
+    f"SELECT day, {_NAMES}, completed + failed + uncertain + cancelled, completed, failed, uncertain, cancelled, 0,"  # noqa: S608  our own words
+    " unpriced, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens,"
+    " microseconds / 1e6, cost, held FROM tally WHERE day BETWEEN ? AND ?"
+)
 _HELD: Final = f"SELECT substr(started_at, 1, 10) AS day, {_NAMES}, reserved FROM hold WHERE day BETWEEN ? AND ?"  # noqa: S608  as above
 
 
@@ -69,16 +75,17 @@ def read_tallies(db: sqlite3.Connection, since: date, until: date, scope: Scope 
     """The tallies of some days; as for `Ledger.tallies`."""
     whose, values = _whose(scope)
     values = (since.isoformat(), until.isoformat(), *values)
-    found: dict[tuple[str, ...], Tally] = {}
+    found: dict[tuple[str | None, ...], Tally] = {}
     with localcontext(EXACT):
         for row in db.execute(f"{_ENDED}{whose}", values):
-            one, there = _ended(row[:_KEYS], row[_KEYS:-2], *row[-2:]), found.get(row[:_KEYS])
+            one = Tally._make((_date(row[0]), *row[1:-3], Decimal(row[-2]), Decimal(row[-1]), row[-3]))
+            there = found.get(row[:_KEYS])
             found[row[:_KEYS]] = one if there is None else _both(there, one)
         for row in db.execute(f"{_HELD}{whose}", values):
-            there = found.get(row[:_KEYS]) or _key(row[:_KEYS])
+            there = found.get(row[:_KEYS]) or Tally(_date(row[0]), *row[1:_KEYS])
             held = there.held + Decimal(row[_KEYS] or 0)
             found[row[:_KEYS]] = there._replace(requests=there.requests + 1, running=there.running + 1, held=held)
-    return in_order(found.values())
+    return tuple(sorted(found.values(), key=itemgetter(0)))
 
 
 def _whose(scope: Scope | None) -> tuple[str, tuple[str, ...]]:
@@ -89,33 +96,6 @@ def _whose(scope: Scope | None) -> tuple[str, tuple[str, ...]]:
     return " AND workspace = ? AND caller = ?", (scope.workspace or "", scope.owner)
 
 
-def _key(row: Sequence[str]) -> Tally:
-    """A tally of nothing yet."""
-    day, workspace, token, host, intent, provider, model, resolved, locality, cost_kind = row
-    names = (workspace or None, token or None, host or None, intent, provider, model, resolved or None)
-    return Tally(_date(day), *names, locality, cost_kind)
-
-
-def _ended(key: Sequence[str], counts: Sequence[int], cost: str, held: str) -> Tally:
-    completed, failed, uncertain, cancelled, unpriced, given, cached, out, reasoned, written, microseconds = counts
-    return _key(key)._replace(
-        requests=completed + failed + uncertain + cancelled,
-        completed=completed,
-        failed=failed,
-        uncertain=uncertain,
-        cancelled=cancelled,
-        unpriced=unpriced,
-        input_tokens=given,
-        cached_input_tokens=cached,
-        output_tokens=out,
-        reasoning_tokens=reasoned,
-        cache_write_tokens=written,
-        cost=Decimal(cost),
-        held=Decimal(held),
-        seconds=microseconds / 1e6,
-    )
-
-
 def _both(one: Tally, other: Tally) -> Tally:
     """The sum of two that differ in nothing but who called."""
     return one._replace(**{name: getattr(one, name) + getattr(other, name) for name in Tally._fields[_KEYS:]})
@@ -124,8 +104,3 @@ def _both(one: Tally, other: Tally) -> Tally:
 @lru_cache(maxsize=1024)
 def _date(day: str) -> date:
     return date.fromisoformat(day)
-
-
-def in_order(found: Iterable[Tally]) -> tuple[Tally, ...]:
-    """By their keys; what is None comes first."""
-    return tuple(sorted(found, key=lambda one: (one.day, *(field or "" for field in one[1:_KEYS]))))

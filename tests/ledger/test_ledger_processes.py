@@ -92,7 +92,7 @@ while True:
         assert one.stdout is not None
         acknowledged += [int(one.stdout.readline()) for _ in range(3 + round_)]
         one.kill()
-        acknowledged += [int(line) for line in one.stdout]  # what was read ahead is in its buffer, not in the pipe
+        acknowledged += [int(line) for line in one.stdout.read().splitlines()]  # with what was read ahead
     found = {int(one.decision_id, 16) for one in Ledger.open(state).recent(100_000)}
     assert found >= set(acknowledged)
     assert len(found) <= len(acknowledged) + 5, "at most one row each was on the disk and not yet acknowledged"
