@@ -1,12 +1,15 @@
-"""The page that people read of faults says what the tests show."""
+"""The pages that people read of faults and of the door say what the tests show."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "fault_table.py"
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
-def test_the_page_is_made_of_the_rows() -> None:
-    done = subprocess.run([sys.executable, str(SCRIPT), "--check"], check=False)
-    assert done.returncode == 0, "run scripts/fault_table.py"
+@pytest.mark.parametrize("script", ["fault_table.py", "door_table.py"])
+def test_a_page_is_made_of_the_rows(script: str) -> None:
+    done = subprocess.run([sys.executable, str(SCRIPTS / script), "--check"], check=False)
+    assert done.returncode == 0, f"run scripts/{script}"

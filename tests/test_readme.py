@@ -10,7 +10,6 @@ from command_line import CommandLine
 from deciding import layer
 
 from smista_mcp.cli.parser import parse
-from smista_mcp.cli.registering import REGISTRATIONS
 from smista_mcp.core.checking import check, faults
 from smista_mcp.core.layering import merge
 from smista_mcp.core.values import Layer
@@ -50,13 +49,6 @@ def test_every_policy_loads_without_a_finding(policy: str) -> None:
         assert [(finding.code, finding.at) for finding in found] == [("org_lock_violation", "privacy.remote.mode")]
     else:
         assert layer(policy).document.routing.default is not None
-
-
-def test_what_registers_smista_with_a_host_is_what_init_says() -> None:
-    for one in REGISTRATIONS:
-        typed, _, then = one.words("smista-mcp").partition("  # then ")
-        (row,) = [line for line in README.splitlines() if line.startswith("|") and f"`{typed}`" in line]
-        assert then in row
 
 
 def test_the_review_of_a_change_prints_what_is_shown(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ class App:
         listener: "Listener | None" = None,
         limit_s: float | None = None,
         leaving: "Leaving | None" = None,
+        begun: Callable[[str], None] | None = None,
     ) -> "DispatchAnswer":
         """Decides a task and has it done. Must be called inside `running()`.
 
@@ -142,9 +143,10 @@ class App:
             listener: hears of progress, at least every two seconds.
             limit_s: after so many seconds the answer is `running` with a job id; None waits for the end.
             leaving: asked when this is cancelled: a caller whose connection is lost leaves the work running.
+            begun: hears the id of the job as soon as there is one.
         """
         caller.check_dispatch()
-        return await self._at_work().dispatch(task, caller, _wait(listener, limit_s, leaving))
+        return await self._at_work().dispatch(task, caller, _wait(listener, limit_s, leaving, begun))
 
     async def join(
         self,
@@ -242,10 +244,15 @@ class App:
         return self._dispatching
 
 
-def _wait(listener: "Listener | None", limit_s: float | None, leaving: "Leaving | None") -> "Wait":
+def _wait(
+    listener: "Listener | None",
+    limit_s: float | None,
+    leaving: "Leaving | None",
+    begun: Callable[[str], None] | None = None,
+) -> "Wait":
     from smista_mcp.dispatch.jobs import Wait, said_so  # noqa: PLC0415  what only routes has none
 
-    return Wait(listener, limit_s, leaving or said_so)
+    return Wait(listener, limit_s, leaving or said_so, begun)
 
 
 def open_app(settings: Settings, *, cwd: Callable[[], Path] = Path.cwd, rootless: bool = False) -> App:

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from smista_mcp.app import App, Caller
@@ -12,7 +12,7 @@ from smista_mcp.cli.decisions import golden_views
 from smista_mcp.cli.failures import DONE, INTERRUPTED, NO
 from smista_mcp.cli.inputs import STDIN, opened, read_task, rooted
 from smista_mcp.cli.interruption import ending_on_sigterm
-from smista_mcp.cli.parser import Options
+from smista_mcp.cli.parser import PROG, Options
 from smista_mcp.cli.person import is_there
 from smista_mcp.cli.printing import (
     ProgressLine,
@@ -54,10 +54,11 @@ def dispatch(options: Options) -> int:
         if not _agreed(app, task, options):
             note("nothing was sent")
             return NO
-    answer = _carried_out(app, task, options.job or "")
+    job: list[str] = []
+    answer = _carried_out(app, task, options.job or "", job.append)
     if answer is None:
-        ended = "cancelled; what was done by then is in `smista-mcp explain --last`"
-        note(ended if task is not None else "not waited for any longer; the job goes on where it is carried out")
+        goes_on = "not waited for any longer; the job goes on where it is carried out"
+        note(goes_on if task is None else _cut_short(job))
         return INTERRUPTED
     answer = advised(answer, person=is_there(app.world.settings.environment))
     if options.json:
@@ -66,6 +67,14 @@ def dispatch(options: Options) -> int:
         put(*report(app, answer))
         put_notices(answer.notices)
     return DONE if answer.status in ("completed", "handoff", "running") else NO
+
+
+def _cut_short(job: Sequence[str]) -> str:
+    """What to do after Ctrl-C."""
+    if not job:
+        return "cancelled; nothing was begun"
+    back = f"`{PROG} dispatch --job {job[0]}` shows what was done by then, `{PROG} explain --last` what was sent"
+    return f"cancelled; {back}"
 
 
 def _agreed(app: App, task: Task, options: Options) -> bool:
@@ -94,8 +103,8 @@ def leaves(answer: RouteAnswer) -> tuple[str, ...]:
     return tuple(one_line(redacted(name)) for name in dict.fromkeys(found))
 
 
-def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None:
-    """The answer; None where the user ended the wait. Whatever was started is ended by then."""
+def _carried_out(app: App, task: Task | None, job: str, begun: Callable[[str], None]) -> DispatchAnswer | None:
+    """The answer; None where the user ended the wait. Whatever was started is ended by then; `begun` hears its id."""
     import anyio  # noqa: PLC0415  an event loop, which verbs that only decide never need
 
     from smista_mcp.tracing import door  # noqa: PLC0415  as above
@@ -113,7 +122,7 @@ def _carried_out(app: App, task: Task | None, job: str) -> DispatchAnswer | None
                 if task is None:
                     answer = await app.join(job, listener=_listener(line), anywhere=True)  # the user's own ledger
                 else:
-                    answer = await app.dispatch(task, Caller(), listener=_listener(line))
+                    answer = await app.dispatch(task, Caller(), listener=_listener(line), begun=begun)
                 return await _after_a_yes(app, answer, line)
             except SmistaError as error:  # told outside, where nothing wraps it
                 return error

@@ -3,20 +3,22 @@
 import difflib
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from smista_mcp.cli.failures import DONE, NO
+from smista_mcp.cli.hosttargets import is_here
 from smista_mcp.cli.inputs import opened
-from smista_mcp.cli.parser import Options
+from smista_mcp.cli.parser import PROG, Options
 from smista_mcp.cli.printing import confirmed, content, is_terminal, note, put, put_json
 from smista_mcp.cli.proposal import Found, choose_preset, edited, propose
-from smista_mcp.cli.registering import found_hosts, own_command
 from smista_mcp.core.modelref import BUILTIN_PROVIDERS
 from smista_mcp.core.provider_specs import provider_specs
 from smista_mcp.core.values import Layer
 from smista_mcp.errors import InvalidTask, PolicyInvalid, StateUnavailable
+from smista_mcp.hostfiles.places import HOST_FILES
 from smista_mcp.ledger import prepare_folder
 from smista_mcp.loading.documents import parse
 from smista_mcp.loading.environment import Environment
@@ -59,12 +61,12 @@ def init(options: Options) -> int:
     check_organisation(settings.environment)
     found = look_around(settings.environment)
     proposal = _proposal(settings.user_file, found, options)
-    register = _register(settings.environment)
+    hosts = [row.host for row in HOST_FILES if is_here(row, settings.environment)]
     if options.json:
-        put_json(_json(proposal, found, register, written=options.yes and _written(proposal)))
+        put_json(_json(proposal, found, hosts, written=options.yes and _written(proposal)))
         return DONE
     put(f"found: {found.words}")
-    put(*(f"found: {host}; register smista with: {content(words)}" for host, words in register.items()))
+    put(*(f"found: {host}; smista gets there with: {_installing(host)}" for host in hosts))
     if not proposal.needed:
         put(f"nothing to change: {content(str(proposal.path))} has all that preset {proposal.preset} needs here")
         return DONE
@@ -97,11 +99,9 @@ def look_around(environment: Environment) -> Found:
     )
 
 
-def _register(environment: Environment) -> dict[str, str]:
-    """What to type for each host that this machine has."""
-    search = environment.variables.get("PATH", "")
-    smista = own_command(search)
-    return {one.host: one.words(smista) for one in found_hosts(search)}
+def _installing(host: str) -> str:
+    """What to type for a host that this machine has."""
+    return f"{PROG} install {host}"
 
 
 def _proposal(path: Path, found: Found, options: Options) -> _Proposal:
@@ -194,7 +194,7 @@ def _keep_old(place: Path, old: bytes) -> None:
     os.link(place, kept)
 
 
-def _json(proposal: _Proposal, found: Found, register: dict[str, str], *, written: bool) -> dict[str, object]:
+def _json(proposal: _Proposal, found: Found, hosts: Sequence[str], *, written: bool) -> dict[str, object]:
     return {
         "path": str(proposal.path),
         "written": written,
@@ -203,9 +203,9 @@ def _json(proposal: _Proposal, found: Found, register: dict[str, str], *, writte
             "local_models": list(found.served),
             "keys": list(found.keys),
             "embedded_models": list(found.embedded),
-            "hosts": list(register),
+            "hosts": list(hosts),
         },
-        "register": register,
+        "register": {host: _installing(host) for host in hosts},
         "change": proposal.change or None,
         "text": proposal.text,
     }

@@ -8,7 +8,7 @@ from smista_mcp.core.policy import ClassificationRule
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import Act
 from smista_mcp.core.reading.keywords import Met, RuleIndex, indexed
-from smista_mcp.core.reading.phases import Draft, Outline, outline, united
+from smista_mcp.core.reading.phases import Draft, Outline, merged, outline, united
 from smista_mcp.core.reading.prompt import Prompt, command, parsed
 from smista_mcp.core.reading.wording import Wording, avoided_tokens, runs_skill, skill_of, with_skills, wordings
 from smista_mcp.core.task import IntentReading, Phase
@@ -89,9 +89,10 @@ class Reader:
         avoided = avoided_tokens(prompt, found.clauses, found.readings)
         words = wordings(prompt, found, avoided)
         if self.rules and intent is None and not commanded:
-            found = found._replace(drafts=self._ruled(prompt, found, words, kinds))
-            if len(found.drafts) < len(words):
-                words = wordings(prompt, found, avoided)
+            ruled = self._ruled(prompt, found, words, kinds)
+            if [draft.own for draft in ruled] != [draft.own for draft in found.drafts]:
+                words = wordings(prompt, found._replace(drafts=ruled), avoided)
+            found = found._replace(drafts=ruled)
         named = self._named(prompt, found, commanded)
         if skill is not None:
             named = [name if name == skill else None for name in named] if skill in named else [skill] * len(named)
@@ -117,14 +118,34 @@ class Reader:
         """The drafts as the user's rules see them; neighbours that become equal are one phase."""
         drafts: list[Draft] = []
         for draft, wording in zip(found.drafts, words, strict=True):
-            at = _spoken(prompt, found, wording.clauses)
-            met = self._index.first([prompt.lows[i] for i in at], kinds)
-            ruled = draft if met is None else _by_rule(draft, met, tuple(at[met.start : met.end]))
-            if drafts and drafts[-1].intent is ruled.intent:
-                drafts[-1] = united(drafts[-1], ruled)
-            else:
-                drafts.append(ruled)
+            for ruled in self._parted(prompt, found, draft, wording, kinds):
+                if drafts and drafts[-1].intent is ruled.intent:
+                    drafts[-1] = united((drafts[-1], ruled))
+                else:
+                    drafts.append(ruled)
         return drafts
+
+    def _parted(
+        self, prompt: Prompt, found: Outline, draft: Draft, wording: Wording, kinds: frozenset[ContextKind]
+    ) -> list[Draft]:
+        """A phase as the rules see it: of several requests that the reader united, only those that meet a rule."""
+        whole = self._by_words(prompt, found, draft, wording.clauses, kinds)
+        if whole is None:
+            return [draft]
+        parts = _with_context(draft, wording)
+        ruled = [self._by_words(prompt, found, part, clauses, kinds) for part, clauses in parts]
+        if not any(ruled):
+            return [whole]
+        told = merged([met or part for met, (part, _) in zip(ruled, parts, strict=True)])
+        return told if any(one.intent is not whole.intent for one in told) else [whole]
+
+    def _by_words(
+        self, prompt: Prompt, found: Outline, draft: Draft, clauses: Iterable[int], kinds: frozenset[ContextKind]
+    ) -> Draft | None:
+        """A phase as the first rule that its words meet reads it; None where they meet none."""
+        at = _spoken(prompt, found, clauses)
+        met = self._index.first([prompt.lows[i] for i in at], kinds)
+        return None if met is None else _by_rule(draft, met, tuple(at[met.start : met.end]))
 
 
 class _Understood(NamedTuple):
@@ -133,6 +154,21 @@ class _Understood(NamedTuple):
     phases: tuple[Phase, ...]
     prompt: Prompt
     found: Outline
+
+
+def _with_context(draft: Draft, wording: Wording) -> list[tuple[Draft, list[int]]]:
+    """The requests that a phase was united from, each with its clauses and those that ask for nothing before it."""
+    owner = {k: place for place, part in enumerate(draft.parts) for k in part.own}
+    groups: list[list[int]] = [[] for _ in draft.parts]
+    waiting: list[int] = []
+    for k in wording.clauses:
+        waiting.append(k)
+        if k in owner:
+            groups[owner[k]] += waiting
+            waiting = []
+    if groups:
+        groups[-1] += waiting
+    return [*zip(draft.parts, groups, strict=True)]
 
 
 def _by_rule(draft: Draft, met: Met, evidence: tuple[int, ...]) -> Draft:

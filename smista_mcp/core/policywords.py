@@ -23,6 +23,11 @@ MAX_MODELS = 1_000
 """Models, or patterns on their names, of one list."""
 MAX_BUDGETS = 100
 """Each one is a question to the ledger, for every decision."""
+HOST_NAMES = (
+    *("claude-code", "codex", "gemini-cli", "opencode", "copilot-cli"),
+    *("cursor", "vscode", "windsurf", "zed", "unknown"),
+)
+"""What the products that call are called in `[hosts.NAME]` and in decisions."""
 _MONEY = r"[0-9]{1,12}(\.[0-9]{1,12})?\Z"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)

@@ -99,11 +99,13 @@ class Wait:
         listener: hears of progress.
         limit_s: after so many seconds the answer is `running`; None waits for the end.
         leaving: asked once its wait was cut off.
+        begun: hears at once for which job it waits.
     """
 
     listener: Listener | None = None
     limit_s: float | None = None
     leaving: Leaving = said_so
+    begun: Callable[[str], None] | None = None
 
 
 TO_THE_END = Wait()
@@ -184,6 +186,8 @@ class Jobs:
     async def _wait(self, job: Job, wait: Wait) -> DispatchAnswer:
         deadline = None if wait.limit_s is None else anyio.current_time() + wait.limit_s
         job.waiting += 1
+        if wait.begun is not None:
+            wait.begun(job.job_id)
         door.current().follows(job.place)  # a call that joins it: the job belongs to the trace of the first
         try:
             while not job.ended.is_set():

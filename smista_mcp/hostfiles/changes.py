@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles import jsontext, tomltext
-from smista_mcp.hostfiles.files import UserFile, read_user_file
+from smista_mcp.hostfiles.files import UserFile, kept_text, read_user_file
 from smista_mcp.hostfiles.notes import put_note, removed_note
 from smista_mcp.hostfiles.places import Entry, HostFile, Place, opencode_second, resolved
 from smista_mcp.hostfiles.unfit import Unfit
@@ -85,6 +85,9 @@ def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) 
 def uninstall_entries(target: Target) -> list[Change]:
     """The files of a host without our entry; only those that have one.
 
+    A file to which nothing else has happened since is given back as it was before our entry came: not at all, where we
+    have made it.
+
     Raises:
         InvalidTask: as for `install_entry`.
     """
@@ -95,10 +98,10 @@ def uninstall_entries(target: Target) -> list[Change]:
         file = read_user_file(path, within=target.within)
         try:
             after = _without_entry(target.row, file.text)
+            if after != file.text:
+                changes.append(Change(file, _as_before(target.row, file, after)))
         except Unfit as error:
             raise _refused(path, error, target.row) from None
-        if after != file.text:
-            changes.append(Change(file, after))
     return changes
 
 
@@ -172,6 +175,38 @@ def _without_entry(row: HostFile, text: str) -> str:
     if row.form == "toml":
         return tomltext.removed(text, keys)
     return jsontext.removed(text, keys, comments=row.form == "jsonc")
+
+
+def _as_before(row: HostFile, file: UserFile, after: str) -> str | None:
+    """A text without our entry, and without what only led to it, where the copy that was kept tells which that is.
+
+    Returns:
+        None where nothing but our entry was in the file, and no copy of an older one is kept.
+    """
+    value, left = _read(row, file.text), _read(row, after)
+    keys = _keys(row, value)
+    entry = cast("Entry", _at(value, keys))
+    copy = _older(row, keys, kept_text(file))
+    if copy is None:
+        return None if file.text == _put(row, "", keys, entry) else after
+    if file.text == _put(row, copy, keys, entry):
+        return copy
+    made = len(keys) == 2 and _at(left, keys[:1]) == {} and _at(_read(row, copy), keys[:1]) is None
+    return jsontext.removed(after, keys[:1], comments=row.form == "jsonc") if made and row.form != "toml" else after
+
+
+def _older(row: HostFile, keys: Sequence[str], copy: str | None) -> str | None:
+    """A copy that was kept before our entry came; any other tells nothing."""
+    try:
+        return None if copy is None or _at(_read(row, copy), keys) is not None else copy
+    except Unfit:
+        return None
+
+
+def _put(row: HostFile, text: str, keys: Sequence[str], entry: Entry) -> str:
+    if row.form == "toml":
+        return tomltext.put(text, keys, entry)
+    return jsontext.put(text, keys, entry, comments=row.form == "jsonc")
 
 
 def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comments: bool) -> str:

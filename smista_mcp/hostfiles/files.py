@@ -71,6 +71,19 @@ def read_user_file(path: Path, *, within: Path | None = None) -> UserFile:
     return UserFile(path, place, data, stat.S_IMODE(info.st_mode))
 
 
+def kept_text(file: UserFile) -> str | None:
+    """What the copy beside a file says; None where there is none that can be read."""
+    kept = file.place.with_name(file.place.name + BACKUP)
+    try:
+        descriptor = os.open(kept, _OPEN | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(descriptor, "rb") as copy:
+            if not stat.S_ISREG(os.fstat(copy.fileno()).st_mode):
+                return None
+            return copy.read(MAX_BYTES).removeprefix(_BOM).decode()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _check(path: Path, place: Path, info: os.stat_result, data: bytes) -> None:
     if len(data) > MAX_BYTES:
         raise InvalidTask(f"`{path}` is larger than {MAX_BYTES // 1_000_000} MB", fix="change it by hand")

@@ -1,10 +1,11 @@
 """The HTTP endpoints: two transports of the protocol, one guard before them, one orderly end."""
 
+import logging
 import socket
 import ssl
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, NoReturn
 
 import anyio
@@ -113,8 +114,19 @@ def web_app(protocol: Server[dict[str, object]], entrance: Entrance) -> ASGIApp:
         max_sessions=MAX_SESSIONS,
         custom_starlette_routes=[Route("/sse", endpoint=_OlderTransport(protocol, older), methods=["GET"])],
     )
-    newer.mount("/messages/", older.handle_post_message)
+    newer.mount("/messages/", _posted(older))
+    logging.getLogger("mcp.server.sse").setLevel(logging.ERROR)  # nor is a session of theirs that there is not
     return newer
+
+
+def _posted(older: SseServerTransport) -> ASGIApp:
+    """`POST /messages/`: a message for a stream. Where its host leaves meanwhile, nobody is there to be answered."""
+
+    async def take(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # the POST itself is answered by then
+            await older.handle_post_message(scope, receive, send)
+
+    return take
 
 
 class _OlderTransport:

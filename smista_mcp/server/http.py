@@ -12,7 +12,7 @@ from smista_mcp.errors import SmistaError
 from smista_mcp.ledger.access import Keyring, TokenBook
 from smista_mcp.server.door import Door, Refused, check_place, tls_context
 from smista_mcp.server.signals import Interruption
-from smista_mcp.server.startup import prepare, send_spans, sparing
+from smista_mcp.server.startup import prepare, send_spans, share_heaps, sparing
 
 DEFAULT_PORT = 7331
 BACKLOG = 128
@@ -60,6 +60,7 @@ def serve_http(
     if keyring is None:
         door = door._replace(grace_s=0.0)  # one's own hosts are gone as fast as one's own server
     interruption.grace_s = door.grace_s
+    share_heaps()
     with sparing():
         send_spans(app)
         from smista_mcp.server.endpoints import Entrance, attend  # noqa: PLC0415 - after the handlers, without the collector

@@ -98,6 +98,20 @@ async def test_a_job_goes_on_by_its_id(bench: Bench) -> None:
     assert len(remote.heard) == 1
 
 
+async def test_who_only_looks_at_a_job_spends_no_yes(bench: Bench) -> None:
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1))
+        async with app.running():
+            first = await app.dispatch(ASK)
+            job_id = first.job_id or ""
+            yes(app, first)
+            looked = await app.kept(job_id, Caller())
+            assert (looked.status, remote.heard, state(bench, first)) == ("approval_required", [], "granted")
+            assert (await app.join(job_id)).status == "completed"
+            assert (await app.kept(job_id, Caller())).status == "completed"
+    assert (len(remote.heard), state(bench, first)) == (1, "used")
+
+
 async def test_a_yes_is_found_by_another_process_and_spent_there(bench: Bench) -> None:
     async with serving() as remote:
         policy = default(A) + compat("a", remote.v1)

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -202,6 +203,9 @@ def test_an_interrupted_job_is_cancelled_and_recorded(
     assert ollama.left.wait(PATIENCE_S)
     (attempt,) = here("explain", "--last", "--json").json["phases"][0]["attempts"]
     assert attempt["status"] == "cancelled"
+    (job_id,) = re.findall(rb"--job ([0-9a-f]{32})`", err)
+    back = here("dispatch", "--job", job_id.decode(), "--json")  # what is left of it, by the id that was told
+    assert (back.status, back.json["job_id"], back.json["status"]) == (1, job_id.decode(), "failed")
 
 
 @pytest.mark.usefixtures("local_policy")

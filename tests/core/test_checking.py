@@ -64,6 +64,20 @@ def test_one_name_in_two_layers_is_a_warning() -> None:
     assert faults(layers, merge(layers)) == ()
 
 
+def test_a_host_that_nobody_is_called_by_is_a_warning() -> None:
+    text = (
+        DEFAULT
+        + "[hosts.codex]\ncall_limit_s = 9\n[hosts.unknown]\ncall_limit_s = 9\n[hosts.Codex]\ncall_limit_s = 9\n"
+    )
+    layers = [source(text + '[hosts."my host"]\nlocality = "local"\n')]
+    found = check(layers, merge(layers))
+    assert [(one.code, one.severity, one.at) for one in found] == [
+        ("invalid_enum", "warning", 'hosts."my host"'),
+        ("invalid_enum", "warning", "hosts.Codex"),
+    ]
+    assert "`codex`" in found[1].fix
+
+
 # ---------------------------------------------------------------------------------------------------------- references
 
 
@@ -158,7 +172,7 @@ def test_a_class_with_one_local_model_may_serve_a_rule_that_stays_local() -> Non
 
 
 def test_a_host_that_the_user_calls_local_may_serve_a_rule_that_stays_local() -> None:
-    text = rule("a", "local_only = true", model="host/x") + '[hosts.mine]\nlocality = "local"\n'
+    text = rule("a", "local_only = true", model="host/x") + '[hosts.zed]\nlocality = "local"\n'
     assert checked(text) == []
 
 

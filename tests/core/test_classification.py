@@ -309,6 +309,41 @@ def test_a_rule_reads_only_the_phases_whose_words_meet_it() -> None:
     assert [phase.intent.source for phase in phases] == ["reader", "rule:1", "reader"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Fix the footer and fix the security of the form",
+            [("edit", "Fix the footer"), ("review", "fix the security of the form")],
+        ),
+        (
+            "add a flag, mend the security check, then add a metric",
+            [("edit", "add a flag"), ("review", "mend the security check"), ("edit", "add a metric")],
+        ),
+        (
+            "add a flag, mend the security check, add a metric",
+            [("edit", "add a flag add a metric"), ("review", "mend the security check")],
+        ),
+        (
+            "Add the export. It should handle the security header.",
+            [("review", "Add the export. It should handle the security header.")],
+        ),
+    ],
+)
+def test_a_rule_takes_no_neighbour_along_that_the_reader_united_with_its_phase(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
+    phases = Reader(rules=(rule("review", "security"),)).read(text)
+    assert [(phase.intent.name, phase.text) for phase in phases] == expected
+    (ruled,) = [phase for phase in phases if phase.intent.source == "rule:1"]
+    assert (ruled.intent.name, ruled.intent.evidence) == ("review", ("security",))
+
+
+def test_a_rule_of_the_same_intent_keeps_its_phase_whole() -> None:
+    (phase,) = Reader(rules=(rule("edit", "publish"),)).read("fix the parser, then publish the package")
+    assert (phase.intent.name, phase.intent.source) == ("edit", "rule:1")
+
+
 def test_declared_intents_and_commands_stand_above_rules() -> None:
     reader = Reader(rules=(rule("plan", "now"),))
     assert reader.read("fix it now", intent=Intent.EDIT)[0].intent.source == "declared"

@@ -160,6 +160,13 @@ def test_a_sign_of_japanese_in_another_language_changes_nothing() -> None:
     )
 
 
+def test_a_stop_of_another_script_is_no_dot_of_a_name() -> None:
+    for text in ("修复登录。update the README", "修复登录…update the README"):
+        edit, document = READER.read(text)
+        assert (edit.intent.name.value, document.intent.name.value) == ("edit", "document")
+        assert (edit.mentions, document.mentions) == ((), ())
+
+
 def test_what_needs_the_conversation_is_not_guessed() -> None:
     for prompt in ("the second one", "I think that is specific to Windows", "42"):
         (phase,) = READER.read(prompt)

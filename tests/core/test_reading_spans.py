@@ -42,6 +42,13 @@ def test_what_is_set_aside_says_why_and_what_counts_does_not() -> None:
         assert bool(span.aside) == (span.phase is None)
 
 
+def test_politeness_of_two_words_opens_no_clause_of_its_own() -> None:
+    assert told("Por favor corrige el error y agrega pruebas") == [
+        ("Por favor corrige el error", "request", 0, ("corrige",)),
+        ("agrega pruebas", "request", 1, ("agrega", "pruebas")),
+    ]
+
+
 def test_what_was_not_read_as_language_is_named() -> None:
     (span,) = READER.spans('Rename `review_plan` in src/test/plan.py to "test it"')
     assert span.masked == ("`review_plan`", "src/test/plan.py", '"test it"')

@@ -1,13 +1,17 @@
 """Files as real users have them, before and after `install`: nothing else changes, `uninstall` gives them back."""
 
 import json
+import os
+import re
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles.changes import (
     Target,
     entry_in,
@@ -16,10 +20,11 @@ from smista_mcp.hostfiles.changes import (
     uninstall_entries,
     uninstall_note,
 )
-from smista_mcp.hostfiles.files import write_user_file
+from smista_mcp.hostfiles.files import MAX_BYTES, write_user_file
 from smista_mcp.hostfiles.jsontext import read
 from smista_mcp.hostfiles.places import HOST_FILES, HostFile, host_file, roots
 
+BOM = b"\xef\xbb\xbf"
 GOLDEN = Path(__file__).parent / "hostfiles"
 COMMAND = ("/opt/tools/bin/smista-mcp", "serve-stdio")
 NAMES = ("ANTHROPIC_API_KEY", "SMISTA_HOME")
@@ -82,11 +87,127 @@ def test_uninstall_gives_the_file_back(host: str, tmp_path: Path) -> None:
     write_user_file(change.file, change.data)
     (without,) = uninstall_entries(meant)
     write_user_file(without.file, without.data)
-    if host == "gemini-cli":  # it had no servers: their object stays, empty
-        assert value(meant.row, file.read_bytes()) == value(meant.row, before) | {"mcpServers": {}}
-    else:
-        assert file.read_bytes() == before
+    assert file.read_bytes() == before
     assert not uninstall_entries(meant)
+
+
+def _trailing(text: str) -> str:
+    """With a comma behind the last member."""
+    return re.sub(r"([^,{\s])(\s*\}\s*)\Z", r"\1,\2", text)
+
+
+def linked(text: str) -> str:
+    """As it is, in a folder of dotfiles."""
+    return text
+
+
+SHAPES: dict[str, Callable[[str], str | None]] = {
+    "linked": linked,
+    "no file": lambda _: None,
+    "empty": lambda _: "",
+    "blank": lambda _: "\n\n",
+    "CRLF": lambda text: text.replace("\r\n", "\n").replace("\n", "\r\n"),
+    "BOM": lambda text: "\ufeff" + text.removeprefix("\ufeff"),
+    "BOM, CRLF": lambda text: "\ufeff" + text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\n", "\r\n"),
+    "no line end": str.rstrip,
+    "blank lines": lambda text: "\n\n" + text.removeprefix("\ufeff") + "\n\n\n",
+    "tabs": lambda text: text.replace("    ", "\t"),
+}
+OF_JSON: dict[str, Callable[[str], str | None]] = {
+    "no members": lambda _: "{}",
+    "no members, two lines": lambda _: "{\n}\n",
+    "one line": lambda _: '{"mcpServers":{},"servers":{},"mcp":{},"a":[{"b":"}"}]}',
+    "spread thin": lambda _: '{\n\n\n  "a"  :  1\n\n  ,\n  "b" :\n  { }\n}\n',
+    "other things": lambda _: '{"a": 1e5, "b": 1.0, "c": "\\u00e4\\/", "d": [1,2 ,3]}\n',
+}
+WITH_COMMENTS: dict[str, Callable[[str], str | None]] = {
+    "trailing comma": _trailing,
+    "comments around": lambda text: "// mine, don't touch\n/* {\n */" + text.removeprefix("\ufeff") + "// end\n",
+    "nothing but comments inside": lambda _: '{\n  // "mcpServers": {}\n}\n',
+    "a comment behind the last": lambda _: '{\n  "a": 1 // one\n  /* two */\n}',
+}
+ROWS = {row.host: row for row in HOST_FILES}
+SHAPED = [
+    pytest.param(host, shape, id=f"{host}, {name}")
+    for host in WRITTEN
+    for name, shape in (
+        *SHAPES.items(),
+        *(OF_JSON.items() if ROWS[host].form != "toml" else ()),
+        *(WITH_COMMENTS.items() if ROWS[host].form == "jsonc" else ()),
+    )
+]
+
+
+@pytest.mark.parametrize(("host", "shape"), SHAPED)
+def test_whatever_shape_a_file_has_it_comes_and_goes_without_a_trace(
+    host: str, shape: Callable[[str], str | None], tmp_path: Path
+) -> None:
+    meant, file = laid(host, tmp_path)
+    row, text = meant.row, shape(file.read_bytes().decode())
+    if text is None:
+        file.unlink()
+        file = meant.file
+    elif shape is linked:
+        (tmp_path / "dotfiles").mkdir()
+        file.unlink()
+        file.symlink_to(tmp_path / "dotfiles/settings")
+    if text is not None:
+        file.write_bytes(text.encode())
+    others: dict[str, Any] = value(row, text.encode()) if text and text.strip() else {}
+    for _ in range(1 if (text or "").strip() else 2):  # what is left of the first time does not disturb the second
+        change = install_entry(meant, COMMAND, NAMES)
+        write_user_file(change.file, change.data)
+        assert not install_entry(meant, COMMAND, NAMES).needed
+        found: dict[str, Any] = value(row, file.read_bytes())
+        assert found[row.keys[0]].pop(row.keys[1]) == row.entry(COMMAND, NAMES)
+        assert {key: one for key, one in found.items() if one} == {key: one for key, one in others.items() if one}
+        assert file.read_bytes().startswith(BOM) == (text or "").startswith("\ufeff")
+        (without,) = uninstall_entries(meant)
+        write_user_file(without.file, without.data)
+        assert (file.read_bytes() if file.exists() else None) == (None if text is None else text.encode())
+        assert file.is_symlink() == (shape is linked)
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+def test_what_a_host_or_a_user_writes_meanwhile_stays(host: str, tmp_path: Path) -> None:
+    row = ROWS[host]
+    meant = target(row, tmp_path)
+    file = meant.file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("a = 1\n" if row.form == "toml" else '{"a": 1}\n', encoding="utf-8")
+    change = install_entry(meant, COMMAND, NAMES)
+    write_user_file(change.file, change.data)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("a = 1", "a = 2").replace('"a": 1', '"a": 2'), encoding="utf-8")
+    (without,) = uninstall_entries(meant)
+    assert without.after == ("a = 2\n" if row.form == "toml" else '{"a": 2}\n')
+
+
+UNFIT: dict[str, Callable[[Path], object]] = {
+    "read-only": lambda file: file.chmod(0o444),
+    "invalid": lambda file: file.write_text('{"a": \n[[['),
+    "cut off": lambda file: file.write_bytes(file.read_bytes()[: len(file.read_bytes()) // 2].rstrip(b"\r\n") + b'\n"'),
+    "UTF-16": lambda file: file.write_bytes(file.read_text("utf-8").encode("utf-16")),
+    "huge": lambda file: os.truncate(file, MAX_BYTES + 1),
+    "a list": lambda file: file.write_text("[]"),
+    "servers that are no table": lambda file: file.write_text(
+        'mcp_servers = ["x"]\n' if file.suffix == ".toml" else '{"mcpServers": 1, "servers": 1, "mcp": 1}'
+    ),
+}
+
+
+@pytest.mark.parametrize("host", WRITTEN)
+@pytest.mark.parametrize("unfit", UNFIT)
+def test_a_file_that_cannot_be_changed_safely_is_refused(unfit: str, host: str, tmp_path: Path) -> None:
+    meant, file = laid(host, tmp_path)
+    UNFIT[unfit](file)
+    before = file.stat().st_size, file.stat().st_mtime_ns
+    with pytest.raises(InvalidTask) as refused:
+        install_entry(meant, COMMAND, NAMES)
+    assert str(file) in refused.value.message
+    assert refused.value.fix
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == before
+    assert [path.name for path in file.parent.iterdir() if path.is_file()] == [file.name]
 
 
 @pytest.mark.parametrize("host", WRITTEN)

@@ -363,3 +363,24 @@ def test_a_server_that_would_refuse_every_call_is_not_ready(team: Team) -> None:
         pass  # what was found stands for a second
     assert (answer.status, json.loads(answer.body)) == (503, {"ready": False, "code": "policy_invalid"})
     assert team.ask(team.request("GET", "/healthz", by=None)).status == 200
+
+
+def test_callers_that_hang_up_leave_no_word_behind(team: Team, ollama: FakeOllama) -> None:
+    """On each transport: before the answer, in the middle of it, and while a message for the stream is on its way."""
+    greeting = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "zed", "version": "1"}}
+    hello = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": greeting}).encode()
+    raw = team.calling("dispatch", HOLD)
+    for sent in (team.calling("route", ASK), raw[: len(raw) - 20], raw[:90], raw):
+        with socket.create_connection(("127.0.0.1", team.port)) as wire:
+            wire.sendall(sent)
+            assert sent is not raw or ollama.asked.wait(PATIENCE_S)
+    for _ in range(8):
+        with team.streaming("/sse", "alice") as stream:
+            address = stream.until("/messages/").partition("data: ")[2].split()[0]
+            post = socket.create_connection(("127.0.0.1", team.port))
+            post.sendall(team.request(target=address, body=hello))
+        post.close()
+    assert team.ask(team.request(target="/messages/?session_id=" + "0" * 32, body=hello)).status == 404
+    team.process.send_signal(signal.SIGTERM)
+    team.process.wait(PATIENCE_S)
+    assert [line for line in team.log.read_text(encoding="utf-8").splitlines() if "listening on" not in line] == []

@@ -98,6 +98,7 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
         wanted=WANTED.get(row.host, ()),
         start_limit_s=limit,
         keys_reach=spec.keys_reach,
+        withheld=row.withheld,
     )
 
 

@@ -21,6 +21,7 @@ from smista_mcp.core.modelref import (
 )
 from smista_mcp.core.nearness import closest
 from smista_mcp.core.policy import dotted
+from smista_mcp.core.policywords import HOST_NAMES
 from smista_mcp.core.provider_specs import claims_vendor_is_local, crosses_in_the_clear, kind_of, placing_layer
 from smista_mcp.core.sources import LayerDocument, by_precedence
 from smista_mcp.core.values import Layer
@@ -74,6 +75,7 @@ def faults_of(source: LayerDocument, sources: Sequence[LayerDocument], known: Kn
     if source.owner:
         yield from _provider_faults(source, sources, known.policy)
         yield from effort_faults(source)
+        yield from _strange_hosts(source)
 
 
 def organisation_faults(source: LayerDocument) -> Iterator[Finding]:
@@ -140,6 +142,18 @@ def repeated_over_layers(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
                 yield finding_in(
                     source, path, FindingCode.DUPLICATE_NAME, words, severity=Severity.WARNING, rules=(name,)
                 )
+
+
+def _strange_hosts(source: LayerDocument) -> Iterator[Finding]:
+    """Tables of hosts that nobody is called by: they would never count. A later version may know them."""
+    for name in source.document.hosts:
+        if name not in HOST_NAMES:
+            known = ", ".join(f"`{host}`" for host in HOST_NAMES)
+            words = (
+                f"no host is called `{name}`, so this never counts",
+                _nearest(name, HOST_NAMES, "") or f"name {known}",
+            )
+            yield finding_in(source, ("hosts", name), FindingCode.INVALID_ENUM, words, severity=Severity.WARNING)
 
 
 def _rule(index: int, *rest: str | int) -> Path:

@@ -76,6 +76,7 @@ class HostSeen(NamedTuple):
         wanted: what an entry should say.
         start_limit_s: how long it waits for a server; None where that is not known.
         keys_reach: whether exported variables reach a server that names none.
+        withheld: variables that it gives to no server, whatever its file says.
     """
 
     host: str
@@ -85,6 +86,7 @@ class HostSeen(NamedTuple):
     wanted: tuple[Wanted, ...] = ()
     start_limit_s: float | None = None
     keys_reach: bool | None = None
+    withheld: tuple[str, ...] = ()
 
 
 class StartSeen(NamedTuple):
@@ -223,7 +225,14 @@ def _judge_settings(seen: HostSeen, entry: EntrySeen, start: StartSeen) -> Itera
 
 def _judge_variables(seen: HostSeen, entry: EntrySeen, keys: Sequence[str]) -> Iterator[Remark]:
     where = _where(seen, entry)
-    lacking = [key for key in keys if key not in entry.variables]
+    held = [key for key in keys if key in seen.withheld] if entry.command is not None else []
+    if held:
+        said = f"{where}: {seen.host} gives {', '.join(map(variable, held))} to no server, whatever its file says"
+        fix = (
+            'keep that key in a variable of another name too, and name it: `api_key = "${secret:NAME}"` of its provider'
+        )
+        yield note("hosts", "keys", said, fix)
+    lacking = [key for key in keys if key not in entry.variables and key not in held]
     if entry.command is not None and seen.keys_reach is False and lacking:
         listed = ", ".join(map(variable, lacking))
         said = f"{where} does not name {listed}, and {seen.host} passes on no key that is not named"

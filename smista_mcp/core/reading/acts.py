@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
+from smista_mcp.core.reading.kinds import LOW, MEDIUM
 from smista_mcp.core.reading.objects import Sentence
 from smista_mcp.core.reading.vocabulary import FAULTY
 from smista_mcp.core.values import Confidence, Intent
@@ -23,6 +24,10 @@ class Act:
     STATEMENT: Final = 10
 
 
+Work = tuple[Intent, int]
+"""What a clause asks for besides, with the index of the word that says so."""
+
+
 class Reading(NamedTuple):
     """A clause understood.
 
@@ -30,26 +35,28 @@ class Reading(NamedTuple):
         act: one of `Act`.
         verb: the class of its head verb, empty where it has none.
         evidence: indexes of the tokens that decided.
-        further: what it asks for besides ("with tests"), with the index of the word that says so.
+        further: what it asks for besides ("with tests").
         deictic: whether it speaks of what was named before ("it").
         passing: whether it only names something to look at, so that a request after it is the real one.
         noun: the class of the object, which a later "it" takes up.
         detail: whether it says how something is to be that was asked for before ("it should", "include").
         barring: whether it forbids work on the code as such ("don't implement it yet").
+        earlier: the work that comes before it ("… after fixing the bug").
     """
 
     act: int
     intent: Intent | None = None
-    confidence: Confidence = Confidence.LOW
+    confidence: Confidence = LOW
     evidence: tuple[int, ...] = ()
     runner_up: Intent | None = None
     verb: str = ""
-    further: tuple[tuple[Intent, int], ...] = ()
+    further: tuple[Work, ...] = ()
     deictic: bool = False
     passing: bool = False
     noun: str = ""
     detail: bool = False
     barring: bool = False
+    earlier: tuple[Work, ...] = ()
 
 
 STATEMENT: Final = Reading(Act.STATEMENT)
@@ -64,7 +71,7 @@ DEEP: Final = 60
 """Tokens into a clause beyond which its opening is not followed ("no, no, no, …")."""
 
 
-def question(intent: Intent, at: tuple[int, ...], other: Intent, confidence: Confidence = Confidence.MEDIUM) -> Reading:
+def question(intent: Intent, at: tuple[int, ...], other: Intent, confidence: Confidence = MEDIUM) -> Reading:
     """A question, with the words that show its kind, and what it may be instead."""
     return Reading(Act.QUESTION, intent, confidence, at, other)
 

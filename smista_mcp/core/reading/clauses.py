@@ -46,6 +46,7 @@ from smista_mcp.core.reading.vocabulary import (
     Word,
 )
 
+_REWORK: Final = frozenset(("change", "changes", "fix", "fixes", "edits", "adjustments"))
 _FINAL: Final = frozenset(("build", "fix"))
 _BRACKETS: Final = frozenset((OPENING, CLOSING))
 _NEAR: Final = 10
@@ -147,7 +148,8 @@ def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> b
     while k > max(start, i - _NEAR) and words[k].role in _SKIPPED:
         k -= 1
     before = words[k].role
-    if (k <= start and before in _SKIPPED) or before in _SPEAKERS or before == MODAL or before in _CONDITIONS:
+    opening = k <= start and (before in _SKIPPED or (before == PREP and words[k].foreign))  # "por favor"
+    if opening or before in _SPEAKERS or before == MODAL or before in _CONDITIONS:
         return False
     if role in (PLEASE, LET):
         return opens(words, i, end)
@@ -173,6 +175,8 @@ def _parallel(words: list[Word], raw: list[str], i: int, start: int) -> bool:
             if marker == TO:
                 if words[i + 1].verb in _FINAL and (i + 2 >= len(words) or words[i + 2].role <= BREAK):
                     return False  # "…, and implement."
+                if raw[i + 1].lower() == "make" and not _REWORK.isdisjoint(map(str.lower, raw[i + 2 : i + 4])):
+                    return False  # "… to see where it is lost and make the changes"
                 return any(words[n].role == VERB for n in range(start, k - 1))
             return marker in (DEIXIS, WH) or (marker == MODAL and k - 2 >= start and words[k - 2].role not in _SPEAKERS)
     return False

@@ -93,7 +93,7 @@ VERBS: Final[dict[str, str]] = {
     # says how to go on, not what to do
     "aside": (
         "ask wait remember note think be know hope pause hold listen imagine assume suppose feel stay pretend act focus"
-        " concentrate expect approve pay bear"
+        " concentrate expect approve pay bear forget disregard"
     ),
     "use": "use follow respect adhere prefer stick utilize leverage obey",
     # means something only with the word after it, see PHRASES
@@ -220,7 +220,7 @@ ROLES: Final[dict[str, str]] = {
         "for by about than per via between across through over against regarding around concerning upon towards toward"
         " using during among beside behind near off out up down"
     ),
-    "except": "except excluding ignoring",
+    "except": "except excluding ignoring skipping omitting leaving minus sans",
     "and": "and adn & + or",
     "but": "but yet",
     "then": "then",
@@ -255,6 +255,22 @@ CODE: Final = (
     " handlers service services definition definitions usage usages"
 )
 """Words for parts of a program."""
+SURFACES: Final = (
+    "page screen dashboard sidebar header footer navbar menu modal dialog popup toolbar drawer panel pane homepage card"
+    " tooltip banner topbar overlay window mobile tab"
+)
+"""Places of an interface: what is shown there is a thing of the program."""
+CONTROLS: Final = (
+    "tab field table widget page form button modal dialog panel list column view screen card endpoint route component"
+    " model feature menu dropdown link icon badge counter grid selector picker popup tabs fields tables widgets pages"
+    " forms buttons columns views screens cards endpoints routes"
+)
+"""Parts of a program that the noun before them describes, be it a plural ("the reviews table")."""
+PEOPLE: Final = (
+    "user users customer customers admin admins visitor visitors client clients member members player players student"
+    " students teacher teachers author authors guest guests buyer buyers seller sellers employee employees people"
+)
+"""Who uses a program: what they do with a plan or a review is what the program is to do."""
 PHRASES: Final[dict[str, str]] = {
     "make": "get rid, fill out, fill in, flesh out, write down, note down, check off",
     "build": (
@@ -266,7 +282,7 @@ PHRASES: Final[dict[str, str]] = {
     "plan": "break down, come up, think about, think through, think of, lay out",
     "analyze": "look into, look for, look up, figure out, find out, track down, dig into, work out, deep dive",
     "read": "take a, have a, go through, check out, read through, catch up, get familiar",
-    "review": "go over, double check, cross check, sanity check, spell check",
+    "review": "go over, look over, double check, cross check, sanity check, spell check",
     "explain": "walk through, point out, tell me",
     "summarize": "sum up",
     "write": "write up",

@@ -53,6 +53,8 @@ def _pattern(letters: str, unspaced: str) -> re.Pattern[str]:
     )
 
 
+FIRST_UNSPACED: Final = "\u3040"
+"""The first character of the scripts whose words no blank parts; none of the others below names more than a word."""
 _TOKEN: Final = _pattern(_LETTER, "")
 
 
@@ -103,8 +105,8 @@ _SIGNS: Final = {
     **dict.fromkeys("—–，、", ","),
     **dict.fromkeys("\u00a0\u3000\u200b\ufeff¿¡", " "),
     **dict.fromkeys("\u2028\u2029", "\n"),
-    "…": ".",
-    "。": ".",
+    "…": "!",
+    "。": "!",
     "！": "!",
     "？": "?",
     "；": ";",
@@ -114,7 +116,10 @@ _SIGNS: Final = {
     "【": "[",
     "】": "]",
 }
-"""Signs of typography to the ASCII ones that they stand for, one for one."""
+"""Signs of typography to the ASCII ones that they stand for, one for one.
+
+A stop that is no ASCII one ends a sentence and is never part of a name, as "." is in `.env`.
+"""
 _NOT_FILES: Final = frozenset(
     "node.js next.js vue.js nuxt.js three.js d3.js react.js express.js chart.js discord.js ember.js p5.js moment.js"
     " alpine.js backbone.js asp.net socket.io e.g i.e u.s a.m p.m vs.code".split()
@@ -169,7 +174,7 @@ def plain(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """The tokens of a plain text in order; only blanks lie between them."""
-    if not text.isascii() and any("\u3040" <= c <= "\ufaff" for c in text):
+    if not text.isascii() and any(FIRST_UNSPACED <= c <= "\ufaff" for c in text):
         return _unspaced_token().findall(text)
     return _TOKEN.findall(text)
 
@@ -352,7 +357,7 @@ def token(text: str) -> Token:
         return _END
     if first == "[":
         return _link(text)
-    if "\u3040" <= first <= "\ud7ff":
+    if FIRST_UNSPACED <= first <= "\ud7ff":
         return Token(Word(CJK))
     if len(text) == 1 or not any(c.isalnum() for c in text):
         return Token(UNKNOWN_WORD if text.isalpha() else Word(OPENER))

@@ -3,7 +3,22 @@
 from typing import Final, NamedTuple
 
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.vocabulary import NOUN_PAIRS, Word
+from smista_mcp.core.reading.kinds import (
+    ANALYZE,
+    CHAT,
+    COMMIT,
+    DOCUMENT,
+    EDIT,
+    FORMAT,
+    PLAN,
+    PROMPT,
+    REFACTOR,
+    REVIEW,
+    SKILL,
+    SUMMARIZE,
+    TEST,
+)
+from smista_mcp.core.reading.vocabulary import CONTROLS, NOUN_PAIRS, Word
 from smista_mcp.core.values import Intent
 
 
@@ -37,82 +52,82 @@ class Object(NamedTuple):
 
 
 DOCUMENTS: Final = {
-    "test": Intent.TEST,
-    "doc": Intent.DOCUMENT,
-    "paper": Intent.DOCUMENT,
-    "plan": Intent.PLAN,
-    "prompt": Intent.PROMPT,
-    "commit": Intent.COMMIT,
-    "summary": Intent.SUMMARIZE,
-    "review": Intent.REVIEW,
-    "analysis": Intent.ANALYZE,
-    "style": Intent.FORMAT,
-    "roadmap": Intent.DOCUMENT,
-    "question": Intent.CHAT,
-    "waste": Intent.REFACTOR,
+    "test": TEST,
+    "doc": DOCUMENT,
+    "paper": DOCUMENT,
+    "plan": PLAN,
+    "prompt": PROMPT,
+    "commit": COMMIT,
+    "summary": SUMMARIZE,
+    "review": REVIEW,
+    "analysis": ANALYZE,
+    "style": FORMAT,
+    "roadmap": DOCUMENT,
+    "question": CHAT,
+    "waste": REFACTOR,
 }
 """Noun class to the work of changing such a thing."""
-CREATED: Final = {**DOCUMENTS, "roadmap": Intent.PLAN}
+CREATED: Final = {**DOCUMENTS, "roadmap": PLAN}
 """Noun class to the work of bringing such a thing about."""
 PROSE: Final = {k: DOCUMENTS[k] for k in ("doc", "paper", "plan", "prompt", "style", "roadmap")}
 """The classes of things that are text."""
 _ACTIVITIES: Final = {k: DOCUMENTS[k] for k in ("test", "review", "analysis", "style")}
 TABLE: Final[dict[str, tuple[Intent, dict[str, Intent]]]] = {
-    "": (Intent.EDIT, DOCUMENTS),
-    "make": (Intent.EDIT, DOCUMENTS),
-    "build": (Intent.EDIT, {"test": Intent.TEST, "style": Intent.FORMAT}),
-    "fix": (Intent.EDIT, {**PROSE, "test": Intent.TEST, "commit": Intent.COMMIT}),
+    "": (EDIT, DOCUMENTS),
+    "make": (EDIT, DOCUMENTS),
+    "build": (EDIT, {"test": TEST, "style": FORMAT}),
+    "fix": (EDIT, {**PROSE, "test": TEST, "commit": COMMIT}),
     "run": (
-        Intent.EDIT,
+        EDIT,
         {
             **_ACTIVITIES,
-            "commit": Intent.COMMIT,
-            "summary": Intent.SUMMARIZE,
-            "doc": Intent.DOCUMENT,
-            "prompt": Intent.SKILL,
+            "commit": COMMIT,
+            "summary": SUMMARIZE,
+            "doc": DOCUMENT,
+            "prompt": SKILL,
         },
     ),
-    "begin": (Intent.EDIT, {**_ACTIVITIES, "doc": Intent.DOCUMENT, "paper": Intent.DOCUMENT}),
-    "give": (Intent.CHAT, {**DOCUMENTS, "doc": Intent.CHAT, "options": Intent.PLAN}),
+    "begin": (EDIT, {**_ACTIVITIES, "doc": DOCUMENT, "paper": DOCUMENT}),
+    "give": (CHAT, {**DOCUMENTS, "doc": CHAT, "options": PLAN}),
     "show": (
-        Intent.ANALYZE,
-        {**DOCUMENTS, **dict.fromkeys(("test", "doc", "style", "prompt", "commit"), Intent.ANALYZE)},
+        ANALYZE,
+        {**DOCUMENTS, **dict.fromkeys(("test", "doc", "style", "prompt", "commit"), ANALYZE)},
     ),
-    "plan": (Intent.PLAN, {}),
-    "analyze": (Intent.ANALYZE, {}),
-    "check": (Intent.ANALYZE, {}),
-    "review": (Intent.REVIEW, {}),
-    "read": (Intent.ANALYZE, {"review": Intent.REVIEW}),
-    "explain": (Intent.CHAT, {"summary": Intent.SUMMARIZE}),
-    "suggest": (Intent.CHAT, {"plan": Intent.PLAN, "options": Intent.PLAN}),
-    "test": (Intent.TEST, {}),
-    "refactor": (Intent.REFACTOR, PROSE),
-    "reshape": (Intent.REFACTOR, PROSE),
-    "format": (Intent.FORMAT, {"commit": Intent.COMMIT}),
-    "document": (Intent.DOCUMENT, {}),
-    "write": (Intent.DOCUMENT, DOCUMENTS),
-    "summarize": (Intent.SUMMARIZE, {}),
-    "commit": (Intent.COMMIT, {}),
-    "prompt": (Intent.PROMPT, {}),
-    "ensure": (Intent.EDIT, {"test": Intent.TEST, "style": Intent.FORMAT, "doc": Intent.DOCUMENT}),
-    "use": (Intent.EDIT, {"prompt": Intent.SKILL}),
-    "try": (Intent.EDIT, {}),
-    "idiom": (Intent.EDIT, DOCUMENTS),
-    "go": (Intent.EDIT, {}),
-    "help": (Intent.EDIT, DOCUMENTS),
-    "leave": (Intent.EDIT, {"doc": Intent.DOCUMENT}),
+    "plan": (PLAN, {}),
+    "analyze": (ANALYZE, {}),
+    "check": (ANALYZE, {}),
+    "review": (REVIEW, {}),
+    "read": (ANALYZE, {"review": REVIEW}),
+    "explain": (CHAT, {"summary": SUMMARIZE}),
+    "suggest": (CHAT, {"plan": PLAN, "options": PLAN}),
+    "test": (TEST, {}),
+    "refactor": (REFACTOR, PROSE),
+    "reshape": (REFACTOR, PROSE),
+    "format": (FORMAT, {"commit": COMMIT}),
+    "document": (DOCUMENT, {}),
+    "write": (DOCUMENT, DOCUMENTS),
+    "summarize": (SUMMARIZE, {}),
+    "commit": (COMMIT, {}),
+    "prompt": (PROMPT, {}),
+    "ensure": (EDIT, {"test": TEST, "style": FORMAT, "doc": DOCUMENT}),
+    "use": (EDIT, {"prompt": SKILL}),
+    "try": (EDIT, {}),
+    "idiom": (EDIT, DOCUMENTS),
+    "go": (EDIT, {}),
+    "help": (EDIT, DOCUMENTS),
+    "leave": (EDIT, {"doc": DOCUMENT}),
 }
 """Verb class to its intent by itself, and by the noun class of its object."""
 RUNNERS_UP: Final = {
-    Intent.ANALYZE: Intent.CHAT,
-    Intent.CHAT: Intent.ANALYZE,
-    Intent.REVIEW: Intent.ANALYZE,
-    Intent.EDIT: Intent.REFACTOR,
-    Intent.PLAN: Intent.EDIT,
-    Intent.SUMMARIZE: Intent.CHAT,
-    Intent.SKILL: Intent.EDIT,
-    Intent.COMMIT: Intent.SUMMARIZE,
-    **dict.fromkeys((Intent.TEST, Intent.REFACTOR, Intent.DOCUMENT, Intent.FORMAT, Intent.PROMPT), Intent.EDIT),
+    ANALYZE: CHAT,
+    CHAT: ANALYZE,
+    REVIEW: ANALYZE,
+    EDIT: REFACTOR,
+    PLAN: EDIT,
+    SUMMARIZE: CHAT,
+    SKILL: EDIT,
+    COMMIT: SUMMARIZE,
+    **dict.fromkeys((TEST, REFACTOR, DOCUMENT, FORMAT, PROMPT), EDIT),
 }
 """What else it may be, where the words do not say."""
 _SPREADING: Final = frozenset(("make", "build", "fix", "run", "begin", "give", "show", "help", ""))
@@ -126,7 +141,14 @@ _ADDED: Final = frozenset(("test", "doc", "commit"))
 _CARRIED: Final = frozenset(("run", "update", "report", "check", "fix", "change", "draft"))
 _ITEMS: Final = frozenset("task tasks step steps item items issue issues point points requirement requirements".split())
 _PARTICLES: Final = frozenset(("up", "down", "out", "off"))
+_TITLES: Final = frozenset(("docs", "tests"))
 _NEUTRAL: Final = frozenset(("fault", "app"))
+_ENDING: Final = {"following": (v.DET, v.DEIXIS), "instead": (v.OF,)}
+"""Words behind which an object is another one, where a word of these roles follows."""
+_DECIDING: Final = frozenset((v.MODAL, v.AUX, v.AUXNEG, v.NEG))
+_PURPOSEFUL: Final = frozenset("ability option button way possibility feature permission link command".split())
+"""Things whose purpose "to" tells, whatever verb follows."""
+_ACTED_ON: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.ME, v.WE))
 _SOME: Final = frozenset(("some", "one", "another"))
 
 
@@ -147,8 +169,8 @@ def object_from(s: Sentence, i: int) -> Object:
             elif not kind and noun and at == i - 1 and _describes(s, at, i):
                 noun, at = "", -1
             i = last
-        elif s.lows[i] == "following" and i > first and i + 1 < end and words[i + 1].role in (v.DET, v.DEIXIS):
-            break  # "… following the plan"
+        elif s.lows[i] in _ENDING and i > first and i + 1 < end and words[i + 1].role in _ENDING[s.lows[i]]:
+            break  # "… following the plan", "… instead of a test"
         elif role == v.DEIXIS:
             if s.lows[i] == "that" and i > first and words[i - 1].role in _PLAIN:
                 break
@@ -181,16 +203,28 @@ def _describes(s: Sentence, at: int, i: int) -> bool:
         or word.noun == "app"
         or (word.role == v.VERB and not word.noun and s.lows[i] not in _CARRIED)
     )
-    return unclassed and not s.lows[at].endswith("s") and not s.words[at].foreign
+    named = s.lows[at]
+    if not unclassed or s.words[at].foreign:
+        return False
+    return not named.endswith("s") or (s.lows[i] in CONTROLS and named not in _TITLES)
 
 
 def _crosses(s: Sentence, i: int, role: int) -> bool:
     """Whether the search for an object goes on behind a small word."""
-    if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and not s.words[i + 1].noun:
+    if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and _acts(s, i + 1):
         return False
+    if role == v.COMMA and i + 2 < s.end and s.words[i + 2].role in _DECIDING:
+        return False  # "…, tests can wait"
     if s.lows[i] == "from" and s.lows[i - 1] in _ITEMS:
         return False  # "the tasks from PLAN.md"
-    return role in _CROSSED or s.lows[i] == "as"
+    return (role in _CROSSED and s.lows[i] != "+") or s.lows[i] == "as"
+
+
+def _acts(s: Sentence, i: int) -> bool:
+    """Whether the base form at `i`, behind "to", is meant as a verb ("a button to commit the form")."""
+    if not s.words[i].noun or s.lows[i - 2] in _PURPOSEFUL:
+        return True
+    return s.lows[i] != "test" and i + 1 < s.end and s.words[i + 1].role in _ACTED_ON  # but "a script to test it"
 
 
 def further(s: Sentence, verb: str, intent: Intent, thing: Object) -> tuple[tuple[Intent, int], ...]:
@@ -201,14 +235,20 @@ def further(s: Sentence, verb: str, intent: Intent, thing: Object) -> tuple[tupl
     words, found, open_ = s.words, dict[Intent, int](), True
     for k in range(i + 1, s.end):
         word = words[k]
-        if word.role == v.WITH and verb in _INCLUDING:
+        if verb in _INCLUDING and (word.role == v.WITH or s.lows[k] == "+"):
             open_ = True
-        elif open_ and word.noun in _ADDED and word.role in (v.NOUN, v.GERUND, v.PATH):
+        elif open_ and word.noun in _ADDED and _is_thing(s, k):
             if DOCUMENTS[word.noun] is not intent:
                 found.setdefault(DOCUMENTS[word.noun], k)
         elif word.role not in _JOINED:
             open_ = False
     return tuple(found.items())
+
+
+def _is_thing(s: Sentence, k: int) -> bool:
+    """Whether the word at `k` is a noun, also where it may be a verb ("with a test")."""
+    role = s.words[k].role
+    return role in (v.NOUN, v.GERUND, v.PATH) or (role == v.VERB and s.words[k - 1].role == v.DET)
 
 
 def _spread(s: Sentence, verb: str, thing: Object) -> int:
@@ -218,7 +258,7 @@ def _spread(s: Sentence, verb: str, thing: Object) -> int:
         return thing.end
     if verb in _INCLUDING:
         for k in range(thing.end, s.end):
-            if words[k].role == v.WITH:
+            if words[k].role == v.WITH or s.lows[k] == "+":
                 return k
             if words[k].role in (v.NEG, v.COND, v.WH):
                 break

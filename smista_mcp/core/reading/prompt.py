@@ -4,7 +4,7 @@ import re
 from itertools import chain, repeat
 from typing import Final, NamedTuple
 
-from smista_mcp.core.reading.masking import paths, plain, token, tokens, without_output
+from smista_mcp.core.reading.masking import FIRST_UNSPACED, paths, plain, token, tokens, without_output
 from smista_mcp.core.reading.vocabulary import UNKNOWN_WORD, WORDS, Word
 
 LONGEST_READ: Final = 8_000
@@ -79,7 +79,9 @@ def _prompt(
     words = list(map(WORDS.get, lows, repeat(UNKNOWN_WORD)))
     named: dict[int, str] = {}
     plain_words = text.isascii()
-    for i in [i for i, word in enumerate(words) if word is UNKNOWN_WORD and not (plain_words and raw[i].isalpha())]:
+    for i, word in enumerate(words):
+        if word is not UNKNOWN_WORD or (raw[i].isalpha() and (plain_words or raw[i] < FIRST_UNSPACED)):
+            continue  # letters alone name nothing
         words[i], path = token(raw[i])
         if path:
             named[i] = path

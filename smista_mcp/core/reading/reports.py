@@ -5,12 +5,12 @@ from typing import Final
 
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, Act, Reading, is_faulty
+from smista_mcp.core.reading.kinds import CHAT, EDIT, LOW, MEDIUM
 from smista_mcp.core.reading.objects import DOCUMENTS, Sentence, further, object_from
 from smista_mcp.core.reading.questions import symptom
 from smista_mcp.core.reading.requests import by_noun, imperative
 from smista_mcp.core.reading.spelling import corrected
 from smista_mcp.core.reading.vocabulary import JUDGING, WORDS, WORKING
-from smista_mcp.core.values import Confidence, Intent
 
 _THINGS: Final = frozenset((v.DET, v.DEIXIS, v.SUBJECT))
 _PRAISE: Final = (
@@ -23,6 +23,7 @@ _PRAISE: Final = (
 )
 """Words by which a report is no complaint."""
 _COMPLAINING: Final = frozenset(("too", "still", "again"))
+_ALIKE: Final = (["for"], ["in"], ["with"], ["to"])
 _SEEMING: Final = frozenset(("seems", "appears"))
 _FOLLOWERS: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.NUM, v.NOUN))
 _FOLLOWERS_ASKED: Final = _FOLLOWERS | {v.INTO, v.WITH, v.TO, v.PREP, v.UNKNOWN}
@@ -46,23 +47,31 @@ def verbless(s: Sentence, i: int) -> Reading:
         return _told(s, i, thing.noun)
     if words[i].role in (v.DEIXIS, v.SUBJECT) and i + 1 < end and _is_third_person(s, i + 1):
         return _told(s, i, thing.noun)
-    if s.lows[i] == "same":  # "same for the other page"
-        return Reading(Act.REQUEST, Intent.EDIT, Confidence.MEDIUM, (i,), Intent.CHAT)
+    if s.lows[i] == "same" or (
+        s.lows[i : i + 2] == ["the", "same"] and s.lows[i + 2 : i + 3] in _ALIKE
+    ):  # "same for the other page"
+        return Reading(Act.REQUEST, EDIT, MEDIUM, (i,), CHAT)
     for k in range(i, end - 1):
         if words[k].role == v.VERB and not words[k].noun and words[k + 1].role in _FOLLOWERS and _may_ask(s, k):
-            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+            return imperative(s, k)._replace(confidence=MEDIUM)
     intent = DOCUMENTS.get(thing.noun)
     if intent is None:
         return STATEMENT
     more = further(s, "make", intent, thing)
-    return Reading(Act.FRAGMENT, intent, Confidence.LOW, (thing.at,), Intent.EDIT, further=more, noun=thing.noun)
+    return Reading(Act.FRAGMENT, intent, LOW, (thing.at,), EDIT, further=more, noun=thing.noun)
 
 
 def _complains(s: Sentence, i: int, *, finite: bool) -> bool:
     """Whether a report tells of what should be otherwise ("…, but now it is too wide", "it looks like it jumps")."""
-    if _is_observed(s, i) and not s.question:
+    if (_is_observed(s, i) or _recurs(s, i)) and not s.question:
         return True
     return finite and (s.contrast or not _COMPLAINING.isdisjoint(s.lows[i : s.end - 1]) or s.lows[s.end - 1] == "again")
+
+
+def _recurs(s: Sentence, i: int) -> bool:
+    """Whether a report tells of something that happens over and over ("users keep getting logged out")."""
+    near = range(i + 1, min(i + 6, s.end - 1))
+    return any(s.lows[k] in ("keep", "keeps") and s.lows[k + 1].endswith("ing") for k in near)
 
 
 def _is_third_person(s: Sentence, k: int) -> bool:
@@ -74,7 +83,7 @@ def _told(s: Sentence, i: int, noun: str) -> Reading:
     """A plain report. What is told of a thing and is no praise is most likely to be changed ("it logs me out")."""
     if s.words[i].role not in _THINGS or not _PRAISE.isdisjoint(s.lows[i : s.end]) or s.joined:
         return STATEMENT._replace(noun=noun)
-    return Reading(Act.SYMPTOM, Intent.EDIT, Confidence.LOW, (i,), Intent.CHAT, noun=noun)
+    return Reading(Act.SYMPTOM, EDIT, LOW, (i,), CHAT, noun=noun)
 
 
 def _is_observed(s: Sentence, i: int) -> bool:
@@ -94,4 +103,4 @@ def _unknown_verb(s: Sentence, i: int) -> Reading:
     if meant is not None and WORDS[meant].role == v.VERB:
         return imperative(s._replace(words=[*s.words[:i], WORDS[meant], *s.words[i + 1 :]]), i)
     found = by_noun(s, i)
-    return found if found.noun else found._replace(confidence=Confidence.LOW)
+    return found if found.noun else found._replace(confidence=LOW)

@@ -6,12 +6,11 @@ from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import DEEP, GO_ON, STATEMENT, WISH, Act, Reading, question
 from smista_mcp.core.reading.clauses import acts
+from smista_mcp.core.reading.kinds import ANALYZE, CHAT, DOCUMENT, EDIT, HIGH, LOW, MEDIUM
 from smista_mcp.core.reading.objects import CREATED, Object, Sentence, further, object_from
 from smista_mcp.core.reading.verdicts import intent_of
 from smista_mcp.core.reading.vocabulary import CODE, PHRASES
-from smista_mcp.core.values import Confidence, Intent
 
-_HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 _LEADING: Final = frozenset(("begin", "try", "help", "go"))
 _LOOKING: Final = frozenset(("read", "analyze"))
 _BETWEEN: Final = frozenset((v.OPENER, v.ME, v.WE, v.TO, v.AND, v.PREP, v.PLEASE))
@@ -27,12 +26,17 @@ _DROPPING: Final = frozenset(
     "skip skipping ignore ignoring omit omitting postpone postponing defer deferring forget stop pause".split()
 )
 """Verbs by which work is left out, where what follows is work and nothing more."""
+_DOING: Final = frozenset(("writing", "running", "doing", "making", "adding"))
 _HALTING: Final = frozenset(("stop", "pause"))
 _TASKS: Final = frozenset("coding implementing programming editing refactoring testing planning reviewing".split())
 _AROUND: Final = frozenset((v.DET, v.OPENER, v.ORDER, v.AND, v.COMMA, v.PLEASE, v.OPENING, v.CLOSING))
 _FOR_NOW: Final = frozenset("about for now yet this time part step phase writing running doing until later".split())
+_NAMED: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.VERB, v.GERUND))
+_PARTICLES: Final = frozenset(("up", "out", "off", "down"))
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _UNTOUCHED: Final = frozenset(("alone", "as", "untouched", "unchanged", "intact", "touch"))
+_SEEN: Final = frozenset("shown displayed visible hidden rendered clickable aligned centered sorted".split())
+"""Participles by which a wish is about what a screen shows."""
 _PASSED_BEFORE_VERB: Final = frozenset((v.OPENER, v.DET, v.TO, v.WANT, v.YOU))
 
 
@@ -47,7 +51,7 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     if inner >= 0 and inner - s.start < DEEP:
         return imperative(s, inner, act)
     if verb in _LEADING and after >= s.end:
-        return Reading(act, Intent.EDIT, _LOW, (i,), Intent.CHAT, GO_ON)
+        return Reading(act, EDIT, LOW, (i,), CHAT, GO_ON)
     if verb == "leave" and not _UNTOUCHED.isdisjoint(s.lows[i : s.end]):
         return Reading(Act.NEGATION, verb=verb, evidence=(i,))
     dropped = _dropped(s, i) if s.lows[i] in _DROPPING else -1
@@ -58,11 +62,11 @@ def imperative(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
         return _beside(s, i, act)
     thing = object_from(s, after)
     intent, confidence, runner_up, at = intent_of(s, verb, i, thing)
-    if act != Act.REQUEST and confidence is _HIGH:
-        confidence = _MEDIUM
+    if act != Act.REQUEST and confidence is HIGH:
+        confidence = MEDIUM
     evidence = (i,) if at < 0 else (i, at)
     more = further(s, verb, intent, thing)
-    passing = verb == "check" and intent is Intent.ANALYZE and _names_something(s, after, thing)
+    passing = verb == "check" and intent is ANALYZE and _names_something(s, after, thing)
     passing = passing or (s.lows[i] == "understand" and thing.deictic)
     detail = s.lows[i] in _DETAILING or _details(s, i, after)
     return Reading(act, intent, confidence, evidence, runner_up, verb, more, thing.deictic, passing, thing.noun, detail)
@@ -76,6 +80,7 @@ def _dropped(s: Sentence, i: int) -> int:
     halts, found = s.lows[i] in _HALTING, -1
     for k in range(i + 1, min(i + DEEP, s.end)):
         word = s.words[k]
+        halts = halts and s.lows[k] not in _DOING
         if s.lows[k] in _TASKS or (not halts and word.noun in CREATED):
             found = k
         elif word.role not in _AROUND and s.lows[k] not in _FOR_NOW:
@@ -90,11 +95,11 @@ def _beside(s: Sentence, i: int, act: int) -> Reading:
     if low == "remember" and following == v.TO:
         return requested(s, i + 2, act)
     if low == "note" and following == v.DET:
-        return Reading(act, Intent.DOCUMENT, _MEDIUM, (i,), Intent.CHAT, "make")
+        return Reading(act, DOCUMENT, MEDIUM, (i,), CHAT, "make")
     if low == "know" and i > s.start and s.words[i - 1].role == v.TO:
         of_code = not CODE.isdisjoint(s.lows[i : s.end])
-        return question(Intent.ANALYZE, (i,), Intent.CHAT) if of_code else question(Intent.CHAT, (i,), Intent.ANALYZE)
-    return Reading(Act.PREFERENCE, Intent.CHAT, _LOW, (i,), verb="aside")
+        return question(ANALYZE, (i,), CHAT) if of_code else question(CHAT, (i,), ANALYZE)
+    return Reading(Act.PREFERENCE, CHAT, LOW, (i,), verb="aside")
 
 
 def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
@@ -111,6 +116,12 @@ def _verb_at(s: Sentence, i: int) -> tuple[str, int]:
         return name, after + 1
     if words[after].role == v.DEIXIS and after + 1 < s.end:
         return pairs.get(lows[after + 1], verb), after  # "clean it up"
+    if words[after].role == v.DET:
+        k = after + 1
+        while k < min(after + 6, s.end) and words[k].role in _NAMED:
+            k += 1
+        if k < s.end and lows[k] in _PARTICLES:
+            return pairs.get(lows[k], verb), after  # "pull the parser out"
     return verb, after
 
 
@@ -194,8 +205,8 @@ def by_noun(s: Sentence, i: int, act: int = Act.REQUEST) -> Reading:
     thing = object_from(s, i + 1)
     intent = CREATED.get(thing.noun)
     if intent is None:
-        return Reading(act, Intent.EDIT, _MEDIUM, (i,), Intent.CHAT, deictic=thing.deictic)
-    return Reading(act, intent, _MEDIUM, (i, thing.at), Intent.EDIT, deictic=thing.deictic, noun=thing.noun)
+        return Reading(act, EDIT, MEDIUM, (i,), CHAT, deictic=thing.deictic)
+    return Reading(act, intent, MEDIUM, (i, thing.at), EDIT, deictic=thing.deictic, noun=thing.noun)
 
 
 def forbidden(s: Sentence, i: int) -> Reading:
@@ -206,7 +217,8 @@ def forbidden(s: Sentence, i: int) -> Reading:
     if k >= s.end:
         return Reading(Act.NEGATION, evidence=(i,))
     if s.lows[k] == "forget":
-        return requested(s, k + 1)
+        wanted = requested(s, k + 1)
+        return wanted if wanted.intent is not None or k + 1 >= s.end else by_noun(s, k)
     return Reading(Act.NEGATION, verb=s.words[k].verb, evidence=(i, k), barring=_bars(s, k))
 
 
@@ -242,9 +254,9 @@ def desire(s: Sentence, i: int) -> Reading:
 def wish(s: Sentence, i: int, start: int) -> Reading:
     """Something that should be so: an edit, unless what it is about says otherwise."""
     thing = object_from(s, start)
-    intent = CREATED.get(thing.noun, Intent.EDIT)
+    intent = EDIT if not _SEEN.isdisjoint(s.lows[i : s.end]) else CREATED.get(thing.noun, EDIT)
     evidence = (i, thing.at) if thing.noun else (i,)
-    runner_up = Intent.EDIT if intent is not Intent.EDIT else Intent.CHAT
+    runner_up = EDIT if intent is not EDIT else CHAT
     more = further(s, "make", intent, thing)
     detail = start < s.end and s.words[start].role in (v.SUBJECT, v.DEIXIS)
-    return Reading(Act.DESIRE, intent, _MEDIUM, evidence, runner_up, WISH, more, thing.deictic, detail=detail)
+    return Reading(Act.DESIRE, intent, MEDIUM, evidence, runner_up, WISH, more, thing.deictic, detail=detail)

@@ -8,25 +8,24 @@ from typing import Final
 
 from smista_mcp.core.reading import tongues
 from smista_mcp.core.reading import vocabulary as v
-from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, WISH, Act, Reading, is_faulty
+from smista_mcp.core.reading.acts import DEEP, STATEMENT, TOLD, Act, Reading, is_faulty
 from smista_mcp.core.reading.acts import question as question_reading
-from smista_mcp.core.reading.clauses import Clause, acts
-from smista_mcp.core.reading.objects import DOCUMENTS, TABLE, Sentence
-from smista_mcp.core.reading.questions import asked, asks_abroad, symptom
+from smista_mcp.core.reading.clauses import acts
+from smista_mcp.core.reading.kinds import ANALYZE, CHAT, EDIT, LOW, MEDIUM
+from smista_mcp.core.reading.objects import DOCUMENTS, Sentence
+from smista_mcp.core.reading.questions import ASKING_ABROAD, asked, asks_abroad, symptom
 from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
 from smista_mcp.core.reading.unspaced import unspaced
-from smista_mcp.core.reading.vocabulary import WORKING
-from smista_mcp.core.values import Confidence, Intent
+from smista_mcp.core.reading.vocabulary import PEOPLE, WORKING
 
 _SKIPPED: Final = frozenset(
     (v.OPENER, v.ORDER, v.PLEASE, v.NUM, v.AND, v.BUT, v.THEN, v.COMMA, v.BREAK, v.OPENING, v.CLOSING)
 )
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
+_ENDING: Final = frozenset((v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.VERB, v.DEIXIS))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
-_PLURAL: Final = frozenset(("them", "some"))
-_NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
 _REASONS: Final = frozenset(("given", "based", "considering", "according"))
@@ -39,75 +38,41 @@ _JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "
 """Verbs after "would you" that ask for an opinion."""
 _HAVING: Final = frozenset(("have", "has", "had"))
 _PROVISOS: Final = frozenset(("if", "once", "when"))
+_CLUELESS: Final = (["any", "idea"], ["any", "ideas"], ["any", "clue"])
 _STATES: Final = frozenset((v.UNKNOWN, v.PAST, v.OPENER))
 _IT_IS: Final = frozenset(("it's", "that's", "they're", "everything's", "all's"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
 
-def read(clause: Clause, words: list[v.Word], lows: list[str], before: Reading | None) -> Reading:
-    """The reading of one clause; `before` is that of the clause before it in the same text."""
-    sign = lows[clause.sign] if clause.sign < len(lows) else ""
-    joined, contrast = clause.join != v.STOP, clause.join == v.BUT
-    found = _at(Sentence(words, lows, clause.start, clause.end, "?" in sign, joined, contrast), clause.start)
-    if found.act == Act.QUESTION and not found.noun:
-        named = (words[k].noun for k in range(clause.start, clause.end) if words[k].role in _NAMING)
-        found = found._replace(noun=next((noun for noun in named if noun in DOCUMENTS), ""))
-    if before is None:
-        return found
-    if clause.join == v.THEN and found.act == Act.STATEMENT and before.act == Act.REQUEST:
-        return _elliptic(words, clause, before)
-    if before.noun and not found.noun:
-        found = _taking_up(found, before.noun, plural=not _PLURAL.isdisjoint(lows[clause.start : clause.end]))
-    if found.act != Act.REQUEST or clause.join not in (v.AND, v.COMMA, v.THEN):
-        return found
-    series = clause.join == v.AND or before.detail or before.verb == TOLD
-    if before.verb in (WISH, TOLD) and series and words[clause.start].role == v.VERB:
-        return before._replace(further=())  # "it should render the page, track the points and calculate …"
-    if clause.join == v.THEN:
-        return found
-    asking = before.act == Act.QUESTION and (clause.join == v.AND or "?" in sign)
-    if asking or (clause.join == v.AND and before.act == Act.CONDITION):
-        return found._replace(act=before.act, intent=before.intent, further=())
-    return found
-
-
-def _elliptic(words: list[v.Word], clause: Clause, before: Reading) -> Reading:
-    """The verb of the clause before goes on ("first the schema, then the code")."""
-    if words[clause.start].role != v.DET or before.verb not in TABLE:
-        return STATEMENT
-    at = next((k for k in range(clause.start, clause.end) if words[k].role != v.DET), clause.start)
-    return Reading(Act.REQUEST, TABLE[before.verb][0], Confidence.MEDIUM, (at,), Intent.CHAT, before.verb)
-
-
-def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
-    """A reading whose "it" or "them" is what a clause before spoke of."""
-    found = found._replace(noun=noun)
-    if found.deictic and found.intent is Intent.EDIT and found.verb in ("make", "fix") and (noun != "test" or plural):
-        intent = TABLE[found.verb][1].get(noun)
-        if intent is not None:
-            return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT)
-    return found
-
-
-def _at(s: Sentence, i: int) -> Reading:
+def opened(s: Sentence, i: int) -> Reading:
     """The reading of what is left of a clause from `i` on."""
     words, end = s.words, s.end
     while i < end and (words[i].role in _SKIPPED or (words[i].role == v.INTO and i and words[i - 1].role == v.ORDER)):
         i += 1
     if i >= end or i - s.start > DEEP:
         return STATEMENT
-    if s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]:
-        return _condition(s, i)
-    if s.lows[i] == "por" and s.lows[i : i + 2] in tongues.CAUSE_PAIRS:
+    if s.lows[i] in ASKING_ABROAD and asks_abroad(s, i):
         return asked(s, i)
-    if asks_abroad(s, i):
-        return asked(s, i)
-    if s.lows[i] == "me" and i + 1 < end and words[i + 1].role == v.VERB and words[i + 1].foreign:
-        return imperative(s, i + 1)._replace(confidence=Confidence.MEDIUM)  # "me explique este erro"
     return _OPENINGS.get(words[i].role, _declaration)(s, i)
 
 
+def _determiner(s: Sentence, i: int) -> Reading:
+    each_time = s.lows[i] in ("every", "each") and s.lows[i + 1 : i + 2] == ["time"]
+    if s.lows[i : i + 2] in _CLUELESS and i + 2 < s.end and s.words[i + 2].role == v.WH:
+        return asked(s, i + 2)
+    return _condition(s, i) if each_time else _declaration(s, i)
+
+
+def _preposition(s: Sentence, i: int) -> Reading:
+    """A clause that opens with a preposition, which may be half of "por favor" or of "por qué"."""
+    if s.words[i].foreign and i + 1 < s.end and s.words[i + 1].role == v.PLEASE:
+        return opened(s, i + 1)
+    return asked(s, i) if s.lows[i : i + 2] in tongues.CAUSE_PAIRS else _declaration(s, i)
+
+
 def _verb(s: Sentence, i: int) -> Reading:
+    if s.lows[i] == "forget" and any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
+        return _declaration(s, i)  # "forget password is broken"
     return imperative(s, i) if acts(s.words, i) else _declaration(s, i)
 
 
@@ -115,7 +80,7 @@ def _gerund(s: Sentence, i: int) -> Reading:
     if any(s.words[k].role in _FINITE for k in range(i + 1, s.end)):
         return _declaration(s, i)
     found = imperative(s, i)
-    return found if found.act == Act.NEGATION else found._replace(act=Act.FRAGMENT, confidence=Confidence.MEDIUM)
+    return found if found.act == Act.NEGATION else found._replace(act=Act.FRAGMENT, confidence=MEDIUM)
 
 
 def _modal(s: Sentence, i: int) -> Reading:
@@ -147,14 +112,16 @@ def _modal(s: Sentence, i: int) -> Reading:
 def _let(s: Sentence, i: int) -> Reading:
     if i + 1 < s.end and s.words[i + 1].role == v.ME:
         if i + 2 < s.end and s.lows[i + 2] == "know":
-            return Reading(Act.PREFERENCE, Intent.CHAT, evidence=(i + 2,), verb="aside")
+            return Reading(Act.PREFERENCE, CHAT, evidence=(i + 2,), verb="aside")
         return requested(s, i + 2, Act.DESIRE)
+    if not PEOPLE.isdisjoint(s.lows[i + 1 : i + 3]):  # "let users review their orders"
+        return Reading(Act.REQUEST, EDIT, MEDIUM, (i,), CHAT, "build")
     return requested(s, i + 1)
 
 
 def _negation(s: Sentence, i: int) -> Reading:
     if s.lows[i] == "no" and (i + 1 >= s.end or s.words[i + 1].role in _AFTER_NO):
-        return _at(s, i + 1)
+        return opened(s, i + 1)
     if s.question and i + 1 < s.end and s.words[i + 1].role in (v.ME, v.YOU, v.WE, v.SUBJECT):
         return asked(s, i)
     if s.lows[i] == "not" and s.lows[i + 1 : i + 2] and s.lows[i + 1] in ("all", "every", "everything"):
@@ -200,7 +167,7 @@ def _condition(s: Sentence, i: int) -> Reading:
     """A condition; where no comma ends it, what it leads to is looked for in it. "Before that" is none."""
     words, end = s.words, s.end
     if s.lows[i] in ("before", "after") and s.lows[i + 1 : i + 2] == ["that"] and i + 2 < end:
-        following = _at(s, i + 2)
+        following = opened(s, i + 2)
         if following.act <= Act.DESIRE:
             return following
     held = _held(s, i) if s.lows[i] in _PROVISOS else -1
@@ -208,12 +175,14 @@ def _condition(s: Sentence, i: int) -> Reading:
         return imperative(s, held)
     for k in range(i + 2, end - 1):
         role, before = words[k].role, words[k - 1].role
+        if role == v.VERB and words[k + 1].role == v.ME and before in _ENDING:
+            return imperative(s, k)  # "before we start give me a plan"
         if role == v.MODAL and s.lows[k] in _WISHES and before in _SUBJECTS:
             return requested(s, k + 1) if before in (v.WE, v.YOU) else wish(s, k, k + 1)
         governs = role == v.VERB and not words[k].noun and words[k + 1].role in _AFTER_VERB
         if governs and s.lows[i] in _REASONS and before in (v.UNKNOWN, v.NOUN, v.PATH):
             return imperative(s, k)
-    return Reading(Act.CONDITION, Intent.EDIT if is_faulty(s, i) else None, evidence=(i,))
+    return Reading(Act.CONDITION, EDIT if is_faulty(s, i) else None, evidence=(i,))
 
 
 def _held(s: Sentence, i: int) -> int:
@@ -229,12 +198,18 @@ def _held(s: Sentence, i: int) -> int:
     return -1
 
 
+def _me(s: Sentence, i: int) -> Reading:
+    if s.lows[i] == "me" and i + 1 < s.end and s.words[i + 1].role == v.VERB and s.words[i + 1].foreign:
+        return imperative(s, i + 1)._replace(confidence=MEDIUM)  # "me explique este erro"
+    return _speaker(s, i)
+
+
 def _speaker(s: Sentence, i: int) -> Reading:
     """A clause whose subject is "I" or "we"."""
     words, lows = s.words, s.lows
     would = lows[i].endswith(("'d", "id"))
     if lows[i : i + 2] == ["i", "mean"]:
-        return _at(s, i + 2)
+        return opened(s, i + 2)
     for k in range(i + 1, s.end):
         role, low = words[k].role, lows[k]
         if role == v.WANT:
@@ -261,8 +236,8 @@ def _must(s: Sentence, k: int) -> bool:
 
 def _opinion(s: Sentence, k: int) -> Reading:
     """After "I think" or "I hope", what follows is meant."""
-    following = _at(s, k + 1)
-    unsure = following.act == Act.SYMPTOM and following.confidence is Confidence.LOW
+    following = opened(s, k + 1)
+    unsure = following.act == Act.SYMPTOM and following.confidence is LOW
     return following if following.intent is not None and not unsure else _own(s, k)
 
 
@@ -272,7 +247,7 @@ def _denial(s: Sentence, k: int) -> Reading:
         if s.words[n].role == v.WANT:
             return Reading(Act.NEGATION, evidence=(k, n))
         if s.lows[n] in _IGNORANCE:
-            return question_reading(Intent.CHAT, (k, n), Intent.ANALYZE)
+            return question_reading(CHAT, (k, n), ANALYZE)
     return symptom(s, k)
 
 
@@ -281,7 +256,7 @@ def _own(s: Sentence, i: int, verb: str = "") -> Reading:
     if is_faulty(s, i) or (s.contrast and not s.question):
         return symptom(s, i)
     if s.question or any(s.words[k].noun == "question" for k in range(i, s.end)):
-        return question_reading(Intent.CHAT, (i,), Intent.ANALYZE)
+        return question_reading(CHAT, (i,), ANALYZE)
     return STATEMENT._replace(verb=verb)
 
 
@@ -290,10 +265,10 @@ def _addressed(s: Sentence, i: int) -> Reading:
     for k in range(i + 1, min(i + 4, s.end)):
         role = s.words[k].role
         if role == v.MODAL and s.lows[k] in ("can", "could", "may"):
-            return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=Confidence.LOW)
+            return requested(s, k + 1)._replace(act=Act.PERMISSION, confidence=LOW)
         if role == v.MODAL and k + 1 < s.end and s.words[k + 1].role == v.AUX and not _must(s, k + 1):
             wanted = requested(s, k + 1)  # "you should have tests", but not "you should have access"
-            return wanted if wanted.intent is not Intent.EDIT else symptom(s, i) if is_faulty(s, i) else STATEMENT
+            return wanted if wanted.intent is not EDIT else symptom(s, i) if is_faulty(s, i) else STATEMENT
         if role in (v.MODAL, v.WANT) or _must(s, k):
             return requested(s, k + 1)
         if role != v.OPENER:
@@ -311,13 +286,13 @@ def _declaration(s: Sentence, i: int) -> Reading:
     if words[i].role == v.INTO:
         return _located(s, i)
     if words[i].role in (v.PATH, v.MASK) and _after_mention(s, i + 1):
-        return _framed(_at(s, i + 1), words[i].noun)
+        return _framed(opened(s, i + 1), words[i].noun)
     for k in range(i, s.end):
         role = words[k].role
         if role == v.CJK:
             return unspaced(s, i)
         if role == v.VERB and words[k].foreign and (k == i or not words[k].noun):
-            return imperative(s, k)._replace(confidence=Confidence.MEDIUM)
+            return imperative(s, k)._replace(confidence=MEDIUM)
         if s.lows[i] == "your" and s.lows[k] == "is" and _leads_to_verb(s, k + 1):
             return asked(s, i) if s.question else requested(s, k + 2)  # "your job is to …"
         if _is_wished(s, k):
@@ -333,7 +308,7 @@ def _located(s: Sentence, i: int) -> Reading:
         if role == v.VERB and acts(words, k) and (not words[k].noun or _after_mention(s, k)):
             return _framed(imperative(s, k), noun)
         if role not in _PLACE:
-            return _at(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else verbless(s, i)
+            return opened(s, k) if role in (v.PLEASE, v.MODAL, v.WE, v.ME, v.LET) else verbless(s, i)
         noun = words[k].noun or noun
     return verbless(s, i)
 
@@ -353,9 +328,9 @@ def _after_mention(s: Sentence, i: int) -> bool:
 def _framed(found: Reading, noun: str) -> Reading:
     """A reading whose object is the document named before it, where it names none itself."""
     intent = DOCUMENTS.get(noun)
-    if intent is None or found.noun or found.intent is not Intent.EDIT or found.verb not in ("make", "fix", "build"):
+    if intent is None or found.noun or found.intent is not EDIT or found.verb not in ("make", "fix", "build"):
         return found
-    return found._replace(intent=intent, confidence=Confidence.MEDIUM, runner_up=Intent.EDIT, noun=noun)
+    return found._replace(intent=intent, confidence=MEDIUM, runner_up=EDIT, noun=noun)
 
 
 def _leads_to_verb(s: Sentence, k: int) -> bool:
@@ -373,17 +348,20 @@ def _is_wished(s: Sentence, k: int) -> bool:
 
 _OPENINGS: Final[dict[int, Callable[[Sentence, int], Reading]]] = {
     v.VERB: _verb,
+    v.DET: _determiner,
+    v.PREP: _preposition,
     v.GERUND: _gerund,
     v.LET: _let,
     v.MODAL: _modal,
     v.AUX: _auxiliary,
     v.AUXNEG: _auxiliary_negated,
     v.NEG: _negation,
+    v.EXCEPT: forbidden,
     v.WH: asked,
     v.WHEN: _when,
     v.COND: _condition,
     v.WANT: _want,
-    v.ME: _speaker,
+    v.ME: _me,
     v.WE: _speaker,
     v.YOU: _addressed,
     v.CJK: unspaced,

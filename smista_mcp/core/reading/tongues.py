@@ -16,7 +16,7 @@ VERBS: Final[dict[str, str]] = {
         # pt
         " crie criar adicione adicionar acrescente atualize atualizar altere alterar mude mudar escreva escrever gere"
         " gerar remova remover exclua excluir apague apagar melhore melhorar faça faca fazer inclua incluir traduza"
-        " coloque"
+        " coloque adiciona acrescenta atualiza altera muda escreve gera apaga exclui melhora coloca cria"
         # fr
         " crée créer créez cree ajoute ajouter ajoutez modifie modifier modifiez changez écris ecris écrire ecrire"
         " écrivez génère générer genere supprime supprimer supprimez améliore améliorer mets mettre mettez fais faire"
@@ -59,8 +59,9 @@ VERBS: Final[dict[str, str]] = {
     "analyze": (
         "analiza analizar analice investiga investigar investigue busca buscar busque encuentra encontrar averigua"
         " examina explora explorar compara comparar lista listar liste analise analisar encontre procure procurar"
-        " analyser analysez cherche chercher trouve trouver analisa pesquise pesquisar analizza analizzare cerca"
-        " cercare trova trovare indaga confronta analysiere analysieren untersuche untersuchen suche suchen finde"
+        " descobre descubra descobrir scopri scoprire analyser analysez cherche chercher trouve trouver analisa"
+        " pesquise pesquisar analizza analizzare cerca cercare trova trovare indaga confronta analysiere"
+        " analysieren untersuche untersuchen suche suchen finde"
         " finden vergleiche vergleichen проанализируй проанализировать найди найти изучи исследуй сравни"
     ),
     "check": (
@@ -83,8 +84,8 @@ VERBS: Final[dict[str, str]] = {
     "test": ("probar pruebe teste testar tester testez testa testare testen протестируй"),
     "refactor": (
         "refactoriza refactorizar refactorice reorganiza reorganizar limpia limpiar simplifica simplificar refatore"
-        " refatorar limpe limpar simplifique mueve mover mova refactorise refactoriser réorganise nettoie nettoyer"
-        " déplace rifattorizza rifattorizzare riorganizza riorganizzare pulisci pulire semplifica refaktoriere"
+        " refatorar limpe limpa limpar simplifique mueve mover mova refactorise refactoriser réorganise nettoie"
+        " nettoyer déplace rifattorizza rifattorizzare riorganizza riorganizzare pulisci pulire semplifica refaktoriere"
         " refaktorisiere refaktorisieren refaktorieren strukturiere umstrukturieren отрефактори рефакторинг"
     ),
     "format": (
@@ -170,8 +171,10 @@ CAUSES: Final = "pourquoi warum wieso weshalb perché perchè porqué почем
 """Words that ask for a cause."""
 FAULTY: Final = (
     "falla fallo error funciona sale saliendo falha erro erros échoue échouent fallan falham marche erreur bug errore"
-    " fallisce funziona fehler funktioniert kaputt ошибка ошибку"
+    " fallisce funziona fehler funktioniert kaputt ошибка ошибку lente lento lenta lent langsam"
 )
+JUDGING: Final = "correcto correcta correto correta corretto corretta richtig правильно корректно"
+"""Words that turn a check into a judgement."""
 
 ASIAN: Final[dict[str, str]] = {
     "fix": "修复 修正 修好 修一下 解决 修復 解決",
@@ -203,7 +206,7 @@ ASIAN: Final[dict[str, str]] = {
 ASIAN_NOUNS: Final[dict[str, str]] = {
     "test": "测试 測試",
     "doc": "文档 注释 说明书 文檔 註釋 readme .md",
-    "plan": "计划 规划 规范 計劃 規劃 規範",
+    "plan": "计划 迁移方案 实施方案 技术方案 设计方案 规划 规范 計劃 規劃 規範",
     "prompt": "提示词 技能 提示詞",
     "summary": "总结 摘要 报告 總結 報告",
     "commit": "commit",

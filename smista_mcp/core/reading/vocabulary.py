@@ -63,6 +63,7 @@ _PAST: Final = {
     "rewritten": "rewrite", "shown": "show", "given": "give", "set": "set", "wrote": "write", "gave": "give",
     "redone": "redo", "kept": "keep", "sent": "send", "hidden": "hide", "left": "leave", "drawn": "draw",
     "rebuilt": "rebuild", "split": "split", "read": "read", "put": "put", "understood": "understand",
+    "forgot": "forget",
 }  # fmt: skip
 _VOWELS: Final = frozenset("aeiou")
 
@@ -153,7 +154,10 @@ PHRASES: Final = _phrases()
 NOUN_PAIRS: Final = _pairs(lexicon.NOUN_PAIRS)
 """First word, second word to noun class."""
 FAULTY: Final = frozenset((lexicon.FAULTY + " " + tongues.FAULTY).split())
-JUDGING: Final = frozenset(lexicon.JUDGING.split())
+JUDGING: Final = frozenset((lexicon.JUDGING + " " + tongues.JUDGING).split())
 CAUSING: Final = frozenset(lexicon.CAUSING.split())
 WORKING: Final = frozenset(lexicon.WORKING.split())
 CODE: Final = frozenset(lexicon.CODE.split())
+SURFACES: Final = frozenset(lexicon.SURFACES.split())
+CONTROLS: Final = frozenset(lexicon.CONTROLS.split())
+PEOPLE: Final = frozenset(lexicon.PEOPLE.split())

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import Act, Reading
 from smista_mcp.core.reading.clauses import Clause
+from smista_mcp.core.reading.kinds import CHAT, EDIT, HIGH, PROMPT, SKILL
 from smista_mcp.core.reading.phases import Draft, Outline
 from smista_mcp.core.reading.prompt import FENCE, Prompt
-from smista_mcp.core.values import Confidence, Intent
 
 _UNASKED: Final = frozenset((Act.QUESTION, Act.SYMPTOM))
 _UNBIDDEN: Final = frozenset((*_UNASKED, Act.NEGATION))
@@ -167,7 +167,7 @@ def skill_of(prompt: Prompt, outline: Outline, draft: Draft, skills: Mapping[str
                 i + 1 < part.end and words[i + 1].role in (v.UNKNOWN, v.NOUN) and lows[i + 1] != "skill"
             ):
                 return known
-            if lows[i] == "skill" and draft.intent is Intent.SKILL:
+            if lows[i] == "skill" and draft.intent is SKILL:
                 return _named(prompt, part, (i, head), skills)
     return None
 
@@ -185,7 +185,7 @@ def with_skills(prompt: Prompt, found: Outline, skills: Mapping[str, str]) -> Ou
     for k, reading in enumerate(found.readings):
         if k in owned or reading.verb != "use" or reading.act > Act.DESIRE:
             continue
-        draft = Draft(Intent.SKILL, Confidence.HIGH, (k,), "reader", reading.evidence, Intent.EDIT, "use")
+        draft = Draft(SKILL, HIGH, (k,), "reader", reading.evidence, EDIT, "use")
         if skill_of(prompt, found, draft, skills) is not None:
             added.append(draft)
     if not added:
@@ -206,4 +206,4 @@ def _named(prompt: Prompt, part: Clause, at: tuple[int, int], skills: Mapping[st
 
 def runs_skill(draft: Draft) -> bool:
     """Whether a phase with a skill is the running of it, as its verb says nothing else."""
-    return draft.verb in _RUNNING and draft.intent in (Intent.EDIT, Intent.CHAT, Intent.PROMPT, Intent.SKILL)
+    return draft.verb in _RUNNING and draft.intent in (EDIT, CHAT, PROMPT, SKILL)
