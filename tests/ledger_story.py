@@ -19,7 +19,7 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Intent, Locality
 from smista_mcp.dispatch.payloads import keyed_hash
-from smista_mcp.errors import NotFound
+from smista_mcp.errors import InvalidTask, NotFound
 from smista_mcp.ledger import AttemptStart, JobStart, Ledger, NewTrace, RouteRecord, Settlement, StoredAttempt
 from smista_mcp.ledger.sessions import NewTurn, SessionKey
 
@@ -212,7 +212,7 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
                 return len(ledger.sessions.turns(SessionKey(ids[0], OWNER, None), now())) == int(ids[1])
             case _:
                 raise ValueError(kind)
-    except NotFound:
+    except (NotFound, InvalidTask):
         return False
 
 
