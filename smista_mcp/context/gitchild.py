@@ -2,11 +2,14 @@
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 _GROUPS = os.name == "posix"
 
@@ -44,6 +47,8 @@ def answer_of(
     Raises:
         GitFailed: it did not answer in time, or with too much; `NoAnswer` where it refused.
     """
+    import subprocess  # noqa: PLC0415  many workspaces have no git to ask
+
     try:
         child = subprocess.Popen(
             command,
@@ -89,7 +94,7 @@ def answer_of(
     return data
 
 
-def _feed(child: subprocess.Popen[bytes], said: bytes) -> None:
+def _feed(child: "subprocess.Popen[bytes]", said: bytes) -> None:
     """Writes what git reads, beside what reads its answer: else both could wait for each other."""
     if child.stdin is not None:
         with suppress(OSError, ValueError), child.stdin as pipe:

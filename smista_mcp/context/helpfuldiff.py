@@ -7,8 +7,6 @@ leaves one line that says so. What is left is still a diff to read, and none to 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from smista_mcp.context.diff import hunks
-from smista_mcp.context.difflines import in_file
 from smista_mcp.context.phasepaths import GIT_DIFF
 from smista_mcp.context.reading import too_large
 from smista_mcp.context.secretlabels import SecretLabels
@@ -75,6 +73,9 @@ def named_by(judged: JudgedDiff) -> str:
 
 def _without_secrets(judged: JudgedDiff, labels: SecretLabels) -> _Cut:
     """A part of a diff without the hunks that hold secrets; without text where none is left, or a name is one."""
+    from smista_mcp.context.diff import hunks  # noqa: PLC0415  most calls see no diff
+    from smista_mcp.context.difflines import in_file  # noqa: PLC0415  likewise
+
     text = judged.part.text
     told_by_wholes = told_of(judged.wholes or (), labels)
     if told_by_wholes.runs_on:

@@ -1,9 +1,11 @@
 """A part of a diff as it was judged."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from smista_mcp.context.diff import FileDiff
 from smista_mcp.context.paths import Place
+
+if TYPE_CHECKING:
+    from smista_mcp.context.diff import FileDiff
 
 
 class JudgedDiff(NamedTuple):
@@ -15,7 +17,7 @@ class JudgedDiff(NamedTuple):
         wholes: what its file was and is; None where nobody has looked.
     """
 
-    part: FileDiff
+    part: "FileDiff"
     places: tuple[Place, ...]
     forms: tuple[str, ...]
     restricted: str | None

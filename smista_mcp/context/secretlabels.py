@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from smista_mcp.context.difflines import in_files
 from smista_mcp.context.reading import Reading
 from smista_mcp.core.digests import digest_of
 from smista_mcp.core.secretscan import SecretFact, placed_secrets, secrets_in
@@ -64,6 +63,8 @@ class SecretLabels:
             parts: name and text of each part.
             told: those of which it may show a part, as what it was cut from tells.
         """
+        from smista_mcp.context.difflines import in_files  # noqa: PLC0415  most calls see no diff
+
         text = "".join(part for _, part in parts)
         found = in_files(parts, placed_secrets(text, self._allowed))
         self._scans.note(digest_of(text), tuple(dict.fromkeys((*found, *told))))

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from smista_mcp.context.caps import Caps
-from smista_mcp.context.diff import FileDiff, split
 from smista_mcp.context.ignorefiles import Ignores
 from smista_mcp.context.inference import Endings
 from smista_mcp.context.judgeddiff import JudgedDiff
@@ -23,6 +22,9 @@ from smista_mcp.context.wholes import Ground, blobs_of, said_of, whole_of
 from smista_mcp.context.workspace import git_top
 from smista_mcp.core.globs import GlobSet, folded
 from smista_mcp.core.redaction import shown
+
+if TYPE_CHECKING:
+    from smista_mcp.context.diff import FileDiff
 
 INSTRUCTIONS = (".smista/SMISTA.md", "SMISTA.md", "AGENTS.md", "CLAUDE.md")
 UNJUDGED = "(cannot be judged)"
@@ -106,6 +108,8 @@ class Survey:
             diff: unified, as git or `diff -u` writes it.
             given: whether it came with the call, so that its names may be relative to any folder.
         """
+        from smista_mcp.context.diff import split  # noqa: PLC0415  most calls see no diff
+
         found: list[JudgedDiff] = []
         known: dict[tuple[object, ...], JudgedDiff] = {}
         for part in split(diff):
@@ -115,7 +119,7 @@ class Survey:
             found.append(known[names]._replace(part=part))
         return tuple(found)
 
-    def _judged(self, part: FileDiff, *, given: bool) -> JudgedDiff:
+    def _judged(self, part: "FileDiff", *, given: bool) -> JudgedDiff:
         forms: dict[str, None] = {}
         unjudged = UNJUDGED if part.names is None else ""
         places: dict[str, Place] = {}

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from smista_mcp.context.difflines import as_file
 from smista_mcp.context.judgeddiff import JudgedDiff
 from smista_mcp.context.paths import Tree
 from smista_mcp.context.reading import Octets, Unread, read_octets
@@ -89,8 +88,12 @@ def of_files(
         parts: with the names of their files.
         labels: finds secrets.
     """
+    if not found:
+        return ()
+    from smista_mcp.context.difflines import as_file  # noqa: PLC0415  most calls see no diff
+
     known: dict[SecretFact, str] = {}
-    for name, part in parts if found else ():
+    for name, part in parts:
         for fact in told_of(part.wholes or (), labels).known:
             known.setdefault(fact, as_file(name))
     return tuple(fact._replace(file=known.get(fact)) for fact in found)

@@ -28,7 +28,7 @@ _CLOUD_MARKS = (":cloud", "-cloud")
 _COMPAT = "openai-compat"
 _POLICY = "policy"
 _FREE = Price(Rate(Decimal(0)), Rate(Decimal(0)))
-_NO_ENTRY = CatalogEntry()
+_NO_ENTRY = CatalogEntry.model_construct()
 _UNTOLD: Mapping[str, str | int] = MappingProxyType({})
 
 

@@ -35,7 +35,7 @@ FRAMED_ROOM = 128
 """So many tokens more than words and items may have, they may have with our own words around them."""
 UNNAMED = "left out like those above"
 """The reason of an entry `N more`, which stands for as many that were not named."""
-_NOTHING = ContextReport()
+_NOTHING = ContextReport.model_construct()
 LISTED = 20
 """Items of each kind that a printed report names; hosts cut long results, and the decision would be lost."""
 

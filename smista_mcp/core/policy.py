@@ -68,7 +68,7 @@ class Permissions(Value):
 
 
 class ToolsSection(Value):
-    permissions: Permissions = Permissions()
+    permissions: Permissions = Permissions.model_construct()
 
 
 class ClassificationRule(Value):
@@ -115,7 +115,7 @@ class Rule(Value):
     fallbacks: Targets = ()
     effort: Effort | None = None
     requires_capabilities: dict[Capability, StrictBool] = {}
-    required_permissions: ToolsSection = ToolsSection()
+    required_permissions: ToolsSection = ToolsSection.model_construct()
     cost_limit: Money | None = None
     deadline_s: Seconds | None = None
     escalate: Escalation | None = None
@@ -162,7 +162,7 @@ class PrivacySection(Value):
     restricted_paths: Globs | None = None
     free_paths: Globs = ()
     host_answers: Literal["file", "ask", "return"] | None = None
-    remote: RemoteSection = RemoteSection()
+    remote: RemoteSection = RemoteSection.model_construct()
 
 
 class SecretsSection(Value):
@@ -284,18 +284,18 @@ class PolicyDocument(Value):
 
     preset: Text | None = None
     locked: Patterns = ()
-    classification: ClassificationSection = ClassificationSection()
-    routing: RoutingSection = RoutingSection()
+    classification: ClassificationSection = ClassificationSection.model_construct()
+    routing: RoutingSection = RoutingSection.model_construct()
     classes: dict[ClassName, ClassDefinition] = {}
-    models: ModelsSection = ModelsSection()
-    privacy: PrivacySection = PrivacySection()
-    secrets: SecretsSection = SecretsSection()
-    tools: ToolsSection = ToolsSection()
+    models: ModelsSection = ModelsSection.model_construct()
+    privacy: PrivacySection = PrivacySection.model_construct()
+    secrets: SecretsSection = SecretsSection.model_construct()
+    tools: ToolsSection = ToolsSection.model_construct()
     budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = ()
-    dispatch: DispatchSection = DispatchSection()
+    dispatch: DispatchSection = DispatchSection.model_construct()
     providers: dict[str, ProviderDocument] = {}
     hosts: dict[str, HostDocument] = {}
     catalog: dict[Model, CatalogEntry] = {}
-    plugins: PluginsSection = PluginsSection()
-    ledger: LedgerSection = LedgerSection()
+    plugins: PluginsSection = PluginsSection.model_construct()
+    ledger: LedgerSection = LedgerSection.model_construct()
     test: Annotated[tuple[PolicyTest, ...], Field(max_length=MAX_ENTRIES)] = ()

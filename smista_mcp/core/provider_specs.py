@@ -27,7 +27,7 @@ OWN_TYPES = frozenset((*BUILTIN_PROVIDERS, *DECLARED_KINDS))
 """Names of protocols that are smista's own: no package can take their place."""
 _SECRET_NAME = re.compile(r"\$\{secret:(.+)\}")
 _PLACING = frozenset({"base_url", "api_key", "allow_plain_lan", "type", "command", "variables", "unmediated"})
-_NOTHING_SAID = ProviderDocument()
+_NOTHING_SAID = ProviderDocument.model_construct()
 
 
 def kind_of(name: str) -> str | None:

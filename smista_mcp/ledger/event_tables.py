@@ -143,7 +143,9 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     "CREATE INDEX trace_by_decision ON trace (decision, at)",
     "CREATE INDEX begun_by_trace ON begun (trace_id)",
     f"""CREATE VIEW attempt AS SELECT b.*, s.resolved_model AS said_model, coalesce(s.status, 'running') AS status,
-        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.cause, s.http_status
+        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.http_status,
+        coalesce(s.cause, (SELECT f.cause FROM followed_up f WHERE f.attempt = b.sequence AND f.cause IS NOT NULL
+            ORDER BY f.number LIMIT 1)) AS cause
         FROM begun b LEFT JOIN settled s ON s.attempt = b.sequence""",  # noqa: S608  as above
     """CREATE TABLE job_event (
         sequence INTEGER PRIMARY KEY,

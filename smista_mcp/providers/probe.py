@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from smista_mcp.core.addresses import Address
 from smista_mcp.core.facts import LiveModel, ProviderFacts
@@ -121,8 +122,7 @@ class _Declined(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class _Caller:
+class _Caller(NamedTuple):
     """One server, asked one question after the other, all before `end`."""
 
     address: Address
@@ -168,10 +168,21 @@ class _Caller:
         *others, last = loopback_hosts(self.address)
         for host in others:
             try:
-                return socket.create_connection((host, self.address.port), timeout=self._left())
+                return self._connected_to(host)
             except ConnectionRefusedError:  # a server may listen on one of the name's addresses only
                 continue
-        return socket.create_connection((last, self.address.port), timeout=self._left())
+        return self._connected_to(last)
+
+    def _connected_to(self, host: str) -> socket.socket:
+        """As `socket.create_connection`, which loads an encoding of names first, and these are numbers."""
+        connection = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self._left())
+            connection.connect((host, self.address.port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def _left(self) -> float:
         left = self.end - time.monotonic()
@@ -252,7 +263,7 @@ def _served(caller: _Caller) -> dict[str, LiveModel]:
     models = livefacts.served_models(listing)
     if not livefacts.is_llamacpp(listing):
         return models
-    root = replace(caller, address=caller.address._replace(path=caller.address.path.removesuffix("/v1")))
+    root = caller._replace(address=caller.address._replace(path=caller.address.path.removesuffix("/v1")))
     try:
         return livefacts.with_props(models, root.ask("/props"))
     except (_Declined, OSError, ValueError):

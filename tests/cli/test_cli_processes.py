@@ -8,13 +8,27 @@ from pathlib import Path
 
 import pytest
 from command_line import PATIENCE_S, CommandLine
+from distributions import install
 
 HEAVY = ("mcp", "mcp_types", "httpx", "httpx2", "anyio", "asyncio", "tomlkit", "starlette", "uvicorn", "opentelemetry")
+NEEDLESS = (
+    "email",  # what looks for plugins of pydantic loads it
+    "importlib.metadata",
+    "encodings.idna",  # for names of machines; local servers have numbers
+    "subprocess",  # outside of any repository there is no git to ask
+    "smista_mcp.context.diff",
+    "smista_mcp.loading.positions",
+    "smista_mcp.loading.plugins",
+    "smista_mcp.core.explanation",
+    "smista_mcp.providers.sender",
+    "smista_mcp.dispatch",
+)
+"""What a `route` has no use for that is given no diff, in a folder that is in no repository."""
 LOADED = """\
 import sys
 from smista_mcp.cli import main
 status = main(sys.argv[1:])
-print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+print("loaded:", *sorted(sys.modules), file=sys.stderr)
 sys.exit(status)
 """
 GREETING = {
@@ -55,6 +69,36 @@ def test_a_verb_that_only_decides_loads_no_protocol_no_client_and_no_event_loop(
     loaded = done.stderr.partition("loaded: ")[2].split()
     assert "smista_mcp" in loaded
     assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_a_route_loads_nothing_that_only_other_tasks_need(shell: CommandLine, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "route", "review the auth middleware", "--preset", "local-first", "--json"],
+        cwd=bare,
+        env=shell.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert json.loads(done.stdout)["decisions"][0]["intent"]["name"] == "review"
+    loaded = done.stderr.partition("loaded: ")[2].split()
+    assert "smista_mcp.providers.probe" in loaded
+    assert [name for name in NEEDLESS if name in loaded] == []
+
+
+@pytest.mark.parametrize("unless", [{}, {"PYDANTIC_DISABLE_PLUGINS": ""}], ids=["by itself", "unless wanted"])
+def test_no_plugin_of_another_package_sees_a_task(unless: dict[str, str], shell: CommandLine, tmp_path: Path) -> None:
+    site, seen = tmp_path / "site", tmp_path / "seen"
+    plugin = f"open({str(seen)!r}, 'w').close()\n\nclass P:\n    def new_schema_validator(self, *_, **__):\n"
+    plugin += "        return None, None, None\n\nplugin = P()\n"
+    install(site, {"nosy.py": plugin}, name="nosy")
+    (site / "nosy-1.0.dist-info" / "entry_points.txt").write_text("[pydantic]\nnosy = nosy:plugin\n")
+    told = shell.run("route", "review it", "--json", variables={"PYTHONPATH": str(site), **unless})
+    assert told.json["decisions"]
+    assert seen.exists() == bool(unless)
 
 
 def test_a_dispatch_of_which_nobody_wants_spans_loads_nothing_for_them(shell: CommandLine) -> None:

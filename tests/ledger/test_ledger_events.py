@@ -94,6 +94,17 @@ def test_a_hold_that_is_missing_or_too_many_is_found_by_one_query(
         assert db.execute(OPEN_BUT_NOT_HELD).fetchall() == [(2, 0, 1)]
 
 
+def test_an_answer_that_was_of_no_use_has_a_cause_in_what_is_shown_of_it(
+    ledger: Ledger, state: Path, start_of: "StartOf"
+) -> None:
+    one = begin_attempt(ledger, open_trace(ledger, "ab" * 32, AT), start_of())
+    settle_attempt(ledger, one, Settlement("completed", AT))
+    ledger.write(FollowupEntry(one, "repair", cause=Cause.PATCH))
+    ledger.write(FollowupEntry(one, cause=Cause.BROKEN))
+    with connected(state, 1.0) as db:
+        assert db.execute("SELECT status, cause FROM attempt").fetchall() == [("completed", Cause.PATCH.value)]
+
+
 AMOUNTS = st.none() | st.decimals(0, 5, places=9) | st.sampled_from([Decimal(0), Decimal("0.10"), Decimal("1E+3")])
 STARTS = st.fixed_dictionaries(
     {
