@@ -204,7 +204,7 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
                 return found is not None and (found.status, found.cost) == ("completed", ids[2])
             case "answered":
                 rows = ledger.trace(ids[0]).attempts
-                return bool(rows) and rows[-1].status == "completed" and Decimal(rows[-1].cost or -1) == Decimal(ids[1])
+                return bool(rows) and _pays(rows[-1], Decimal(ids[1]))
             case "approval":
                 states = ("open", "granted", "used")
                 return ledger.approvals.stored(ids[0], now()).state in states[states.index(ids[1]) :]
@@ -214,6 +214,13 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
                 raise ValueError(kind)
     except (NotFound, InvalidTask):
         return False
+
+
+def _pays(attempt: StoredAttempt, cost: Decimal) -> bool:
+    """Whether an answer that somebody got is paid for: with its cost, or where its end could not be written, the hold."""
+    if attempt.cost is None:
+        return attempt.status in ("running", "uncertain") and Decimal(attempt.reserved or 0) >= cost
+    return (attempt.status, Decimal(attempt.cost)) == ("completed", cost)
 
 
 def _is_there(ledger: Ledger, trace_id: str) -> bool:
