@@ -217,7 +217,7 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
 
 
 def _pays(attempt: StoredAttempt, cost: Decimal) -> bool:
-    """Whether an answer that somebody got is paid for: with its cost, or where its end could not be written, the hold."""
+    """Whether an answer that somebody got is paid for: its cost, or where its end could not be written, its hold."""
     if attempt.cost is None:
         return attempt.status in ("running", "uncertain") and Decimal(attempt.reserved or 0) >= cost
     return (attempt.status, Decimal(attempt.cost)) == ("completed", cost)
