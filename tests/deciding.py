@@ -5,6 +5,7 @@ from functools import cache
 
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import BudgetLeft, HostFacts, PhaseContext, ProviderFacts
 from smista_mcp.core.layering import merge
 from smista_mcp.core.plugin import Plugin
@@ -51,13 +52,15 @@ def world(
     budgets: tuple[BudgetLeft, ...] = (),
     key: bytes = b"k",
     plugin: Plugin | None = None,
+    evidence: Evidence | None = None,
     **providers: ProviderFacts,
 ) -> Snapshot:
     """The world of a policy; `providers` replace the facts of some."""
     known = book(policy) if isinstance(policy, str) else policy
     catalog = Catalog(*_data(), known.policy.catalog, DAY)
     facts = {**everything_up(known), **providers}
-    return snapshot(known, catalog, Circumstances(facts, host or HostFacts(), budgets, plugin), key=key, version="test")
+    now = Circumstances(facts, host or HostFacts(), budgets, plugin, evidence=evidence)
+    return snapshot(known, catalog, now, key=key, version="test")
 
 
 def routed(snap: Snapshot, task: Task, context: PhaseContext | None = None) -> tuple[Routed, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smista_mcp.app.dispatching import Dispatching
     from smista_mcp.core.dispatched import DispatchAnswer
     from smista_mcp.core.explained import ExplainAnswer
+    from smista_mcp.core.replayed import ReplayAnswer
     from smista_mcp.dispatch.jobs import Leaving, Listener, Wait
 
 
@@ -107,7 +108,7 @@ class App:
 
         if task is not None:
             prepared = prepare(self._world, task, caller)
-            story = explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed)
+            story = explained(prepared.book, prepared.phases, prepared.contexts, prepared.routed, prepared.ledger)
             return story.model_copy(update={"reading": read_spans(task, prepared.book)})
         ledger = self._world.open_ledger()
         try:
@@ -124,6 +125,28 @@ class App:
         if story is not None:
             return story
         return explain_stored(ledger, book, known or (given,), scope)
+
+    def replay(self, given: str | None = None, *, caller: Caller = NOBODY, anywhere: bool = False) -> "ReplayAnswer":
+        """Makes recorded decisions again from what they were made from, and tells which inputs are others today.
+
+        A policy file or preset that the settings name stands in place of the recorded policy.
+
+        Args:
+            given: the id of a decision, trace or job, as for `explain`; None for the latest call.
+            caller: who asks, as for `explain`.
+            anywhere: see there.
+
+        Raises:
+            NotFound: nothing has that id, nothing is recorded yet, or what it takes was not recorded.
+            StateUnavailable: the ledger cannot be read, and why.
+        """
+        from smista_mcp.app.explaining import recorded_under  # noqa: PLC0415  few ask for it
+        from smista_mcp.app.replaying import replay  # noqa: PLC0415  as above
+
+        ledger, settings = self._world.open_ledger(), self._world.settings
+        found = recorded_under(ledger, given, None if anywhere else self._world.scope_of(caller))
+        own_policy = settings.policy_file is not None or settings.preset is not None
+        return replay(self._world, ledger, found, own_policy=own_policy)
 
     async def dispatch(
         self,

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
 from smista_mcp.app.jobcalls import decisions_of
-from smista_mcp.core.costing import usd
+from smista_mcp.app.judged import evidence_of, outcomes_of
+from smista_mcp.core.costing import plain
 from smista_mcp.core.explained import (
     ApprovalReport,
     AttemptReport,
     ExplainAnswer,
     ExplainedPhase,
+    JobReport,
     LabelReport,
     PartialReport,
     UsageReport,
@@ -24,6 +26,7 @@ from smista_mcp.core.snapshot import Rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Locality
+from smista_mcp.dispatch.reactions import LAW
 from smista_mcp.errors import Cause, Code, NotFound, PolicyInvalid
 from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision, StoredTrace
 from smista_mcp.ledger.jobs import StoredJob
@@ -34,14 +37,16 @@ def explained(
     phases: Sequence[Phase],
     contexts: Sequence[PhaseContext],
     routed: Sequence[Routed],
+    ledger: Ledger | None = None,
 ) -> ExplainAnswer:
-    """The story of decisions just made."""
+    """The story of decisions just made. `ledger` holds the evidence that they saw."""
     phases_told: list[ExplainedPhase] = []
     for phase, context, one in zip(phases, contexts, routed, strict=True):
         tokens = count_tokens(phase.text) + required_tokens(context)
         rules = judge_rules(book, phase.intent.name, phase.skill, matched_paths(context), tokens)
         changed = changes(one.decision, fixed=asking_is_fixed(book.policy))
-        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed))
+        evidence = evidence_of(ledger, one.decision)
+        phases_told.append(ExplainedPhase(decision=one.decision, rules=rules, changes=changed, evidence=evidence))
     return ExplainAnswer(phases=tuple(phases_told), notices=book.policy.notices)
 
 
@@ -52,8 +57,20 @@ def explain_last(ledger: Ledger, book: Rulebook | PolicyInvalid) -> ExplainAnswe
         NotFound: nothing is recorded yet.
     """
     last = ledger.last()
-    job = ledger.jobs.of_call(last.call_id)
-    return _story(ledger, book, ledger.call(last.call_id)) if job is None else _story_of(ledger, book, job)
+    return _story_of_call(ledger, book, last.call_id, ledger.call(last.call_id))
+
+
+def _story_of_call(
+    ledger: Ledger, book: Rulebook | PolicyInvalid, call_id: str, found: Sequence[StoredDecision]
+) -> ExplainAnswer:
+    job = ledger.jobs.of_call(call_id)
+    return _story(ledger, book, found) if job is None else _story_of(ledger, book, job)
+
+
+def _job(job: StoredJob | None) -> JobReport | None:
+    if job is None:
+        return None
+    return JobReport(job_id=job.job_id, status=job.status, code=job.code, began_at=job.began_at, ended_at=job.ended_at)
 
 
 def explain_job(
@@ -74,7 +91,8 @@ def _story_of(ledger: Ledger, book: Rulebook | PolicyInvalid, job: StoredJob) ->
     story = _story(ledger, book, decisions_of(ledger, job.calls))
     ended = f"ended {job.ended_at}" if job.ended_at else "its process is gone"
     state = "runs" if job.status == "running" else f"{job.status}{f' ({job.code})' if job.code else ''}, {ended}"
-    return story.model_copy(update={"notices": (*story.notices, f"job {job.job_id}: {state}")})
+    notices = (*story.notices, f"job {job.job_id}: {state}")
+    return story.model_copy(update={"notices": notices, "job": _job(job)})
 
 
 def explain_stored(
@@ -91,7 +109,9 @@ def explain_stored(
     Raises:
         NotFound: nothing is recorded under one of them.
     """
-    return _story(ledger, book, [_found(ledger, given, scope) for given in ids])
+    found = [_found(ledger, given, scope) for given in ids]
+    story = _story(ledger, book, found)
+    return story.model_copy(update={"job": _job(ledger.jobs.of_call(found[0].call_id))}) if found else story
 
 
 def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[StoredDecision]) -> ExplainAnswer:
@@ -103,10 +123,24 @@ def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[Store
             "the policy has changed since, or another --preset or --policy decided: its rules are not shown",
         )
     return ExplainAnswer(
-        phases=tuple(_phase(ledger, known, stored) for stored in found),
+        phases=tuple(phase_story(ledger, known, stored) for stored in found),
         recorded_at=found[0].at if found else None,
         notices=notices,
     )
+
+
+def recorded_under(ledger: Ledger, given: str | None, scope: Scope | None = None) -> Sequence[StoredDecision]:
+    """The decisions that an id stands for, of a job those by which it went last; None for the latest call.
+
+    Raises:
+        NotFound: nothing is recorded under it, or nothing at all.
+    """
+    if given is None:
+        return ledger.call(ledger.last().call_id)
+    try:
+        return ledger.call(ledger.jobs.find(given, scope).calls[-1])
+    except (NotFound, IndexError):
+        return (_found(ledger, given, scope),)
 
 
 def _found(ledger: Ledger, given: str, scope: Scope | None) -> StoredDecision:
@@ -134,7 +168,8 @@ def _traces_of_approval(ledger: Ledger, given: str) -> tuple[str, ...]:
         return ()
 
 
-def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
+def phase_story(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> ExplainedPhase:
+    """One recorded decision and what was done because of it; its rules where the policy is at hand."""
     decision = stored.decision
     rules: tuple[RuleVerdict, ...] = ()
     facts = stored.facts
@@ -154,25 +189,41 @@ def _phase(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -> Exp
         ),
         approvals=approvals,
         withheld=withheld_answers(ledger, [trace.trace_id for trace in traces]),
+        evidence=evidence_of(ledger, decision),
+        outcomes=outcomes_of(ledger, [trace.trace_id for trace in traces]),
     )
 
 
 def _cost(attempts: Sequence[StoredAttempt]) -> str | None:
     """USD of all of them; None where that of one is not known, or there are none."""
     known = [Decimal(one.cost) for one in attempts if one.cost is not None]
-    return usd(sum(known, Decimal(0))) if known and len(known) == len(attempts) else None
+    return plain(sum(known, Decimal(0))) if known and len(known) == len(attempts) else None
 
 
 def _failed(traces: Sequence[StoredTrace]) -> tuple[Failing, ...]:
     """With what the attempts of the last trace ended, where none of them completed."""
     attempts = traces[-1].attempts if traces else ()
-    if any(one.status in ("completed", "running") for one in attempts):
+    if not attempts or attempts[-1].status == "running" or _serves(attempts[-1]):
         return ()
+    causes = [Cause(one.cause) if one.cause in _CAUSES else None for one in attempts]
+    codes = [_code(one, cause) for one, cause in zip(attempts, causes, strict=True)]
     return tuple(
-        Failing(Code(one.code), Cause(one.cause) if one.cause in _CAUSES else None, one.model)
-        for one in attempts
-        if one.code in _CODES
+        Failing(code, cause, one.model)
+        for one, cause, code in zip(attempts, causes, codes, strict=True)
+        if code is not None
     )
+
+
+def _serves(attempt: StoredAttempt) -> bool:
+    """Whether it ended with an answer that was of use."""
+    return attempt.status == "completed" and attempt.cause is None
+
+
+def _code(attempt: StoredAttempt, cause: Cause | None) -> Code | None:
+    """With what an attempt failed; one that was answered has no code of its own."""
+    if attempt.code in _CODES:
+        return Code(attempt.code)
+    return LAW[cause].code if cause is not None and attempt.status == "completed" else None
 
 
 _CODES = frozenset(map(str, Code))
@@ -205,8 +256,9 @@ def _attempt(stored: StoredAttempt, approvals: Sequence[ApprovalReport] = ()) ->
         status=stored.status,
         code=stored.code,
         usage=UsageReport(**stored.usage._asdict()),
-        cost=None if stored.cost is None else f"{Decimal(stored.cost).normalize():f}",
+        cost=None if stored.cost is None else plain(Decimal(stored.cost)),
         cost_kind=stored.cost_kind,
+        reserved=None if stored.reserved is None else plain(Decimal(stored.reserved)),
         receipt=_with_releases(stored.receipt, stored.trace_id, approvals) if remote else stored.receipt,
         partial=stored.partial and PartialReport(bytes=stored.partial.bytes, sha256=stored.partial.sha256),
         cause=stored.cause,

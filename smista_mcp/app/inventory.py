@@ -96,6 +96,7 @@ def _budget(budget: Budget) -> dict[str, object]:
 def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield "routing.overrides", policy.overrides
     yield "routing.handoff", policy.handoff
+    yield from _named("routing.adaptive", policy.adaptive._asdict().items())
     yield "routing.default", None if policy.default is None else _stated(policy.default)
     yield from _members("classification.rules", map(_stated, policy.classification_rules))
     yield from _named("classes", ((name, _stated(one)) for name, one in policy.classes.items()))
@@ -112,9 +113,11 @@ def _values(policy: Policy) -> Iterator[tuple[str, object]]:
     yield from _named("hosts", ((name, locality.value) for name, locality in policy.host_localities.items()))
     limits = ((f"hosts.{dotted([name, 'call_limit_s'])}", limit) for name, limit in policy.call_limits.items())
     yield from limits
+    yield from ((f"hosts.{dotted([name, 'model'])}", model) for name, model in policy.host_models.items())
     yield from _named("catalog", ((name, _stated(entry)) for name, entry in policy.catalog.items()))
     yield "plugins.select", policy.plugin
     yield "ledger.keep_days", policy.keep_days
+    yield from _members("ledger.mask", policy.mask)
     yield from _members("locked", (pattern for pattern, _ in policy.locked))
 
 

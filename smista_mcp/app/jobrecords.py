@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 
 import anyio
@@ -11,7 +12,7 @@ from smista_mcp.app.caller import Caller
 from smista_mcp.app.jobcalls import decisions_of
 from smista_mcp.app.outcome import has_labels, without_labelled
 from smista_mcp.app.world import World, utc_now
-from smista_mcp.core.costing import usd
+from smista_mcp.core.costing import plain, usd
 from smista_mcp.core.dispatched import DispatchAnswer, DispatchedPhase
 from smista_mcp.core.explained import UsageReport
 from smista_mcp.core.values import JobStatus, Status
@@ -20,9 +21,9 @@ from smista_mcp.dispatch.jobfiles import KEPT_HOURS, JobFiles
 from smista_mcp.dispatch.jobs import Wait, no_such_job, running
 from smista_mcp.dispatch.keepable import keepable
 from smista_mcp.dispatch.releases import Done
-from smista_mcp.dispatch.standing import Progress
+from smista_mcp.dispatch.standing import Progress, Spent, dearest
 from smista_mcp.errors import Code, NotFound, PolicyInvalid, StateUnavailable
-from smista_mcp.ledger import Ledger, StoredAttempt, StoredDecision
+from smista_mcp.ledger import CostKind, Ledger, StoredAttempt, StoredDecision
 from smista_mcp.ledger.jobs import StoredJob
 
 LOOK_S = 1.0
@@ -93,10 +94,26 @@ class JobRecords:
             waited = anyio.current_time() - began
             left = LOOK_S if wait.limit_s is None else min(LOOK_S, wait.limit_s - waited)
             if left <= 0:
-                return running(job.job_id)
+                return running(job.job_id, await anyio.to_thread.run_sync(self._so_far, job))
             await anyio.sleep(left)
             if wait.listener is not None:
-                await wait.listener(Progress(0, 1, _ELSEWHERE, 0, waited + left))
+                await wait.listener(await anyio.to_thread.run_sync(self._so_far, job))
+
+    def _so_far(self, job: StoredJob) -> Progress:
+        """How far a job of another process is, as far as that is on record: whom it asked last, and what it cost."""
+        ledger = self._world.open_ledger()
+        decisions = decisions_of(ledger, job.calls)
+        asked = [(one.phase, a) for one in decisions for t in ledger.traces_of(one) for a in t.attempts]
+        seconds = (utc_now() - datetime.fromisoformat(job.began_at)).total_seconds()
+        if not asked:
+            return Progress(0, max(len(decisions), 1), _ELSEWHERE, 0, seconds)
+        phase, last = asked[-1]
+        settled = [one for _, one in asked if one.status != "running"]
+        costs = [Decimal(one.cost) for one in settled if one.cost is not None]
+        kinds: list[CostKind] = ["unknown"] if len(costs) < len(settled) else [one.cost_kind for _, one in asked]
+        spent = Spent(plain(sum(costs, Decimal(0))), dearest(kinds))
+        message = f"{last.intent} with {last.resolved_model or last.model}, {_ELSEWHERE}"
+        return Progress(phase, len(decisions), message, 0, seconds, spent)
 
     def _found(self, given: str, caller: Caller, anywhere: bool) -> StoredJob:  # noqa: FBT001  for a thread
         scope = None if anywhere else self._world.scope(caller.owner)

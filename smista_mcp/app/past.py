@@ -1,21 +1,49 @@
-"""What was done lately in a workspace and what it used, as hosts are told."""
+"""What was done lately in a workspace and what it used, as hosts and people are told."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from smista_mcp.app.caller import Caller
+from smista_mcp.app.usage import Span, budgets, rows
 from smista_mcp.app.world import World, period_start, utc_now
-from smista_mcp.core.costing import usd
-from smista_mcp.core.history import BudgetLine, TraceLine, TracesAnswer, UsageAnswer, UsageLine, UsagePeriod
-from smista_mcp.errors import PolicyInvalid
-from smista_mcp.ledger import Ledger, StoredDecision
+from smista_mcp.core.costing import plain
+from smista_mcp.core.globs import name_matches
+from smista_mcp.core.history import TraceLine, TracesAnswer, UsageAnswer, UsagePeriod
+from smista_mcp.core.usage import Used, grouped, line
+from smista_mcp.core.values import FAMILY
+from smista_mcp.dispatch.reactions import LAW
+from smista_mcp.errors import Cause
+from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision
 from smista_mcp.ledger.spending import timestamp
-from smista_mcp.ledger.tallies import Tally
 
 MOST = 50
-"""Decisions that are listed."""
+"""Decisions that are listed, where nobody says how many."""
+LOOKED_AT = 5_000
+"""Decisions that are looked at for those that fit."""
+_PAGE = 50
 _PERIODS = ("day", "month")
+_CAUSES = frozenset(map(str, Cause))
+
+
+class Wanted(NamedTuple):
+    """Which work is meant; what is None or empty leaves all.
+
+    Attributes:
+        intent: the work's, or its family.
+        model: a pattern as in `[models]`, or a part of a name; as written, resolved, or asked last.
+        status: of the last attempt, or of the decision where nothing was attempted.
+        since: the first day, UTC.
+    """
+
+    intent: str | None = None
+    model: str | None = None
+    status: str | None = None
+    since: date | None = None
+
+
+ALL = Wanted()
 
 
 def latest(world: World, caller: Caller, most: int = MOST) -> TracesAnswer:
@@ -24,82 +52,105 @@ def latest(world: World, caller: Caller, most: int = MOST) -> TracesAnswer:
     Raises:
         StateUnavailable: the ledger cannot be read, and why.
     """
+    return found(world, world.scope_of(caller), ALL, most)
+
+
+def found(world: World, scope: Scope | None, wanted: Wanted, most: int = MOST) -> TracesAnswer:
+    """The latest work that is meant, newest first; a scope of None stands for every workspace. As for `latest`."""
     ledger = world.open_ledger()
-    found = ledger.history.decisions(world.scope_of(caller), most)
-    return TracesAnswer(traces=tuple(_line(ledger, one) for one in found), most=most)
+    traces: list[TraceLine] = []
+    for looked, stored in enumerate(_newest_first(ledger, scope, wanted)):
+        if looked == LOOKED_AT:
+            return TracesAnswer(traces=tuple(traces), most=most, looked_at=looked)
+        told = _line(ledger, stored, wanted)
+        traces += [told] if told is not None else []
+        if len(traces) >= most:
+            break
+    return TracesAnswer(traces=tuple(traces), most=most)
 
 
-def used(world: World, caller: Caller) -> UsageAnswer:
-    """What was used today and this month (UTC), and what is left of the budgets; as for `latest`."""
-    now = utc_now()
-    starts = {period: period_start(period, now) for period in _PERIODS}
-    tallies = world.open_ledger().tallies(min(starts.values()).date(), date.max, world.scope_of(caller))
-    periods: list[UsagePeriod] = []
-    for period, start in starts.items():
-        found = [one for one in tallies if one.day >= start.date()]
-        periods.append(_period(period, timestamp(start), found))
-    return UsageAnswer(periods=tuple(periods), budgets=() if caller.over_http else _budgets(world))
+def _newest_first(ledger: Ledger, scope: Scope | None, wanted: Wanted) -> Iterator[StoredDecision]:
+    before: int | None = None
+    while page := ledger.history.decisions(scope, _PAGE, before):
+        for stored in page:
+            if wanted.since is not None and stored.at[:10] < wanted.since.isoformat():
+                return
+            yield stored
+        before = page[-1].sequence
 
 
-def _budgets(world: World) -> tuple[BudgetLine, ...]:
-    try:
-        policy = world.book().policy
-    except PolicyInvalid:
-        return ()
-    return tuple(BudgetLine(**left._asdict()) for left in world.budgets(policy))
-
-
-def _line(ledger: Ledger, stored: StoredDecision) -> TraceLine:
+def _line(ledger: Ledger, stored: StoredDecision, wanted: Wanted) -> TraceLine | None:
+    """A decision in short; None where another is meant."""
     decision = stored.decision
+    if wanted.intent is not None and wanted.intent not in (decision.intent.name, FAMILY[decision.intent.name]):
+        return None
     traces = ledger.traces_of(stored)
     attempts = [attempt for trace in traces for attempt in trace.attempts]
     last = attempts[-1] if attempts else None
-    costs = [Decimal(attempt.cost) for attempt in attempts if attempt.cost is not None]
+    status, code = (decision.status, decision.code) if last is None else _became(last)
+    names = (decision.model, decision.resolved_model, *((last.model, last.resolved_model) if last else ()))
+    if wanted.status not in (None, status) or not _is_meant(wanted.model, names):
+        return None
     return TraceLine(
         trace_id=traces[-1].trace_id if traces else None,
         decision_id=stored.decision_id,
         at=stored.at,
         phase=stored.phase,
         intent=decision.intent.name,
+        host=decision.host,
         rule=decision.matched_rule.name if decision.matched_rule else None,
-        status=decision.status if last is None else last.status,
-        code=decision.code if last is None else last.code,
+        status=status,
+        code=code,
         model=decision.model if last is None else last.resolved_model or last.model,
         locality=decision.locality if last is None else last.locality,
         attempts=len(attempts),
-        cost=usd(sum(costs, Decimal(0))) if costs and len(costs) == len(attempts) else None,
+        cost=_cost(attempts),
+        seconds=_seconds(attempts),
     )
 
 
-def _period(period: str, since: str, tallies: Sequence[Tally]) -> UsagePeriod:
-    by_model: dict[tuple[str, str], list[Tally]] = {}
-    for one in tallies:
-        by_model.setdefault((one.resolved_model or one.model, one.locality), []).append(one)
-    dearest = sorted(by_model.items(), key=lambda one: (-_cost(one[1]), one[0]))
+def _became(last: StoredAttempt) -> tuple[str, str | None]:
+    """How it ended; an answer that was of no use is a failure, whatever its provider thinks."""
+    if last.status == "completed" and last.cause in _CAUSES:
+        return "failed", LAW[Cause(last.cause)].code
+    return last.status, last.code
+
+
+def _is_meant(pattern: str | None, names: tuple[str | None, ...]) -> bool:
+    if pattern is None:
+        return True
+    whole = pattern if "*" in pattern else f"*{pattern}*"
+    return any(name is not None and name_matches(whole, name) for name in names)
+
+
+def _cost(attempts: list[StoredAttempt]) -> str | None:
+    costs = [Decimal(attempt.cost) for attempt in attempts if attempt.cost is not None]
+    return plain(sum(costs, Decimal(0))) if costs and len(costs) == len(attempts) else None
+
+
+def _seconds(attempts: list[StoredAttempt]) -> float | None:
+    if not attempts or attempts[-1].ended_at is None:
+        return None
+    took = datetime.fromisoformat(attempts[-1].ended_at) - datetime.fromisoformat(attempts[0].started_at)
+    return round(max(took.total_seconds(), 0.0), 3)
+
+
+def used(world: World, caller: Caller) -> UsageAnswer:
+    """What was used today and this month (UTC), and what is left of the budgets; as for `latest`."""
+    now = utc_now()
+    starts = {period: period_start(period, now) for period in _PERIODS}
+    read = rows(world, Span(min(starts.values()).date(), now.date()), world.scope_of(caller))
+    periods = tuple(_period(period, start, read) for period, start in starts.items())
+    return UsageAnswer(periods=periods, budgets=() if caller.over_http else budgets(world))
+
+
+def _period(period: str, start: datetime, read: list[Used]) -> UsagePeriod:
+    within = [one for one in read if one.day >= start.date().isoformat()]
+    whole = line(within)
     return UsagePeriod(
         period=period,
-        since=since,
-        requests=sum(one.requests for one in tallies),
-        cost=usd(_cost(tallies)),
-        models=tuple(_usage(*which, found) for which, found in dearest),
+        since=timestamp(start),
+        requests=whole.requests,
+        cost=whole.cost,
+        models=grouped(within, "model"),
     )
-
-
-def _usage(model: str, locality: str, tallies: Sequence[Tally]) -> UsageLine:
-    return UsageLine(
-        model=model,
-        locality=locality,
-        requests=sum(one.requests for one in tallies),
-        completed=sum(one.completed for one in tallies),
-        uncertain=sum(one.uncertain for one in tallies),
-        unpriced=sum(one.unpriced for one in tallies),
-        cost=usd(_cost(tallies)),
-        input_tokens=sum(one.input_tokens for one in tallies),
-        cached_input_tokens=sum(one.cached_input_tokens for one in tallies),
-        output_tokens=sum(one.output_tokens for one in tallies),
-        reasoning_tokens=sum(one.reasoning_tokens for one in tallies),
-    )
-
-
-def _cost(tallies: Sequence[Tally]) -> Decimal:
-    return sum((one.cost for one in tallies), Decimal(0))

@@ -6,26 +6,24 @@ from typing import TYPE_CHECKING, NamedTuple
 from smista_mcp.app.caller import NOBODY, Caller
 from smista_mcp.app.nearing import remarks_on_budgets
 from smista_mcp.app.overhttp import remarks_over_http
+from smista_mcp.app.recording import kept_inputs, phase_facts
 from smista_mcp.app.skillshelf import check_named, check_skill
 from smista_mcp.app.world import World, keyed, utc_now
 from smista_mcp.context.collection import Collected, CollectRequest, collect
 from smista_mcp.context.repository import GitFailed, open_repository
-from smista_mcp.context.spelling import printable
 from smista_mcp.context.survey import Caps
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import HostFacts, PhaseContext
 from smista_mcp.core.readspans import ReadSpan
 from smista_mcp.core.redaction import redacted_json
-from smista_mcp.core.routing import Routed, matched_paths, required_tokens, route
-from smista_mcp.core.secretscan import SecretFact
+from smista_mcp.core.routing import Routed, route
 from smista_mcp.core.secretscan.memory import Scans
-from smista_mcp.core.snapshot import Rulebook
+from smista_mcp.core.snapshot import Rulebook, Snapshot
 from smista_mcp.core.task import Phase, Task, check_model, given_kinds
-from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import ContextKind, Status
 from smista_mcp.errors import InvalidTask, StateUnavailable
-from smista_mcp.ledger import ItemLabel, JobStart, Ledger, PathLabel, PhaseFacts, RouteRecord, SecretLabel
+from smista_mcp.ledger import JobStart, Ledger, RouteRecord
 
 if TYPE_CHECKING:
     from smista_mcp.core.asked import AskedCall
@@ -118,11 +116,11 @@ def prepare(
         from smista_mcp.core.approving import call_of, with_approvals  # noqa: PLC0415  most calls ask nobody
 
         asked = call_of(task, routed, contexts, snapshot, caller.owner)
-        granted = snapshot._replace(approvals=world.approvals(caller.owner))
-        routed = with_approvals(task, routed, contexts, granted, caller.owner)
+        snapshot = snapshot._replace(approvals=world.approvals(caller.owner))
+        routed = with_approvals(task, routed, contexts, snapshot, caller.owner)
     owner = keyed(world.key(), caller.owner)
     job = None if job_id is None else JobStart(job_id, owner, book.policy.revision)
-    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts, job)):
+    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts, snapshot, job)):
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
@@ -190,6 +188,7 @@ def _kinds(task: Task, *, changed: bool = False) -> frozenset[ContextKind]:
 class _Decided(NamedTuple):
     routed: Sequence[Routed]
     contexts: Sequence[PhaseContext]
+    snapshot: Snapshot
     job: JobStart | None
 
 
@@ -200,12 +199,18 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
         text_digest=keyed(world.key(), task.text),
         workspace=world.workspace_digest(),
         facts=tuple(
-            _facts(one, context, task, believed=world.believes(over_http=caller.over_http)).model_copy(
-                update={"owner": keyed(world.key(), caller.owner), "token": caller.token}
+            phase_facts(one, context, task, decided.snapshot.key).model_copy(
+                update={
+                    "host_believed": world.believes(over_http=caller.over_http),
+                    "owner": keyed(world.key(), caller.owner),
+                    "token": caller.token,
+                    "guarded": world.own_patterns(),
+                }
             )
             for one, context in zip(decided.routed, decided.contexts, strict=True)
         ),
         job=decided.job,
+        kept=kept_inputs(world, decided.snapshot, decided.routed),
     )
     try:
         ledger.record_route(record)
@@ -229,47 +234,3 @@ def _shown(decision: Decision) -> Decision:
     if handoff is None or shown.handoff is None:
         return shown
     return shown.model_copy(update={"handoff": shown.handoff.model_copy(update={"prompt": handoff.prompt})})
-
-
-def _facts(one: Routed, context: PhaseContext, task: Task, *, believed: bool) -> PhaseFacts:
-    words = count_tokens(one.phase.text)
-    spared = {path.path for path in context.paths if not path.required}
-    return PhaseFacts.model_construct(
-        skill=one.phase.skill,
-        binding=one.phase.binding,
-        paths=tuple(printable(path) for path in matched_paths(context)),
-        tokens=words + required_tokens(context),
-        text_tokens=words,
-        model=task.model,
-        effort=task.effort,
-        named=tuple(
-            PathLabel.model_construct(path=printable(p.path), required=p.required, forms=_forms(p.path, p.forms))
-            for p in context.paths
-        ),
-        items=tuple(
-            ItemLabel.model_construct(
-                path=printable(i.path),
-                kind=i.kind,
-                tokens=i.tokens,
-                required=i.required,
-                forms=_forms(i.path, i.forms),
-                restricted=i.restricted,
-                derived=i.derived,
-                secrets=_secrets(i.secrets),
-                origin=i.origin,
-            )
-            for i in context.items
-        ),
-        withheld=tuple(printable(g.path) for g in context.left_out if g.part and g.restricted and g.path not in spared),
-        secrets=_secrets(context.secrets),
-        host_believed=believed,
-    )
-
-
-def _secrets(found: Sequence[SecretFact]) -> tuple[SecretLabel, ...]:
-    return tuple(SecretLabel.model_construct(kind=s.kind, line=s.line, fingerprint=s.fingerprint) for s in found)
-
-
-def _forms(path: str, forms: Sequence[str]) -> tuple[str, ...]:
-    """The forms that a row holds: none where they are the path alone."""
-    return () if tuple(forms) == (path,) else tuple(map(printable, forms))

@@ -14,31 +14,29 @@ from pydantic import ValidationError
 
 from smista_mcp import hosts
 from smista_mcp.app.labelling import labelled
+from smista_mcp.app.rebuilding import Rebuilt, under
 from smista_mcp.app.world import World
 from smista_mcp.core.catalog import Catalog
-from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import PlacedTest, Policy
-from smista_mcp.core.facts import ContextItem, PathFact, PhaseContext
+from smista_mcp.core.evidence import Evidence
+from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.modelref import LOCAL_CLASS
 from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import TestTask
 from smista_mcp.core.policy_tests import decide, supposed
 from smista_mcp.core.routing import route
-from smista_mcp.core.secretscan import SecretFact
 from smista_mcp.core.snapshot import Rulebook, Snapshot, rulebook
 from smista_mcp.core.task import Phase, Task
 from smista_mcp.core.values import Layer, Locality
 from smista_mcp.core.whatif import Compared, Comparison, Judged, compare, judged
 from smista_mcp.errors import PolicyInvalid, SmistaError, StateUnavailable
-from smista_mcp.ledger import Ledger, PhaseFacts, SecretLabel, StoredDecision
+from smista_mcp.ledger import Ledger
 from smista_mcp.loading.layers import LayerFile, Settings, load_in_place
 from smista_mcp.loading.presets import preset_names
 
 MAX_RECORDED = 10_000
 """Recorded phases that are judged; the newest."""
 _SUPPOSED = "every declared provider counts as up, with its key and every model that is named, and no budget as touched"
-_WORDS = "(recorded)"
-"""Stands in place of the words of a recorded task, which nobody keeps."""
 
 _Judge = Callable[["Side"], tuple[Judged, ...]]
 
@@ -46,9 +44,12 @@ _Judge = Callable[["Side"], tuple[Judged, ...]]
 class Side:
     """One of the two policies, with the world in which every task is judged under it."""
 
-    def __init__(self, book: Rulebook, catalog: Catalog, plugin: Plugin | None = None) -> None:
+    def __init__(
+        self, book: Rulebook, catalog: Catalog, plugin: Plugin | None = None, evidence: Evidence | None = None
+    ) -> None:
         self.book = book
         self.plugin = plugin
+        self.evidence = evidence
         self._catalog = catalog
         self._worlds: dict[tuple[str, bool], Snapshot] = {}
 
@@ -59,7 +60,8 @@ class Side:
             spec = next((spec for spec in hosts.HOSTS if spec.name == host), hosts.UNKNOWN)
             said = self.book.policy.host_localities.get(spec.name, Locality.REMOTE)
             facts = hosts.facts(spec, said if believed else Locality.REMOTE)
-            known = self._worlds[host, believed] = supposed(self.book, self._catalog, facts, self.plugin)
+            known = supposed(self.book, self._catalog, facts, self.plugin, self.evidence)
+            self._worlds[host, believed] = known
         return known
 
 
@@ -102,7 +104,7 @@ def side(world: World, given: str, layer: Layer, *, trusted: bool = True) -> Sid
         presets = ", ".join(preset_names(settings.presets_folder))
         raise PolicyInvalid(f"`{shown}` is neither a file nor a preset", fix=f"name a file, or one of {presets}")
     book = rulebook(world.guarded(load_in_place(settings, layer, file).policy))
-    return Side(book, world.catalog(book.policy), _plugin(world, book.policy))
+    return Side(book, world.catalog(book.policy), _plugin(world, book.policy), world.evidence(book.policy, keep=False))
 
 
 def _plugin(world: World, policy: Policy) -> Plugin | None:
@@ -138,6 +140,8 @@ def _notes(old: Side, new: Side) -> Iterator[str]:
             yield f"{which} names `class:{LOCAL_CLASS}`, which counts as empty: no server is asked what it has"
         if policy.plugin is not None and one.plugin is None:
             yield f"{which} names the plugin `{policy.plugin}`, which your policy in force does not: it is not asked"
+        if one.evidence is not None:
+            yield f"{which} lets evidence count: what is in force today, {one.evidence.digest[:16]}"
 
 
 def _targets(policy: Policy) -> Iterator[str]:
@@ -198,14 +202,14 @@ def of_ledger(world: World) -> Tasks:
         return Tasks((), source)
     rows = ledger.recent(MAX_RECORDED)
     workspace = world.workspace_digest()
-    calls: dict[str, list[_Recorded]] = defaultdict(list)
+    calls: dict[str, list[Rebuilt]] = defaultdict(list)
     unread = elsewhere = 0
     for row in reversed(rows):
         if row.workspace != workspace:
             elsewhere += 1
             continue
         try:
-            recorded = _Recorded.of(row)
+            recorded = Rebuilt.of(row)
         except (StateUnavailable, ValidationError):
             unread += 1
         else:
@@ -236,75 +240,20 @@ def _existing(world: World) -> Ledger | None:
     return world.open_ledger() if Ledger.is_there(world.own_state()) else None
 
 
-class _Recorded(NamedTuple):
-    decision: Decision
-    facts: PhaseFacts
-
-    @classmethod
-    def of(cls, row: StoredDecision) -> "_Recorded":
-        return cls(row.decision, row.facts)
-
-
-def _recorded(phases: Sequence[_Recorded]) -> Asked:
-    def judge(under: Side) -> tuple[Judged, ...]:
-        return tuple(_replayed(phase, under) for phase in phases)
+def _recorded(phases: Sequence[Rebuilt]) -> Asked:
+    def judge(side: Side) -> tuple[Judged, ...]:
+        decision, facts, task, *_ = phases[0]
+        world = side.world(decision.host, believed=facts.host_believed)
+        # a file that could not be read that day says nothing of a policy: the work is judged as if it were there
+        contexts = [under(phase.context, side.book.policy)._replace(left_out=()) for phase in phases]
+        again = route(task, [phase.phase for phase in phases], contexts, world)
+        host = world.market.host.locality
+        return tuple(
+            judged(routed, context, side.book.guard, host, phase.facts.withheld)
+            for routed, context, phase in zip(again, contexts, phases, strict=True)
+        )
 
     return Asked(phases[0].decision.decision_id[:12], judge)
-
-
-def _replayed(recorded: _Recorded, under: Side) -> Judged:
-    decision, facts = recorded
-    world = under.world(decision.host, believed=facts.host_believed)
-    task = Task(text=_WORDS, model=facts.model, effort=facts.effort)
-    phase = Phase(
-        index=decision.phase,
-        intent=decision.intent,
-        text=_WORDS,
-        depends_on=decision.depends_on,
-        skill=facts.skill,
-        binding=facts.binding,
-    )
-    context = _context(facts, under.book.policy)
-    (routed,) = route(task, [phase], [context], world)
-    return judged(routed, context, under.book.guard, world.market.host.locality, facts.withheld)
-
-
-def _secrets(found: Sequence[SecretLabel], policy: Policy) -> tuple[SecretFact, ...]:
-    facts = (SecretFact(one.kind, one.line, one.fingerprint) for one in found)
-    return tuple(fact for fact in facts if fact.fingerprint not in policy.secrets_allowed)
-
-
-def _context(facts: PhaseFacts, policy: Policy) -> PhaseContext:
-    if facts.text_tokens is None:
-        named = tuple(PathFact(path, "call", forms=(path,)) for path in facts.paths)
-        items = tuple(ContextItem(p, "file", 0, required=True, digest="", forms=(p,)) for p in facts.paths)
-        return PhaseContext(named, items=items, text_tokens=facts.tokens)
-    patterns = {pattern for pattern, _ in (*policy.restricted, *policy.blocked)}
-    return PhaseContext(
-        paths=tuple(PathFact(p.path, "call", forms=p.forms or (p.path,), required=p.required) for p in facts.named),
-        items=tuple(
-            ContextItem(
-                path=item.path,
-                kind=item.kind,
-                tokens=item.tokens,
-                required=item.required,
-                digest="",
-                forms=item.forms or (item.path,),
-                restricted=item.restricted if _still(item.restricted, patterns) else None,
-                derived=item.derived,
-                secrets=_secrets(item.secrets, policy),
-                origin=item.origin,
-            )
-            for item in facts.items
-        ),
-        text_tokens=facts.text_tokens,
-        secrets=_secrets(facts.secrets, policy),
-    )
-
-
-def _still(restricted: str | None, patterns: set[str]) -> bool:
-    """Whether a label holds under another policy: one that names no pattern says what nobody could judge."""
-    return restricted is not None and (restricted.startswith("(") or restricted in patterns)
 
 
 def refused_in_any_case(case: TestTask, under: Side) -> SmistaError | None:

@@ -19,12 +19,14 @@ from smista_mcp.app.protocols import Protocols
 from smista_mcp.app.skillshelf import Shelf, shelf
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.costing import plain
 from smista_mcp.core.effective import Policy
+from smista_mcp.core.evidence import NO_EVIDENCE, Evidence
 from smista_mcp.core.facts import BudgetLeft, ProviderFacts
 from smista_mcp.core.plugin import Plugin
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.snapshot import Circumstances, Rulebook, Snapshot, rulebook, snapshot
-from smista_mcp.core.sources import BUILTIN
+from smista_mcp.core.sources import BUILTIN, LayerDocument
 from smista_mcp.core.values import Locality
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.hosts import HostSpec
@@ -46,6 +48,7 @@ class _Loaded(NamedTuple):
     signature: Signature
     shelf: Shelf
     book: Rulebook
+    documents: tuple[LayerDocument, ...]
 
 
 @dataclass(slots=True)
@@ -121,8 +124,14 @@ class World:
                 found = load(self.settings)
                 policy = self.guarded(found.policy)
                 policy = policy._replace(notices=(*policy.notices, *there.notices))
-                self._loaded = _Loaded(found.signature, there, rulebook(policy, frozenset(there.known)))
+                known = frozenset(there.known)
+                self._loaded = _Loaded(found.signature, there, rulebook(policy, known), found.documents)
             return self._loaded.book
+
+    def documents(self, revision: str) -> tuple[LayerDocument, ...] | None:
+        """What the policy of a revision is made of; None where another one is in force by now."""
+        loaded = self._loaded
+        return loaded.documents if loaded is not None and loaded.book.policy.revision == revision else None
 
     def shelf(self) -> Shelf:
         """The skills on disk right now."""
@@ -130,8 +139,11 @@ class World:
 
     def guarded(self, policy: Policy) -> Policy:
         """The policy with our own state restricted, wherever it lies in the workspace and whatever is freed."""
-        patterns = folder_patterns(self.state, self.settings.workspace)
-        return policy._replace(restricted=(*policy.restricted, *((pattern, BUILTIN) for pattern in patterns)))
+        return with_guarded(policy, self.own_patterns())
+
+    def own_patterns(self) -> tuple[str, ...]:
+        """Patterns of our own state, where it lies in the workspace."""
+        return folder_patterns(self.state, self.settings.workspace)
 
     def catalog(self, policy: Policy) -> Catalog:
         """Facts of models, with the prices of today."""
@@ -257,10 +269,25 @@ class World:
         believed = self.believes(over_http=caller.over_http)
         locality = policy.host_localities.get(host.name, Locality.REMOTE) if believed else Locality.REMOTE
         readable = self.settings.workspace is not None
-        now = Circumstances(
-            providers, hosts.facts(host, locality), self.budgets(policy, caller), self.plugin(policy), readable
-        )
+        budgets, plugin = self.budgets(policy, caller), self.plugin(policy)
+        now = Circumstances(providers, hosts.facts(host, locality), budgets, plugin, readable, self.evidence(policy))
         return snapshot(book, self.catalog(policy), now, key=self.key(), version=__version__)
+
+    def evidence(self, policy: Policy, *, keep: bool = True) -> Evidence | None:
+        """What was counted of models up to this day; None where the policy wants none.
+
+        Args:
+            policy: the one that asks.
+            keep: whether it may be written down, so that all of this day see the same.
+        """
+        if not policy.adaptive.enabled:
+            return None
+        try:
+            if not keep and not Ledger.is_there(self.own_state()):
+                return NO_EVIDENCE
+            return self.open_ledger().evidence.current(utc_now(), policy.adaptive.window_days, keep=keep)
+        except StateUnavailable:  # nobody can tell: then nothing speaks against the policy's own order
+            return NO_EVIDENCE
 
     def available(self, policy: Policy, named: Mapping[str, Iterable[str]]) -> dict[str, ProviderFacts]:
         """What is known of the named providers now; `named` holds the models of each that are meant."""
@@ -293,7 +320,8 @@ class World:
                 spent[which] = Decimal(0) if budget.period == "task" else self._spent(budget)
             gone = spent[which]
             left = Decimal(0) if gone is None else max(budget.limit - gone, Decimal(0))
-            found.append(BudgetLeft(budget.scope, budget.period, f"{budget.limit:f}", f"{left:f}", gone is not None))
+            limit, rest = plain(budget.limit), plain(left)
+            found.append(BudgetLeft(budget.scope, budget.period, limit, rest, gone is not None))
         return tuple(found)
 
     def _spent(self, budget: Budget) -> Decimal | None:
@@ -303,6 +331,11 @@ class World:
             return self.open_ledger().spent(budget.scope, since, self.workspace_digest())
         except StateUnavailable:
             return None
+
+
+def with_guarded(policy: Policy, patterns: Iterable[str]) -> Policy:
+    """The policy with further restricted patterns, which nobody lifts."""
+    return policy._replace(restricted=(*policy.restricted, *((pattern, BUILTIN) for pattern in patterns)))
 
 
 def period_start(period: str, now: datetime) -> datetime:

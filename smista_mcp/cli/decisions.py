@@ -26,12 +26,13 @@ def route(options: Options) -> int:
 
 def golden_views(answer: RouteAnswer) -> Iterator[str]:
     """The golden view of each phase, below a heading where there are several."""
-    from smista_mcp.core.explanation import golden_view  # noqa: PLC0415  `--json` has no use for it
+    from smista_mcp.cli.charts import folded_at  # noqa: PLC0415  `--json` has no use for them
+    from smista_mcp.core.explanation import golden_view  # noqa: PLC0415
 
     decisions = [printable(decision) for decision in answer.decisions]
     for decision in decisions:
         yield from heading(decision, len(decisions))
-        yield golden_view(decision)
+        yield golden_view(decision, folded_at())
 
 
 def heading(decision: Decision, phases: int) -> Iterator[str]:

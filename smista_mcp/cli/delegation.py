@@ -182,7 +182,7 @@ def _listener(line: ProgressLine) -> "Callable[[Progress], Awaitable[None]]":
 def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
     """The answers of all phases for people, then what was sent for them, then what is left to do."""
     if answer.status == "running" and answer.job_id:
-        yield f"running as job {one_line(answer.job_id)}"
+        yield f"running as job {one_line(answer.job_id)}{_so_far(answer)}"
     for phase in answer.phases:
         if len(answer.phases) > 1:
             code = f" ({phase.code})" if phase.code and phase.status in _UNDONE and phase.code != phase.status else ""
@@ -195,6 +195,16 @@ def report(app: App, answer: DispatchAnswer) -> Iterator[str]:
         yield f"\nsession {one_line(answer.session)}: go on with --session {one_line(answer.session)}"
     if answer.status != "running" and answer.next:
         yield f"\nnext: {content(answer.next)}"
+
+
+def _so_far(answer: DispatchAnswer) -> str:
+    """How far a job that runs is."""
+    found = answer.progress
+    if found is None:
+        return ""
+    which = f"phase {found.phase + 1} of {found.phases}: " if found.phases > 1 else ""
+    cost = "" if found.cost_kind is None else f", cost so far {cost_text(found.cost)}"
+    return f": {which}{one_line(found.message)}, {found.seconds:.0f} s{cost}"
 
 
 def _phase(phase: DispatchedPhase) -> Iterator[str]:

@@ -10,6 +10,7 @@ from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import one_line, put, put_json, put_notices, put_table
 from smista_mcp.core.catalog import ModelFacts
+from smista_mcp.core.costing import plain
 from smista_mcp.core.effective import ProviderSpec
 from smista_mcp.core.facts import LiveModel, ProviderFacts
 from smista_mcp.core.livemodels import LiveAnswer, live_model, locality_of
@@ -102,7 +103,7 @@ def _prices(facts: ModelFacts) -> tuple[str | None, str | None]:
     """USD a million tokens, input and output; None where they are unknown."""
     if facts.price is None:
         return None, None
-    return f"{facts.price.input.base:f}", f"{facts.price.output.base:f}"
+    return plain(facts.price.input.base), plain(facts.price.output.base)
 
 
 def _row(one: Listed) -> tuple[str, ...]:

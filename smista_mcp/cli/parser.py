@@ -49,6 +49,7 @@ class Options(Namespace):
     jsonl: Path | None = None
     explain: bool = False
     last: bool = False
+    replay: bool = False
     job: str | None = None
     yes: bool = False
     force: bool = False
@@ -71,6 +72,9 @@ class Options(Namespace):
     note: bool = False
     dry_run: bool = False
     mend: bool = False
+    otel: bool = False
+    masked: bool = False
+    mask: Path | None = None
     host: str = "127.0.0.1"
     port: int = PORT
     allowed_host: Sequence[str] = ()
@@ -85,6 +89,18 @@ class Options(Namespace):
     scope: str = "dispatch"
     days: int | None = None
     no_expiry: bool = False
+    verdict: str = ""
+    said: str | None = None
+    as_host: bool = False
+    # the record
+    suggest: bool = False
+    by: str = "model"
+    month: str | None = None
+    here: bool = False
+    against: str | None = None
+    status: str | None = None
+    limit: int | None = None
+    lines: bool = False
 
 
 class _Formatter(HelpFormatter):

@@ -106,6 +106,8 @@ def _dispatch(parser: ArgumentParser) -> None:
 def _explain(parser: ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="ID | TEXT", help="id of a decision or trace, or a task")
     parser.add_argument("--last", action="store_true", help="the latest call")
+    words = "decide what is recorded again, from what it was decided by; 1 where other bytes come out"
+    parser.add_argument("--replay", action="store_true", help=words)
     _task(parser)
 
 
@@ -182,6 +184,14 @@ def _approve(parser: ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="take back a yes, or end a request; asks nothing")
 
 
+def _outcome(parser: ArgumentParser) -> None:
+    parser.add_argument("text", metavar="ID", type=word, help="of a trace, its receipt, a decision or a job")
+    parser.add_argument("verdict", choices=("good", "bad"), help="what you say of the answer")
+    parser.add_argument("--note", dest="said", metavar="TEXT", help="why, in your own words")
+    words = "the word of an agent: kept apart, and never counted; without it only a person on a terminal may say it"
+    parser.add_argument("--as-host", action="store_true", help=words)
+
+
 def _trust(parser: ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="take back what was confirmed here")
 
@@ -198,12 +208,53 @@ def _token(parser: ArgumentParser) -> None:
     parser.add_argument("--no-expiry", action="store_true", help="it holds until it is revoked")
 
 
+def _usage(parser: ArgumentParser) -> None:
+    kinds = ("model", "intent", "project", "host", "day")
+    parser.add_argument("--by", choices=kinds, help="what to tell apart (model)")
+    parser.add_argument("--days", type=_count, metavar="N", help="the last N days, today included (7)")
+    parser.add_argument("--since", type=word, metavar="DATE", help="from this day on, for example 2026-11-01; UTC")
+    words = "a month, for example 2026-11; the current one where none is named"
+    parser.add_argument("--month", nargs="?", const="", metavar="MONTH", help=words)
+    parser.add_argument("--here", action="store_true", help="this workspace alone, not every one on record")
+    words = "count savings against this model, provider/model, whatever host asked"
+    parser.add_argument("--against", type=word, metavar="M", help=words)
+    words = "tell instead which routes the evidence of outcomes speaks against, over the days that the policy counts"
+    parser.add_argument("--suggest", action="store_true", help=words)
+
+
+def _traces(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--intent", type=word, metavar="I", help="one kind of work alone; a family with its refinements"
+    )
+    parser.add_argument("--model", type=word, metavar="M", help="a part of a model's name, or a pattern with *")
+    words = "completed, failed, uncertain, cancelled or running; or routed, refused, approval_required, handoff"
+    parser.add_argument("--status", type=word, metavar="S", help=words)
+    parser.add_argument("--days", type=_count, metavar="N", help="the last N days, today included")
+    parser.add_argument("--limit", type=_count, metavar="N", help="so many at most (50)")
+    parser.add_argument("--here", action="store_true", help="this workspace alone, not every one on record")
+    parser.add_argument("--jsonl", dest="lines", action="store_true", help="print one JSON document a line")
+
+
 def _vacuum(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
 
 
 def _ledger_check(parser: ArgumentParser) -> None:
     parser.add_argument("--mend", action="store_true", help="make holds, totals and the standing of jobs anew first")
+
+
+def _ledger_export(parser: ArgumentParser) -> None:
+    words = "only what was recorded from then on: a day, a time (UTC unless it says otherwise), or 7d for a week"
+    parser.add_argument("--since", type=word, metavar="WHEN", help=words)
+    group = parser.add_mutually_exclusive_group()
+    words = "one decision a line, into a file that you alone can read; - for standard output (the default)"
+    group.add_argument("--jsonl", type=path, metavar="FILE", help=words)
+    words = "as spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; needs smista-mcp[otel]"
+    group.add_argument("--otel", action="store_true", help=words)
+    words = "paths, hosts, addresses, workspaces and names of tokens as keyed hashes"
+    parser.add_argument("--masked", action="store_true", help=words)
+    words = 'a file of rules, beside those of `[ledger] mask`: TOML, mask = ["drop decision.reason"]'
+    parser.add_argument("--mask", type=path, metavar="FILE", help=words)
 
 
 VERBS = (
@@ -231,6 +282,20 @@ VERBS = (
     Verb("uninstall", "take smista out of the configuration of a host", "install:uninstall", _hosts),
     Verb("trust", "confirm the policy files of this workspace, once a person has seen them", "trust:trust", _trust),
     Verb("approve", "answer what waits for a person's yes, once a person has seen it", "approval:approve", _approve),
+    Verb("outcome", "say how an answer turned out", "outcome:outcome", _outcome),
+    Verb(
+        "evidence",
+        "show how models did, and what decisions see of it",
+        verbs=(
+            Verb("show", "tell how the answers of each model turned out", "outcome:show"),
+            Verb("freeze", "hold the evidence that is in force", "outcome:freezing"),
+            Verb("thaw", "let decisions see again what is counted each day", "outcome:thawing"),
+            Verb("reset", "let only what begins from now on count", "outcome:resetting"),
+        ),
+    ),
+    Verb("usage", "tell what work has used and cost, what budgets have left, what was saved", "usage:usage", _usage),
+    Verb("traces", "list the latest calls and what became of them", "traces:traces", _traces),
+    Verb("providers", "list the providers, and whether each can serve now", "providers:providers"),
     Verb("models", "list the models that the policy names and local servers have", "models:models"),
     Verb(
         "token",
@@ -247,6 +312,7 @@ VERBS = (
         verbs=(
             Verb("vacuum", "remove what is older than `[ledger] keep_days`; totals stay", "ledger:vacuum", _vacuum),
             Verb("check", "tell whether it is whole, and its totals are right", "ledger:check", _ledger_check),
+            Verb("export", "write decisions and what was done, for others", "ledger_export:export", _ledger_export),
         ),
     ),
     Verb(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from smista_mcp.core.approval import Approved, Need, Permit
 from smista_mcp.core.asked import AskedCall, Step, asked_call, covering, permit
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.inputs import approval_body
 from smista_mcp.core.modelref import HOST
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
@@ -37,8 +38,11 @@ def with_approvals(
     """The decisions with every yes that covers this very call; as they are where there is none."""
     call = call_of(task, routed, contexts, world, owner) if world.approvals else None
     held = covering(call, world.approvals) if call is not None else None
-    if held is None:
-        return tuple(routed)
+    return tuple(routed) if held is None else permitted(routed, contexts, held)
+
+
+def permitted(routed: Sequence[Routed], contexts: Sequence[PhaseContext], held: Approved) -> tuple[Routed, ...]:
+    """The decisions with a yes that is known to cover their call."""
     return tuple(_permitted(one, context, held) for one, context in zip(routed, contexts, strict=True))
 
 
@@ -89,7 +93,7 @@ def _permitted(one: Routed, context: PhaseContext, held: Approved) -> Routed:
         return one._replace(permit=covered, escalation=_as_shown(one.escalation, covered))
     chosen = _as_shown(one.candidates or step.targets, covered)
     first = _named(chosen, decision.model)
-    inputs = {**decision.inputs, "approvals": digest([held.key, held.marks])}
+    inputs = {**decision.inputs, "approvals": digest(approval_body(held))}
     waited = decision.status is Status.APPROVAL_REQUIRED
     decision = decision.model_copy(
         update={

@@ -24,6 +24,7 @@ class Ask(NamedTuple):
         tools: those that the phase offers to a model that can call any.
         follows: how many earlier phases it waits for, whose answers go along.
         patches: whether a change is asked for as a patch.
+        named: whether the call names the target itself.
     """
 
     intent: Intent
@@ -39,6 +40,7 @@ class Ask(NamedTuple):
     tools: tuple[str, ...] = ()
     follows: int = 0
     patches: bool = False
+    named: bool = False
 
 
 class Market(NamedTuple):

@@ -35,6 +35,11 @@ def capabilities_of(
     if "vision" in wanted:
         return wanted
     attached = any(item.kind == "attachment" and item.path.lower().endswith(_IMAGES) for item in context.items)
-    if attached or _IMAGE.search(phase.text):
+    if attached or (context.spoken.image if context.spoken is not None else shows_image(phase.text)):
         return {**wanted, "vision": True}
     return wanted
+
+
+def shows_image(words: str) -> bool:
+    """Whether the host says in the words that an image was pasted."""
+    return _IMAGE.search(words) is not None

@@ -133,6 +133,7 @@ class Catalog:
         self._firm = Catalog(extract, families, firm, as_of) if len(firm) < len(entries) else None
         self._linked: dict[tuple[ModelRef, str], Linked] = {}
         self.digest = _digest(extract, families, entries, as_of)
+        self.identity = (self._source, as_of)
 
     def facts(self, ref: ModelRef, kind: str, locality: Locality | None = None) -> ModelFacts:
         """What is known of a model.

@@ -49,8 +49,14 @@ def expected_output_tokens(intent: Intent, effort: Effort) -> int:
 
 def usd(amount: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
     """An amount as text: at most six decimals, no exponent, no zeros at the end."""
-    text = format(amount.quantize(_STEP, rounding), "f")
-    return text.rstrip("0").rstrip(".")
+    return plain(amount.quantize(_STEP, rounding))
+
+
+def plain(amount: Decimal) -> str:
+    """An amount as text, exactly: no exponent, no zeros at the end; equal amounts are equal texts."""
+    text = format(amount, "f")
+    short = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if short == "-0" else short
 
 
 class Course(NamedTuple):

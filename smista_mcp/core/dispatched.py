@@ -86,6 +86,30 @@ class DispatchedPhase(Value):
     waits_for: int | None = Field(default=None, exclude=True)
 
 
+class ProgressReport(Value):
+    """How far a job is that still runs.
+
+    Attributes:
+        phase: the one under way, from 0; `phases` is how many there are, as far as that is known.
+        message: what is being done, and on which model.
+        tokens: what its model has written so far, as we count it.
+        seconds: since the job began.
+        cost: USD of what was asked of models so far, as far as anybody knows; None where nobody was asked yet, or
+            nobody knows all of it.
+        cost_kind: who pays; None where nobody was asked yet.
+        estimated: whether a request under way is in `cost`, as we count it.
+    """
+
+    phase: int
+    phases: int
+    message: str
+    tokens: int
+    seconds: float
+    cost: str | None
+    cost_kind: Literal["local", "plan", "list", "unknown"] | None
+    estimated: bool = False
+
+
 class DispatchAnswer(Value):
     """The answer of `dispatch`. What it comes to stands before the phases: some hosts show the beginning alone.
 
@@ -93,6 +117,7 @@ class DispatchAnswer(Value):
         cost: USD of all that was asked of models, in all phases; None where a part of it is not known.
         next: in words what the host should do now, if anything.
         session: the id with which a later task goes on from here; None where none was asked for.
+        progress: of a job that runs; None of one that has ended.
     """
 
     status: JobStatus
@@ -104,6 +129,7 @@ class DispatchAnswer(Value):
     receipt_id: str | None = None
     trace_id: str | None = None
     session: str | None = None
+    progress: ProgressReport | None = None
     phases: tuple[DispatchedPhase, ...]
     notices: tuple[str, ...] = ()
 

@@ -98,6 +98,19 @@ class DispatchLimits(NamedTuple):
     on_uncertain: str = "continue"
 
 
+class Adaptive(NamedTuple):
+    """Whether evidence may put a weak model behind a better one, and when it is enough.
+
+    Attributes:
+        min_attempts: so many judged attempts speak against a model, and so many good ones for another.
+        window_days: how many days before today count.
+    """
+
+    enabled: bool = False
+    min_attempts: int = 20
+    window_days: int = 30
+
+
 class Confirmed(NamedTuple):
     """What limits the choice of models without the layers that nobody has confirmed; as in `Policy`."""
 
@@ -121,6 +134,7 @@ class Policy(NamedTuple):
         restricted: patterns of `restricted_paths` after `free_paths`, each with its origin.
         blocked: patterns of `privacy.remote.blocked_paths`.
         call_limits: host -> seconds that it waits for a call, where somebody says so.
+        host_models: host -> the model that it runs on, where somebody says so: what savings are counted against.
         notices: what a person should know: files that wait for trust, keys that were skipped.
         provenance: dotted key -> origin, for `policy show`.
         confirmed: None where every layer is trusted.
@@ -130,6 +144,7 @@ class Policy(NamedTuple):
         organisation: SHA-256 (hex) of the organisation's file, or over those of several; None where it has none.
         secrets_allowed: fingerprints of what the scan takes for a secret and is none.
         keep_days: UTC days for which the record is kept.
+        mask: rules on what an export of it does not say, as `core.masking` has them.
     """
 
     revision: str
@@ -163,4 +178,7 @@ class Policy(NamedTuple):
     locked: tuple[tuple[str, Origin], ...] = ()
     organisation: str | None = None
     secrets_allowed: frozenset[str] = frozenset()
+    adaptive: Adaptive = Adaptive()
+    host_models: Mapping[str, str] = MappingProxyType({})
     keep_days: int = KEEP_DAYS
+    mask: tuple[str, ...] = ()

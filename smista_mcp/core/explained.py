@@ -3,11 +3,12 @@
 from typing import Literal
 
 from smista_mcp.core.decision import Decision
+from smista_mcp.core.evidence import Count
 from smista_mcp.core.explanation import RuleVerdict
 from smista_mcp.core.origins import Chain
 from smista_mcp.core.readspans import ReadSpan
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.values import Label, Value
+from smista_mcp.core.values import JobStatus, Label, Value
 
 
 class UsageReport(Value):
@@ -34,6 +35,7 @@ class AttemptReport(Value):
         cost: USD as a decimal string; None where it is unknown.
         cost_kind: who pays: by the `list` price, a subscription's `plan` (then `cost` is 0), nobody (`local`), or by a
             price that nobody knows.
+        reserved: the most that it could cost, set aside before it was sent, USD; None where nobody knew.
         cause: why it was no good, finer than the code; `http_status` is what its server said.
         followup: what was done about it: the same model asked `again` after `wait_s` seconds, or asked for a `repair`
             of its change; the `fallback` asked; `escalated` to a stronger model, or a person's yes to that awaited.
@@ -56,6 +58,7 @@ class AttemptReport(Value):
     http_status: int | None = None
     followup: Literal["again", "repair", "fallback", "escalated", "yes_awaited"] | None = None
     wait_s: float | None = None
+    reserved: str | None = None
 
 
 class LabelReport(Value):
@@ -98,6 +101,57 @@ class WithheldReport(Value):
     state: Literal["open", "granted", "used", "refused", "expired"]
 
 
+class Figures(Value):
+    """What was counted of one model, and between which shares of good attempts the truth lies."""
+
+    model: str
+    good: int
+    bad: int
+    lower: str
+    upper: str
+
+    @classmethod
+    def of(cls, model: str, count: Count) -> "Figures":
+        """The figures of a count."""
+        lower, upper = count.bounds
+        return cls(model=model, good=count.good, bad=count.bad, lower=str(lower), upper=str(upper))
+
+
+class EvidenceReport(Value):
+    """What a decision saw of how models did; `models` are those of its candidates of which anything was counted.
+
+    Attributes:
+        digest: as in `inputs`.
+        until: the UTC day before which attempts counted; `window_days` is how many days before it.
+        intent: the family over which was counted.
+    """
+
+    digest: str
+    until: str
+    window_days: int
+    intent: str
+    host: str
+    models: tuple[Figures, ...]
+
+
+class OutcomeReport(Value):
+    """What somebody said of an answer.
+
+    Attributes:
+        source: whose word it is; that of a host counts for nothing.
+        counts: whether it is the last word of a person.
+    """
+
+    trace_id: str
+    at: str
+    source: Literal["person", "host"]
+    via: str
+    verdict: Literal["good", "bad"]
+    model: str
+    note: str
+    counts: bool
+
+
 class ExplainedPhase(Value):
     """One decision with every rule's fate and what was done about it; `cost` is that of all attempts, if known."""
 
@@ -109,6 +163,8 @@ class ExplainedPhase(Value):
     labels: tuple[LabelReport, ...] = ()
     approvals: tuple[ApprovalReport, ...] = ()
     withheld: tuple[WithheldReport, ...] = ()
+    evidence: EvidenceReport | None = None
+    outcomes: tuple[OutcomeReport, ...] = ()
 
 
 class ResourceReport(Value):
@@ -127,14 +183,29 @@ class ResourceReport(Value):
     chars: int
 
 
+class JobReport(Value):
+    """The job that carried a call out. Times are UTC, ISO 8601.
+
+    Attributes:
+        ended_at: None for one that runs, and for one whose process is gone: nobody knows when.
+    """
+
+    job_id: str
+    status: JobStatus
+    code: str | None
+    began_at: str
+    ended_at: str | None
+
+
 class ExplainAnswer(Value):
     """The story of a call, or `resource` where an address was asked for.
 
-    `reading` tells the words of a task that was given, for no words are recorded.
+    `reading` tells the words of a task that was given, for no words are recorded. `job` is None where none went by it.
     """
 
     phases: tuple[ExplainedPhase, ...]
     recorded_at: str | None = None
+    job: JobReport | None = None
     reading: tuple[ReadSpan, ...] = ()
     notices: tuple[str, ...] = ()
     resource: ResourceReport | None = None

@@ -1,9 +1,10 @@
 """Decisions for people: the golden view, every rule with why it did or did not win, and what would have to change."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Literal, NamedTuple
 
-from smista_mcp.core.decision import ContextEntry, Decision, EscalationReport, Rejected
+from smista_mcp.core.decision import ContextEntry, CostRange, Decision, EscalationReport, Rejected
 from smista_mcp.core.effective import PlacedRule
 from smista_mcp.core.globs import GlobSet
 from smista_mcp.core.matching import MatchRequest, further_conditions, request_for
@@ -111,9 +112,14 @@ def changes(decision: Decision, failed: Sequence[Failing] = (), *, fixed: bool =
     return tuple(dict.fromkeys(filter(None, said)))
 
 
+_ASKED_FOR = {Code.APPROVAL_REQUIRED: Code.COST_LIMIT_EXCEEDED}
+"""What of a candidate makes that a person has to be asked, where it is not that it is remote."""
+
+
 def instead(decision: Decision, *, fixed: bool = False) -> str:
     """What to write or do for a decision that is a refusal; empty where nothing can be said."""
-    first = next((one for one in decision.rejected if one.code is decision.code), None)
+    meant = (decision.code, _ASKED_FOR.get(decision.code)) if decision.code else ()
+    first = next((one for one in decision.rejected if one.code in meant), None)
     return _own(first, fixed=fixed) if first else remedy(decision.code, fixed=fixed, model=decision.model)
 
 
@@ -122,12 +128,10 @@ def _own(rejected: Rejected, *, fixed: bool) -> str:
     return rejected.detail if rejected.undeclared else remedy(rejected.code, fixed=fixed, model=rejected.model)
 
 
-def golden_view(decision: Decision) -> str:
-    """One decision for a terminal."""
-    intent = decision.intent
-    words = f" ({', '.join(intent.evidence)})" if intent.evidence else ""
+def golden_view(decision: Decision, columns: int | None = None) -> str:
+    """One decision for a terminal; in lines of so many columns, if any number is given."""
     lines = [
-        ("detected task", f"{intent.name} [{intent.source}, {intent.confidence} confidence]{words}"),
+        ("detected task", _task_line(decision)),
         (
             "status",
             f"{decision.status}" + (f" ({decision.code})" if decision.code not in (None, decision.status) else ""),
@@ -157,7 +161,34 @@ def golden_view(decision: Decision) -> str:
     if decision.status is Status.HANDOFF and decision.handoff is not None:
         lines.append(("host does it", decision.handoff.detail))
     width = max(len(label) for label, _ in lines) + 2
-    return "\n".join(f"{label + ':':<{width}}{text}" for label, text in lines)
+    shown = (f"{label + ':':<{width}}{text}" for label, text in lines)
+    return "\n".join(shown if columns is None else (_folded(line, columns, width) for line in shown))
+
+
+def _folded(line: str, columns: int, indent: int) -> str:
+    if len(line) <= columns:
+        return line
+    lines = wrap(line, columns, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+_KNOWN_BY = {
+    "declared": "named by the call",
+    "reader": "read in the words",
+    "command": "a command in the words",
+    "implied": "another phase asks for it",
+    "default": "nothing else was recognised",
+}
+
+
+def _task_line(decision: Decision) -> str:
+    """The intent, how sure that is, and by which words."""
+    intent = decision.intent
+    number = intent.source.partition(":")[2]
+    how = _KNOWN_BY.get(intent.source) or f"by classification rule {number}"
+    words = f": {', '.join(intent.evidence)}" if intent.evidence else ""
+    other = f"; else {intent.runner_up}" if intent.runner_up and intent.confidence != "high" else ""
+    return f"{intent.name}, {intent.confidence} confidence [{how}{words}{other}]"
 
 
 def _model_line(decision: Decision) -> str:
@@ -183,14 +214,29 @@ def _cost_line(decision: Decision) -> str:
         return f"none, no model is chosen, {size}"
     if cost is None:
         return f"unknown price, {size}"
-    return f"{cost.min} to {cost.max} {cost.currency} [{cost.kind}, {cost.source}], {size}"
+    return f"{_range(cost)} [{_paid_by(cost)}], {size}"
+
+
+def _range(cost: CostRange) -> str:
+    """The least and the most; one figure where they are the same."""
+    return f"{cost.min} {cost.currency}" if cost.min == cost.max else f"{cost.min} to {cost.max} {cost.currency}"
+
+
+def _paid_by(cost: CostRange) -> str:
+    """Who pays, and where the price comes from."""
+    if cost.kind == "local":
+        return "it runs here"
+    return f"{'a plan pays' if cost.kind == 'plan' else 'list price'}, from {_SOURCES.get(cost.source, cost.source)}"
+
+
+_SOURCES = {"policy": "the policy"}
 
 
 def _escalation_line(found: EscalationReport) -> str:
     if not found.models:
         gone = "; ".join(f"{one.model}: {one.code}" for one in found.rejected)
         return f"nobody [{gone or 'whoever it names is asked anyway'}]"
-    cost = f"{found.cost.min} to {found.cost.max} {found.cost.currency} more" if found.cost else "unknown price"
+    cost = f"{_range(found.cost)} more" if found.cost else "unknown price"
     return f"{', then '.join(found.models)} on {', '.join(found.on)} [{cost}]"
 
 

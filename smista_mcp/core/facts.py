@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from smista_mcp.core.digests import keyed
 from smista_mcp.core.headless import CliFacts
 from smista_mcp.core.origins import Chain, told
 from smista_mcp.core.secretscan import SecretFact
@@ -38,7 +39,7 @@ class ContextItem(NamedTuple):
         forms: as in `PathFact`; for a diff, those of all names in it; for an earlier answer, those of all that it was
             made from.
         tokens: counted with factor 1.
-        digest: SHA-256 of the content that was read, in hex.
+        digest: SHA-256 of the content that was read, in hex; where only labels are left, a keyed hash of that.
         restricted: the pattern that restricts it; None where it is free.
         derived: the label of an earlier answer; None where it has none, and for everything else.
         origin: where that label comes from.
@@ -76,6 +77,20 @@ class LeftOut(NamedTuple):
         return self.reason.startswith("restricted by ")
 
 
+class Spoken(NamedTuple):
+    """What a decision asks of the words of a phase, besides how many they are.
+
+    Attributes:
+        image: whether the host says in them that an image was pasted.
+        subject: whether they say what the phase is about, or hold it.
+        subject_looking: whether they do for a model that looks around by itself.
+    """
+
+    image: bool
+    subject: bool
+    subject_looking: bool
+
+
 class PhaseContext(NamedTuple):
     """All that is known about one phase besides its words.
 
@@ -83,6 +98,7 @@ class PhaseContext(NamedTuple):
         text_tokens: of its words, where nobody has the words any more; None where they are there to be counted.
         secrets: what the scan found in its words and in the names of what it works on.
         tools: of `skills.DELEGATE_TOOLS`, those that its skill leaves a delegate; None where it says nothing of tools.
+        spoken: of its words, where nobody has them any more.
     """
 
     paths: tuple[PathFact, ...] = ()
@@ -92,6 +108,7 @@ class PhaseContext(NamedTuple):
     text_tokens: int | None = None
     secrets: tuple[SecretFact, ...] = ()
     tools: frozenset[str] | None = None
+    spoken: Spoken | None = None
 
 
 _EMPTY = PhaseContext()
@@ -99,7 +116,7 @@ _EMPTY = PhaseContext()
 
 def canonical(context: PhaseContext) -> bytes:
     """The context as bytes to be hashed: the same for equal contexts, on every machine."""
-    if context == _EMPTY:
+    if context._replace(text_tokens=None, spoken=None) == _EMPTY:
         return b"[]"
     plain = [
         [(p.path, p.source, p.evidence, p.forms, p.required) for p in context.paths],
@@ -124,6 +141,14 @@ def canonical(context: PhaseContext) -> bytes:
         *(() if context.tools is None else (sorted(context.tools),)),
     ]
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def sealed(context: PhaseContext, key: bytes) -> PhaseContext:
+    """The context with keyed hashes alone, as one from a record has them: a SHA-256 gives a short text away."""
+    if context.spoken is not None or not context.items:
+        return context
+    items = (item._replace(digest=keyed(key, item.digest.encode())) for item in context.items)
+    return context._replace(items=tuple(items))
 
 
 def turns_of(context: PhaseContext) -> PhaseContext | None:

@@ -51,6 +51,7 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         providers=_values(wanted.providers),
         host_localities=_values(forbidden.host_localities),
         call_limits=_values(wanted.call_limits),
+        host_models=_values(wanted.host_models),
         catalog=_values(wanted.catalog),
         tests=wanted.tests,
         notices=notices(sources),
@@ -61,7 +62,9 @@ def merge(layers: Sequence[LayerDocument]) -> Policy:
         locked=tuple((lock.text, lock.origin) for lock in locks),
         organisation=_organisation(given),
         secrets_allowed=frozenset(_each(forbidden.secrets_allowed)),
+        adaptive=wanted.adaptive,
         keep_days=wanted.keep_days.value,
+        mask=_each(wanted.mask),
     )
 
 
@@ -109,10 +112,11 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         yield "plugins.select", wanted.plugin.origin
     for placed in wanted.rules:
         yield f"routing.rules[{placed.order}]", placed.origin
-    for name, origin in wanted.dispatch_origins.items():
-        yield f"dispatch.{name}", origin
-    limits = {f"{dotted([name])}.call_limit_s": limit for name, limit in wanted.call_limits.items()}
-    yield from ((f"hosts.{key}", limit.origin) for key, limit in limits.items())
+    for table, origins in {"dispatch": wanted.dispatch_origins, "routing.adaptive": wanted.adaptive_origins}.items():
+        yield from ((f"{table}.{name}", origin) for name, origin in origins.items())
+    limits = {f"{dotted([name])}.call_limit_s": limit.origin for name, limit in wanted.call_limits.items()}
+    models = {f"{dotted([name])}.model": model.origin for name, model in wanted.host_models.items()}
+    yield from ((f"hosts.{key}", origin) for key, origin in (limits | models).items())
     tables = {
         "tools.permissions": forbidden.permissions,
         "classes": wanted.classes,
@@ -131,6 +135,7 @@ def _provenance(wanted: Preferences, forbidden: Restrictions, locks: Sequence[Lo
         "privacy.remote.blocked_paths": forbidden.blocked,
         "budgets": forbidden.budgets,
         "secrets.allow": forbidden.secrets_allowed,
+        "ledger.mask": wanted.mask,
     }
     for key, members in lists.items():
         for index, member in enumerate(members):

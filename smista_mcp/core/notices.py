@@ -87,9 +87,13 @@ def waits(source: LayerDocument) -> Iterator[str]:
         yield "`routing.default`"
     if document.routing.handoff == "when_unavailable":
         yield "`routing.handoff`"
+    if any(document.routing.adaptive.model_dump(exclude_none=True).values()):
+        yield "`routing.adaptive`"
     if document.dispatch.model_fields_set:
         yield "`dispatch`"
-    yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in document.hosts.values())})
+    hosts = document.hosts.values()
+    yield from _counted({"call_limit_s": sum(host.call_limit_s is not None for host in hosts)})
+    yield from _counted({"hosts.*.model": sum(host.model is not None for host in hosts)})
 
 
 def owner_keys(source: LayerDocument) -> Iterator[str]:
@@ -102,6 +106,7 @@ def owner_keys(source: LayerDocument) -> Iterator[str]:
         "hosts": len(local_hosts),
         "privacy.free_paths": len(document.privacy.free_paths),
         "secrets.allow": len(document.secrets.allow),
+        "ledger.mask": len(document.ledger.mask),
     }
     yield from _counted(counted)
     if document.plugins.select is not None:

@@ -22,6 +22,7 @@ from smista_mcp.core.policywords import (
     Function,
     Globs,
     Intents,
+    MaskRules,
     Model,
     Money,
     Names,
@@ -134,11 +135,20 @@ class DefaultRoute(Value):
     effort: Effort | None = None
 
 
+class AdaptiveSection(Value):
+    """Whether evidence may put a weak model of a route behind a better one of the same route."""
+
+    enabled: StrictBool | None = None
+    min_attempts: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+    window_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
+
+
 class RoutingSection(Value):
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_ENTRIES)] = ()
     default: DefaultRoute | None = None
     overrides: Literal["allow", "within_route", "deny"] | None = None
     handoff: Literal["when_unavailable", "never"] | None = None
+    adaptive: AdaptiveSection = AdaptiveSection()
 
 
 class ClassDefinition(Value):
@@ -205,6 +215,7 @@ class HostDocument(Value):
 
     locality: Locality | None = None
     call_limit_s: Seconds | None = None
+    model: Model | None = None
 
 
 class CatalogEntry(Value):
@@ -229,9 +240,10 @@ class PluginsSection(Value):
 
 
 class LedgerSection(Value):
-    """How long the record is kept; totals by day stay."""
+    """How long the record is kept, totals by day apart, and what an export of it does not say."""
 
     keep_days: Annotated[StrictInt, Field(ge=1, le=36_500)] | None = None
+    mask: MaskRules = ()
 
 
 class TestTask(Value):

@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from smista_mcp.core.catalog import Catalog
+from smista_mcp.core.costing import plain
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.effective import PlacedTest, Policy
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import (
     BudgetLeft,
     ContextItem,
@@ -126,12 +128,21 @@ def run_tests(
         won.update((d.matched_rule.name, d.matched_rule.layer) for d in decisions if d.matched_rule)
         results.append(_judged(placed, found, len(decisions), book.policy))
     never = [p.rule.name for p in book.rules if (p.rule.name, p.origin.layer) not in won]
-    return TestReport(results=tuple(results), rules=len(book.rules), never_won=tuple(never), notes=tuple(_notes(cases)))
+    return TestReport(
+        results=tuple(results), rules=len(book.rules), never_won=tuple(never), notes=tuple(_notes(cases, book))
+    )
 
 
-def supposed(book: Rulebook, catalog: Catalog, host: HostFacts | None = None, plugin: Plugin | None = None) -> Snapshot:
+def supposed(
+    book: Rulebook,
+    catalog: Catalog,
+    host: HostFacts | None = None,
+    plugin: Plugin | None = None,
+    evidence: Evidence | None = None,
+) -> Snapshot:
     """The world of a case: every provider is up, no budget has been touched; without `host` nobody knows who calls."""
-    now = Circumstances(everything_up(book), host or HostFacts(), untouched(book.policy), plugin, readable=True)
+    up, whole = everything_up(book), untouched(book.policy)
+    now = Circumstances(up, host or HostFacts(), whole, plugin, readable=True, evidence=evidence)
     return snapshot(book, catalog, now)
 
 
@@ -145,7 +156,7 @@ def everything_up(book: Rulebook) -> Mapping[str, ProviderFacts]:
 
 def untouched(policy: Policy) -> tuple[BudgetLeft, ...]:
     """The budgets of a policy with nothing spent, for a call without a token."""
-    limits = ((b.scope, b.period, f"{b.limit:f}") for b in policy.budgets if not b.scope.startswith("token:"))
+    limits = ((b.scope, b.period, plain(b.limit)) for b in policy.budgets if not b.scope.startswith("token:"))
     return tuple(BudgetLeft(scope, period, limit, limit) for scope, period, limit in limits)
 
 
@@ -275,7 +286,7 @@ def _differences(expect: Expectation, found: _Found, policy: Policy) -> Iterator
             yield Difference(field=name, expected=str(wanted), found=str(value or "none"), note=note)
     if expect.max_cost is not None and (found.cost is None or Decimal(found.cost) > expect.max_cost):
         known = "no known price" if found.cost is None else f"{found.cost} USD at most"
-        yield Difference(field="max_cost", expected=f"{expect.max_cost:f} USD at most", found=known)
+        yield Difference(field="max_cost", expected=f"{plain(expect.max_cost)} USD at most", found=known)
     if expect.excluded is not None and sorted(expect.excluded) != found.excluded:
         wanted = ", ".join(sorted(expect.excluded)) or "none"
         yield Difference(field="excluded", expected=wanted, found=", ".join(found.excluded) or "none")
@@ -301,7 +312,9 @@ def _meant(word: str, known: Sequence[str] | type[Code]) -> str:
     return f"; did you mean `{folded[near]}`?" if near else ""
 
 
-def _notes(cases: Sequence[PlacedTest]) -> Iterator[str]:
+def _notes(cases: Sequence[PlacedTest], book: Rulebook) -> Iterator[str]:
+    if cases and book.policy.adaptive.enabled:
+        yield "`[routing.adaptive]` is on, and every test is decided without evidence, in the order that is written"
     places: defaultdict[str, list[str]] = defaultdict(list)
     for placed in cases:
         place = _place(placed)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictSt
 from pydantic_core import PydanticCustomError
 
 from smista_mcp.core.globs import refusal
+from smista_mcp.core.masking import Mask
 from smista_mcp.core.modelref import HOST, ClassRef, parse_target
 from smista_mcp.core.secretscan import FINGERPRINT
 from smista_mcp.core.values import Intent
@@ -125,6 +126,14 @@ def _function(value: str) -> str:
     return value
 
 
+def _mask(value: str) -> str:
+    try:
+        Mask.of(value)
+    except ValueError as error:
+        raise PydanticCustomError("invalid_type", "{wrong}", {"wrong": str(error)}) from None
+    return value
+
+
 Priority = Annotated[int, BeforeValidator(_priority)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Glob = Annotated[StrictStr, Field(min_length=1, max_length=4096), AfterValidator(_glob)]
@@ -153,3 +162,6 @@ Fingerprint = Annotated[StrictStr, AfterValidator(_fingerprint)]
 ClassName = Annotated[str, AfterValidator(_class_name)]
 Words = Annotated[tuple[Text, ...], BeforeValidator(_many), Field(max_length=MAX_ENTRIES)]
 """One text, or a list of them, which may be empty."""
+MaskRules = Annotated[
+    tuple[Annotated[StrictStr, Field(max_length=400), AfterValidator(_mask)], ...], Field(max_length=100)
+]

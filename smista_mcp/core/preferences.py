@@ -4,13 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from smista_mcp.core.catalog import HeldEntry
-from smista_mcp.core.effective import KEEP_DAYS, DispatchLimits, Origin, PlacedRule, PlacedTest, ProviderSpec
+from smista_mcp.core.effective import (
+    KEEP_DAYS,
+    Adaptive,
+    DispatchLimits,
+    Origin,
+    PlacedRule,
+    PlacedTest,
+    ProviderSpec,
+)
 from smista_mcp.core.modelref import ClassRef, parse_target
 from smista_mcp.core.policy import (
     CatalogEntry,
     ClassDefinition,
     ClassificationRule,
     DefaultRoute,
+    HostDocument,
     PolicyDocument,
     Rule,
 )
@@ -38,9 +47,13 @@ class Preferences(NamedTuple):
     providers: Mapping[str, Stated[ProviderSpec]]
     catalog: Mapping[str, Stated[CatalogEntry]]
     call_limits: Mapping[str, Stated[float]]
+    host_models: Mapping[str, Stated[str]]
     plugin: Stated[str] | None
     keep_days: Stated[int]
+    mask: tuple[Stated[str], ...]
     tests: tuple[PlacedTest, ...]
+    adaptive: Adaptive
+    adaptive_origins: Mapping[str, Origin]
 
 
 def prefer(sources: Sequence[LayerDocument]) -> Preferences:
@@ -49,6 +62,7 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
     owners = [source for source in sources if source.owner]
     placed = _placed(sources)
     dispatch, dispatch_origins = _limits(leading)
+    adaptive, adaptive_origins = _adaptive(sources, leading)
     return Preferences(
         rules=tuple(rule for source, rule in placed if source.leads),
         bindings=tuple(_binding(source, rule, leading) for source, rule in placed if _binds(rule.rule)),
@@ -60,15 +74,23 @@ def prefer(sources: Sequence[LayerDocument]) -> Preferences:
         dispatch_origins=dispatch_origins,
         providers=provider_specs(sources),
         catalog=_catalog(sources, owners),
-        call_limits=_call_limits(leading),
+        call_limits=_of_hosts(leading, "call_limit_s", lambda host: host.call_limit_s),
+        host_models=_of_hosts(leading, "model", lambda host: host.model),
         plugin=_last(owners, ("plugins", "select"), lambda document: document.plugins.select),
         keep_days=_last(owners, ("ledger", "keep_days"), lambda document: document.ledger.keep_days)
         or Stated(KEEP_DAYS, BUILTIN),
+        mask=tuple(
+            Stated(rule, source.origin("ledger", "mask", index))
+            for source in owners
+            for index, rule in enumerate(source.document.ledger.mask)
+        ),
         tests=tuple(
             PlacedTest(test, source.origin("test", index))
             for source in sources
             for index, test in enumerate(source.document.test)
         ),
+        adaptive=adaptive,
+        adaptive_origins=adaptive_origins,
     )
 
 
@@ -83,12 +105,14 @@ def _catalog(sources: Sequence[LayerDocument], owners: Sequence[LayerDocument]) 
     }
 
 
-def _call_limits(leading: Sequence[LayerDocument]) -> dict[str, Stated[float]]:
+def _of_hosts(
+    leading: Sequence[LayerDocument], key: str, read: Callable[[HostDocument], T | None]
+) -> dict[str, Stated[T]]:
     return {
-        name: Stated(host.call_limit_s, source.origin("hosts", name, "call_limit_s"))
+        name: Stated(value, source.origin("hosts", name, key))
         for source in leading
         for name, host in source.document.hosts.items()
-        if host.call_limit_s is not None
+        if (value := read(host)) is not None
     }
 
 
@@ -165,6 +189,23 @@ def _limits(leading: Sequence[LayerDocument]) -> tuple[DispatchLimits, dict[str,
                 limits = limits._replace(**{name: value})
                 origins[name] = source.origin("dispatch", name)
     return limits, origins
+
+
+def _adaptive(sources: Sequence[LayerDocument], leading: Sequence[LayerDocument]) -> tuple[Adaptive, dict[str, Origin]]:
+    """Whether evidence counts, and when it is enough; as with handoff, who says no but a preset holds all others."""
+    found = Adaptive()
+    origins = dict.fromkeys(Adaptive._fields, BUILTIN)
+    for source in leading:
+        for name in origins:
+            value = getattr(source.document.routing.adaptive, name)
+            if value is not None:
+                found = found._replace(**{name: value})
+                origins[name] = source.origin("routing", "adaptive", name)
+    for source in by_authority(sources):
+        if source.document.routing.adaptive.enabled is False and not source.defaults:
+            origins["enabled"] = source.origin("routing", "adaptive", "enabled")
+            return found._replace(enabled=False), origins
+    return found, origins
 
 
 def _last(

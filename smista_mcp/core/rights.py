@@ -24,6 +24,10 @@ _ASK = "leave it out, or ask the organisation"
 _HANDOFF = Scale(
     ("routing", "handoff"), lambda document: document.routing.handoff, ("when_unavailable", "never"), default="never"
 )
+_WORDS = {True: "true", False: "false", None: None}
+_ADAPTIVE = Scale(
+    ("routing", "adaptive", "enabled"), lambda d: _WORDS[d.routing.adaptive.enabled], ("true", "false"), default="false"
+)
 
 
 def overreach(layers: Sequence[LayerDocument]) -> tuple[Finding, ...]:
@@ -87,6 +91,7 @@ def _facts(source: LayerDocument) -> Iterator[Finding]:
     paths += [("plugins", "select")] if document.plugins.select is not None else []
     paths += [("secrets", "allow")] if document.secrets.allow else []
     paths += [("ledger", "keep_days")] if document.ledger.keep_days is not None else []
+    paths += [("ledger", "mask")] if document.ledger.mask else []
     for path in paths:
         words = f"`{dotted(path)}` is not this layer's to say, and is not applied", _right_file(source)
         yield finding_in(source, path, FindingCode.PERMISSION_WIDENING, words)
@@ -99,7 +104,7 @@ def _right_file(source: LayerDocument) -> str:
 def _loosened(layers: Sequence[LayerDocument]) -> Iterator[Finding]:
     """Values that a layer of higher authority has set more strictly. A preset has no authority."""
     sources = [source for source in by_authority(layers) if source.layer in AUTHORITY]
-    for scale in (*SCALES, _HANDOFF):
+    for scale in (*SCALES, _HANDOFF, _ADAPTIVE):
         strictest, above = -1, ""
         for source in sources:
             value = scale.read(source.document)

@@ -1,20 +1,21 @@
 """The decision: match, floor, select, for each phase. Pure; the same inputs give the same bytes everywhere."""
 
 import hashlib
-import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
+from smista_mcp.core.adapting import adapted
 from smista_mcp.core.affording import Others, affordable, with_mentions
 from smista_mcp.core.approval import Permit
 from smista_mcp.core.capabilities import capabilities_of
 from smista_mcp.core.decision import Decision, Handoff, MatchedRule, Rejected
+from smista_mcp.core.digests import keyed
 from smista_mcp.core.effective import Policy
 from smista_mcp.core.escalating import stronger
-from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, turns_of
+from smista_mcp.core.facts import HostFacts, PhaseContext, canonical, sealed, turns_of
 from smista_mcp.core.fitting import listed, unsent
 from smista_mcp.core.floor import Floor, floor
 from smista_mcp.core.foreseen import NO_GROUND, Foreseen, answer_of, ground_of, host_may_build_on, may_build_on
@@ -63,7 +64,13 @@ class Routed(NamedTuple):
 
 
 def route(
-    task: Task, phases: Sequence[Phase], contexts: Sequence[PhaseContext], world: Snapshot, *, recorded: bool = False
+    task: Task,
+    phases: Sequence[Phase],
+    contexts: Sequence[PhaseContext],
+    world: Snapshot,
+    *,
+    recorded: bool = False,
+    hashes: Sequence[Mapping[str, str]] = (),
 ) -> tuple[Routed, ...]:
     """Decides every phase of a task.
 
@@ -73,13 +80,14 @@ def route(
         contexts: one for each phase, by place.
         world: policy, catalog and availability.
         recorded: whether the caller's ledger will keep the decision.
+        hashes: of each phase by place, the inputs of which nobody has more than the hash; none where all are at hand.
     """
     # a session enters by what its turns bring along, not by its id
-    task_hash = _keyed(world.key, task.model_dump_json(exclude={"session"}).encode())
+    given = {} if hashes else {"task": keyed(world.key, task.model_dump_json(exclude={"session"}).encode())}
     found: dict[int, Routed] = {}
-    for phase, context in zip(phases, contexts, strict=True):
+    for phase, context, known in zip(phases, contexts, hashes or (given,) * len(phases), strict=True):
         before = [found[index] for index in phase.depends_on if index in found]
-        found[phase.index] = _decide(task, phase, context, world, task_hash, before, recorded=recorded)
+        found[phase.index] = _decide(task, phase, context, world, known, before, recorded=recorded)
     return tuple(found.values())
 
 
@@ -88,7 +96,7 @@ def _decide(  # noqa: PLR0913  one phase among others
     phase: Phase,
     context: PhaseContext,
     world: Snapshot,
-    task_hash: str,
+    known: Mapping[str, str],
     before: Sequence[Routed],
     *,
     recorded: bool,
@@ -114,6 +122,7 @@ def _decide(  # noqa: PLR0913  one phase among others
         tools=tools_of(phase.intent.name, grants, context),
         follows=len(phase.depends_on),
         patches=FAMILY[phase.intent.name] is Intent.EDIT and grants["file_write"] is not Grant.DENY,
+        named=led.override,
     )
     choice = _chosen(ask, phase.skill, led, world)
     ground = ground_of(book.guard, phase, [one.answer for one in before if one.answer])
@@ -126,16 +135,17 @@ def _decide(  # noqa: PLR0913  one phase among others
     spare = _spare(ask, world)
     offered = spare if host_may_build_on(ground, world.market.host) else None
     verdict = _worthwhile(_verdict(led, least, choice, ask, world, offered), phase, context, before)
+    labels = sealed(context, world.key)
     inputs = {
         **world.digests,
-        "context": _keyed(world.key, canonical(context)),
-        "phase": _keyed(world.key, phase.model_dump_json().encode()),
-        "task": task_hash,
+        "context": keyed(world.key, canonical(labels)),
+        "phase": keyed(world.key, phase.model_dump_json().encode()),
     }
-    if earlier := turns_of(context):
-        inputs["session"] = _keyed(world.key, canonical(earlier))
+    if earlier := turns_of(labels):
+        inputs["session"] = keyed(world.key, canonical(earlier))
+    inputs.update(known)
     if ground != NO_GROUND or verdict.blocking is not None:
-        inputs["before"] = _keyed(world.key, "".join(one.decision.decision_id for one in before).encode())
+        inputs["before"] = keyed(world.key, "".join(one.decision.decision_id for one in before).encode())
     chosen = verdict.chosen
     decision = Decision(
         decision_id=hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest(),
@@ -231,24 +241,33 @@ class _Choice(NamedTuple):
     Attributes:
         displaced: the local model that would come first, had files that nobody has confirmed not ruled it out for a
             remote one. Such a file may narrow; that a remote model comes first because of it is not its to say.
+        said: what evidence and plugin changed.
     """
 
     selection: Selection
     plugin: Narrowed | None = None
     displaced: str | None = None
+    said: str = ""
 
 
 def _chosen(ask: Ask, skill: str | None, led: Led, world: Snapshot) -> _Choice:
     if led.refusal is not None:
         return _Choice(Selection((), ()))
-    found = select(ask, world.market)
+    found, said = _learnt(select(ask, world.market), ask, world)
     if world.plugin is None:
-        return _Choice(found, displaced=_displaced(found, ask, world))
+        return _Choice(found, displaced=_displaced(found, ask, world), said=said)
     tokens = ask.text_tokens + required_tokens(ask.context)
     rule = led.placed.rule.name if led.placed else None
     question = Question(ask.intent, skill, ask.effort, matched_paths(ask.context), tokens, rule)
     narrower = narrowed(world.plugin, question, found)
-    return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question))
+    said = "; ".join(filter(None, (said, narrower.said)))
+    return _Choice(narrower.selection, narrower, _displaced(narrower.selection, ask, world, question), said)
+
+
+def _learnt(found: Selection, ask: Ask, world: Snapshot) -> tuple[Selection, str]:
+    """The verdicts in the order that evidence gives them, and what it changed."""
+    after = adapted(found, ask, world.rulebook.policy, world.evidence, world.market.host.name)
+    return after.selection, after.said
 
 
 def _others(ask: Ask, skill: str | None, led: Led, world: Snapshot) -> Selection:
@@ -264,6 +283,7 @@ def _displaced(found: Selection, ask: Ask, world: Snapshot, question: Question |
     own = select_confirmed(ask, world.market)
     if own is None:
         return None
+    own, _ = _learnt(own, ask, world)
     if question is not None:  # what would have come first goes through the same hands; where those fail, as it stands
         judged = narrowed(world.plugin, question, own)
         own = own if judged.refusal else judged.selection
@@ -287,8 +307,7 @@ def _verdict(led: Led, least: Floor, choice: _Choice, ask: Ask, world: Snapshot,
     if selection.accepted:
         if choice.displaced is not None:
             return _asked_first(choice.displaced, selection.accepted[0], world.rulebook.policy)
-        said = plugin.said if plugin is not None else ""
-        return _accepted(led, selection.accepted[0], least, said, world.rulebook.policy)
+        return _accepted(led, selection.accepted[0], least, choice.said, world.rulebook.policy)
     rejected = selection.rejected
     first = rejected[0] if rejected else Rejected(model="", code=Code.NO_ROUTE, detail=NO_ROUTE)
     if selection.over_limit:
@@ -370,7 +389,3 @@ def _handed(phase: Phase, ask: Ask, verdict: _Verdict, host: HostFacts, spare: s
     if verdict.status is not Status.HANDOFF or model is None:
         return None
     return handoff(phase, ask.context, ask.floor, host, ask.effort, model)
-
-
-def _keyed(key: bytes, data: bytes) -> str:
-    return hmac.digest(key or b"\0", data, "sha256").hex()[:32]

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from smista_mcp.core.approval import Approved
 from smista_mcp.core.catalog import Catalog
 from smista_mcp.core.classification import Reader
 from smista_mcp.core.effective import PlacedRule, Policy
+from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.facts import BudgetLeft, HostFacts, ProviderFacts
 from smista_mcp.core.floor import Guard
 from smista_mcp.core.globs import GlobSet
@@ -34,6 +36,7 @@ class Circumstances(NamedTuple):
 
     Attributes:
         readable: whether there is a workspace whose files may be read.
+        evidence: what was counted of models; None where the policy wants none.
     """
 
     providers: Mapping[str, ProviderFacts]
@@ -41,6 +44,7 @@ class Circumstances(NamedTuple):
     budgets: tuple[BudgetLeft, ...] = ()
     plugin: Plugin | None = None
     readable: bool = False
+    evidence: Evidence | None = None
 
 
 class Snapshot(NamedTuple):
@@ -51,6 +55,8 @@ class Snapshot(NamedTuple):
         digests: name of an input -> hash, for the inputs that do not depend on the call.
         plugin: the function that has a say in the choice; None where the policy names none.
         approvals: every yes of a person that holds now, for calls of this workspace.
+        evidence: as in `Circumstances`.
+        bodies: name of an input -> the text that its hash is of, for those that the ledger keeps beside the hash.
     """
 
     rulebook: Rulebook
@@ -60,6 +66,8 @@ class Snapshot(NamedTuple):
     digests: Mapping[str, str]
     plugin: Plugin | None = None
     approvals: tuple[Approved, ...] = ()
+    evidence: Evidence | None = None
+    bodies: Mapping[str, str] = MappingProxyType({})
 
 
 def rulebook(policy: Policy, skills: frozenset[str] = frozenset()) -> Rulebook:
@@ -93,28 +101,42 @@ def _of_organisation(policy: Policy) -> int:
 
 def snapshot(book: Rulebook, catalog: Catalog, now: Circumstances, *, key: bytes = b"", version: str = "") -> Snapshot:
     """Joins what is known into one value and hashes each part."""
-    digests = {
-        "availability": digest(now.providers),
-        "budgets": digest(now.budgets),
-        "catalog": catalog.digest[:32],
-        "host": digest(now.host),
-        "policy": book.policy.revision[:32],
-        "secret_rules": rules_digest(),
-        "version": digest(version),
+    bodies = {
+        "availability": plain_text(now.providers),
+        "budgets": plain_text(now.budgets),
+        "host": plain_text(now.host),
+        "version": plain_text(version),
     }
     if now.plugin is not None:
-        digests["plugin"] = digest(now.plugin.identity)
+        bodies["plugin"] = plain_text(now.plugin.identity)
     if now.readable:
-        digests["workspace"] = digest(now.readable)
+        bodies["workspace"] = plain_text(now.readable)
+    if now.evidence is not None:
+        bodies["evidence"] = now.evidence.body
+    digests = {
+        **{name: hashed(text) for name, text in bodies.items()},
+        "catalog": catalog.digest[:32],
+        "policy": book.policy.revision[:32],
+        "secret_rules": rules_digest(),
+    }
     market = Market(book.policy, catalog, now.providers, now.host, now.readable)
     if book.policy.organisation is not None:
         digests["organisation"] = book.policy.organisation
-    return Snapshot(book, market, now.budgets, key, digests, now.plugin)
+    return Snapshot(book, market, now.budgets, key, digests, now.plugin, bodies=bodies, evidence=now.evidence)
 
 
 def digest(value: object) -> str:
     """128 bits of SHA-256 over canonical JSON, in hex; sets count as sorted lists."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+    return hashed(plain_text(value))
+
+
+def plain_text(value: object) -> str:
+    """Canonical JSON of a value; sets count as sorted lists."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
+
+
+def hashed(text: str) -> str:
+    """128 bits of SHA-256 in hex."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -65,14 +65,21 @@ def _without_changes(phase: Phase, context: PhaseContext, *, looks: bool) -> str
     if any(path.required for path in context.paths) or any(item.kind == "answer" for item in context.items):
         return ""
     gone = [left for left in context.left_out if left.kind == "git_diff"]
-    if not gone or _says_what(phase.text, looks=looks):
+    if not gone or _is_said(phase, context, looks=looks):
         return ""
     new = [left.path for left in context.left_out if left.reason == UNTRACKED]
     named = f"; git does not track {', '.join(f'`{shown(path)}`' for path in new[:_NAMED])} yet" if new else ""
     return f"{_NOTHING}: {_told(gone)}{named} ({_INSTEAD})"
 
 
-def _says_what(words: str, *, looks: bool) -> bool:
+def _is_said(phase: Phase, context: PhaseContext, *, looks: bool) -> bool:
+    spoken = context.spoken
+    if spoken is None:
+        return says_what(phase.text, looks=looks)
+    return spoken.subject_looking if looks else spoken.subject
+
+
+def says_what(words: str, *, looks: bool) -> bool:
     """Whether the words say what it is about, or hold it, and speak of no changes."""
     if _HELD.search(words.strip()):
         return True

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.floor import Guard, judge
@@ -284,6 +285,4 @@ def _costs(pairs: Sequence[tuple[Judged, Judged]]) -> Costs:
 
 
 def _sum(amounts: Sequence[str | None]) -> str:
-    total = sum((Decimal(amount) for amount in amounts if amount is not None), Decimal(0))
-    text = f"{total:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return plain(sum((Decimal(amount) for amount in amounts if amount is not None), Decimal(0)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.estimating import in_scope
 from smista_mcp.core.policy import Budget
 from smista_mcp.core.routing import Routed
@@ -53,7 +54,7 @@ class Allowance:
         spent = self._spent_on(routed)
         if limit is not None and spent + most > limit:
             raise ProviderError(
-                f"may cost {most:f} USD after {spent:f} spent; the rule's limit is {limit:f}",
+                f"may cost {plain(most)} USD after {plain(spent)} spent; the rule's limit is {plain(limit)}",
                 code=Code.COST_LIMIT_EXCEEDED,
             )
         for budget in scopes:
@@ -61,7 +62,8 @@ class Allowance:
             if spent + most > budget.limit:
                 left = budget.limit - spent
                 raise ProviderError(
-                    f"may cost {most:f} USD; {left:f} is left of {budget.limit:f} a task for {budget.scope}",
+                    f"may cost {plain(most)} USD; {plain(left)} is left of {plain(budget.limit)} a task for"
+                    f" {budget.scope}",
                     code=Code.BUDGET_EXCEEDED,
                 )
 

@@ -194,7 +194,7 @@ class Jobs:
                 left = self._beat_s if deadline is None else min(self._beat_s, deadline - anyio.current_time())
                 if left <= 0:
                     job.named = True
-                    return running(job.job_id)
+                    return running(job.job_id, job.progress())
                 with anyio.move_on_after(left):
                     await job.ended.wait()
                 if wait.listener is not None and not job.ended.is_set():
@@ -263,14 +263,15 @@ def no_such_job(job_id: str) -> NotFound:
     )
 
 
-def running(job_id: str) -> DispatchAnswer:
-    """The answer about a job that is still at work."""
+def running(job_id: str, progress: Progress) -> DispatchAnswer:
+    """The answer about a job that is still at work, and how far it is."""
     return DispatchAnswer(
         status="running",
         code=None,
         phases=(),
         next=f'call dispatch with job_id "{job_id}" to wait for the answer',
         job_id=job_id,
+        progress=progress.report(),
     )
 
 

@@ -1,10 +1,13 @@
 """How far a piece of work is: kept by the work itself, told to whoever waits for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 from smista_mcp.core.costing import actual_cost, usd
+from smista_mcp.core.dispatched import ProgressReport
+from smista_mcp.core.redaction import redacted
 from smista_mcp.core.selection import Candidate
 from smista_mcp.core.values import Locality
 from smista_mcp.ledger import CostKind
@@ -65,7 +68,12 @@ class Bill:
             amount += _estimate(candidate, given, tokens)
         if not kinds:
             return None
-        return Spent(usd(amount), max(kinds, key=_DEAREST.index), estimated=amount != self._sum)
+        return Spent(usd(amount), dearest(kinds), estimated=amount != self._sum)
+
+
+def dearest(kinds: Iterable[CostKind]) -> CostKind:
+    """Of several kinds of payment the one that names the sum: what nobody knows stands above all."""
+    return max(kinds, key=_DEAREST.index)
 
 
 def kind_of(candidate: Candidate) -> CostKind:
@@ -101,6 +109,21 @@ class Progress:
     tokens: int
     seconds: float
     spent: Spent | None = None
+
+    def report(self) -> ProgressReport:
+        """The same for an answer."""
+        spent = self.spent
+        known = spent is not None and spent.kind != "unknown"
+        return ProgressReport(
+            phase=self.phase,
+            phases=self.phases,
+            message=redacted(self.message),
+            tokens=self.tokens,
+            seconds=round(self.seconds, 1),
+            cost=spent.amount if spent is not None and known else None,
+            cost_kind=None if spent is None else spent.kind,
+            estimated=spent is not None and spent.estimated,
+        )
 
     def told(self, seconds: float | None = None) -> str:
         """All of it on one line. `seconds` in place of those of the job, for whoever waits for less long."""

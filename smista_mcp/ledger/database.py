@@ -17,8 +17,10 @@ from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.event_tables import EVENT_TABLES
 from smista_mcp.ledger.folder import prepare_file, prepare_folder
+from smista_mcp.ledger.input_tables import INPUT_TABLES
 from smista_mcp.ledger.job_tables import JOB_TABLES
 from smista_mcp.ledger.living import CACHE_COLUMNS, FOLLOWUP_COLUMNS, OWNER_COLUMNS
+from smista_mcp.ledger.outcome_tables import OUTCOME_TABLES
 from smista_mcp.ledger.session_tables import SESSION_TABLES
 from smista_mcp.ledger.spending import register
 
@@ -86,6 +88,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     CACHE_COLUMNS,
     FOLLOWUP_COLUMNS,
     EVENT_TABLES,
+    INPUT_TABLES,
+    OUTCOME_TABLES,
 )
 """Statements that lead from each version to the next; `user_version` counts those that were applied."""
 

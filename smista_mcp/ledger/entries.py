@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Cause, Code, NotFound
 from smista_mcp.ledger.event_tables import FILL_HOLDS
@@ -208,7 +209,8 @@ def _check(db: sqlite3.Connection, limit: SpendingLimit, start: AttemptStart) ->
     left = limit.limit - spent(db, limit.scope, limit.since, start.workspace)
     if start.reserved > left:
         raise BudgetExceeded(
-            f"an attempt at `{start.model}` may cost {start.reserved:f} USD; budget `{limit.scope}` has {left:f} left",
+            f"an attempt at `{start.model}` may cost {plain(start.reserved)} USD; budget `{limit.scope}` has"
+            f" {plain(left)} left",
             scope=limit.scope,
             fix="raise the budget, wait for its next period (in UTC), or route to a cheaper model",
         )

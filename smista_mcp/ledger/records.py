@@ -1,5 +1,6 @@
 """What the ledger takes and what it gives back. Times are aware `datetime`s; amounts are USD as `Decimal`."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -7,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pydantic import ConfigDict, ValidationError
 
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.facts import ItemKind
+from smista_mcp.core.facts import ItemKind, PathSource
 from smista_mcp.core.origins import Chain
-from smista_mcp.core.values import Effort, Intent, Label, Locality, Value
+from smista_mcp.core.values import ContextKind, Effort, Intent, Label, Locality, Value
 from smista_mcp.errors import Cause, Code, SmistaError, StateUnavailable
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class BudgetExceeded(SmistaError):
 
 
 class PathLabel(Value):
-    """A path of a phase; no `forms` stand for the path alone."""
+    """A path of a phase; no `forms` stand for the path alone, unless it is `formless`."""
 
     path: str
     required: bool = True
     forms: tuple[str, ...] = ()
+    formless: bool = False
+    source: PathSource = "call"
+    evidence: str = ""
 
 
 class SecretLabel(Value):
@@ -53,10 +57,11 @@ class SecretLabel(Value):
     kind: str
     line: int
     fingerprint: str | None = None
+    file: str | None = None
 
 
 class ItemLabel(Value):
-    """A piece of context, as `core.facts.ContextItem` has it, without the hash of its content."""
+    """A piece of context, as `core.facts.ContextItem` has it; `digest` is a keyed hash of that of its content."""
 
     path: str
     kind: ItemKind
@@ -67,6 +72,18 @@ class ItemLabel(Value):
     derived: Label | None = None
     secrets: tuple[SecretLabel, ...] = ()
     origin: Chain = ()
+    formless: bool = False
+    digest: str = ""
+
+
+class LeftLabel(Value):
+    """What was not read at all, as `core.facts.LeftOut` has it."""
+
+    path: str
+    kind: ItemKind
+    reason: str
+    tokens: int | None = None
+    part: bool = True
 
 
 class PhaseFacts(Value):
@@ -88,6 +105,12 @@ class PhaseFacts(Value):
         host_believed: whether what the policy says of the host by its name held: not for any name given over HTTP.
         owner: keyed hash of whoever called; None in a row of a version that did not record it.
         token: name of the access token that the call came with; None where it came without one.
+        spoken: what its words say, as `core.facts.Spoken` has it; None in a row of a version that recorded nothing from
+            here on, which cannot be decided again.
+        kinds: of context.
+        left_out: what was not read.
+        tools: those that its skill leaves a delegate; None where it says nothing of tools.
+        guarded: patterns that restrict our own state, where it lies in the workspace.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -106,6 +129,11 @@ class PhaseFacts(Value):
     host_believed: bool = True
     owner: str | None = None
     token: str | None = None
+    spoken: tuple[bool, bool, bool] | None = None
+    kinds: tuple[ContextKind, ...] = ()
+    left_out: tuple[LeftLabel, ...] = ()
+    tools: tuple[str, ...] | None = None
+    guarded: tuple[str, ...] = ()
 
 
 class Scope(NamedTuple):
@@ -128,6 +156,7 @@ class RouteRecord(NamedTuple):
         workspace: keyed hash of the workspace root, in hex; None where there is no root.
         facts: one for each decision, or none at all.
         job: the one that goes by these decisions; None where nothing is done with them.
+        kept: inputs of these decisions, of which each is kept once.
     """
 
     decisions: tuple[Decision, ...]
@@ -136,6 +165,21 @@ class RouteRecord(NamedTuple):
     workspace: str | None = None
     facts: tuple[PhaseFacts, ...] = ()
     job: "JobStart | None" = None
+    kept: "tuple[Kept, ...]" = ()
+
+
+class Kept(NamedTuple):
+    """An input that decisions name by a hash, as it is kept so that they can be made again.
+
+    Attributes:
+        digest: as in `inputs`.
+        name: of the input.
+        body: what it was, as JSON, or gives that: it is asked for where it is not kept yet. Never a text of a task.
+    """
+
+    digest: str
+    name: str
+    body: str | Callable[[], str]
 
 
 class JobStart(NamedTuple):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from typing import Final, NamedTuple
 
+from smista_mcp.core.costing import plain
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.values import FAMILY, Intent
 
@@ -39,7 +40,7 @@ def amount(value: Decimal | None) -> str | None:
         return None
     if not value.is_finite() or value < 0:
         raise ValueError("an amount is a finite number of at least 0")
-    return format(value, "f")
+    return plain(value)
 
 
 def spent(db: sqlite3.Connection, scope: str, since: datetime, workspace: str | None) -> Decimal:

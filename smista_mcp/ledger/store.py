@@ -15,6 +15,7 @@ from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import NotFound, SmistaError
 from smista_mcp.ledger.database import BUSY_S, FILE, connected, reading
 from smista_mcp.ledger.folder import installation_key
+from smista_mcp.ledger.inputs import InputBook, keep
 from smista_mcp.ledger.living import Mark, forget_dead
 from smista_mcp.ledger.queries import dead_owners, find_decision, find_trace, read_decisions, read_trace
 from smista_mcp.ledger.records import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from smista_mcp.ledger.entries import AttemptEntry, Entry
     from smista_mcp.ledger.history import History
     from smista_mcp.ledger.jobs import JobBook
+    from smista_mcp.ledger.learned import EvidenceBook
+    from smista_mcp.ledger.outcomes import OutcomeBook
     from smista_mcp.ledger.sessions import Sessions
     from smista_mcp.ledger.tallies import Tally
     from smista_mcp.ledger.upkeep import Upkeep
@@ -138,6 +141,25 @@ class Ledger:
         return History(self._folder, self._busy_s)
 
     @property
+    def inputs(self) -> InputBook:
+        """What decisions were made from."""
+        return InputBook(self._folder, self._busy_s)
+
+    @property
+    def outcomes(self) -> "OutcomeBook":
+        """How attempts turned out."""
+        from smista_mcp.ledger.outcomes import OutcomeBook  # noqa: PLC0415  few policies learn
+
+        return OutcomeBook(self._folder, self._busy_s)
+
+    @property
+    def evidence(self) -> "EvidenceBook":
+        """What decisions see of that."""
+        from smista_mcp.ledger.learned import EvidenceBook  # noqa: PLC0415  as above
+
+        return EvidenceBook(self._folder, self._busy_s)
+
+    @property
     def upkeep(self) -> "Upkeep":
         """What keeps it small and right."""
         from smista_mcp.ledger.upkeep import Upkeep  # noqa: PLC0415  that is seldom done
@@ -154,7 +176,7 @@ class Ledger:
         call_id = new_id()
         at = timestamp(answer.at)
         rows = [
-            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, _body(one))
+            (call_id, one.decision_id, one.phase, at, host, answer.workspace, answer.text_digest, facts, kept_body(one))
             for one, facts, host in zip(answer.decisions, _facts(answer), _hosts(answer), strict=True)
         ]
         with self._writer.transaction() as db:
@@ -163,6 +185,7 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
+            keep(db, answer.kept, answer.at)
             if answer.job is not None:
                 self._note_job(db, answer.job, answer.workspace, at)
                 db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))
@@ -331,7 +354,7 @@ def _hosts(answer: RouteRecord) -> list[str]:
     return [redacted(one.host) for one in answer.decisions]
 
 
-def _body(decision: Decision) -> str:
+def kept_body(decision: Decision) -> str:
     """The decision as it is kept: recorded, without words of the task that only the host needs, without secrets."""
     handoff = None if decision.handoff is None else decision.handoff.model_copy(update={"prompt": ""})
     kept = decision.model_copy(update={"recorded": True, "handoff": handoff})

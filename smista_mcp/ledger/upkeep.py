@@ -32,7 +32,11 @@ _STEPS: Final = (
         "traces",
         "SELECT trace_id AS one FROM trace t WHERE at < :day"
         " AND NOT EXISTS (SELECT 1 FROM begun b WHERE b.trace_id = t.trace_id) LIMIT :most",
-        ("DELETE FROM answer_label WHERE trace_id IN gone", "DELETE FROM trace WHERE trace_id IN gone"),
+        (
+            "DELETE FROM answer_label WHERE trace_id IN gone",
+            "DELETE FROM outcome WHERE trace_id IN gone",
+            "DELETE FROM trace WHERE trace_id IN gone",
+        ),
     ),
     (
         "jobs",
@@ -50,6 +54,21 @@ _STEPS: Final = (
         " AND NOT EXISTS (SELECT 1 FROM trace t WHERE t.decision = d.sequence)"
         " AND NOT EXISTS (SELECT 1 FROM job_call c WHERE c.call_id = d.call_id) ORDER BY 1 LIMIT :most",
         ("DELETE FROM decision WHERE sequence IN gone",),
+    ),
+    (
+        "inputs",
+        "SELECT rowid AS one FROM input i WHERE used_on < :day AND NOT EXISTS (SELECT 1 FROM decision d,"
+        " json_each(d.body, '$.inputs') e WHERE d.at < :day AND e.key = i.name AND e.value = i.digest) LIMIT :most",
+        ("DELETE FROM input WHERE rowid IN gone",),
+    ),
+    (
+        "evidence",
+        "SELECT rowid AS one FROM evidence_day WHERE until < :day LIMIT :most",
+        (
+            "DELETE FROM evidence_day WHERE rowid IN gone",
+            "DELETE FROM evidence WHERE digest NOT IN (SELECT digest FROM evidence_day)"
+            " AND digest NOT IN (SELECT digest FROM evidence_event WHERE digest IS NOT NULL)",
+        ),
     ),
     (
         "approvals",

@@ -43,6 +43,13 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "default": "Where a task goes that no rule matches.",
         "overrides": "Whether a call may name a model itself; `allow` where no layer says otherwise.",
         "handoff": "Whether a phase without any candidate goes back to the host; `never` if left out.",
+        "adaptive": "Whether evidence may put a weak model of a route behind a better one of the same route.",
+    },
+    "AdaptiveSection": {
+        "enabled": "Off if left out. A remote model never comes before a local one because of it.",
+        "min_attempts": "So many judged attempts speak against a model, and so many good ones for another; 20 if left"
+        " out.",
+        "window_days": "How many days before today count; 30 if left out.",
     },
     "DefaultRoute": {
         "model": _MODEL,
@@ -130,6 +137,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "locality": "`local` where the host's own model runs here.",
         "call_limit_s": "Seconds that it waits for the answer of a tool; a dispatch that takes longer answers `running`"
         " before that.",
+        "model": "The model that the host itself runs on, `provider/model`; `usage` counts savings against it.",
     },
     "CatalogEntry": {
         "same_as": "The model of the catalog that this is another name for.",
@@ -151,6 +159,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "LedgerSection": {
         "keep_days": "UTC days for which decisions, attempts and jobs are kept (400); totals by day stay for good.",
+        "mask": "What `ledger export` does not say: `drop` or `hash` and a field, for example `hash **.path`.",
     },
     "PolicyTest": {
         "name": "Told when it fails.",

@@ -30,6 +30,7 @@ _SHAPES: Mapping[str, Node] = {
     "_fingerprint": {"pattern": r"^[a-z0-9_]{3,60}-[0-9a-f]{16}$"},
     "_function": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"},
     "_glob": {"pattern": r"^[^!/~\x00-\x1f]"},
+    "_mask": {"pattern": r"^\s*(drop|hash) +[A-Za-z0-9_*]+(\.[A-Za-z0-9_*]+)*\s*$"},
     "_model": {"pattern": r"^[^\s/]+/\S+$"},
     "_money": {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,12})?$"},
     "_priority": {"type": "integer", "minimum": 0, "maximum": MAX_PRIORITY},

@@ -16,6 +16,7 @@ from typing import cast
 FOLDER = "trust"
 _VERSION = 1
 _MOST = 1_000_000
+_MOST_RECORDS = 1_000
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | _NO_FOLLOW
 _FOLDER = _FLAGS | getattr(os, "O_DIRECTORY", 0)
@@ -49,6 +50,28 @@ def confirmed_files(state: Path, root: Path) -> Mapping[str, str]:
         return {}
     pairs = cast("dict[str, object]", files).items()
     return {name: digest for name, digest in pairs if isinstance(digest, str)}
+
+
+def confirmed_roots(state: Path) -> list[str]:
+    """The workspaces of which a person has ever confirmed a file, as their records name them; the odd ones left out.
+
+    Args:
+        state: our own folder, if it is believed.
+    """
+    try:
+        files = sorted((state / FOLDER).glob("*.json"))[:_MOST_RECORDS]
+    except OSError:
+        return []
+    found: list[str] = []
+    for file in files:
+        try:
+            record: object = json.loads(_read(file))
+        except (OSError, ValueError, RecursionError):
+            continue
+        root = cast("dict[str, object]", record).get("root") if isinstance(record, dict) else None
+        if isinstance(root, str) and record_file(state, Path(root)) == file:
+            found.append(root)
+    return found
 
 
 def _read(path: Path) -> bytes:

@@ -164,6 +164,8 @@ _EXPLAINED = _object(
         "labels": _list_of(_OBJECT),
         "approvals": _list_of(_OBJECT),
         "withheld": _list_of(_OBJECT),
+        "evidence": _MAYBE_OBJECT,
+        "outcomes": _list_of(_OBJECT),
     }
 )
 _RESOURCE = _object({"uri": _STRING, "mime_type": _STRING, "text": _STRING, "next": _MAYBE, "chars": _INTEGER})
@@ -197,6 +199,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
         {
             "phases": _list_of(_EXPLAINED),
             "recorded_at": _MAYBE,
+            "job": _MAYBE_OBJECT,
             "reading": _list_of(_OBJECT),
             "notices": _STRINGS,
             "resource": {**_RESOURCE, "type": ["object", "null"]},
@@ -215,6 +218,7 @@ OUTPUT_SCHEMAS: dict[ToolName, Schema] = {
             "receipt_id": _MAYBE,
             "trace_id": _MAYBE,
             "session": _MAYBE,
+            "progress": _MAYBE_OBJECT,
             "notices": _STRINGS,
         }
     )

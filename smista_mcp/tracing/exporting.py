@@ -5,12 +5,13 @@ already (`opentelemetry-instrument`). Only spans are sent, never to standard out
 """
 
 import atexit
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smista_mcp import __version__
+from smista_mcp.errors import InvalidTask, StateUnavailable
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -22,6 +23,7 @@ _EXPORTERS = {
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "grpc": "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
 }
+_EXTRA = "pip install 'smista-mcp[otel]'"
 LAST_S = 3.0
 """Seconds that the last spans get at the end of a process; a server that is ended by its host has fewer."""
 
@@ -60,6 +62,36 @@ def set_up(variables: Mapping[str, str]) -> str | None:
     trace.set_tracer_provider(provider)
     atexit.register(_send_the_last, provider)
     return None
+
+
+def sent_records(records: Iterable[Mapping[str, Any]], variables: Mapping[str, str]) -> int:
+    """Sends records of the ledger as spans to where the environment says; gives how many.
+
+    Raises:
+        InvalidTask: it names no collector, or one by a protocol that cannot be spoken here.
+        StateUnavailable: the extra is not installed, or the collector did not take them all.
+    """
+    if not wanted(variables):
+        raise InvalidTask("no collector is named", fix=f"set {_ENDPOINTS[1]}, for example to http://127.0.0.1:4318")
+    protocol = next((variables[name].strip() for name in _PROTOCOLS if name in variables), "http/protobuf")
+    module = _EXPORTERS.get(protocol)
+    if module is None:
+        raise InvalidTask(f"{_PROTOCOLS[1]} can be {' or '.join(_EXPORTERS)} here", fix="set one of these")
+    try:
+        from smista_mcp.tracing.records import NotTaken, send  # noqa: PLC0415  loads the library
+
+        exporter = import_module(module).OTLPSpanExporter()
+        resource = _resource()
+    except ImportError:
+        fix = "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-grpc" if protocol == "grpc" else _EXTRA
+        raise StateUnavailable("OpenTelemetry is not installed, so no spans can be sent", fix=fix) from None
+    try:
+        return send(records, exporter, resource)
+    except NotTaken:
+        fix = "look whether it runs, then export again: what was taken stays the same there"
+        raise StateUnavailable("the collector did not take all records", fix=fix) from None
+    finally:
+        exporter.shutdown()
 
 
 def _provider(module: str) -> "TracerProvider":

@@ -36,9 +36,21 @@ async def test_a_call_that_may_not_wait_gets_a_job_and_joining_gets_the_answer(b
             assert running.job_id in (running.next or "")
             still = await app.join(running.job_id, limit_s=0.05)
             assert (still.status, still.job_id) == ("running", running.job_id)
+            await server.asked.wait()
+            now = (await app.join(running.job_id, limit_s=0.05)).progress
+            assert now is not None
+            assert (now.phase, now.phases, now.cost, now.cost_kind) == (0, 1, "0", "local")
+            assert "ollama/m" in now.message
+            elsewhere = bench.app()
+            async with elsewhere.running():
+                told = (await elsewhere.join(running.job_id, limit_s=0.0)).progress
+            assert told is not None
+            assert (told.phase, told.phases, told.cost, told.cost_kind) == (0, 1, "0", "local")
+            assert "ollama/m" in told.message
             hold.set()
             answer = await app.join(running.job_id)
             assert (answer.status, only(answer).answer, answer.job_id) == ("completed", "at last", running.job_id)
+            assert answer.progress is None
             again = await app.join(running.job_id)
             assert again == answer
         assert len(server.heard) == 1

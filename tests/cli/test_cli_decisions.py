@@ -32,7 +32,7 @@ def test_a_decision_is_shown_with_all_that_a_person_asks_first(here: Here) -> No
         ("matched rule", "reviews stay here [user]"),
         ("included context", "src/auth/middleware.rs"),
         ("excluded context", "none"),
-        ("estimated cost", "0 to 0 USD"),
+        ("estimated cost", "0 USD [it runs here]"),
         ("permissions", "network deny"),
     ]:
         assert any(key == label and words in value for key, value in shown), label
@@ -111,7 +111,7 @@ def test_an_explanation_tells_every_rule_and_what_would_have_to_change(here: Her
     told = here("explain", TASK, "--preset", "balanced")
     assert told.status == 0
     assert "  won       review with the strongest [preset:" in told.out
-    assert "  no_match  commit texts [preset:" in told.out
+    assert "  no match  commit texts [preset:" in told.out
     assert "what would have to change:" in told.out
 
 

@@ -83,7 +83,8 @@ def test_a_withheld_answer_stays_in_a_file(here: Here, workspace: Path) -> None:
 def test_an_explanation_of_what_was_done_has_its_attempts(here: Here) -> None:
     here("dispatch", TASK)
     told = here("explain", "--last")
-    assert told.out.startswith("recorded ")
+    assert told.out.startswith("recorded: ")
+    assert " answered; cost 0 USD\n" in told.out
     assert "attempts:\n  ollama/tiny" in told.out
 
 
@@ -321,7 +322,7 @@ def test_where_no_policy_can_be_read_an_attempt_still_has_its_receipt(app: App, 
     )
     assert list(attempt_lines(attempt, {})) == [
         "openai/gpt = openai/gpt-6: failed (provider_timeout), trace ffffffffffffffff",
-        "  time:  2026-11-20T00:00:00+00:00 to now",
+        "  time:  2026-11-20 00:00:00.000 UTC to now",
         "  usage: 5 in, 1 of them reasoning tokens; cost unknown",
         "  to:    an address that the policy no longer has [remote]",
         "  sent:  9 bytes, sha256 cdcdcdcdcdcdcdcd",
@@ -347,8 +348,8 @@ def test_what_is_sent_again_is_listed_once() -> None:
         model="ollama/m",
         resolved_model="ollama/m",
         locality="local",
-        started_at="now",
-        ended_at="now",
+        started_at="2026-11-20T00:00:00+00:00",
+        ended_at=None,
         status="completed",
         code=None,
         usage=UsageReport(),
@@ -364,7 +365,7 @@ def test_what_is_sent_again_is_listed_once() -> None:
         of_a,
         "withheld: 1",
         of_b,
-        "as before: 1 items, 3 tokens",
+        "as before: 1 item, 3 tokens",
         "withheld: as before",
         of_a,
         of_b,

@@ -208,6 +208,7 @@ def test_a_target_that_stands_twice_in_a_list_is_never_reached() -> None:
         ('[hosts.h]\nlocality = "local"\n', "permission_widening", "hosts.h"),
         ('[secrets]\nallow = ["jwt-0123456789abcdef"]\n', "permission_widening", "secrets.allow"),
         ("[ledger]\nkeep_days = 1\n", "permission_widening", "ledger.keep_days"),
+        ('[ledger]\nmask = ["drop token"]\n', "permission_widening", "ledger.mask"),
     ],
 )
 def test_keys_of_the_users_own_file_are_an_error_in_others(place: Layer, text: str, code: str, at: str) -> None:

@@ -71,6 +71,14 @@ def test_a_refusal_says_what_would_have_to_change(facts: ProviderFacts, code: Co
     assert len(changes(decision)) == 1
 
 
+def test_where_a_limit_is_why_a_person_is_asked_the_limit_is_what_would_have_to_change() -> None:
+    dear = 'cost_limit = "0.000001"\n'
+    rule = f'[[routing.rules]]\nname = "r"\nmodel = "anthropic/claude-sonnet"\n{dear}'
+    decision = decide(f'{rule}[privacy.remote]\nmode = "allow"\n', intent="edit")
+    assert (decision.status, decision.rejected[0].code) == ("approval_required", Code.COST_LIMIT_EXCEEDED)
+    assert changes(decision) == (remedy(Code.COST_LIMIT_EXCEEDED),)
+
+
 def test_nothing_has_to_change_for_a_decision_that_routes() -> None:
     assert changes(decide(POLICY, intent="edit")) == ()
 

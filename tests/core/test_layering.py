@@ -220,6 +220,15 @@ def test_only_user_and_organisation_say_how_long_the_record_is_kept() -> None:
         assert any("ledger.keep_days" in notice for notice in merge([other]).notices)
 
 
+def test_only_user_and_organisation_say_what_an_export_leaves_out() -> None:
+    mask = {"ledger": {"mask": ["hash **.path"]}}
+    both = merge([user(mask), layer(Layer.ORGANISATION, {"ledger": {"mask": ["drop token"]}})])
+    assert (set(both.mask), both.provenance["ledger.mask[0]"].layer) == ({"hash **.path", "drop token"}, Layer.USER)
+    for other in (repository(mask), layer(Layer.LOCAL, mask), preset(mask), layer(Layer.USER, mask, trusted=False)):
+        assert merge([other]).mask == ()
+        assert any("ledger.mask" in notice for notice in merge([other]).notices)
+
+
 @pytest.mark.parametrize(("loose", "strict"), [("allow", "ask"), ("ask", "deny"), ("allow", "deny")], ids=str)
 def test_the_strictest_value_that_a_layer_states_holds(loose: str, strict: str) -> None:
     def mode(value: str) -> dict[str, object]:
@@ -283,6 +292,18 @@ def test_how_long_a_host_waits_is_said_by_the_layer_that_comes_last_and_by_none_
     assert any("call_limit_s" in notice for notice in held.notices)
     locked = layer(Layer.ORGANISATION, {"locked": ["hosts.*.call_limit_s"], **waits(90)})
     assert merge([user(waits(300)), locked]).call_limits == {"h": 90}
+
+
+def test_which_model_a_host_runs_on_is_said_in_the_same_way() -> None:
+    def runs(model: str) -> dict[str, object]:
+        return {"hosts": {"h": {"model": model}}}
+
+    policy = merge([user(runs("anthropic/claude-opus")), layer(Layer.WORKSPACE, runs("anthropic/claude-sonnet"))])
+    assert (policy.host_models, policy.call_limits) == ({"h": "anthropic/claude-sonnet"}, {})
+    assert policy.provenance["hosts.h.model"].layer is Layer.WORKSPACE
+    held = merge([user(runs("anthropic/claude-opus")), repository(runs("ollama/free"))])
+    assert held.host_models == {"h": "anthropic/claude-opus"}
+    assert any("hosts.*.model" in notice for notice in held.notices)
 
 
 # --------------------------------------------------------------------------------------------------------- untrusted

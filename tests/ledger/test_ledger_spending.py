@@ -18,6 +18,14 @@ AT = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 StartOf = Callable[..., AttemptStart]
 
 
+def test_amounts_are_kept_without_zeros_at_the_end(ledger: Ledger, start_of: StartOf) -> None:
+    trace_id = open_trace(ledger, "ab" * 32, AT)
+    attempt = begin_attempt(ledger, trace_id, start_of(reserved=Decimal("0.1200")))
+    assert settle_attempt(ledger, attempt, Settlement("completed", AT, cost=Decimal("0.0406620000")))
+    (kept,) = ledger.trace(trace_id).attempts
+    assert (kept.reserved, kept.cost) == ("0.12", "0.040662")
+
+
 def test_a_sum_counts_what_was_charged_or_may_have_been(ledger: Ledger, start_of: StartOf) -> None:
     trace_id = open_trace(ledger, "ab" * 32, AT)
     ends: list[tuple[Any, str | None, str]] = [

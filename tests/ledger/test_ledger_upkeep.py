@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.ledger.conftest import DecisionOf, RecordOf, StartOf
 
 DAY = timedelta(days=1)
-NOTHING = {"attempts": 0, "traces": 0, "jobs": 0, "decisions": 0, "approvals": 0}
+NOTHING = {"attempts": 0, "traces": 0, "jobs": 0, "decisions": 0, "inputs": 0, "evidence": 0, "approvals": 0}
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def test_what_is_older_than_that_goes_and_totals_stay(lived: Ledger) -> None:
     spent = lived.spent("all", AT.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
     done = lived.upkeep.vacuum(4, now)
     assert done.before == (now - 4 * DAY).date().isoformat()
-    assert done.rows == {"attempts": 5, "traces": 4, "jobs": 5, "decisions": 4, "approvals": 0}
+    gone = {"attempts": 5, "traces": 4, "jobs": 5, "decisions": 4, "inputs": 0, "evidence": 0, "approvals": 0}
+    assert done.rows == gone
     kept = [int(one.decision_id, 16) for one in lived.recent(100)]
     assert kept == [9, 8, 7, 6, 5, 0]  # of the first day an attempt is open
     assert lived.tallies(date.min, date.max) == tallies

@@ -25,10 +25,18 @@ _LIMIT_S = 2.0
 _LATE = "did not answer in time"
 
 
-def providers_seen(world: World, policy: Policy) -> tuple[ProviderSeen, ...]:
-    """Every provider that the policy names. A remote one is knocked at, unless the policy lets nothing go there."""
+def providers_seen(world: World, policy: Policy, *, every: bool = False) -> tuple[ProviderSeen, ...]:
+    """Every provider that the policy names. A remote one is knocked at, unless the policy lets nothing go there.
+
+    Args:
+        world: what is around.
+        policy: the policy in force.
+        every: whether those count too that no route or class leads to: built in, or declared for nobody.
+    """
     around = world.settings.environment
     named = named_models(policy, None)
+    if every:
+        named = {name: named.get(name, set()) for name in policy.providers}
     there = world.available(policy, named)
     there |= _asked_again(policy, named, there, world)
     doors = {} if policy.remote_mode is Grant.DENY else _doors(policy, there)
