@@ -58,12 +58,14 @@ class _Call(NamedTuple):
     Attributes:
         inputs: those of its first phase, which all have but for their own; `approvals` of any.
         kept: what of them is kept, by name.
+        altered: the names of those that are kept, and are not what was kept.
     """
 
     rows: tuple[StoredDecision, ...]
     phases: tuple[Rebuilt, ...]
     inputs: Mapping[str, str]
     kept: Mapping[str, str]
+    altered: tuple[str, ...]
 
     @property
     def first(self) -> Rebuilt:
@@ -124,7 +126,7 @@ def _call(ledger: Ledger, row: StoredDecision) -> _Call:
     inputs = dict(phases[0].decision.inputs)
     for phase in phases:
         inputs.update({name: one for name, one in phase.decision.inputs.items() if name == "approvals"})
-    return _Call(rows, phases, inputs, ledger.inputs.of(inputs))
+    return _Call(rows, phases, inputs, *ledger.inputs.of(inputs))
 
 
 # ------------------------------------------------------------------------------------------------ the world as it was
@@ -213,12 +215,13 @@ def _sealed(phase: Rebuilt, key: bytes) -> dict[str, str]:
 def _compared(world: World, call: _Call, place: int, again: Routed, then: Snapshot) -> ReplayedPhase:
     row, phase = call.rows[place], call.phases[place]
     body = kept_body(again.decision)
+    altered = [name for name in call.altered if name in phase.decision.inputs]
     return ReplayedPhase(
         decision_id=row.decision_id,
         phase=row.phase,
-        same=body == row.body,
+        same=body == row.body and not altered,
         replayed_id=again.decision.decision_id,
-        changed=changes(phase.decision.inputs, again.decision.inputs, call.kept, _known(world, then)),
+        changed=changes(phase.decision.inputs, again.decision.inputs, call.kept, _known(world, then), altered),
         fields=differing(row.body, body),
         sealed=tuple(sorted(_sealed(phase, then.key))),
     )

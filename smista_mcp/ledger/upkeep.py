@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.database import FILE, MIGRATIONS, connected
-from smista_mcp.ledger.event_tables import EVENTS, GUARDS
+from smista_mcp.ledger.guards import KEYS, held_again, let_go
 from smista_mcp.ledger.projections import differing, rebuild
 from smista_mcp.ledger.spending import timestamp
 
@@ -223,11 +222,8 @@ def _sweep(db: sqlite3.Connection, before: str, now: datetime, *, most: int) -> 
 @contextmanager
 def _unguarded(db: sqlite3.Connection) -> Generator[None]:
     """Lets events be removed inside the transaction that is open, and in nobody else's."""
-    for table in EVENTS:
-        db.execute(f"DROP TRIGGER {table}_remains")
-    db.execute("DROP TRIGGER approval_event_remains")
+    for table in KEYS:
+        db.execute(let_go(table))
     yield
-    for guard in GUARDS:
-        if "BEFORE DELETE" in guard:
-            db.execute(guard)
-    db.execute(next(one for one in APPROVAL_TABLES if "approval_event_remains" in one))
+    for table in KEYS:
+        db.execute(held_again(table))
