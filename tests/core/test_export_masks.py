@@ -109,7 +109,7 @@ def test_a_rule_has_no_name_and_a_hash_is_keyed() -> None:
     }
     shown = masked(record, [Mask.of(rule) for rule in MASKED], keyed)
     assert "acme" not in json.dumps(shown)
-    receipt = shown["attempts"][0]["receipt"]
+    receipt = cast("Any", shown)["attempts"][0]["receipt"]
     assert (receipt["body_sha256"], receipt["sent"][0]["sha256"]) == (f"keyed:{keyed('ab')}", f"keyed:{keyed('cd')}")
 
 
