@@ -136,14 +136,14 @@ class Upkeep:
         What is open stays, whatever its age, and so does what it refers to. Totals stay for good.
 
         Args:
-            keep_days: UTC days before today that are kept.
+            keep_days: UTC days that are kept before today, or before the day of the newest row where that is earlier.
             now: the time.
             dry_run: only tell what would go; the file is as large after it as before.
         """
         size = (self._folder / FILE).stat().st_size
-        before = _first_day(keep_days, now)
         with connected(self._folder, self._busy_s) as db:
             db.execute("BEGIN IMMEDIATE")
+            before = _first_day(db, keep_days, now)
             rows = _sweep(db, before, now, most=-1)
             if dry_run:
                 db.execute("ROLLBACK")
@@ -158,8 +158,9 @@ class Upkeep:
         Returns:
             how many attempts and decisions went.
         """
-        gone, before = 0, _first_day(keep_days, now)
+        gone = 0
         with connected(self._folder, self._busy_s) as db:
+            before = _first_day(db, keep_days, now)
             for number in range(_ROUNDS):
                 if not _is_due(db, before, None if number else now):
                     break
@@ -190,8 +191,18 @@ class Upkeep:
             db.execute("COMMIT")
 
 
-def _first_day(keep_days: int, now: datetime) -> str:
-    return timestamp(now - timedelta(days=keep_days))[:_DAY]
+def _first_day(db: sqlite3.Connection, keep_days: int, now: datetime) -> str:
+    """The first day that is kept, counted from the newest row where the clock is ahead of it.
+
+    A clock that is years ahead for an hour would else take everything away, and leave days of which nobody can tell
+    any more whether their totals are right.
+    """
+    newest: tuple[str] = db.execute(
+        "SELECT max(coalesce((SELECT at FROM decision ORDER BY sequence DESC LIMIT 1), ''),"
+        " coalesce((SELECT started_at FROM begun ORDER BY sequence DESC LIMIT 1), ''))"
+    ).fetchone()
+    latest = min(now, datetime.fromisoformat(newest[0])) if newest[0] else now
+    return timestamp(latest - timedelta(days=keep_days))[:_DAY]
 
 
 def _is_due(db: sqlite3.Connection, before: str, now: datetime | None) -> bool:
