@@ -219,7 +219,7 @@ def _in_front(names: Sequence[str], weak: str, better: str) -> tuple[str, ...]:
 
 
 def _route_text(route: _Route, targets: Sequence[str]) -> str:
-    """The two lines to change; of a rule without its head, because under one they would be a rule without conditions."""
+    """The two lines to change; of a rule without its head, because under it they would be a rule of no conditions."""
     lines = [f"model = {_text(targets[0])}", f"fallbacks = {_list(targets[1:])}"]
     return "\n".join(lines if route.place.rule is not None else ("[routing.default]", *lines))
 

@@ -55,3 +55,11 @@ def test_a_total_that_is_wrong_is_told_and_mended(here: Here, home: Path) -> Non
 def test_where_there_is_no_ledger_none_is_made(here: Here, home: Path, verb: str) -> None:
     done = here("ledger", verb)
     assert (done.status, (home / "state/ledger.db").exists()) == (0, False)
+
+
+@pytest.mark.parametrize("arguments", [("usage",), ("traces",), ("ledger", "check")])
+def test_a_damaged_ledger_is_no_matter_of_a_provider(arguments: tuple[str, ...], here: Here, home: Path) -> None:
+    here("route", "plan it")
+    (home / "state/ledger.db").write_bytes(b"no database at all" * 100)
+    told = here(*arguments, "--json")
+    assert (told.status, told.json["error"]["code"]) == (1, "state_unavailable")
