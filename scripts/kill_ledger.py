@@ -54,8 +54,9 @@ BUDGET = '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "100000"\n'
 
 
 def work(folder: Path, name: str, width: int) -> None:
-    """Works until it is killed."""
+    """Works until it is killed, or whoever started it is gone."""
     lock = threading.Lock()
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
 
     def tell(told: Told) -> None:
         with lock:  # a line is on its way at once or not at all
@@ -68,6 +69,11 @@ def work(folder: Path, name: str, width: int) -> None:
     tell(["up", f"{time.perf_counter() - began:.4f}"])
     threading.Thread(target=_write, args=(ledger, name, tell), daemon=True).start()
     asyncio.run(_dispatch(folder, name, tell, width))
+
+
+def _outlive_nobody() -> None:
+    os.read(0, 1)  # the other end of the pipe is held by whoever started it, who writes nothing
+    os._exit(1)
 
 
 def _write(ledger: Ledger, name: str, tell: Tell) -> None:
@@ -133,7 +139,8 @@ class Child:
     async def start(cls, folder: Path, name: str, width: int) -> "Child":
         command = [sys.executable, __file__, "--work", str(folder), "--name", name, "--width", str(width)]
         began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
         return cls(process, began)
 
     async def up(self, found: Found) -> None:
