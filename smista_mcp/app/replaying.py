@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from smista_mcp import __version__, hosts
 from smista_mcp.app.caller import Badge, Caller
 from smista_mcp.app.rebuilding import Rebuilt, under
+from smista_mcp.app.recording import key_mark
 from smista_mcp.app.world import World, with_guarded
 from smista_mcp.context.reading import Reading, Unread, read_file
 from smista_mcp.context.spelling import spellings
@@ -207,7 +208,8 @@ def _sealed(phase: Rebuilt, key: bytes) -> dict[str, str]:
     """The inputs of a phase that nobody can hash again: its words, and names that were not kept as they were."""
     inputs, context = phase.decision.inputs, phase.context
     known = {name: inputs[name] for name in ("phase", "task") if name in inputs}
-    if keyed(key, canonical(context)) != inputs.get("context"):
+    # where it could be hashed again, another hash means that the record was changed
+    if phase.facts.hashed_by != key_mark(key) and keyed(key, canonical(context)) != inputs.get("context"):
         known |= {name: inputs[name] for name in ("context", "session") if name in inputs}
     return known
 

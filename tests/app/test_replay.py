@@ -423,6 +423,21 @@ def test_an_input_that_is_not_what_was_kept_is_named_and_counts_for_nothing(
     assert [(one.name, one.old, one.was) for one in told.changed] == [(name, decision.inputs[name], ALTERED)]
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("$.items[0].digest", "00" * 16), ("$.items[0].path", "src/other.py"), ("$.left_out[0].reason", "too large")],
+)
+def test_a_context_that_was_changed_does_not_pass(place: str, value: str, bench: Bench) -> None:
+    app = bench.app(POLICY, **KEYS)
+    (decision,) = app.route(Task(text="explain it", paths=("src/api.py", "src/nonesuch.py"))).decisions
+    assert replayed(app, decision).same
+    with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
+        db.execute("DROP TRIGGER decision_stays")
+        db.execute("UPDATE decision SET facts = json_set(facts, ?, ?)", (place, value))
+    told = replayed(app, decision)
+    assert (told.same, names(told.changed)) == (False, ["context"])
+
+
 def test_a_record_that_was_changed_does_not_pass(bench: Bench) -> None:
     app = bench.app(POLICY, **KEYS)
     app.route(READ)
