@@ -104,7 +104,8 @@ def _plan(host: str, app: App, options: Options, command: Sequence[str], names: 
         changes = (install_entry(target, command, names), *([written] if written else ()))
     except SmistaError as error:
         return _Plan(host, row.title, error=error)
-    says = (*limits, *(one for one in (_SHARED, row.trust) if options.project and one))
+    said = (one for change in changes for one in change.says)
+    says = (*said, *limits, *(one for one in (_SHARED, row.trust) if options.project and one))
     if options.note and written is None:
         says = (*says, *_note_to_paste(target, options))
     return _Plan(host, row.title, changes, says=says)

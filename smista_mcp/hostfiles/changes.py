@@ -8,13 +8,10 @@ from typing import NamedTuple, cast
 from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles import jsontext, tomltext
 from smista_mcp.hostfiles.files import UserFile, kept_text, read_user_file
+from smista_mcp.hostfiles.merging import merged
 from smista_mcp.hostfiles.notes import put_note, removed_note
 from smista_mcp.hostfiles.places import Entry, HostFile, Place, opencode_second, resolved
 from smista_mcp.hostfiles.unfit import Unfit
-
-_OURS = frozenset({"type", "source", "command", "args"})
-"""Keys of an entry that say how we are started: they are always written as they are now."""
-_VERB = "serve-stdio"
 
 
 class Change(NamedTuple):
@@ -22,10 +19,12 @@ class Change(NamedTuple):
 
     Attributes:
         after: its text; None where the file would be taken away.
+        says: what a person should know of it.
     """
 
     file: UserFile
     after: str | None
+    says: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool:
@@ -65,7 +64,7 @@ class Target(NamedTuple):
 
 
 def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) -> Change:
-    """The entry, written or brought up to date. What a user has added to it or set otherwise stays.
+    """The entry, written or brought up to date. What a user has added to it or set otherwise stays, but for `merged`.
 
     Args:
         target: whose file.
@@ -77,7 +76,7 @@ def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) 
     """
     file = read_user_file(target.file, within=target.within)
     try:
-        return Change(file, _with_entry(target.row, file.text, command, names))
+        return _with_entry(target.row, file, command, names)
     except Unfit as error:
         raise _refused(file.path, error, target.row) from None
 
@@ -157,14 +156,17 @@ def entry_in(row: HostFile, text: str) -> Entry | None:
     return cast("Entry", found) if isinstance(found, dict) else None
 
 
-def _with_entry(row: HostFile, text: str, command: Sequence[str], names: Sequence[str]) -> str:
+def _with_entry(row: HostFile, file: UserFile, command: Sequence[str], names: Sequence[str]) -> Change:
+    text = file.text
     value = _read(row, text)
     keys = _keys(row, value)
-    entry = row.entry(command, names) if keys == row.keys else opencode_second(command)
     old = _at(value, keys)
+    now = merged(row.entry(command, names) if keys == row.keys else opencode_second(command), old)
     if row.form == "toml":
-        return tomltext.put(text, keys, _merged(entry, old))
-    return _put_all(text, keys, _merged(entry, old), old, comments=row.form == "jsonc")
+        after = tomltext.put(tomltext.removed(text, keys) if now.whole else text, keys, now.entry)
+    else:
+        after = _put_all(text, keys, now.entry, None if now.whole else old, comments=row.form == "jsonc")
+    return Change(file, after, now.says)
 
 
 def _without_entry(row: HostFile, text: str) -> str:
@@ -219,31 +221,6 @@ def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comm
             text = _put_all(text, (*keys, key), one, before.get(key), comments=comments)
         return text
     return jsontext.put(text, keys, cast("object", value), comments=comments)
-
-
-def _merged(entry: Entry, old: object) -> Entry:
-    if not isinstance(old, dict):
-        return entry
-    before = cast("Mapping[str, object]", old)
-    return {key: _kept(key, value, before[key]) if key in before else value for key, value in entry.items()}
-
-
-def _kept(key: str, value: object, old: object) -> object:
-    """One value of an entry that is there: ours where it starts us, else the user's, with what it lacks."""
-    if key in _OURS:
-        return _with_options(cast("list[object]", value), old) if isinstance(value, list) else value
-    if isinstance(value, dict) and isinstance(old, dict):
-        return {**cast("Entry", value), **cast("Entry", old)}
-    if key == "env_vars" and isinstance(value, list) and isinstance(old, list):
-        known = cast("list[object]", old)
-        return [*known, *(one for one in cast("list[object]", value) if one not in known)]
-    return old
-
-
-def _with_options(ours: list[object], old: object) -> list[object]:
-    """Our words, with what the user wrote behind the verb, a policy for instance."""
-    theirs = cast("list[object]", old) if isinstance(old, list) else []
-    return [*ours, *theirs[theirs.index(_VERB) + 1 :]] if _VERB in theirs else ours
 
 
 def _read(row: HostFile, text: str) -> object:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 
 from smista_mcp.core.diagnosis.registered import EntrySeen, HostSeen, Runs, Wanted
 from smista_mcp.hostfiles import jsontext, tomltext
+from smista_mcp.hostfiles.merging import OVER_HTTP
 from smista_mcp.hostfiles.places import HOST_FILES, NAME, HostFile, Place, Platform, resolved, roots
 from smista_mcp.hostfiles.unfit import Unfit
 from smista_mcp.hosts import known_host
@@ -209,6 +210,7 @@ def _entry(
         enabled=entry.get("enabled") is not False and entry.get("disabled") is not True,
         settings={key: _setting(value) for key, value in entry.items() if key not in _UNSAID},
         variables=variables,
+        mixed=tuple(key for key in OVER_HTTP if key in entry) if words else (),
         elsewhere=_elsewhere(given.get("SMISTA_HOME"), variables, around, keys_reach=keys_reach),
     )
 

@@ -51,6 +51,7 @@ class EntrySeen(NamedTuple):
         settings: what else it says.
         variables: names of variables that it passes on or sets.
         elsewhere: whether its server has another SMISTA_HOME than this command.
+        mixed: keys of an entry over HTTP that it has beside a command.
     """
 
     file: str
@@ -63,6 +64,7 @@ class EntrySeen(NamedTuple):
     settings: Mapping[str, object] = {}
     variables: frozenset[str] = frozenset()
     elsewhere: bool = False
+    mixed: tuple[str, ...] = ()
 
 
 class HostSeen(NamedTuple):
@@ -181,6 +183,12 @@ def _judge_command(seen: HostSeen, entry: EntrySeen) -> Iterator[Remark]:
     if entry.command is None:
         return
     command = place(entry.command)
+    if entry.mixed:
+        keys = ", ".join(f"`{key}`" for key in entry.mixed)
+        said = (
+            f"{where} has a command and also {keys}, which is for a server over HTTP: hosts refuse it, or take either"
+        )
+        yield wrong("hosts", "mixed", said, f"take out what is not meant, or {again}")
     match entry.runs:
         case "missing":
             yield wrong("hosts", "command", f"{where} starts {command}, which is not there", again)

@@ -1,0 +1,89 @@
+"""`install` and `uninstall` where somebody else has written: over HTTP, a repository's, a user's additions."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import CommandLine, Here
+
+from smista_mcp.hostfiles.files import BACKUP
+
+
+@pytest.fixture
+def account(shell: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder of a user who has nothing on his PATH but what a shell needs."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    shell.account.mkdir()
+    return shell.account
+
+
+FILES = {
+    "claude": (".claude.json", "mcpServers"),
+    "codex": (".codex/config.toml", "mcp_servers"),
+    "cursor": (".cursor/mcp.json", "mcpServers"),
+    "vscode": (".config/Code/User/mcp.json", "servers"),
+    "gemini": (".gemini/settings.json", "mcpServers"),
+    "opencode": (".config/opencode/opencode.json", "mcp"),
+    "copilot": (".copilot/mcp-config.json", "mcpServers"),
+}
+
+
+def laid(account: Path, host: str, text: str) -> Path:
+    file = account / FILES[host][0]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def said(file: Path) -> Any:
+    text = file.read_text(encoding="utf-8")
+    return tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+
+
+TEAM = "https://smista.example/mcp"
+REMOTE: dict[str, Any] = {
+    "claude": {"type": "http", "url": TEAM, "headers": {"Authorization": "Bearer ${T}"}},
+    "cursor": {"url": TEAM, "headers": {"Authorization": "Bearer ${env:T}"}},
+    "vscode": {"type": "http", "url": TEAM, "headers": {}},
+    "gemini": {"httpUrl": TEAM, "trust": False},
+    "opencode": {"type": "remote", "url": TEAM, "enabled": False},
+    "copilot": {"type": "http", "url": TEAM, "tools": ["route"]},
+}
+CODEX = f'model = "m"\n\n[mcp_servers.smista]\nurl = "{TEAM}"\nbearer_token_env_var = "T"\n\n[tui]\na = 1\n'
+
+
+@pytest.mark.parametrize("host", FILES)
+def test_an_entry_over_http_is_replaced_as_a_whole_and_said_to_be(here: Here, account: Path, host: str) -> None:
+    table = FILES[host][1]
+    text = CODEX if host == "codex" else json.dumps({table: {"smista": REMOTE[host], "b": {"url": TEAM}}}, indent=2)
+    file = laid(account, host, text)
+    shown = json.loads(here("install", host, "--json").out)[0]
+    assert any("HTTP" in one for one in shown["says"])
+    assert any(line.startswith("-") and TEAM in line for line in shown["change"].splitlines())
+    assert file.read_text(encoding="utf-8") == text
+    assert here("install", host, "--yes").status == 0
+    entry = said(file)[table]["smista"]
+    assert not {*entry} & {"url", "httpUrl", "headers", "bearer_token_env_var"}
+    laid(account, host, "")
+    assert here("install", host, "--yes").status == 0
+    assert said(file)[table]["smista"] == entry
+    assert file.with_name(file.name + BACKUP).read_text(encoding="utf-8") == ""
+
+
+def test_the_copy_keeps_the_entry_over_http_and_its_neighbours_stay(here: Here, account: Path) -> None:
+    file = laid(account, "codex", CODEX)
+    assert here("install", "codex", "--yes").status == 0
+    assert file.with_name(file.name + BACKUP).read_text(encoding="utf-8") == CODEX
+    assert {**said(file), "mcp_servers": None} == {**tomllib.loads(CODEX), "mcp_servers": None}
+    assert "nothing to change" in here("install", "codex", "--yes").out
+
+
+def test_doctor_sees_an_entry_that_has_a_command_and_an_address(here: Here, account: Path) -> None:
+    (account / ".codex").mkdir()
+    assert here("install", "codex", "--yes").status == 0
+    file = account / FILES["codex"][0]
+    file.write_text(file.read_text(encoding="utf-8") + f'url = "{TEAM}"\n', encoding="utf-8")
+    remarks = json.loads(here("doctor", "--json").out)["remarks"]
+    assert [one["level"] for one in remarks if one["check"] == "mixed"] == ["wrong"]
