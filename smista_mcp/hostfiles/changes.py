@@ -190,8 +190,8 @@ def _as_before(row: HostFile, file: UserFile, after: str) -> str | None:
     entry = cast("Entry", _at(value, keys))
     copy = _older(row, keys, kept_text(file))
     if copy is None:
-        return None if file.text == _put(row, "", keys, entry) else after
-    if file.text == _put(row, copy, keys, entry):
+        return None if _is(file.text, row, "", entry) else after
+    if _is(file.text, row, copy, entry):
         return copy
     made = len(keys) == 2 and _at(left, keys[:1]) == {} and _at(_read(row, copy), keys[:1]) is None
     return jsontext.removed(after, keys[:1], comments=row.form == "jsonc") if made and row.form != "toml" else after
@@ -205,10 +205,15 @@ def _older(row: HostFile, keys: Sequence[str], copy: str | None) -> str | None:
         return None
 
 
-def _put(row: HostFile, text: str, keys: Sequence[str], entry: Entry) -> str:
-    if row.form == "toml":
-        return tomltext.put(text, keys, entry)
-    return jsontext.put(text, keys, entry, comments=row.form == "jsonc")
+def _is(text: str, row: HostFile, before: str, entry: Entry) -> bool:
+    """Whether a text is another one with an entry put there; not so where its user has given that another shape."""
+    try:
+        keys = _keys(row, _read(row, text))
+        if row.form == "toml":
+            return text == tomltext.put(before, keys, entry)
+        return text == jsontext.put(before, keys, entry, comments=row.form == "jsonc")
+    except Unfit:
+        return False
 
 
 def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comments: bool) -> str:

@@ -87,3 +87,37 @@ def test_doctor_sees_an_entry_that_has_a_command_and_an_address(here: Here, acco
     file.write_text(file.read_text(encoding="utf-8") + f'url = "{TEAM}"\n', encoding="utf-8")
     remarks = json.loads(here("doctor", "--json").out)["remarks"]
     assert [one["level"] for one in remarks if one["check"] == "mixed"] == ["wrong"]
+
+
+@pytest.mark.parametrize("before", [None, "", "one"])
+@pytest.mark.parametrize("host", FILES)
+def test_an_entry_to_which_its_user_has_added_variables_is_taken_out(
+    here: Here, account: Path, host: str, before: str | None
+) -> None:
+    table = FILES[host][1]
+    mine = 'a = "b"\n' if host == "codex" else '{\n  "a": "b"\n}\n'
+    file = account / FILES[host][0]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if before is not None:
+        file.write_text(mine if before else "", encoding="utf-8")
+    assert here("install", host, "--yes").status == 0
+    if host == "codex":
+        file.write_text(file.read_text(encoding="utf-8") + '\n[mcp_servers.smista.env]\nA = "b"\n', encoding="utf-8")
+    else:
+        whole = said(file)
+        whole[table]["smista"]["environment" if host == "opencode" else "env"] = {"A": "b"}
+        file.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    assert here("uninstall", host, "--yes").status == 0
+    assert not file.exists() or {**said(file), table: {}} == ({"a": "b", table: {}} if before else {table: {}})
+    assert not file.exists() or "smista" not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("more", ['env = { A = "b" }\n', '[mcp_servers.smista.env]\nA = "b"\n', 'env.A = "b"\n'])
+def test_codex_keeps_what_stands_beside_an_entry_with_variables(here: Here, account: Path, more: str) -> None:
+    file = laid(account, "codex", '# mine\nmodel = "m"\n')
+    assert here("install", "codex", "--yes").status == 0
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f'{text}{more}\n[tui]\nb = "c" # d\n', encoding="utf-8")
+    assert here("uninstall", "codex", "--yes").status == 0
+    assert said(file) == {"model": "m", "tui": {"b": "c"}}
+    assert "# d" in file.read_text(encoding="utf-8")
