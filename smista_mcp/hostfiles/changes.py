@@ -76,7 +76,7 @@ def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) 
     """
     file = read_user_file(target.file, within=target.within)
     try:
-        return _with_entry(target.row, file, command, names)
+        return _with_entry(target, file, command, names)
     except Unfit as error:
         raise _refused(file.path, error, target.row) from None
 
@@ -156,12 +156,13 @@ def entry_in(row: HostFile, text: str) -> Entry | None:
     return cast("Entry", found) if isinstance(found, dict) else None
 
 
-def _with_entry(row: HostFile, file: UserFile, command: Sequence[str], names: Sequence[str]) -> Change:
-    text = file.text
+def _with_entry(target: Target, file: UserFile, command: Sequence[str], names: Sequence[str]) -> Change:
+    row, text = target.row, file.text
     value = _read(row, text)
     keys = _keys(row, value)
     old = _at(value, keys)
-    now = merged(row.entry(command, names) if keys == row.keys else opencode_second(command), old)
+    ours = row.entry(command, names) if keys == row.keys else opencode_second(command)
+    now = merged(ours, old, project=target.within is not None)
     if row.form == "toml":
         after = tomltext.put(tomltext.removed(text, keys) if now.whole else text, keys, now.entry)
     else:
