@@ -22,6 +22,7 @@ from smista_mcp.hostfiles.changes import (
     install_note,
     to_paste,
     uninstall_entries,
+    uninstall_lines,
     uninstall_note,
 )
 from smista_mcp.hostfiles.commands import own_command
@@ -161,8 +162,7 @@ def _aider_without(app: App, options: Options) -> _Plan:
         if not path.exists():
             return _Plan(AIDER, AIDER)
         file = read_user_file(path, within=within)
-        after = yamltext.removed(file.text)
-        return _Plan(AIDER, AIDER, (Change(file, after if after or not file.text else None),))
+        return _Plan(AIDER, AIDER, (uninstall_lines(file, yamltext.removed(file.text), yamltext.is_ours_alone),))
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:
@@ -210,7 +210,7 @@ def _written(plan: _Plan, options: Options) -> _Done:
     kept: list[Path] = []
     try:
         for change in plan.needed:
-            copy = write_user_file(change.file, change.data)
+            copy = write_user_file(change.file, change.data, change.copies)
             kept += [copy] if copy else []
     except SmistaError as error:
         if not options.json and options.every:

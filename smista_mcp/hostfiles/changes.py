@@ -1,15 +1,16 @@
 """What would be written into the files of one host, or taken out of them; nothing is written here."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles import jsontext, tomltext
-from smista_mcp.hostfiles.files import UserFile, kept_text, read_user_file
+from smista_mcp.hostfiles.files import Copies, UserFile, kept_text, read_user_file
 from smista_mcp.hostfiles.merging import merged
-from smista_mcp.hostfiles.notes import put_note, removed_note
+from smista_mcp.hostfiles.notes import has_marks, is_head, is_ours_alone, put_note, removed_note
 from smista_mcp.hostfiles.places import Entry, HostFile, Place, opencode_second, resolved
 from smista_mcp.hostfiles.unfit import Unfit
 
@@ -20,11 +21,13 @@ class Change(NamedTuple):
     Attributes:
         after: its text; None where the file would be taken away.
         says: what a person should know of it.
+        copies: what becomes of the copy beside it.
     """
 
     file: UserFile
     after: str | None
     says: tuple[str, ...] = ()
+    copies: Copies = "kept"
 
     @property
     def needed(self) -> bool:
@@ -98,10 +101,23 @@ def uninstall_entries(target: Target) -> list[Change]:
         try:
             after = _without_entry(target.row, file.text)
             if after != file.text:
-                changes.append(Change(file, _as_before(target.row, file, after)))
+                before = _as_before(target.row, file, after)
+                changes.append(_given_back(file, before, partial(_is_alone, target.row)))
         except Unfit as error:
             raise _refused(path, error, target.row) from None
     return changes
+
+
+def uninstall_lines(file: UserFile, after: str, alone: Callable[[str], bool]) -> Change:
+    """A file of which the lines that are ours alone were taken out.
+
+    Args:
+        file: as it is.
+        after: its text without them.
+        alone: whether a text has lines of ours, and nothing else.
+    """
+    made = not after and bool(file.text) and kept_text(file) is None and not file.path.is_symlink()
+    return _given_back(file, None if made else after, alone)
 
 
 def install_note(target: Target) -> Change | None:
@@ -115,7 +131,10 @@ def install_note(target: Target) -> Change | None:
         return None
     file = read_user_file(path, within=target.within)
     try:
-        return Change(file, put_note(file.text, target.row.host, path.name))
+        after = put_note(file.text, target.row.host, path.name)
+        return Change(
+            file, after, copies="stays" if has_marks(file.text) and _before_ours(file) is not None else "kept"
+        )
     except Unfit as error:
         raise _refused(path, error) from None
 
@@ -131,10 +150,41 @@ def uninstall_note(target: Target) -> Change | None:
         return None
     file = read_user_file(path, within=target.within)
     try:
-        change = Change(file, removed_note(file.text, target.row.host, path.name))
+        rest = removed_note(file.text, target.row.host)
     except Unfit as error:
         raise _refused(path, error) from None
-    return change if change.needed else None
+    if rest == file.text:
+        return None
+    copy = _before_ours(file)
+    after = _of_user(path, rest, copy)
+    change = _given_back(file, after, lambda text: is_ours_alone(text, path.name))
+    return change._replace(copies="stays") if change.copies == "kept" and copy is not None else change
+
+
+def _given_back(file: UserFile, after: str | None, alone: Callable[[str], bool]) -> Change:
+    """A file without what is ours; its copy goes where it says nothing more."""
+    copy = kept_text(file)
+    if after is None:
+        return Change(file, None, copies="gone" if copy is None or alone(copy) else "stays")
+    return Change(file, after, copies="gone" if after == copy else "kept")
+
+
+def _before_ours(file: UserFile) -> str | None:
+    """The copy of a file of instructions from before our note came; None where no such one is kept."""
+    copy = kept_text(file)
+    return None if copy is None or has_marks(copy) else copy
+
+
+def _of_user(path: Path, rest: str, copy: str | None) -> str | None:
+    """What stays of a file of instructions; None where we have made it, and nobody has put anything into it."""
+    head = is_head(rest, path.name)
+    if rest.strip() and not head:
+        return rest
+    if copy is None and not path.is_symlink():
+        return None
+    if copy is not None and (not copy.strip() or copy == rest):
+        return copy
+    return "" if head else rest
 
 
 def to_paste(row: HostFile, command: Sequence[str], names: Sequence[str]) -> str:
@@ -180,6 +230,16 @@ def _without_entry(row: HostFile, text: str) -> str:
     return jsontext.removed(text, keys, comments=row.form == "jsonc")
 
 
+def _is_alone(row: HostFile, text: str) -> bool:
+    """Whether a text has our entry, and nothing else."""
+    try:
+        value = _read(row, text)
+    except Unfit:
+        return False
+    entry = _at(value, _keys(row, value))
+    return isinstance(entry, dict) and _is(text, row, "", cast("Entry", entry))
+
+
 def _as_before(row: HostFile, file: UserFile, after: str) -> str | None:
     """A text without our entry, and without what only led to it, where the copy that was kept tells which that is.
 
@@ -191,7 +251,7 @@ def _as_before(row: HostFile, file: UserFile, after: str) -> str | None:
     entry = cast("Entry", _at(value, keys))
     copy = _older(row, keys, kept_text(file))
     if copy is None:
-        return None if _is(file.text, row, "", entry) else after
+        return None if not file.path.is_symlink() and _is(file.text, row, "", entry) else after
     if _is(file.text, row, copy, entry):
         return copy
     made = len(keys) == 2 and _at(left, keys[:1]) == {} and _at(_read(row, copy), keys[:1]) is None

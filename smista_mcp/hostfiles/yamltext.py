@@ -64,6 +64,14 @@ def removed(text: str) -> str:
     return "".join(kept)
 
 
+def is_ours_alone(text: str) -> bool:
+    """Whether a text has lines of ours, and nothing else."""
+    try:
+        return bool(text) and not removed(text)
+    except Unfit:
+        return False
+
+
 def _lines(text: str) -> Iterator[_Line]:
     begun = False
     for number, line in enumerate(text.splitlines(keepends=True), 1):
