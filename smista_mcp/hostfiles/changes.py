@@ -57,6 +57,11 @@ class Target(NamedTuple):
         return tuple(resolved(pattern, self.folders) for pattern in self.place.files)
 
     @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Those in which anything of ours may stand."""
+        return (*self.files, *([self.note_file] if self.note_file else []))
+
+    @property
     def file(self) -> Path:
         """The file in which the entry stands, or would."""
         return next((file for file in self.files if file.exists() or file.is_symlink()), self.files[-1])
