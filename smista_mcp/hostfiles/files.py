@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from smista_mcp.errors import InvalidTask, StateUnavailable
+from smista_mcp.errors import InvalidTask
 
 MAX_BYTES: Final = 32_000_000
 BACKUP: Final = ".smista.bak"
@@ -127,8 +127,7 @@ def write_user_file(file: UserFile, data: bytes | None, copies: Copies = "kept")
         The copy beside it; None where there is none.
 
     Raises:
-        InvalidTask: somebody else changed it meanwhile.
-        StateUnavailable: it cannot be written.
+        InvalidTask: somebody else changed it meanwhile, or it or its copy cannot be written.
     """
     try:
         if file.data is None:
@@ -136,7 +135,7 @@ def write_user_file(file: UserFile, data: bytes | None, copies: Copies = "kept")
             return None
         kept, older = _copy_of(file), _kept(file)
         if copies == "kept" or (copies == "stays" and older is None):
-            _put(kept, file.data, file)
+            _keep(kept, file.data, file)
         _replace(file, data)
         if copies == "gone" and older is not None:
             kept.unlink()
@@ -145,9 +144,21 @@ def write_user_file(file: UserFile, data: bytes | None, copies: Copies = "kept")
     except FileExistsError:
         raise InvalidTask(f"`{file.path}` was changed meanwhile", fix=_AGAIN) from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StateUnavailable(f"`{file.path}` cannot be written: {reason}", fix="make its folder writable") from None
+        raise _unwritten(file.path, error, "make its folder one that you may write") from None
     return None if copies == "gone" else kept
+
+
+def _keep(copy: Path, data: bytes, like: UserFile) -> None:
+    try:
+        _put(copy, data, like)
+    except OSError as error:
+        raise _unwritten(
+            copy, error, "move away what stands there, or make its folder one that you may write"
+        ) from None
+
+
+def _unwritten(path: Path, error: OSError, fix: str) -> InvalidTask:
+    return InvalidTask(f"`{path}` cannot be written: {error.strerror or type(error).__name__}", fix=fix)
 
 
 def _remove_empty(folder: Path, within: Path) -> None:
