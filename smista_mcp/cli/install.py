@@ -159,7 +159,7 @@ def _aider(app: App, options: Options) -> _Plan:
             reasons = "; ".join(found.missing.values())
             raise InvalidTask(f"your policy names no model for aider: {reasons}", fix="see `smista-mcp init`")
         file = read_user_file(path, within=within)
-        return _Plan(AIDER, AIDER, (Change(file, yamltext.put(file.text, found.values)),), says=says)
+        return _Plan(AIDER, AIDER, (Change(file, yamltext.put(file.text, found.values), shape="yaml"),), says=says)
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:

@@ -11,7 +11,7 @@ from smista_mcp.hostfiles import jsontext, tomltext
 from smista_mcp.hostfiles.files import Copies, UserFile, kept_text, read_user_file
 from smista_mcp.hostfiles.merging import merged
 from smista_mcp.hostfiles.notes import has_marks, is_head, is_ours_alone, put_note, removed_note
-from smista_mcp.hostfiles.places import Entry, HostFile, Place, opencode_second, resolved
+from smista_mcp.hostfiles.places import Entry, HostFile, Place, Shape, opencode_second, resolved
 from smista_mcp.hostfiles.unfit import Unfit
 
 
@@ -22,12 +22,14 @@ class Change(NamedTuple):
         after: its text; None where the file would be taken away.
         says: what a person should know of it.
         copies: what becomes of the copy beside it.
+        shape: what it is written in.
     """
 
     file: UserFile
     after: str | None
     says: tuple[str, ...] = ()
     copies: Copies = "kept"
+    shape: Shape = "words"
 
     @property
     def needed(self) -> bool:
@@ -107,7 +109,8 @@ def uninstall_entries(target: Target) -> list[Change]:
             after = _without_entry(target.row, file.text)
             if after != file.text:
                 before = _as_before(target.row, file, after)
-                changes.append(_given_back(file, before, partial(_is_alone, target.row)))
+                gone = _given_back(file, before, partial(_is_alone, target.row))
+                changes.append(gone._replace(shape=target.row.form))
         except Unfit as error:
             raise _refused(path, error, target.row) from None
     return changes
@@ -122,7 +125,7 @@ def uninstall_lines(file: UserFile, after: str, alone: Callable[[str], bool]) ->
         alone: whether a text has lines of ours, and nothing else.
     """
     made = not after and bool(file.text) and kept_text(file) is None and not file.path.is_symlink()
-    return _given_back(file, None if made else after, alone)
+    return _given_back(file, None if made else after, alone)._replace(shape="yaml")
 
 
 def install_note(target: Target) -> Change | None:
@@ -222,7 +225,7 @@ def _with_entry(target: Target, file: UserFile, command: Sequence[str], names: S
         after = tomltext.put(tomltext.removed(text, keys) if now.whole else text, keys, now.entry)
     else:
         after = _put_all(text, keys, now.entry, None if now.whole else old, comments=row.form == "jsonc")
-    return Change(file, after, now.says)
+    return Change(file, after, now.says, shape=row.form)
 
 
 def _without_entry(row: HostFile, text: str) -> str:

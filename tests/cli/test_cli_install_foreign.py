@@ -180,3 +180,15 @@ def test_what_a_user_added_to_his_own_file_stays(here: Here, account: Path) -> N
     assert here("install", "claude", "--yes").status == 0
     assert said(file)["mcpServers"]["smista"]["env"] == {"A": "b"}
     assert said(file)["mcpServers"]["smista"]["args"][-2:] == ["--preset", "embedded"]
+
+
+def test_what_other_servers_were_given_is_not_shown(here: Here, account: Path) -> None:
+    text = '[mcp_servers.b]\ncommand = "c"\n[mcp_servers.b.env]\nPW = "hunter2"\n'
+    laid(account, "codex", text)
+    laid(account, "cursor", json.dumps({"mcpServers": {"b": {"command": "c", "env": {"PW": "hunter2"}}}}, indent=1))
+    for host in ("codex", "cursor"):
+        for words in (("install", host), ("install", host, "--yes", "--json"), ("uninstall", host)):
+            done = here(*words)
+            assert done.status == 0
+            assert "PW" in done.out
+            assert "hunter2" not in done.out + done.err
