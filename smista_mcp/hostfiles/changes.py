@@ -203,17 +203,6 @@ def to_paste(row: HostFile, command: Sequence[str], names: Sequence[str]) -> str
     return jsontext.put("", row.keys, entry, comments=False)
 
 
-def entry_in(row: HostFile, text: str) -> Entry | None:
-    """Our entry in the text of a host's file; None where it has none.
-
-    Raises:
-        Unfit: the text is not what the file allows.
-    """
-    value = _read(row, text)
-    found = _at(value, _keys(row, value))
-    return cast("Entry", found) if isinstance(found, dict) else None
-
-
 def _with_entry(target: Target, file: UserFile, command: Sequence[str], names: Sequence[str]) -> Change:
     row, text = target.row, file.text
     value = _read(row, text)
