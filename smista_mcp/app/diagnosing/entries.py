@@ -82,7 +82,8 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
     entries: list[EntrySeen] = []
     broken: list[tuple[str, str]] = []
     limit = spec.start_limit_s
-    for path in dict.fromkeys(_file(place, folders) for place in places):
+    files = {_file(place, folders): place is not row.user for place in reversed(places)}
+    for path, project in reversed(files.items()):
         try:
             value = _value(path, row)
         except (OSError, ValueError) as error:
@@ -90,7 +91,9 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
             continue
         limit = _start_limit(row, value, limit)
         for keys in _tables(row, around):
-            entries += _entries(path, _table(value, keys), around, keys_reach=spec.keys_reach)
+            strange = keys[:1] != row.keys[:1]  # the scope `local` of Claude Code
+            found = _entries(path, _table(value, keys), around, keys_reach=spec.keys_reach)
+            entries += (one._replace(project=project, strange=strange or one.entry != NAME) for one in found)
     return HostSeen(
         host=row.host,
         installed=_is_there(row, folders, around),
