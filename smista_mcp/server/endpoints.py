@@ -23,6 +23,7 @@ from smista_mcp.server.departure import depart
 from smista_mcp.server.door import Door
 from smista_mcp.server.guard import MAX_BODY_BYTES, Guard
 from smista_mcp.server.health import Health
+from smista_mcp.server.keys import Keys
 from smista_mcp.server.protocol import serving
 from smista_mcp.server.signals import Interruption
 
@@ -75,8 +76,9 @@ async def attend(app: App, entrance: Entrance, interruption: Interruption) -> No
     door, tls = entrance.door, entrance.tls
     try:
         async with serving(app, over_http=True) as protocol, anyio.create_task_group() as group:
-            health = Health(app, entrance.keyring, anyio.current_time)
-            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, entrance.keyring, health)
+            keys = None if entrance.keyring is None else Keys(entrance.keyring, anyio.current_time)
+            health = Health(app, keys, anyio.current_time)
+            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, keys, health)
             config = uvicorn.Config(
                 guard,
                 http=protocol_for(door),

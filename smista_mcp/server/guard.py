@@ -5,25 +5,28 @@ which token; does that token call too often; is the body one that a task can hav
 of a proxy is believed, but for the caller's address where the owner has named the proxy.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken as Principal
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smista_mcp.app import Badge
 from smista_mcp.errors import StateUnavailable
-from smista_mcp.ledger.access import AccessToken, Keyring, holds_one, is_shaped
+from smista_mcp.ledger.access import AccessToken, holds_one, is_shaped
 from smista_mcp.server import refusals
+from smista_mcp.server.answering import SESSION, Answer, SessionOf, replayed
 from smista_mcp.server.door import Door
 from smista_mcp.server.health import Health
+from smista_mcp.server.keys import Keys
 from smista_mcp.server.limits import AtOnce, Rate, Sessions
 from smista_mcp.server.protocol import BADGE
 from smista_mcp.server.refusals import Refusal, Tally
+from smista_mcp.server.watching import Visit, Watch
 from smista_mcp.tracing import door as spans
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -32,8 +35,6 @@ MAX_HELD_BYTES = 8 * MAX_BODY_BYTES
 """Bodies of all requests that are being received."""
 BODY_S = 60.0
 """Seconds in which a body has to be there."""
-WATCH_S = 1.0
-"""Seconds between two looks whether the tokens of open streams still hold."""
 SESSIONS_OF_ONE = 32
 """Sessions of the handshake era that one token may have open; they are lost after half an hour of silence."""
 IDLE_S = 30 * 60.0
@@ -41,7 +42,6 @@ TRIES_A_MINUTE = 120
 """Calls without a good token from one address; more are told to wait."""
 _OWN_SITES = frozenset({"same-origin", "none"})
 """What a browser says of a request that no other site's page has made."""
-_SESSION = "mcp-session-id"
 _ONCE = (
     *("host", "origin", "authorization", "content-type", "content-length", "content-encoding", "transfer-encoding"),
     *("mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"),
@@ -58,7 +58,7 @@ class Guard:
         app: what is guarded.
         door: what is asked of those who come in.
         allowed: Host headers that are accepted, and Origin headers.
-        keyring: the tokens; None where everyone may come in.
+        keys: the tokens; None where everyone may come in.
         health: answers whether the server is well.
     """
 
@@ -67,13 +67,13 @@ class Guard:
         app: ASGIApp,
         door: Door,
         allowed: tuple[frozenset[str], frozenset[str]],
-        keyring: Keyring | None,
+        keys: Keys | None,
         health: Health,
     ) -> None:
         self._app = app
         self._door = door
         self._names, self._origins = allowed
-        self._keyring = keyring
+        self._keys = keys
         self._health = health
         self._tally = Tally(anyio.current_time)
         self._rate = Rate(door.rate, anyio.current_time)
@@ -81,7 +81,7 @@ class Guard:
         self._at_once = AtOnce(door.at_once)
         self._bodies = AtOnce(MAX_HELD_BYTES)
         self._sessions = Sessions(SESSIONS_OF_ONE, IDLE_S, anyio.current_time)
-        self._open: dict[anyio.CancelScope, str] = {}
+        self._watch = Watch(keys, (), anyio.current_time)
         self._calls = 0
         self._idle = anyio.Event()
 
@@ -97,7 +97,7 @@ class Guard:
         badge = None
         if refusal is None:
             try:
-                badge = self._identified(scope, headers)
+                badge = await self._identified(scope, headers)
             except _No as no:
                 refusal = no.refusal
         refusal = refusal or self._unfit(scope, headers, badge)
@@ -108,11 +108,7 @@ class Guard:
 
     async def watch(self) -> None:
         """Ends what is open for a token that holds no longer; runs as long as the server."""
-        while self._keyring is not None:
-            await anyio.sleep(WATCH_S)
-            for cancel, token_id in list(self._open.items()):
-                if not self._keyring.holds(token_id):
-                    cancel.cancel()
+        await self._watch.run()
 
     async def drained(self) -> None:
         """Lets nobody in any more, and returns when no call is under way; open streams do not count."""
@@ -146,7 +142,7 @@ class Guard:
         # of a plain GET a browser gives no Origin, but it does say whose page asks
         return None if _OWN_SITES.issuperset(headers.getlist("sec-fetch-site")) else refusals.ORIGIN
 
-    def _identified(self, scope: Scope, headers: Headers) -> Badge | None:
+    async def _identified(self, scope: Scope, headers: Headers) -> Badge | None:
         """The badge of a call; None where nobody needs one.
 
         Raises:
@@ -155,12 +151,12 @@ class Guard:
         query = scope["query_string"].decode("latin-1")
         if holds_one(unquote(query)) or "access_token=" in query:
             raise _No(refusals.IN_ADDRESS)
-        if self._keyring is None:
+        if self._keys is None:
             if any(name in headers for name in _FORWARDED):
                 raise _No(refusals.FORWARDED)
             return None
         kind, _, secret = headers.get("authorization", "").partition(" ")
-        found = self._found(secret) if kind.lower() == "bearer" and is_shaped(secret) else None
+        found = await self._found(secret) if kind.lower() == "bearer" and is_shaped(secret) else None
         if found is None:
             if self._tries.wait_s(self._address(scope, headers)):
                 raise _No(refusals.TOO_MANY_TRIES)
@@ -170,9 +166,9 @@ class Guard:
         scope["user"] = _principal(badge)  # by which both transports keep the sessions of one from the other
         return badge
 
-    def _found(self, secret: str) -> AccessToken | None:
+    async def _found(self, secret: str) -> AccessToken | None:
         try:
-            return self._keyring.find(secret) if self._keyring is not None else None
+            return await self._keys.find(secret) if self._keys is not None else None
         except StateUnavailable:
             raise _No(refusals.LOCKED) from None
 
@@ -205,40 +201,38 @@ class Guard:
         return None if length.isdecimal() and int(length[:12]) <= MAX_BODY_BYTES else refusals.TOO_LONG
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, badge: Badge | None) -> None:
-        answer = _Answer(send)
+        answer = Answer(send)
         if badge is not None:
-            answer.sessions = _SessionOf(self._sessions, badge.token_id, scope)
-        with anyio.CancelScope() as cancel, spans.joined(Headers(scope=scope)):
-            async with self._counted(scope, badge, cancel):
-                if scope["method"] != "POST":
-                    await self._app(scope, receive, answer.send)
-                    return
-                try:
-                    body = await self._received(receive)
-                except _No as no:
-                    await self._refuse(no.refusal, badge)(scope, receive, send)
-                    return
-                if body is not None:
-                    await self._app(scope, _replayed(body, receive), answer.send)
+            answer.sessions = SessionOf(self._sessions, badge.token_id, scope)
+        visit = Visit("" if badge is None else badge.token_id)
+        with visit.scope, spans.joined(Headers(scope=scope)), self._counted(scope, badge, visit):
+            if scope["method"] != "POST":
+                await self._app(scope, receive, answer.send)
                 return
-        if cancel.cancelled_caught:
-            await answer.end(scope, receive, send)
+            try:
+                body = await self._received(receive)
+            except _No as no:
+                await self._refuse(no.refusal, badge)(scope, receive, send)
+                return
+            if body is not None:
+                await self._app(scope, replayed(body, receive), answer.send)
+            return
+        if visit.scope.cancelled_caught:
+            await answer.end(visit.why.response(), scope, receive)
 
-    @asynccontextmanager
-    async def _counted(self, scope: Scope, badge: Badge | None, cancel: anyio.CancelScope) -> AsyncGenerator[None]:
+    @contextmanager
+    def _counted(self, scope: Scope, badge: Badge | None, visit: Visit) -> Generator[None]:
         """Counts a request as under way; a GET is a stream, which a server that ends does not wait for."""
         call = int(scope["method"] == "POST")
         self._calls += call
-        if badge is not None:
-            self._at_once.take(badge.token_id)
-            self._open[cancel] = badge.token_id
         try:
-            yield
+            if badge is None:
+                yield
+            else:
+                with self._at_once.taken(badge.token_id), self._watch.visited(visit):
+                    yield
         finally:
             self._calls -= call
-            if badge is not None:
-                self._at_once.give_back(badge.token_id)
-                del self._open[cancel]
             if not self._calls:
                 self._idle.set()
 
@@ -281,66 +275,9 @@ class _No(Exception):
         self.refusal = refusal
 
 
-class _SessionOf:
-    """The session that one request is of, or begins."""
-
-    def __init__(self, sessions: Sessions, owner: str, scope: Scope) -> None:
-        self._sessions = sessions
-        self._owner = owner
-        self._scope = scope
-
-    def note(self, start: Message) -> None:
-        """Notes what the head of the answer says of it."""
-        named = Headers(scope=self._scope).get(_SESSION)
-        given = Headers(raw=list(start.get("headers", []))).get(_SESSION)
-        if named is None and given is not None and start["status"] < 400:
-            self._sessions.begun(self._owner, given)
-        elif named is not None and (self._scope["method"] == "DELETE" or start["status"] == 404):
-            self._sessions.ended(self._owner, named)
-        elif named is not None:
-            self._sessions.used(self._owner, named)
-
-
-class _Answer:
-    """What has been sent of an answer, so that it can be ended decently where its caller may stay no longer."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._begun = self._whole = False
-        self.sessions: _SessionOf | None = None
-
-    async def send(self, message: Message) -> None:
-        self._begun = True
-        if self.sessions is not None and message["type"] == "http.response.start":
-            self.sessions.note(message)
-        self._whole = message["type"] == "http.response.body" and not message.get("more_body", False)
-        await self._send(message)
-
-    async def end(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ends what is begun, or says no."""
-        if not self._begun:
-            await refusals.BAD_TOKEN.response()(scope, receive, send)
-        elif not self._whole:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body as one message; after it, what the connection says."""
-    first = True
-
-    async def again() -> Message:
-        nonlocal first
-        if first:
-            first = False
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return again
-
-
 def _may_begin(scope: Scope, headers: Headers) -> bool:
     """Whether a request may begin a session: the modern era has none, and a session names itself."""
-    return scope["method"] == "POST" and _SESSION not in headers and "mcp-protocol-version" not in headers
+    return scope["method"] == "POST" and SESSION not in headers and "mcp-protocol-version" not in headers
 
 
 def _principal(badge: Badge) -> AuthenticatedUser:

@@ -1,7 +1,8 @@
 """How much of the door one caller may take up."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 MOST_KNOWN = 4096
@@ -63,6 +64,15 @@ class AtOnce:
             self._held[who] = left
         else:
             del self._held[who]
+
+    @contextmanager
+    def taken(self, who: str) -> Generator[None]:
+        """One of them, until the block ends."""
+        self.take(who)
+        try:
+            yield
+        finally:
+            self.give_back(who)
 
 
 class Sessions:
