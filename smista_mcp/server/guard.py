@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from urllib.parse import unquote
 
 import anyio
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken as Principal
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,7 +17,7 @@ from smista_mcp.app import Badge
 from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.access import AccessToken, holds_one, is_shaped
 from smista_mcp.server import refusals
-from smista_mcp.server.answering import SESSION, Answer, SessionOf, replayed
+from smista_mcp.server.answering import Answer, SessionOf, end_session, may_begin, principal, replayed
 from smista_mcp.server.door import Door
 from smista_mcp.server.health import Health
 from smista_mcp.server.keys import Keys
@@ -81,7 +79,7 @@ class Guard:
         self._at_once = AtOnce(door.at_once)
         self._bodies = AtOnce(MAX_HELD_BYTES)
         self._sessions = Sessions(SESSIONS_OF_ONE, IDLE_S, anyio.current_time)
-        self._watch = Watch(keys, (), anyio.current_time)
+        self._watch = Watch(keys, (self._end_sessions,), anyio.current_time)
         self._calls = 0
         self._idle = anyio.Event()
 
@@ -109,6 +107,11 @@ class Guard:
     async def watch(self) -> None:
         """Ends what is open for a token that holds no longer; runs as long as the server."""
         await self._watch.run()
+
+    async def _end_sessions(self, active: frozenset[str]) -> None:
+        for owner, session in self._sessions.of_others(active):
+            self._sessions.ended(owner, session)
+            await end_session(self._app, min(self._names), owner, session)
 
     async def drained(self) -> None:
         """Lets nobody in any more, and returns when no call is under way; open streams do not count."""
@@ -163,7 +166,7 @@ class Guard:
             raise _No(refusals.BAD_TOKEN if "authorization" in headers else refusals.NO_TOKEN)
         badge = Badge(found.token_id, found.name, found.scope)
         scope[BADGE] = badge
-        scope["user"] = _principal(badge)  # by which both transports keep the sessions of one from the other
+        scope["user"] = principal(badge.token_id)
         return badge
 
     async def _found(self, secret: str) -> AccessToken | None:
@@ -191,7 +194,7 @@ class Guard:
             return refusals.too_often(wait_s)
         if badge is not None and not self._at_once.has_room(badge.token_id):
             return refusals.AT_ONCE
-        if badge is not None and _may_begin(scope, headers) and not self._sessions.has_room(badge.token_id):
+        if badge is not None and may_begin(scope) and not self._sessions.has_room(badge.token_id):
             return refusals.SESSIONS
         if scope["method"] not in _METHODS:
             return refusals.METHOD
@@ -201,11 +204,9 @@ class Guard:
         return None if length.isdecimal() and int(length[:12]) <= MAX_BODY_BYTES else refusals.TOO_LONG
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, badge: Badge | None) -> None:
-        answer = Answer(send)
-        if badge is not None:
-            answer.sessions = SessionOf(self._sessions, badge.token_id, scope)
+        answer = Answer(send, None if badge is None else SessionOf(self._sessions, badge.token_id, scope))
         visit = Visit("" if badge is None else badge.token_id)
-        with visit.scope, spans.joined(Headers(scope=scope)), self._counted(scope, badge, visit):
+        with visit.scope, spans.joined(Headers(scope=scope)), self._counted(scope, badge, visit), answer.given():
             if scope["method"] != "POST":
                 await self._app(scope, receive, answer.send)
                 return
@@ -273,15 +274,6 @@ class _No(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code)
         self.refusal = refusal
-
-
-def _may_begin(scope: Scope, headers: Headers) -> bool:
-    """Whether a request may begin a session: the modern era has none, and a session names itself."""
-    return scope["method"] == "POST" and SESSION not in headers and "mcp-protocol-version" not in headers
-
-
-def _principal(badge: Badge) -> AuthenticatedUser:
-    return AuthenticatedUser(Principal(token="", client_id=badge.token_id, scopes=[badge.scope]))
 
 
 def _is_json(headers: Headers) -> bool:

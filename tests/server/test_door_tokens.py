@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -69,3 +70,52 @@ def test_a_lock_that_lasts_costs_nobody_their_work(team: Team, ollama: FakeOllam
         assert not ollama.left.is_set()
         ollama.enough.set()
         assert structured(work.result(PATIENCE_S))["status"] == "completed"
+
+
+def test_what_nobody_can_tell_for_long_is_ended(home: Path) -> None:
+    alice = token_of(home, "alice")
+    with Team.started(home, before="import smista_mcp.server.watching as w\nw.UNSURE_S = 0.1") as team:
+        team.tokens["alice"] = alice
+        with team.streaming("/sse", "alice") as stream:
+            stream.until("data: ")
+            (home / "state/tokens.db").write_bytes(b"no database")
+            assert stream.ended()
+
+
+# -------------------------------------------------------------------------------------------- sessions of the handshake
+
+
+def test_no_head_opens_more_sessions_than_one_may_have(team: Team) -> None:
+    def greeted(by: str, **changes: str) -> Any:
+        client = {"name": "opencode", "version": "1"}
+        greeting = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}
+        return team.legacy("initialize", greeting, by, **changes)
+
+    named = {"mcp_protocol_version": "2025-06-18"}
+    with ThreadPoolExecutor(8) as pool:  # at the same time, too
+        begun = [pool.submit(greeted, "bob", **named) for _ in range(40)]
+    answers = [one.result() for one in begun]
+    assert sorted({one.status for one in answers}) == [200, 429]
+    assert sum(one.status == 200 for one in answers) == 32
+    assert {one.code for one in answers} == {"", "too_many_sessions"}
+    assert greeted("alice", **named).status == 200
+    assert team.call("route", ASK, "bob").status == 200  # which needs no session
+
+
+def test_the_sessions_of_a_revoked_token_make_room(home: Path) -> None:
+    made = {name: token_of(home, name) for name in ("alice", "bob")}
+    with Team.started(
+        home, "--rate", "100000", before="import smista_mcp.server.endpoints as e\ne.MAX_SESSIONS = 2"
+    ) as team:
+        team.tokens |= made
+        assert [team.greeted("bob").status for _ in range(2)] == [200, 200]
+        assert team.greeted("alice").status == 503
+        revoke(team, "bob")
+        until(lambda: team.greeted("alice").status == 200)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Asks until it does."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end
