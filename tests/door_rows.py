@@ -7,7 +7,7 @@ from typing import Any
 from team_server import NAME, Team
 
 from smista_mcp.ledger.access import TokenBook
-from smista_mcp.server.guard import MAX_BODY_BYTES
+from smista_mcp.server.bodies import MAX_BODY_BYTES
 
 ASK = {"text": "What is a mutex?"}
 STRANGE = "smista_tk_" + "A" * 43

@@ -18,10 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smista_mcp.app import App
 from smista_mcp.ledger.access import Keyring
+from smista_mcp.server.bodies import MAX_BODY_BYTES
 from smista_mcp.server.connections import protocol_for
 from smista_mcp.server.departure import depart
 from smista_mcp.server.door import Door
-from smista_mcp.server.guard import MAX_BODY_BYTES, Guard
+from smista_mcp.server.guard import Guard
 from smista_mcp.server.health import Health
 from smista_mcp.server.keys import Keys
 from smista_mcp.server.protocol import serving

@@ -18,21 +18,16 @@ from smista_mcp.errors import StateUnavailable
 from smista_mcp.ledger.access import AccessToken, holds_one, is_shaped
 from smista_mcp.server import refusals
 from smista_mcp.server.answering import Answer, SessionOf, end_session, may_begin, principal, replayed
+from smista_mcp.server.bodies import MAX_BODY_BYTES, Bodies
 from smista_mcp.server.door import Door
 from smista_mcp.server.health import Health
 from smista_mcp.server.keys import Keys
 from smista_mcp.server.limits import AtOnce, Rate, Sessions
 from smista_mcp.server.protocol import BADGE
-from smista_mcp.server.refusals import Refusal, Tally
+from smista_mcp.server.refusals import No, Refusal, Tally
 from smista_mcp.server.watching import Visit, Watch
 from smista_mcp.tracing import door as spans
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Holds the largest diff and text that a task may have, escaped as JSON."""
-MAX_HELD_BYTES = 8 * MAX_BODY_BYTES
-"""Bodies of all requests that are being received."""
-BODY_S = 60.0
-"""Seconds in which a body has to be there."""
 SESSIONS_OF_ONE = 32
 """Sessions of the handshake era that one token may have open; they are lost after half an hour of silence."""
 IDLE_S = 30 * 60.0
@@ -77,7 +72,7 @@ class Guard:
         self._rate = Rate(door.rate, anyio.current_time)
         self._tries = Rate(TRIES_A_MINUTE, anyio.current_time)
         self._at_once = AtOnce(door.at_once)
-        self._bodies = AtOnce(MAX_HELD_BYTES)
+        self._bodies = Bodies()
         self._sessions = Sessions(SESSIONS_OF_ONE, IDLE_S, anyio.current_time)
         self._watch = Watch(keys, (self._end_sessions,), anyio.current_time)
         self._calls = 0
@@ -96,7 +91,7 @@ class Guard:
         if refusal is None:
             try:
                 badge = await self._identified(scope, headers)
-            except _No as no:
+            except No as no:
                 refusal = no.refusal
         refusal = refusal or self._unfit(scope, headers, badge)
         if refusal is not None:
@@ -149,21 +144,21 @@ class Guard:
         """The badge of a call; None where nobody needs one.
 
         Raises:
-            _No: it comes in by none.
+            No: it comes in by none.
         """
         query = scope["query_string"].decode("latin-1")
         if holds_one(unquote(query)) or "access_token=" in query:
-            raise _No(refusals.IN_ADDRESS)
+            raise No(refusals.IN_ADDRESS)
         if self._keys is None:
             if any(name in headers for name in _FORWARDED):
-                raise _No(refusals.FORWARDED)
+                raise No(refusals.FORWARDED)
             return None
         kind, _, secret = headers.get("authorization", "").partition(" ")
         found = await self._found(secret) if kind.lower() == "bearer" and is_shaped(secret) else None
         if found is None:
             if self._tries.wait_s(self._address(scope, headers)):
-                raise _No(refusals.TOO_MANY_TRIES)
-            raise _No(refusals.BAD_TOKEN if "authorization" in headers else refusals.NO_TOKEN)
+                raise No(refusals.TOO_MANY_TRIES)
+            raise No(refusals.BAD_TOKEN if "authorization" in headers else refusals.NO_TOKEN)
         badge = Badge(found.token_id, found.name, found.scope)
         scope[BADGE] = badge
         scope["user"] = principal(badge.token_id)
@@ -173,7 +168,7 @@ class Guard:
         try:
             return await self._keys.find(secret) if self._keys is not None else None
         except StateUnavailable:
-            raise _No(refusals.LOCKED) from None
+            raise No(refusals.LOCKED) from None
 
     def _address(self, scope: Scope, headers: Headers) -> str:
         """From where a caller comes; a proxy is asked only where its owner has named it."""
@@ -211,8 +206,8 @@ class Guard:
                 await self._app(scope, receive, answer.send)
                 return
             try:
-                body = await self._received(receive)
-            except _No as no:
+                body = await self._bodies.received(receive, visit.token_id)
+            except No as no:
                 await self._refuse(no.refusal, badge)(scope, receive, send)
                 return
             if body is not None:
@@ -237,43 +232,9 @@ class Guard:
             if not self._calls:
                 self._idle.set()
 
-    async def _received(self, receive: Receive) -> bytes | None:
-        """The whole body; None where the caller has left.
-
-        Raises:
-            _No: it is too long, comes too slowly, or there is no room for it.
-        """
-        body, held = bytearray(), 0
-        try:
-            with anyio.move_on_after(BODY_S):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return None
-                    part: bytes = message.get("body", b"")
-                    if len(body) + len(part) > MAX_BODY_BYTES:
-                        raise _No(refusals.TOO_LONG)
-                    if not self._bodies.has_room("", len(part)):
-                        raise _No(refusals.FULL)
-                    self._bodies.take("", len(part))
-                    held += len(part)
-                    body += part
-                    if not message.get("more_body", False):
-                        return bytes(body)
-            raise _No(refusals.SLOW)
-        finally:
-            if held:
-                self._bodies.give_back("", held)
-
     def _refuse(self, refusal: Refusal, badge: Badge | None) -> ASGIApp:
         self._tally.note(refusal, "" if badge is None else badge.name)
         return refusal.response()
-
-
-class _No(Exception):
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
 
 
 def _is_json(headers: Headers) -> bool:

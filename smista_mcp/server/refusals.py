@@ -46,6 +46,14 @@ class Refusal(NamedTuple):
         return Response(body, self.status, headers, "application/json")
 
 
+class No(Exception):
+    """A request is refused."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
 REPEATED = Refusal(400, "repeated_header", "a header that may stand once stands twice", close=True)
 TWO_LENGTHS = Refusal(
     400, "ambiguous_length", "Content-Length and Transfer-Encoding in one request are not taken", close=True
@@ -68,6 +76,7 @@ METHOD = Refusal(405, "method", "GET, POST and DELETE are answered")
 CONTENT = Refusal(415, "content_type", "send JSON as `application/json`, not compressed")
 TOO_LONG = Refusal(413, "too_long", "the body is longer than any task may be")
 FULL = Refusal(503, "full", "too much is being sent to this server right now", 2.0)
+SHARE = Refusal(429, "too_much_at_once", "this token sends more at the same time than one may", 2.0)
 SLOW = Refusal(408, "slow_body", "the body did not come in time", close=True)
 PROTOCOL = Refusal(400, "not_http", "only plain requests are answered", close=True)
 

@@ -12,7 +12,7 @@ from smista_mcp.ledger.access import TokenBook
 
 POLICY = '[routing.default]\nmodel = "ollama/tiny"\n[providers.ollama]\nbase_url = "{url}"\n'
 QUICK = """
-import smista_mcp.server.connections as c, smista_mcp.server.guard as g
+import smista_mcp.server.connections as c, smista_mcp.server.bodies as g
 c.HEAD_S, g.BODY_S = 1.0, 1.0
 """
 

@@ -27,7 +27,7 @@ from smista_mcp.ledger.access import TokenBook
 
 ASK = {"text": "What is a mutex?"}
 HOLD = {"text": "What is a mutex? hold"}
-QUICK = "import smista_mcp.server.connections as c, smista_mcp.server.guard as g\nc.HEAD_S = g.BODY_S = 0.5\n"
+QUICK = "import smista_mcp.server.connections as c, smista_mcp.server.bodies as g\nc.HEAD_S = g.BODY_S = 0.5\n"
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """What tokens have open: it stays while their file is locked, and ends with them."""
 
 import json
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from fake_ollama import FakeOllama
 from raw_host import PATIENCE_S
-from team_server import Team, token_of
+from team_server import Team, heard, token_of
 
 from smista_mcp.ledger.access import TokenBook
 
@@ -112,6 +113,35 @@ def test_the_sessions_of_a_revoked_token_make_room(home: Path) -> None:
         assert team.greeted("alice").status == 503
         revoke(team, "bob")
         until(lambda: team.greeted("alice").status == 200)
+
+
+# ----------------------------------------------------------------------------------------------- bodies
+
+
+def test_what_one_sends_leaves_room_for_others(team: Team) -> None:
+    most = 16 * 1024 * 1024
+    raw = team.request(by="bob", content_length=str(most)) + b" " * (most - 1)
+    with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
+        wires = [
+            stack.enter_context(closing(socket.create_connection(("127.0.0.1", team.port), PATIENCE_S)))
+            for _ in range(8)
+        ]
+        sent = as_completed([pool.submit(_answered, wire, raw) for wire in wires])
+        codes = {next(sent).result() for _ in range(6)}  # of eight two may stay, and wait for their last byte
+        assert codes <= {"too_much_at_once", ""}
+        assert team.call("route", ASK).status == 200
+        for wire in wires:
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
+
+def _answered(wire: socket.socket, raw: bytes) -> str:
+    """The code of what comes back; empty where the connection ends before it can be read."""
+    try:
+        wire.sendall(raw)
+        return heard(wire).code
+    except OSError:
+        return ""
 
 
 def until(holds: Callable[[], bool]) -> None:
