@@ -79,7 +79,7 @@ async def attend(app: App, entrance: Entrance, interruption: Interruption) -> No
         async with serving(app, over_http=True) as protocol, anyio.create_task_group() as group:
             keys = None if entrance.keyring is None else Keys(entrance.keyring, anyio.current_time)
             health = Health(app, keys, anyio.current_time)
-            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, keys, health)
+            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, keys, app.cancel_all_but, health)
             config = uvicorn.Config(
                 guard,
                 http=protocol_for(door),

@@ -5,7 +5,7 @@ which token; does that token call too often; is the body one that a task can hav
 of a proxy is believed, but for the caller's address where the owner has named the proxy.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
@@ -52,6 +52,7 @@ class Guard:
         door: what is asked of those who come in.
         allowed: Host headers that are accepted, and Origin headers.
         keys: the tokens; None where everyone may come in.
+        cancel_all_but: ends the jobs of every token that is not among the given ids.
         health: answers whether the server is well.
     """
 
@@ -61,12 +62,14 @@ class Guard:
         door: Door,
         allowed: tuple[frozenset[str], frozenset[str]],
         keys: Keys | None,
+        cancel_all_but: Callable[[frozenset[str]], None],
         health: Health,
     ) -> None:
         self._app = app
         self._door = door
         self._names, self._origins = allowed
         self._keys = keys
+        self._cancel_all_but = cancel_all_but
         self._health = health
         self._tally = Tally(anyio.current_time)
         self._rate = Rate(door.rate, anyio.current_time)
@@ -74,7 +77,7 @@ class Guard:
         self._at_once = AtOnce(door.at_once)
         self._bodies = Bodies()
         self._sessions = Sessions(SESSIONS_OF_ONE, IDLE_S, anyio.current_time)
-        self._watch = Watch(keys, (self._end_sessions,), anyio.current_time)
+        self._watch = Watch(keys, self._end_all_but, anyio.current_time)
         self._calls = 0
         self._idle = anyio.Event()
 
@@ -103,7 +106,9 @@ class Guard:
         """Ends what is open for a token that holds no longer; runs as long as the server."""
         await self._watch.run()
 
-    async def _end_sessions(self, active: frozenset[str]) -> None:
+    async def _end_all_but(self, active: frozenset[str]) -> None:
+        """Ends what lasts longer than a request, for every token that is not among these ids."""
+        self._cancel_all_but(active)
         for owner, session in self._sessions.of_others(active):
             self._sessions.ended(owner, session)
             await end_session(self._app, min(self._names), owner, session)

@@ -1,6 +1,6 @@
 """What is open for the tokens of the HTTP door, and its end once one of them holds no longer."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,18 +44,18 @@ class Watch:
 
     Args:
         keys: the tokens; None where nobody needs one.
-        lasting: each ends something that lasts longer than a request, for every token that is not among the given ids.
+        end_all_but: ends what lasts longer than a request, for every token that is not among the given ids.
         ticks: seconds on a clock that never jumps.
     """
 
     def __init__(
         self,
         keys: "Keys | None",
-        lasting: Iterable[Callable[[frozenset[str]], Awaitable[None]]],
+        end_all_but: Callable[[frozenset[str]], Awaitable[None]],
         ticks: Callable[[], float],
     ) -> None:
         self._keys = keys
-        self._lasting = tuple(lasting)
+        self._end_all_but = end_all_but
         self._ticks = ticks
         self._visits: set[Visit] = set()
         self._unsure_since: float | None = None
@@ -82,8 +82,7 @@ class Watch:
             for visit in tuple(self._visits):
                 if visit.token_id not in active:
                     visit.end(refusals.BAD_TOKEN)
-            for end_all_but in self._lasting:
-                await end_all_but(active)
+            await self._end_all_but(active)
 
     def _doubt(self) -> None:
         """Nobody can tell: what is open stays for a while, since a file may be locked for a moment."""

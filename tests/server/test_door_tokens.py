@@ -16,6 +16,7 @@ from fake_ollama import FakeOllama
 from raw_host import PATIENCE_S
 from team_server import Team, heard, token_of
 
+from smista_mcp.ledger import Ledger
 from smista_mcp.ledger.access import TokenBook
 
 ASK = {"text": "What is a mutex?"}
@@ -115,7 +116,28 @@ def test_the_sessions_of_a_revoked_token_make_room(home: Path) -> None:
         until(lambda: team.greeted("alice").status == 200)
 
 
-# ----------------------------------------------------------------------------------------------- bodies
+# ------------------------------------------------------------------------------------------------------ jobs and bodies
+
+
+def test_a_job_that_goes_on_ends_with_its_token(home: Path, ollama: FakeOllama) -> None:
+    with (home / "config.toml").open("a", encoding="utf-8") as policy:
+        policy.write("[hosts.opencode]\ncall_limit_s = 1\n")
+    made = {name: token_of(home, name) for name in ("alice", "bob")}
+    with Team.started(home) as team:
+        team.tokens |= made
+        running = {by: structured(team.call("dispatch", HOLD, by)) for by in made}
+        assert [one["status"] for one in running.values()] == ["running", "running"]
+
+        def stands(by: str) -> tuple[str, str | None]:
+            job = Ledger.open(home / "state").jobs.find(running[by]["job_id"])
+            return job.status, job.code
+
+        revoke(team, "alice")
+        assert ollama.left.wait(PATIENCE_S)
+        until(lambda: stands("alice")[0] != "running")
+        assert (stands("alice"), stands("bob")) == (("failed", "cancelled"), ("running", None))
+        ollama.enough.set()
+        until(lambda: stands("bob") == ("completed", None))
 
 
 def test_what_one_sends_leaves_room_for_others(team: Team) -> None:
