@@ -39,6 +39,7 @@ _ONCE = (
     *("host", "origin", "authorization", "content-type", "content-length", "content-encoding", "transfer-encoding"),
     *("mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"),
 )
+_NAMES = (b"host", b"origin")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _METHODS = frozenset({"GET", "POST", "DELETE"})
 _HEALTH = {"/healthz": "alive", "/readyz": "ready"}
@@ -100,6 +101,8 @@ class Guard:
         if refusal is not None:
             await self._refuse(refusal, badge)(scope, receive, send)
             return
+        # names have no case, but for the library, which looks at them once more
+        scope["headers"] = [(name, value.lower() if name in _NAMES else value) for name, value in scope["headers"]]
         await self._serve(scope, receive, send, badge)
 
     async def watch(self) -> None:
