@@ -213,7 +213,7 @@ PATHS: list[Probe] = [
     Probe("TRACE", plain("TRACE"), 405, "method"),
     Probe("OPTIONS", plain("OPTIONS"), 405, "method"),
     Probe("HEAD", plain("HEAD"), 405),
-    Probe("CONNECT", plain("CONNECT", "evil.example:443"), 405, "method"),
+    Probe("CONNECT", plain("CONNECT", "evil.example:443"), 404, "unknown_path"),
     Probe("a method that there is not", plain("SMUGGLE"), 405, "method"),
     Probe("PUT that says it is POST", plain("PUT", x_http_method_override="POST"), 405, "method"),
     Probe(
@@ -233,7 +233,18 @@ PATHS: list[Probe] = [
     Probe("a whole address of ours as the path", plain("GET", f"http://{NAME}/healthz", by=None), 401, "no_token"),
     Probe("a whole address of theirs", plain("GET", "http://evil.example/mcp", by=None), 401, "no_token"),
     Probe("a path that there is not, without a token", plain("GET", "/admin", by=None), 401, "no_token"),
-    Probe("a path that there is not", plain("GET", "/admin"), 404),
+    Probe("a path that there is not", plain("GET", "/admin"), 404, "unknown_path"),
+    Probe(
+        "our endpoint with a slash, from a proxy", plain(target="/mcp/", x_forwarded_proto="https"), 404, "unknown_path"
+    ),
+    Probe("our endpoint with a slash, escaped", plain(target="/mcp%2f"), 404, "unknown_path"),
+    Probe("below our endpoint", plain("GET", "/mcp/x"), 404, "unknown_path"),
+    Probe("below messages", plain(target="/messages/x"), 404, "unknown_path"),
+    Probe("messages without a slash", plain(target="/messages"), 404, "unknown_path"),
+    Probe("the older transport with a slash", plain("GET", "/sse/"), 404, "unknown_path"),
+    Probe("POST to the older transport", plain(target="/sse"), 405, "method"),
+    Probe("GET of messages", plain("GET", "/messages/"), 405, "method"),
+    Probe("POST to health", plain(target="/healthz"), 405, "method"),
     Probe("our endpoint, escaped", plain(target="/%6dcp", by=None), 401, "no_token"),
     Probe("the older transport without a token", plain("GET", "/sse", by=None), 401, "no_token"),
     Probe("its messages without a token", plain(target="/messages/?session_id=0", by=None), 401, "no_token"),

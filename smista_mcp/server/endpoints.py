@@ -117,6 +117,7 @@ def web_app(protocol: Server[dict[str, object]], entrance: Entrance) -> ASGIApp:
         max_sessions=MAX_SESSIONS,
         custom_starlette_routes=[Route("/sse", endpoint=_OlderTransport(protocol, older), methods=["GET"])],
     )
+    newer.router.redirect_slashes = False  # behind a proxy that ends TLS it would lead into the clear
     newer.mount("/messages/", _posted(older))
     logging.getLogger("mcp.server.sse").setLevel(logging.ERROR)  # nor is a session of theirs that there is not
     return newer

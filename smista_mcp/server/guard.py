@@ -41,8 +41,11 @@ _ONCE = (
 )
 _NAMES = (b"host", b"origin")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
-_METHODS = frozenset({"GET", "POST", "DELETE"})
 _HEALTH = {"/healthz": "alive", "/readyz": "ready"}
+_PATHS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_HEALTH, ("GET", "HEAD")),
+    **{"/mcp": ("GET", "POST", "DELETE"), "/sse": ("GET",), "/messages/": ("POST",)},
+}
 
 
 class Guard:
@@ -199,8 +202,11 @@ class Guard:
             return refusals.AT_ONCE
         if badge is not None and may_begin(scope) and not self._sessions.has_room(badge.token_id):
             return refusals.SESSIONS
-        if scope["method"] not in _METHODS:
-            return refusals.METHOD
+        methods = _PATHS.get(scope["path"])
+        if methods is None:
+            return refusals.PATH
+        if scope["method"] not in methods:
+            return refusals.unfit_method(methods)
         if scope["method"] == "POST" and not _is_json(headers):
             return refusals.CONTENT
         length = headers.get("content-length", "0")
