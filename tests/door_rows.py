@@ -181,6 +181,14 @@ LENGTHS: list[Probe] = [
         400,
         "ambiguous_length",
     ),
+    Probe(
+        "chunks in HTTP/1.0",
+        lambda t: t.request(
+            version="1.0", body=b"2\r\n{}\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked"
+        ),
+        400,
+        "ambiguous_length",
+    ),
     Probe("chunks and more", plain(content_length=None, transfer_encoding="gzip, chunked"), 400),
     Probe("chunks, misspelt", plain(content_length=None, transfer_encoding="xchunked"), 400),
     Probe(

@@ -44,7 +44,9 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-p
 _HEALTH = {"/healthz": "alive", "/readyz": "ready"}
 _PATHS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_HEALTH, ("GET", "HEAD")),
-    **{"/mcp": ("GET", "POST", "DELETE"), "/sse": ("GET",), "/messages/": ("POST",)},
+    "/mcp": ("GET", "POST", "DELETE"),
+    "/sse": ("GET",),
+    "/messages/": ("POST",),
 }
 
 
@@ -134,6 +136,8 @@ class Guard:
             return refusals.REPEATED
         if "content-length" in headers and "transfer-encoding" in headers:
             return refusals.TWO_LENGTHS
+        if "transfer-encoding" in headers and scope["http_version"] != "1.1":
+            return refusals.OLD_CHUNKS
         if "upgrade" in headers:
             return refusals.PROTOCOL
         door = self._door

@@ -60,6 +60,7 @@ REPEATED = Refusal(400, "repeated_header", "a header that may stand once stands 
 TWO_LENGTHS = Refusal(
     400, "ambiguous_length", "Content-Length and Transfer-Encoding in one request are not taken", close=True
 )
+OLD_CHUNKS = Refusal(400, "ambiguous_length", "Transfer-Encoding is HTTP/1.1's", close=True)
 STRANGER = Refusal(403, "not_the_proxy", "only the proxy of this server is answered here", close=True)
 HOST = Refusal(421, "unknown_host", "this server does not go by that name; its owner can add it with --allowed-host")
 ORIGIN = Refusal(403, "foreign_origin", "pages of other sites are not answered")
