@@ -32,6 +32,8 @@ MAX_CONNECTIONS = 256
 """Connections and requests at once; further ones get 503."""
 MAX_SESSIONS = 200
 """Sessions of Streamable HTTP at once; further ones get 503 until one ends or was idle for half an hour."""
+_LOGGERS = ("mcp.server.sse", "mcp.server.streamable_http_manager", "mcp.server.transport_security")
+"""Of the library: what they warn of is what strangers send, in their own words, one line each time."""
 GRACE_S = 0.3
 """Seconds that answers on their way get after a signal, besides what the door grants."""
 
@@ -119,7 +121,8 @@ def web_app(protocol: Server[dict[str, object]], entrance: Entrance) -> ASGIApp:
     )
     newer.router.redirect_slashes = False  # behind a proxy that ends TLS it would lead into the clear
     newer.mount("/messages/", _posted(older))
-    logging.getLogger("mcp.server.sse").setLevel(logging.ERROR)  # nor is a session of theirs that there is not
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     return newer
 
 

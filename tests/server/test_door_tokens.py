@@ -116,6 +116,19 @@ def test_the_sessions_of_a_revoked_token_make_room(home: Path) -> None:
         until(lambda: team.greeted("alice").status == 200)
 
 
+def test_who_tries_the_session_of_another_writes_no_log(home: Path) -> None:
+    made = {name: token_of(home, name) for name in ("alice", "bob")}
+    with Team.started(home, before="import smista_mcp.server.endpoints as e\ne.MAX_SESSIONS = 1") as team:
+        team.tokens |= made
+        session = team.greeted("alice").headers["mcp-session-id"]
+        for method in ("GET", "POST", "DELETE"):
+            assert team.ask(team.request(method, by="bob", mcp_session_id=session, body=b"{}")).status == 404
+        assert team.ask(team.request(by="bob", mcp_session_id="chosen", body=b"{}")).status == 404
+        assert team.greeted("bob").status == 503
+        lines = team.log.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "listening on" not in line] == []
+
+
 # ------------------------------------------------------------------------------------------------------ jobs and bodies
 
 
