@@ -19,7 +19,7 @@ from smista_mcp.ledger.access import AccessToken, holds_one, is_shaped
 from smista_mcp.server import refusals
 from smista_mcp.server.answering import Answer, SessionOf, end_session, may_begin, principal, replayed
 from smista_mcp.server.bodies import MAX_BODY_BYTES, Bodies
-from smista_mcp.server.door import Door
+from smista_mcp.server.door import Door, plain_address
 from smista_mcp.server.health import Health
 from smista_mcp.server.keys import Keys
 from smista_mcp.server.limits import AtOnce, Rate, Sessions
@@ -262,4 +262,4 @@ def _is_json(headers: Headers) -> bool:
 
 def _peer(scope: Scope) -> str:
     client: tuple[str, int] | None = scope.get("client")
-    return client[0] if client else ""
+    return plain_address(client[0]) if client else ""

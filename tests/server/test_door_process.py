@@ -149,6 +149,16 @@ def test_it_speaks_tls_itself(home: Path, alice: str, authority: Authority, trus
         assert team.call("route", ASK).status == 0  # in the clear nobody is heard
 
 
+@pytest.mark.skipif(sys.platform != "linux" or not socket.has_dualstack_ipv6(), reason="as below, and takes both")
+def test_an_address_is_the_same_on_a_socket_that_takes_both_kinds(home: Path, alice: str) -> None:
+    options = ("--host", "::", "--allowed-host", NAME, "--behind-proxy", "127.0.0.2")
+    with Team.started(home, *options) as team:
+        team.tokens["alice"] = alice
+        raw = team.calling("route", ASK)
+        assert [team.ask(raw, source=f"127.0.0.{n}").status for n in (1, 2, 3)] == [200, 200, 403]
+        assert team.ask(raw, source="127.0.0.3").code == "not_the_proxy"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a whole network of loopback addresses")
 def test_in_the_clear_only_the_proxy_is_answered(home: Path, alice: str) -> None:
     options = ("--host", "0.0.0.0", "--allowed-host", NAME, "--behind-proxy", "127.0.0.2")
