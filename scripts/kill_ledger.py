@@ -54,8 +54,9 @@ BUDGET = '[[budgets]]\nscope = "all"\nperiod = "day"\nlimit = "100000"\n'
 
 
 def work(folder: Path, name: str, width: int) -> None:
-    """Works until it is killed."""
+    """Works until it is killed, or whoever started it is gone."""
     lock = threading.Lock()
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
 
     def tell(told: Told) -> None:
         with lock:  # a line is on its way at once or not at all
@@ -63,11 +64,16 @@ def work(folder: Path, name: str, width: int) -> None:
 
     began = time.perf_counter()
     state = bench_in(folder).state
-    ledger = Ledger.open(state)
+    ledger = Ledger.open(state, busy_s=_BUSY_S)
     ledger.write(TraceEntry(NewTrace(os.urandom(16).hex(), "ab" * 32, now())))
     tell(["up", f"{time.perf_counter() - began:.4f}"])
     threading.Thread(target=_write, args=(ledger, name, tell), daemon=True).start()
     asyncio.run(_dispatch(folder, name, tell, width))
+
+
+def _outlive_nobody() -> None:
+    os.read(0, 1)  # the other end of the pipe is held by whoever started it, who writes nothing
+    os._exit(1)
 
 
 def _write(ledger: Ledger, name: str, tell: Tell) -> None:
@@ -105,7 +111,7 @@ class Found:
 
     kills: int = 0
     told: Counter[str] = field(default_factory=Counter[str])
-    lost: int = 0
+    lost: list[Told] = field(default_factory=list[Told])
     damaged: int = 0
     astray: int = 0
     marks: int = 0
@@ -133,7 +139,8 @@ class Child:
     async def start(cls, folder: Path, name: str, width: int) -> "Child":
         command = [sys.executable, __file__, "--work", str(folder), "--name", name, "--width", str(width)]
         began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
         return cls(process, began)
 
     async def up(self, found: Found) -> None:
@@ -197,7 +204,7 @@ def _judge_one(state: Path, told: list[Told], found: Found) -> None:
     """While the others go on: what was said last, for what is lost is lost at the end."""
     ledger = Ledger.open(state, busy_s=_BUSY_S)
     found.damaged += integrity(ledger) != "ok"
-    found.lost += len(missing(ledger, told[-_LATEST:]))
+    found.lost += missing(ledger, told[-_LATEST:])
 
 
 def _judge_all(state: Path, told: list[Told], server: ModelServer, found: Found) -> None:
@@ -205,7 +212,7 @@ def _judge_all(state: Path, told: list[Told], server: ModelServer, found: Found)
     ledger = Ledger.open(state, busy_s=_BUSY_S)
     found.damaged += integrity(ledger) != "ok"
     attempts = attempts_on_record(ledger, state)
-    found.lost += len(missing(ledger, told))
+    found.lost += missing(ledger, told)
     status = {one.attempt_id: one.status for one in attempts}
     ended = {one[2] for one in told if one[0] == "settled"}
     begun = {one[2] for one in told if one[0] == "attempt"} - ended
@@ -250,7 +257,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(options, Path(folder), found))
     print(f"{found.kills} kills in {options.processes} processes; told {dict(sorted(found.told.items()))}")
-    print(f"lost {found.lost}, damaged {found.damaged}")
+    print(f"lost {len(found.lost)} {found.lost[:9]}, damaged {found.damaged}")
     print(f"held for nobody or not at all {found.astray}, marks of the dead {found.marks}")
     print(f"ledgers whose sums differ {found.uneven}; attempts {dict(sorted(found.statuses.items()))}")
     print(f"requests {found.requests}, not on record {found.unrecorded}")

@@ -19,7 +19,7 @@ from smista_mcp.core.decision import Decision
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.values import Intent, Locality
 from smista_mcp.dispatch.payloads import keyed_hash
-from smista_mcp.errors import NotFound
+from smista_mcp.errors import InvalidTask, NotFound
 from smista_mcp.ledger import AttemptStart, JobStart, Ledger, NewTrace, RouteRecord, Settlement, StoredAttempt
 from smista_mcp.ledger.sessions import NewTurn, SessionKey
 
@@ -190,7 +190,7 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
             case "up":
                 return True
             case "gone":
-                return not _is_there(ledger, ids[0])
+                return not _has_ended(ledger, ids[0])
             case "decision":
                 return ledger.decision(ids[0]).decision_id == ids[0]
             case "job":
@@ -204,7 +204,7 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
                 return found is not None and (found.status, found.cost) == ("completed", ids[2])
             case "answered":
                 rows = ledger.trace(ids[0]).attempts
-                return bool(rows) and rows[-1].status == "completed" and Decimal(rows[-1].cost or -1) == Decimal(ids[1])
+                return bool(rows) and _pays(rows[-1], Decimal(ids[1]))
             case "approval":
                 states = ("open", "granted", "used")
                 return ledger.approvals.stored(ids[0], now()).state in states[states.index(ids[1]) :]
@@ -212,13 +212,21 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
                 return len(ledger.sessions.turns(SessionKey(ids[0], OWNER, None), now())) == int(ids[1])
             case _:
                 raise ValueError(kind)
-    except NotFound:
+    except (NotFound, InvalidTask):
         return False
 
 
-def _is_there(ledger: Ledger, trace_id: str) -> bool:
+def _pays(attempt: StoredAttempt, cost: Decimal) -> bool:
+    """Whether an answer that somebody got is paid for: its cost, or where its end could not be written, its hold."""
+    if attempt.cost is None:
+        return attempt.status in ("running", "uncertain") and Decimal(attempt.reserved or 0) >= cost
+    return (attempt.status, Decimal(attempt.cost)) == ("completed", cost)
+
+
+def _has_ended(ledger: Ledger, trace_id: str) -> bool:
+    """Whether there is a trace with an attempt that has ended; what never did a vacuum leaves alone."""
     try:
-        return bool(ledger.trace(trace_id).attempts)
+        return any(one.status == "completed" for one in ledger.trace(trace_id).attempts)
     except NotFound:
         return False
 

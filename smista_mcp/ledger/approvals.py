@@ -211,6 +211,8 @@ def _expire(db: sqlite3.Connection, now: datetime) -> None:
     """Notes which requests are over, and forgets the words of tasks in those that are."""
     for one in _read(db, now, "WHERE has_words = 1"):
         if one.state == "expired":
+            if max(one.at, *(event.at for event in one.events)) > timestamp(now):
+                continue  # asked or granted after `now`, while whoever took that time waited for the file
             _note(db, one.approval_id, _Note("expired", "time", now))
         elif one.state in ("open", "granted") or one.at > timestamp(now - _VALID):
             continue

@@ -232,3 +232,11 @@ def test_a_damaged_ledger_approves_nothing(book: ApprovalBook, state: Path) -> N
     (state / "ledger.db").write_text("no database", encoding="utf-8")
     with pytest.raises(StateUnavailable):
         book.granted("w", NOW)
+
+
+def test_whoever_looked_at_the_clock_before_it_waited_ends_nobodys_yes(state: Path) -> None:
+    book = ApprovalBook.open(state)
+    ids = [book.request(key, CALL, workspace="w", host="h", now=NOW + SECOND) for key in ("open", "granted")]
+    book.grant(ids[1], "terminal", NOW + SECOND)
+    book.request("late", CALL, workspace="w", host="h", now=NOW)
+    assert [book.stored(one, NOW + 2 * SECOND).state for one in ids] == ["open", "granted"]

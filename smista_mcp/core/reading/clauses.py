@@ -10,6 +10,7 @@ from smista_mcp.core.reading.vocabulary import (
     AND,
     AUX,
     AUXNEG,
+    BEARER,
     BREAK,
     BUT,
     CLOSING,
@@ -17,18 +18,24 @@ from smista_mcp.core.reading.vocabulary import (
     COND,
     DEIXIS,
     DET,
+    GERUND,
     INTO,
     LAST_BOUNDARY,
     LET,
+    MASK,
     ME,
     MODAL,
     NEG,
+    NOUN,
     NUM,
     OF,
     OPENER,
     OPENING,
     ORDER,
     PAST,
+    PATH,
+    PEOPLE,
+    PHRASES,
     PLEASE,
     PREP,
     STOP,
@@ -42,6 +49,7 @@ from smista_mcp.core.reading.vocabulary import (
     WH,
     WHEN,
     WITH,
+    WORKING,
     YOU,
     Word,
 )
@@ -57,6 +65,26 @@ _ASKED: Final = frozenset((SUBJECT, DEIXIS, YOU, WE))
 """What stands behind "is", "do" in a question ("…, is there a way")."""
 _MODIFIERS: Final = frozenset(("test", "commit", "prompt", "plan"))
 _CONDITIONS: Final = frozenset((COND, WHEN))
+_DEEP: Final = 60
+"""Tokens into a condition beyond which it is not followed."""
+_LEADING: Final = frozenset("after before once if when while until till unless whenever".split())
+_TIMES: Final = frozenset(("after", "before"))
+_ENDS: Final = frozenset((STOP, BREAK, COMMA, BUT, THEN))
+_THINGS: Final = frozenset((UNKNOWN, NOUN, BEARER, PATH, MASK, NUM))
+_SUBJECTS: Final = frozenset((DET, ME, WE, YOU, SUBJECT))
+_HELD: Final = frozenset((AUX, AUXNEG, MODAL, VERB, GERUND, PAST))
+"""Words that a condition may have for its verb, besides those of state."""
+_REACHED: Final = WORKING | {"ready", "green", "possible", "needed", "necessary", "so"}
+_STATES: Final = _REACHED | {"it's", "that's", "they're", "everything's", "all's", "you're"}
+_LEADS: Final = _CONDITIONS | {OPENER, ORDER, NUM}
+_WHOLE: Final = frozenset(("it", "them", "everything"))
+_DONE: Final = frozenset((PAST, DEIXIS, OPENER))
+_BEHIND: Final = _THINGS | _DONE | {VERB, GERUND}
+_GOVERNED: Final = frozenset((DET, DEIXIS, PATH, MASK, ME, NOUN, COND))
+_LABELLED: Final = frozenset(
+    "click clicks clicking press presses pressing hit hits hitting tap taps tapping call calls calling".split()
+)
+"""Verbs whose object is the name of an action ("when I click delete the row stays")."""
 
 
 class Clause(NamedTuple):
@@ -141,7 +169,7 @@ def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> b
     if role == COMMA:
         return first in _CONDITIONS or opens(words, i + 1, end) or _clausal(words, i + 1, end)
     if role == AND:
-        return opens(words, i + 1, end) and not _parallel(words, raw, i, start)
+        return _goes_on(words, raw, i, end) or (opens(words, i + 1, end) and not _parallel(words, raw, i, start))
     if role == BREAK:
         return True
     k = i - 1
@@ -156,6 +184,63 @@ def _parts(words: list[Word], raw: list[str], i: int, start: int, end: int) -> b
     if role == MODAL:
         return before not in (WH, PREP, TO, OF) and i + 1 < end and words[i + 1].role == YOU
     return False
+
+
+def _led(words: list[Word], raw: list[str], i: int, end: int) -> int:
+    """Index of the request that the condition at `i` leads to without a comma ("once I agree implement it"), or -1."""
+    if raw[i].lower() not in _LEADING and raw[i + 1 : i + 2] != ["soon"]:
+        return -1
+    held = False
+    for k in range(i + 1, min(i + _DEEP, end)):
+        role = words[k].role
+        if role in _ENDS or (held and has_subject(words, k)):
+            return -1
+        if role == VERB and (held or _agrees_not(words, raw, i, k, end)) and _governs(words, raw, k, end):
+            return k
+        held = held or role in _HELD or raw[k].lower() in _STATES
+    return -1
+
+
+def _goes_on(words: list[Word], raw: list[str], i: int, end: int) -> bool:
+    """Whether a condition with a request of its own follows the "and" at `i` ("… and once it works commit it")."""
+    if i + 1 >= end or words[i + 1].role not in _CONDITIONS or words[i - 1].role in (COND, WHEN, WH):
+        return False
+    return _led(words, raw, i + 1, end) >= 0
+
+
+def has_subject(words: list[Word], k: int) -> bool:
+    """Whether a new subject begins at `k`, right behind a thing ("after adding the flag the tests fail")."""
+    return words[k].role in _SUBJECTS and words[k - 1].role in _THINGS
+
+
+def _agrees_not(words: list[Word], raw: list[str], i: int, k: int, end: int) -> bool:
+    """Whether the word before the base form at `k` cannot be its subject ("after login show", "when it ends show")."""
+    low = raw[k - 1].lower()
+    if words[k - 1].role not in (UNKNOWN, NOUN) or low in PEOPLE:
+        return False
+    if not low.endswith("s"):
+        return raw[i].lower() in _TIMES
+    finite = words[k - 2].role in _THINGS and not raw[k - 2].endswith("s") and words[k - 1].role == UNKNOWN
+    return finite and k - 2 > i and (end >= len(words) or words[end].role != COMMA)
+
+
+def _governs(words: list[Word], raw: list[str], k: int, end: int) -> bool:
+    """Whether the base form at `k`, behind the verb of a condition, is the head of a request of its own."""
+    before, low = words[k - 1].role, raw[k - 1].lower()
+    reached = low in _REACHED
+    if words[k].foreign or low in _LABELLED or (before not in _BEHIND and not reached):
+        return False
+    noun = words[k].noun
+    if noun and before == DEIXIS and low not in _WHOLE:
+        return False  # "when I run this program"
+    if k + 1 >= end or words[k + 1].role <= LAST_BOUNDARY:
+        return reached or before in _DONE or not (noun or low.endswith("s"))
+    following = words[k + 1].role
+    if noun:
+        return following in (DET, DEIXIS) and before != VERB and acts(words, k)
+    if following == TO:
+        return not low.endswith("s")
+    return reached or following in _GOVERNED or raw[k + 1].lower() in PHRASES.get(raw[k].lower(), ())
 
 
 def _lists(words: list[Word], i: int, end: int) -> bool:
@@ -201,8 +286,8 @@ def _soft(words: list[Word], raw: list[str], i: int, end: int) -> bool:
     return following[:1].islower() and words[i - 1].role > LAST_BOUNDARY and not opens(words, i + 1, end)
 
 
-def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
-    """The clauses of a text, in order, none of them empty."""
+def _bounded(words: list[Word], raw: list[str]) -> list[Clause]:
+    """The stretches between boundaries."""
     found: list[Clause] = []
     end, start, join, inside = len(words), 0, STOP, False
     for i, word in enumerate(words):
@@ -228,6 +313,34 @@ def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
     if start < end:
         found.append(Clause(start, end, join, end))
     return found
+
+
+def clauses(words: list[Word], raw: list[str]) -> list[Clause]:
+    """The clauses of a text, in order, none of them empty."""
+    found = _bounded(words, raw)
+    if _LEADS.isdisjoint([words[clause.start].role for clause in found]):
+        return found
+    parts: list[Clause] = []
+    for clause in found:
+        if clause.join == COMMA and parts[-1].join == THEN and words[parts[-1].start].role in _CONDITIONS:
+            parts.append(clause._replace(join=THEN))  # "then once I agree, write the code"
+        elif words[clause.start].role in _LEADS:
+            parts += _parted(words, raw, clause)
+        else:
+            parts.append(clause)
+    return parts
+
+
+def _parted(words: list[Word], raw: list[str], clause: Clause) -> list[Clause]:
+    """A clause, or the condition that it is and the request that this leads to without a comma."""
+    first = clause.start
+    while first < clause.end and words[first].role in _SKIPPED:
+        first += 1
+    k = _led(words, raw, first, clause.end) if first < clause.end and words[first].role in _CONDITIONS else -1
+    if k < 0:
+        return [clause]
+    join = STOP if clause.join == STOP else THEN
+    return [clause._replace(end=k, sign=k), clause._replace(start=k, join=join)]
 
 
 def _closer(join: int, role: int) -> int:

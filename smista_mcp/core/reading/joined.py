@@ -4,7 +4,7 @@ from typing import Final
 
 from smista_mcp.core.reading import vocabulary as v
 from smista_mcp.core.reading.acts import STATEMENT, TOLD, WISH, Act, Reading, Work
-from smista_mcp.core.reading.clauses import Clause
+from smista_mcp.core.reading.clauses import Clause, has_subject
 from smista_mcp.core.reading.kinds import (
     ANALYZE,
     CHAT,
@@ -26,6 +26,7 @@ _PLURAL: Final = frozenset(("them", "some"))
 _NAMING: Final = frozenset((v.NOUN, v.GERUND, v.PATH))
 _ORDERING: Final = frozenset(("after", "once", "before"))
 _VERBAL: Final = frozenset((v.GERUND, v.VERB, v.PAST))
+_FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _HELPING: Final = frozenset((v.AUX, v.OPENER))
 _BREAKING: Final = _VERBAL | {v.WH, v.COND, v.WHEN, v.MODAL, v.AUX, v.AUXNEG}
 _WORK: Final = frozenset((EDIT, TEST, DOCUMENT, FORMAT, REFACTOR, COMMIT, PLAN, ANALYZE, REVIEW))
@@ -82,7 +83,8 @@ def _elliptic(words: list[v.Word], clause: Clause, before: Reading) -> Reading:
 def _taking_up(found: Reading, noun: str, *, plural: bool) -> Reading:
     """A reading whose "it" or "them" is what a clause before spoke of."""
     found = found._replace(noun=noun)
-    if found.deictic and found.intent is EDIT and found.verb in ("make", "fix") and (noun != "test" or plural):
+    meant = found.verb in ("make", "fix") and (noun != "test" or plural)
+    if found.deictic and found.intent is EDIT and (meant or (found.verb == "run" and noun == "test")):
         intent = TABLE[found.verb][1].get(noun)
         if intent is not None:
             return found._replace(intent=intent, confidence=MEDIUM, runner_up=EDIT)
@@ -97,14 +99,17 @@ def _ordered(s: Sentence, found: Reading, before: Reading | None) -> Reading:
     """
     if found.act == Act.CONDITION and s.lows[s.start] in _ORDERING:
         earlier, later = _named(s, s.start)
-        return found._replace(earlier=earlier, further=later)
+        noun = "test" if earlier and earlier[-1][0] is TEST else found.noun  # "after writing tests, run them"
+        return found._replace(earlier=earlier, further=later, noun=noun)
     if found.act != Act.REQUEST:
         return found
+    head = min(found.evidence, default=s.end)
     if before is not None and before.act == Act.CONDITION:
-        found = _with(s, found, before.earlier, before.further)
-    for k in range(max(found.evidence, default=s.end) + 1, s.end - 1):
+        mending = found.verb == "fix" or found.deictic
+        found = _with(s, found, before.earlier, before.further, mending=mending)
+    for k in range(head + 1, s.end - 1):
         if s.lows[k] in _ORDERING:
-            return _with(s, found, *_named(s, k))
+            return _with(s, found, *_named(s, k), mending=found.verb == "fix" and found.deictic)
         acting = s.words[k].role in _BREAKING and not s.words[k].noun and s.words[k - 1].role != v.DET
         if acting or s.lows[k] == "that":
             break
@@ -119,6 +124,8 @@ def _named(s: Sentence, k: int) -> tuple[tuple[Work, ...], tuple[Work, ...]]:
         while i < s.end and words[i].role in _HELPING:
             i += 1
     elif i < s.end and words[i].role != v.GERUND:
+        return (), ()
+    if _tells(s, i):
         return (), ()
     found: list[Work] = []
     later = s.lows[k] == "before"
@@ -136,12 +143,32 @@ def _named(s: Sentence, k: int) -> tuple[tuple[Work, ...], tuple[Work, ...]]:
     return ((), tuple(found)) if later else (tuple(found), ())
 
 
-def _with(s: Sentence, found: Reading, earlier: tuple[Work, ...], later: tuple[Work, ...]) -> Reading:
-    """A request with other work before and after it, where it is a step of work itself."""
+def _tells(s: Sentence, i: int) -> bool:
+    """Whether what begins at `i` goes on with a subject of its own ("after adding the flag | the tests fail")."""
+    for k in range(i + 1, s.end):
+        word, before = s.words[k], s.words[k - 1]
+        if word.role in _FINITE or has_subject(s.words, k):
+            return True
+        breaks = s.lows[k] in v.FAULTY or (word.role == v.VERB and not word.noun)
+        if breaks and before.role in (v.UNKNOWN, v.NOUN) and s.lows[k - 1].endswith("s"):
+            return True  # "after renaming the module imports break"
+    return False
+
+
+def _with(s: Sentence, found: Reading, earlier: tuple[Work, ...], later: tuple[Work, ...], *, mending: bool) -> Reading:
+    """A request with other work before and after it, where it is a step of work itself.
+
+    A plain edit comes after other work where it builds something or is `mending` what the work showed; else the program
+    does it ("clear the form after committing"), or the work has been done ("fix the crash after adding a test").
+    """
     low = s.lows[found.evidence[0]] if found.evidence else ""
-    step = found.verb in _STEPS or low in _BUILDING
+    building = low in _BUILDING
+    step = found.verb in _STEPS or building
     pointing = found.verb in _POINTING
-    before = tuple(work for work in earlier if work[0] is not found.intent and (step or (pointing and found.deictic)))
+    follows = (step or (pointing and found.deictic)) and (
+        building or mending or (found.intent is not EDIT and found.verb != "fix")
+    )
+    before = tuple(work for work in earlier if follows and work[0] is not found.intent)
     after = tuple(work for work in later if work[0] is not found.intent and found.intent in _PRECEDING)
     if not step:
         after = tuple(work for work in after if work[0] is COMMIT and found.verb == "build")

@@ -213,7 +213,7 @@ def _crosses(s: Sentence, i: int, role: int) -> bool:
     """Whether the search for an object goes on behind a small word."""
     if role == v.TO and i + 1 < s.end and s.words[i + 1].role == v.VERB and _acts(s, i + 1):
         return False
-    if role == v.COMMA and i + 2 < s.end and s.words[i + 2].role in _DECIDING:
+    if role == v.COMMA and i + 2 < s.end and (s.words[i + 2].role in _DECIDING or s.lows[i + 2] == "later"):
         return False  # "…, tests can wait"
     if s.lows[i] == "from" and s.lows[i - 1] in _ITEMS:
         return False  # "the tasks from PLAN.md"

@@ -79,6 +79,7 @@ class Outline(NamedTuple):
     drafts: list[Draft]
 
 
+_BEFORE_IT: Final = (["before", "that", ","], ["before", "this", ","])
 _RANKS: Final = (LOW, MEDIUM, HIGH)
 _CHANGING: Final = frozenset((EDIT, REFACTOR, TEST, DOCUMENT, FORMAT))
 _WORKING: Final = _CHANGING | {COMMIT}
@@ -117,7 +118,7 @@ def _respelled(prompt: Prompt) -> Prompt | None:
     for i, word in enumerate(words):
         if word is UNKNOWN_WORD and prompt.lows[i].isascii() and prompt.lows[i].isalpha():
             meant = corrected(prompt.lows[i])
-            if meant is not None:
+            if meant is not None and prompt.lows[i] != meant + "s":  # "it prints" is no slip
                 words = words if changed else list(words)
                 words[i], changed = WORDS[meant], True
     return prompt._replace(words=words) if changed else None
@@ -145,6 +146,11 @@ def _chosen(parts: list[Clause], readings: list[Reading]) -> list[int]:
         if questions and questions[-1] > requests[-1] and all(readings[i].act == Act.DESIRE for i in requests):
             return _best(questions, readings, Act.QUESTION)
         strong = [i for i in requests if _asks(readings[i]) and not (readings[i].passing and i < last)]
+        ended = [
+            i for i in requests if readings[i].verb == GO_ON and i + 1 < last and readings[i + 1].act == Act.CONDITION
+        ]
+        if strong and ended:
+            strong = sorted({*ended, *strong})  # "continue. when done, give me a summary"
         if not strong:
             return _weak(readings, requests)
         looking = [i for i in requests if readings[i].verb == "read"]
@@ -194,7 +200,7 @@ def _absorbed(r: Reading, join: int, last: Intent) -> bool:
         return True
     if r.intent is ANALYZE and last is REVIEW:
         return join in (v.COMMA, v.AND)
-    return r.intent is CHAT and last in (ANALYZE, REVIEW, TEST)
+    return r.intent is CHAT and last in (ANALYZE, REVIEW, TEST, SUMMARIZE)
 
 
 def _seeks(prompt: Prompt, part: Clause, r: Reading, last: Draft) -> bool:
@@ -286,10 +292,8 @@ def _says_next(prompt: Prompt, part: Clause) -> bool:
 def _says_first(prompt: Prompt, part: Clause) -> bool:
     lows = prompt.lows
     at = part.start
-    if lows[max(at - 3, 0) : at] == ["before", "that", ","] or ["before", "that"] in (
-        lows[at : at + 2],
-        lows[at + 1 : at + 3],
-    ):
+    near = (lows[at : at + 2], lows[at + 1 : at + 3])
+    if lows[max(at - 3, 0) : at] in _BEFORE_IT or any([*pair, ","] in _BEFORE_IT for pair in near):
         return True
     return lows[part.end - 1] == "first" or "first" in lows[part.start : min(part.start + 2, part.end)]
 

@@ -23,14 +23,15 @@ _ANYTHING: Final = "anything"
 _UNNAMED: Final = frozenset((v.DET, v.DEIXIS, v.OPENER, v.STOP, v.COND, v.BUT, v.NEG, v.TO))
 _ANY_WORK: Final = frozenset("code changes change yet anything file files implementation implementing coding".split())
 _DROPPING: Final = frozenset(
-    "skip skipping ignore ignoring omit omitting postpone postponing defer deferring forget stop pause".split()
+    "skip skipping ignore ignoring omit omitting postpone postponing defer deferring forget stop pause leave".split()
 )
 """Verbs by which work is left out, where what follows is work and nothing more."""
 _DOING: Final = frozenset(("writing", "running", "doing", "making", "adding"))
+_LEFT: Final = (["the"], ["out"], ["all"])
 _HALTING: Final = frozenset(("stop", "pause"))
 _TASKS: Final = frozenset("coding implementing programming editing refactoring testing planning reviewing".split())
 _AROUND: Final = frozenset((v.DET, v.OPENER, v.ORDER, v.AND, v.COMMA, v.PLEASE, v.OPENING, v.CLOSING))
-_FOR_NOW: Final = frozenset("about for now yet this time part step phase writing running doing until later".split())
+_FOR_NOW: Final = frozenset("about for now out yet this time part step phase writing running doing until later".split())
 _NAMED: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.VERB, v.GERUND))
 _PARTICLES: Final = frozenset(("up", "out", "off", "down"))
 _GOTTEN: Final = frozenset((v.DEIXIS, v.DET, v.OPENER, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
@@ -77,6 +78,8 @@ def _dropped(s: Sentence, i: int) -> int:
 
     What is said more closely is a thing of the program ("skip the tests that need a network", "stop showing it").
     """
+    if s.lows[i] == "leave" and s.lows[i + 1 : i + 2] not in _LEFT:
+        return -1  # "leave a comment"
     halts, found = s.lows[i] in _HALTING, -1
     for k in range(i + 1, min(i + DEEP, s.end)):
         word = s.words[k]

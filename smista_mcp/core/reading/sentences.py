@@ -17,14 +17,13 @@ from smista_mcp.core.reading.questions import ASKING_ABROAD, asked, asks_abroad,
 from smista_mcp.core.reading.reports import verbless
 from smista_mcp.core.reading.requests import by_noun, desire, forbidden, imperative, is_idiom, requested, wish
 from smista_mcp.core.reading.unspaced import unspaced
-from smista_mcp.core.reading.vocabulary import PEOPLE, WORKING
+from smista_mcp.core.reading.vocabulary import PEOPLE
 
 _SKIPPED: Final = frozenset(
     (v.OPENER, v.ORDER, v.PLEASE, v.NUM, v.AND, v.BUT, v.THEN, v.COMMA, v.BREAK, v.OPENING, v.CLOSING)
 )
 _SUBJECTS: Final = frozenset((v.SUBJECT, v.DEIXIS, v.WE, v.YOU, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK))
 _AFTER_VERB: Final = frozenset((v.DET, v.DEIXIS, v.PATH, v.MASK, v.COND))
-_ENDING: Final = frozenset((v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.VERB, v.DEIXIS))
 _PLACE: Final = frozenset((v.DET, v.UNKNOWN, v.NOUN, v.BEARER, v.PATH, v.MASK, v.OF, v.DEIXIS, v.COMMA))
 _FINITE: Final = frozenset((v.AUX, v.AUXNEG, v.MODAL))
 _AFTER_NO: Final = frozenset((v.COMMA, v.NEG, v.ME, v.WE, v.YOU, v.SUBJECT, v.DEIXIS, v.WH))
@@ -36,11 +35,9 @@ _ABLE: Final = frozenset(("access", "hear", "remember", "recall"))
 """Verbs after "can you" that ask for an ability."""
 _JUDGED: Final = frozenset(("use", "recommend", "suggest", "choose", "prefer", "say", "rather", "advise", "go"))
 """Verbs after "would you" that ask for an opinion."""
+_THAT: Final = (["that"], ["this"])
 _HAVING: Final = frozenset(("have", "has", "had"))
-_PROVISOS: Final = frozenset(("if", "once", "when"))
 _CLUELESS: Final = (["any", "idea"], ["any", "ideas"], ["any", "clue"])
-_STATES: Final = frozenset((v.UNKNOWN, v.PAST, v.OPENER))
-_IT_IS: Final = frozenset(("it's", "that's", "they're", "everything's", "all's"))
 _IGNORANCE: Final = frozenset(("understand", "know", "get", "think"))
 
 
@@ -164,38 +161,20 @@ def _when(s: Sentence, i: int) -> Reading:
 
 
 def _condition(s: Sentence, i: int) -> Reading:
-    """A condition; where no comma ends it, what it leads to is looked for in it. "Before that" is none."""
+    """A condition, unless it is no more than "before that", or a wish follows in it without a comma."""
     words, end = s.words, s.end
-    if s.lows[i] in ("before", "after") and s.lows[i + 1 : i + 2] == ["that"] and i + 2 < end:
+    if s.lows[i] in ("before", "after") and s.lows[i + 1 : i + 2] in _THAT and i + 2 < end:
         following = opened(s, i + 2)
         if following.act <= Act.DESIRE:
             return following
-    held = _held(s, i) if s.lows[i] in _PROVISOS else -1
-    if held >= 0:
-        return imperative(s, held)
     for k in range(i + 2, end - 1):
         role, before = words[k].role, words[k - 1].role
-        if role == v.VERB and words[k + 1].role == v.ME and before in _ENDING:
-            return imperative(s, k)  # "before we start give me a plan"
         if role == v.MODAL and s.lows[k] in _WISHES and before in _SUBJECTS:
             return requested(s, k + 1) if before in (v.WE, v.YOU) else wish(s, k, k + 1)
         governs = role == v.VERB and not words[k].noun and words[k + 1].role in _AFTER_VERB
         if governs and s.lows[i] in _REASONS and before in (v.UNKNOWN, v.NOUN, v.PATH):
             return imperative(s, k)
     return Reading(Act.CONDITION, EDIT if is_faulty(s, i) else None, evidence=(i,))
-
-
-def _held(s: Sentence, i: int) -> int:
-    """Index of the verb that follows a state without a comma ("if it's green commit it"), or -1."""
-    state = False
-    for k in range(i + 1, min(i + DEEP, s.end)):
-        word = s.words[k]
-        if state and word.role == v.VERB and (k + 1 >= s.end or s.words[k + 1].role in _AFTER_VERB):
-            return k if s.words[k - 1].role in _STATES or s.lows[k - 1] in WORKING else -1
-        if word.role in (v.WH, v.TO, v.MODAL):
-            return -1
-        state = state or word.role == v.AUX or s.lows[k] in _IT_IS or s.lows[k] in WORKING
-    return -1
 
 
 def _me(s: Sentence, i: int) -> Reading:
