@@ -301,6 +301,7 @@ def test_a_stream_ends_when_its_token_is_revoked(team: Team) -> None:
     session = team.greeted("alice").headers["mcp-session-id"]
     with team.streaming("/sse", "alice") as older, team.streaming("/mcp", "alice", mcp_session_id=session) as newer:
         older.until("data: ")
+        newer.until("text/event-stream")
         TokenBook(team.home / "state").revoke("alice", datetime.now(UTC))
         assert older.ended()
         assert newer.ended()
