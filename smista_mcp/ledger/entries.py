@@ -45,9 +45,14 @@ class TraceEntry:
     def write(self, db: sqlite3.Connection) -> None:
         db.execute(
             "INSERT INTO trace (trace_id, decision_id, decision, at)"
-            " VALUES (:trace, :decision, (SELECT max(sequence) FROM decision WHERE decision_id = :decision), :at)"
+            " VALUES (:trace, :id, (SELECT sequence FROM decision WHERE sequence = :place AND decision_id = :id), :at)"
             " ON CONFLICT DO NOTHING",
-            {"trace": self.trace.trace_id, "decision": self.trace.decision_id, "at": timestamp(self.trace.at)},
+            {
+                "trace": self.trace.trace_id,
+                "id": self.trace.decision_id,
+                "place": self.trace.decision,  # removed meanwhile, it may be another's
+                "at": timestamp(self.trace.at),
+            },
         )
 
 

@@ -246,11 +246,17 @@ class TokenCounts(NamedTuple):
 
 
 class NewTrace(NamedTuple):
-    """A trace that is not written yet."""
+    """A trace that is not written yet.
+
+    Attributes:
+        decision: the place of the decision in the ledger, as `Ledger.record_route` gave it: the same decision may stand
+            there for other callers too. None where it could not be recorded.
+    """
 
     trace_id: str
     decision_id: str
     at: datetime
+    decision: int | None = None
 
 
 class AttemptStart(NamedTuple):

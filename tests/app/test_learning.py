@@ -46,10 +46,10 @@ async def tried(bench: Bench, policy: str, outcomes: Mapping[str, Sequence[bool]
     """Records tries of some days before this one, as dispatches of the decision on `ASK`."""
     decision = await decided(bench.app(policy))
     ledger, at = Ledger.open(bench.state), datetime.now(UTC) - timedelta(days=days)
-    ledger.record_route(RouteRecord((decision,), at, "0" * 32))
+    (place,) = ledger.record_route(RouteRecord((decision,), at, "0" * 32))
     receipt = Receipt(body_bytes=1, body_sha256="0" * 64)
     for model, good in ((model, good) for model, ends in outcomes.items() for good in ends):
-        trace = NewTrace(f"{next(_NUMBERS):032x}", decision.decision_id, at)
+        trace = NewTrace(f"{next(_NUMBERS):032x}", decision.decision_id, at, place)
         start = AttemptStart(0, Intent.CHAT, model, model.partition("/")[0], Locality.LOCAL, at, receipt)
         attempt = ledger.write(ledger.attempt(trace, start, ()))
         end = Settlement("completed", at) if good else Settlement("failed", at, cause=Cause.EMPTY)

@@ -58,7 +58,7 @@ def work(here: Here, state: Path, local_policy: Path, workspace: Path) -> Work:
         root = given.get("project", here_now)
         made = os.urandom(32).hex()
         one = decision.model_copy(update={"decision_id": made, "host": host})
-        ledger.record_route(RouteRecord((one,), at, "3c" * 32, root))
+        (place,) = ledger.record_route(RouteRecord((one,), at, "3c" * 32, root))
         start = AttemptStart(
             phase=0,
             intent=Intent.REVIEW,
@@ -71,7 +71,7 @@ def work(here: Here, state: Path, local_policy: Path, workspace: Path) -> Work:
             reserved=given.get("reserved", Decimal("0.3000")),
             workspace=root,
         )
-        trace = NewTrace(os.urandom(16).hex(), made, at)
+        trace = NewTrace(os.urandom(16).hex(), made, at, place)
         attempt = begin_attempt(ledger, trace, start)
         if status != "running":
             cost = given.get("cost", Decimal("0.0406620000"))
