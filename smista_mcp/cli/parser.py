@@ -95,6 +95,7 @@ class Options(Namespace):
     # the record
     suggest: bool = False
     by: str = "model"
+    since: str | None = None
     month: str | None = None
     here: bool = False
     against: str | None = None

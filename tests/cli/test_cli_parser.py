@@ -1,8 +1,12 @@
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from smista_mcp.cli.parser import build_parser, parse
+from smista_mcp.cli.parser import Options, build_parser, parse
+from smista_mcp.cli.verbs import VERBS as TABLE
+from smista_mcp.cli.verbs import Verb
 from smista_mcp.errors import Code, InvalidTask
 
 VERBS = "serve-stdio serve-http classify route dispatch explain policy init token models local".split()
@@ -86,3 +90,17 @@ def test_help_and_version_end_well(arguments: list[str], capsys: pytest.CaptureF
 def test_the_help_names_every_verb() -> None:
     words = build_parser([]).format_help()
     assert [verb for verb in VERBS if f"\n    {verb} " not in words] == []
+
+
+def every(verbs: Sequence[Verb]) -> Iterator[Verb]:
+    for verb in verbs:
+        yield verb
+        yield from every(verb.verbs)
+
+
+def test_what_may_be_left_out_has_a_value() -> None:
+    for verb in every(TABLE):
+        parser = ArgumentParser(add_help=False)
+        if verb.arguments:
+            verb.arguments(parser)
+        assert [action.dest for action in parser._actions if not hasattr(Options, action.dest)] == [], verb.name
