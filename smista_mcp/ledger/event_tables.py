@@ -37,7 +37,7 @@ FILL_HOLDS: Final = (
 TALLIES: Final = (
     "SELECT substr(b.started_at, 1, 10), coalesce(b.workspace, ''), coalesce(json_extract(d.facts, '$.owner'), ''),"
     " coalesce(b.token, ''), coalesce(d.host, ''), b.intent, b.provider, b.model,"
-    " coalesce(s.resolved_model, b.resolved_model, ''), b.locality, b.cost_kind,"
+    " coalesce(b.resolved_model, ''), b.locality, b.cost_kind, coalesce(s.resolved_model, ''),"
     " sum(s.status = 'completed'), sum(s.status = 'failed'), sum(s.status = 'uncertain'), sum(s.status = 'cancelled'),"
     " sum(s.status = 'completed' AND s.cost IS NULL), sum(coalesce(s.input_tokens, 0)),"
     " sum(coalesce(s.cached_input_tokens, 0)), sum(coalesce(s.output_tokens, 0)),"
@@ -47,19 +47,19 @@ TALLIES: Final = (
     " FROM settled s JOIN begun b ON b.sequence = s.attempt JOIN trace t USING (trace_id)"
     " LEFT JOIN decision d ON d.sequence = t.decision"
     " WHERE b.started_at >= (SELECT coalesce(max(before), '') FROM vacuumed)"
-    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
+    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
 )
 """What `tally` has to hold of the days of which all events are there."""
 SPENDING: Final = " UNION ALL ".join(
-    f"SELECT day, '{kind}', {name}, {resolved}, exact_sum(amount)"  # noqa: S608  our own words, as below
+    f"SELECT day, '{kind}', {name}, {resolved}, {said}, exact_sum(amount)"  # noqa: S608  our own words, as below
     " FROM (SELECT *, exact_added(cost, held) AS amount FROM tally) WHERE canonical(amount) != '0'"
-    f" AND {condition} GROUP BY 1, 3, 4"
-    for kind, name, resolved, condition in (
-        ("all", "''", "''", "TRUE"),
-        ("project", "workspace", "''", "TRUE"),
-        ("token", "token", "''", "token != ''"),
-        ("intent", "intent", "''", "TRUE"),
-        ("model", "model", "resolved_model", "TRUE"),
+    f" AND {condition} GROUP BY 1, 3, 4, 5"
+    for kind, name, resolved, said, condition in (
+        ("all", "''", "''", "''", "TRUE"),
+        ("project", "workspace", "''", "''", "TRUE"),
+        ("token", "token", "''", "''", "token != ''"),
+        ("intent", "intent", "''", "''", "TRUE"),
+        ("model", "model", "resolved_model", "said_model", "TRUE"),
     )
 )
 """What `spending` has to hold."""
@@ -166,16 +166,18 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     "CREATE TABLE vacuumed (at TEXT NOT NULL, before TEXT NOT NULL)",
     f"CREATE TABLE hold (attempt INTEGER PRIMARY KEY, attempt_id TEXT NOT NULL, owner TEXT, started_at TEXT NOT NULL,"
     f" {_KEY}, reserved TEXT)",
-    f"CREATE TABLE tally (day TEXT NOT NULL, {_KEY}, {', '.join(f'{name} INTEGER NOT NULL' for name in COUNTS)},"
+    f"CREATE TABLE tally (day TEXT NOT NULL, {_KEY}, said_model TEXT NOT NULL,"
+    f" {', '.join(f'{name} INTEGER NOT NULL' for name in COUNTS)},"
     " cost TEXT NOT NULL, held TEXT NOT NULL, PRIMARY KEY (day, workspace, caller, token, host, intent, provider,"
-    " model, resolved_model, locality, cost_kind)) WITHOUT ROWID",
+    " model, resolved_model, locality, cost_kind, said_model)) WITHOUT ROWID",
     """CREATE TABLE spending (
         day TEXT NOT NULL,
         kind TEXT NOT NULL CHECK (kind IN ('all', 'project', 'token', 'intent', 'model')),
         name TEXT NOT NULL,
         resolved_model TEXT NOT NULL,
+        said_model TEXT NOT NULL,
         amount TEXT NOT NULL,
-        PRIMARY KEY (day, kind, name, resolved_model)
+        PRIMARY KEY (day, kind, name, resolved_model, said_model)
     ) WITHOUT ROWID""",
     FILL_HOLDS,
     f"INSERT INTO tally {TALLIES}",

@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 from smista_mcp.ledger.event_tables import COUNTS, FILL_HOLDS, JOBS, SPENDING, TALLIES
 
-_KEY_WIDTH: Final = 11
+_KEY_WIDTH: Final = 12
 _TALLY: Final = (
     f"INSERT INTO tally VALUES ({', '.join('?' * (_KEY_WIDTH + len(COUNTS) + 2))}) ON CONFLICT DO UPDATE SET"  # noqa: S608  our own words
     f" {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)},"
     " cost = exact_added(cost, excluded.cost), held = exact_added(held, excluded.held)"
 )
 _SPENDING: Final = (
-    "INSERT INTO spending VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO spending VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET amount = exact_added(amount, excluded.amount)"
 )
 OPEN_BUT_NOT_HELD: Final = (
@@ -30,11 +30,11 @@ _PAIRS: Final = (
     (
         "tally",
         f"SELECT day, workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind,"  # noqa: S608  our own words
-        f" {', '.join(COUNTS)}, canonical(cost), canonical(held) FROM tally"
+        f" said_model, {', '.join(COUNTS)}, canonical(cost), canonical(held) FROM tally"
         " WHERE day >= (SELECT coalesce(max(before), '') FROM vacuumed)",
         TALLIES,
     ),
-    ("spending", "SELECT day, kind, name, resolved_model, canonical(amount) FROM spending", SPENDING),
+    ("spending", "SELECT day, kind, name, resolved_model, said_model, canonical(amount) FROM spending", SPENDING),
     ("job", "SELECT * FROM job", JOBS),
 )
 """What there is, and what there should be; amounts so that equal ones are equal texts."""
@@ -65,11 +65,10 @@ def add(db: sqlite3.Connection, ended: Ended) -> None:
     amount = cost if ended.held is None else held  # never both
     if not Decimal(amount):
         return
-    day, workspace, _, token, _, intent, _, model, resolved, *_ = ended.key
-    scopes = [("all", "", ""), ("project", workspace, ""), ("intent", intent, ""), ("model", model, resolved)]
-    if token:
-        scopes.append(("token", token, ""))
-    db.executemany(_SPENDING, [(day, *scope, amount) for scope in scopes])
+    day, workspace, _, token, _, intent, _, model, resolved, *_, said = ended.key
+    scopes = [("all", ""), ("project", workspace), ("intent", intent), *([("token", token)] if token else [])]
+    rows = [(day, *scope, "", "", amount) for scope in scopes]
+    db.executemany(_SPENDING, [*rows, (day, "model", model, resolved, said, amount)])
 
 
 def rebuild(db: sqlite3.Connection) -> None:
@@ -101,7 +100,6 @@ def _differ(db: sqlite3.Connection, one: str, other: str) -> bool:
 
 
 def key_of(hold: Sequence[str | None], said: str | None) -> tuple[str, ...]:
-    """The key of a tally, from a hold's columns from `started_at` on; what the server said of the model wins."""
+    """The key of a tally, from a hold's columns from `started_at` on, and what the server said of the model."""
     started, *names = (part or "" for part in hold)
-    names[7] = said or names[7]
-    return (started[:10], *names)
+    return (started[:10], *names, said or "")

@@ -20,7 +20,7 @@ class Tally(NamedTuple):
         token: name of the access token that the calls came with; None over stdio.
         host: who called; None where the decision is not on record.
         model: the name as the decisions write it.
-        resolved_model: the one that it stood for; what the server said counts before what was known.
+        resolved_model: the one that it stood for, as its reservation was checked by; not what the server said.
         requests: attempts; each is one of completed, failed, uncertain, cancelled or running.
         unpriced: completed ones of which nobody knows what they cost.
         input_tokens: as the provider counted, like the other four; 0 where it did not say.

@@ -72,7 +72,7 @@ async def test_a_trace_hangs_on_the_decision_of_its_own_caller(bench: Bench) -> 
     steps, held = Task(text="Plan the login flow, then implement it"), anyio.Event()
     async with serving(Reply(("a plan",), hold=held), Reply(("done",))) as local:
         app = bench.app(default("ollama/m") + ollama(local.root) + NO_PATCHES)
-        answers: "list[DispatchAnswer]" = []
+        answers: list[DispatchAnswer] = []
 
         async def ask() -> None:
             answers.append(await app.dispatch(steps, ALICE))

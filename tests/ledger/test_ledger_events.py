@@ -68,7 +68,7 @@ def test_a_projection_that_is_not_what_the_events_say_is_found_and_made_anew(
     change = {
         "hold": "UPDATE hold SET reserved = '9'",
         "tally": "UPDATE tally SET failed = failed + 1",
-        "spending": "INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '1')",
+        "spending": "INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '', '1')",
         "job": "UPDATE job SET status = 'completed'",
     }[table]
     with connected(state, 1.0) as db:

@@ -93,11 +93,12 @@ def test_what_differs_in_one_thing_is_summed_apart(
     assert [one.requests for one in found] == [1, 1]
 
 
-def test_the_model_that_the_server_names_counts(ledger: Ledger, start_of: "StartOf") -> None:
+def test_a_model_is_one_whatever_the_server_says_of_itself(ledger: Ledger, start_of: "StartOf") -> None:
     trace = open_trace(ledger, "ab" * 32, AT)
-    end = Settlement("completed", AT, resolved_model="anthropic/said")
-    settle_attempt(ledger, begin_attempt(ledger, trace, start_of()), end)
-    assert the_one(ledger).resolved_model == "anthropic/said"
+    for said in (None, "anthropic/said", "anthropic/said-later"):
+        end = Settlement("completed", AT, resolved_model=said)
+        settle_attempt(ledger, begin_attempt(ledger, trace, start_of()), end)
+    assert (the_one(ledger).resolved_model, the_one(ledger).requests) == ("anthropic/claude-sonnet-5-5", 3)
     assert the_one(ledger).host is None  # nobody knows who decided it
 
 
