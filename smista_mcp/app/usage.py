@@ -102,6 +102,14 @@ def _used(tally: Tally) -> Used:
             tally.output_tokens,
             tally.reasoning_tokens,
         ),
+        served=tally.served,
+        served_tokens=Tokens(
+            tally.served_input_tokens,
+            tally.served_cached_input_tokens,
+            tally.served_cache_write_tokens,
+            tally.served_output_tokens,
+            tally.served_reasoning_tokens,
+        ),
     )
 
 

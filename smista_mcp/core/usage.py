@@ -41,6 +41,7 @@ class Used(NamedTuple):
         cost: of those whose cost is known.
         held: the most that those without a known cost may cost, as far as it was set aside for them.
         tokens: whatever was reported, of requests that came to nothing too.
+        served: how many completed ones are not known to have been of no use; `served_tokens` are theirs alone.
     """
 
     day: str
@@ -60,6 +61,8 @@ class Used(NamedTuple):
     cost: Decimal = _NOTHING
     held: Decimal = _NOTHING
     tokens: Tokens = Tokens()
+    served: int = 0
+    served_tokens: Tokens = Tokens()
 
     @property
     def requests(self) -> int:
@@ -222,9 +225,9 @@ class Saving(Value):
 
     Attributes:
         reference: what the counted requests would have cost there.
-        paid: what they did cost, tries that came to nothing included.
+        paid: what they did cost, and what tries cost that came to nothing.
         saved: the difference; below 0 where delegating cost more.
-        requests: how many completed ones are counted.
+        requests: how many are counted: completed ones that are not known to have been of no use.
         references: what stood for what.
         left_out: what is not counted.
         hosts_without: hosts for which nobody knows which model they would have taken.
@@ -244,12 +247,12 @@ class Saving(Value):
 
 
 METHOD = (
-    "the tokens that providers reported, at the other model's list price of {day} (rates of short inputs), less what"
-    " was paid for them, failed tries included"
+    "the tokens that providers reported of answers that served, at the other model's list price of {day} (rates of"
+    " short inputs), less what was paid, failed tries included"
 )
 LIMITS = (
     "how many tokens the other model would have taken, what the host spent to delegate and to read the answers, which"
-    " answers were of no use, and whether a subscription would have paid"
+    " of the answers that came whole were wrong, and whether a subscription would have paid"
 )
 
 
@@ -306,7 +309,7 @@ class _Compared(NamedTuple):
 
     @property
     def counted(self) -> int:
-        return self.row.completed - max(self.row.unpriced, self.row.unreported)
+        return max(0, self.row.served - max(self.row.unpriced, self.row.unreported))
 
 
 def _reference_line(host: str, group: Sequence[_Compared]) -> ReferenceLine:
@@ -323,13 +326,13 @@ def _reference_line(host: str, group: Sequence[_Compared]) -> ReferenceLine:
 
 
 def _at_list_price(facts: ModelFacts, row: Used) -> Decimal | None:
-    """What the tokens of a row would cost on a model that somebody pays by the list; None where no list says it.
+    """What the answers of a row that served would cost on a model paid by the list; None where no list says it.
 
     A row may stand for many requests, of which nobody knows how long each was: the rates are those of short ones.
     """
     if facts.price is None or facts.price_kind == "local":
         return None
-    short, tokens = _without_steps(facts.price), row.tokens
+    short, tokens = _without_steps(facts.price), row.served_tokens
     cost = actual_cost(
         facts._replace(price=short._replace(request=_NOTHING), price_kind="list"),
         input_tokens=tokens.input,
@@ -338,7 +341,7 @@ def _at_list_price(facts: ModelFacts, row: Used) -> Decimal | None:
         reasoning_tokens=tokens.reasoning,
         cache_write_tokens=tokens.written,
     )
-    return None if cost is None else cost + short.request * row.completed
+    return None if cost is None else cost + short.request * row.served
 
 
 def _without_steps(price: Price) -> Price:

@@ -11,6 +11,7 @@ from smista_mcp.core.costing import plain
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Cause, Code, NotFound
 from smista_mcp.ledger.event_tables import FILL_HOLDS
+from smista_mcp.ledger.projections import take_back
 from smista_mcp.ledger.queries import find_trace
 from smista_mcp.ledger.records import AttemptStart, BudgetExceeded, Followup, NewTrace, Settlement, SpendingLimit
 from smista_mcp.ledger.settling import Outcome, settle
@@ -154,6 +155,8 @@ class FollowupEntry:
     def write(self, db: sqlite3.Connection) -> None:
         sequence = _sequence(self.attempt_id)
         if _is_there(db, sequence, self.attempt_id):
+            if self.cause is not None:
+                take_back(db, sequence)
             db.execute(
                 "INSERT INTO followed_up SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM followed_up"
                 " WHERE attempt = ?",

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from smista_mcp.ledger.event_tables import COUNTS, FILL_HOLDS, JOBS, SPENDING, TALLIES
+from smista_mcp.ledger.event_tables import COUNTS, FILL_HOLDS, JOBS, SERVED, SERVING, SPENDING, TALLIES
 
 _KEY_WIDTH: Final = 12
 _TALLY: Final = (
     f"INSERT INTO tally VALUES ({', '.join('?' * (_KEY_WIDTH + len(COUNTS) + 2))}) ON CONFLICT DO UPDATE SET"  # noqa: S608  our own words
     f" {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)},"
     " cost = exact_added(cost, excluded.cost), held = exact_added(held, excluded.held)"
+)
+_NOT_SERVED: Final = (
+    f"UPDATE tally SET served = served - 1, {', '.join(f'{name} = {name} - ?' for name in SERVED[1:])}"  # noqa: S608  as above
+    " WHERE (day, workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind,"
+    f" said_model) = ({', '.join('?' * _KEY_WIDTH)})"
 )
 _SPENDING: Final = (
     "INSERT INTO spending VALUES (?, ?, ?, ?, ?, ?)"
@@ -46,6 +51,7 @@ class Ended(NamedTuple):
     Attributes:
         key: the columns of `tally` before the counts, the day first.
         held: what a budget counts although nobody knows whether it was charged.
+        serves: whether it completed, and nobody says that it was of no use.
     """
 
     key: tuple[str, ...]
@@ -54,13 +60,17 @@ class Ended(NamedTuple):
     microseconds: int
     cost: str | None
     held: str | None
+    serves: bool
 
 
 def add(db: sqlite3.Connection, ended: Ended) -> None:
     """Counts an attempt that has ended, in the transaction that says so."""
     status, cost, held = ended.status, ended.cost or "0", ended.held or "0"
     counts = [int(status == name) for name in ("completed", "failed", "uncertain", "cancelled")]
-    counts += [int(status == "completed" and ended.cost is None), *(count or 0 for count in ended.tokens)]
+    tokens = [count or 0 for count in ended.tokens]
+    lost = ended.cost is None and (ended.held is None or bool(Decimal(ended.held)))
+    counts += [int(status == "completed" and ended.cost is None), int(status == "cancelled" and lost)]
+    counts += [*tokens, int(ended.serves), *(count * ended.serves for count in tokens)]
     db.execute(_TALLY, (*ended.key, *counts, ended.microseconds, cost, held))
     amount = cost if ended.held is None else held  # never both
     if not Decimal(amount):
@@ -69,6 +79,13 @@ def add(db: sqlite3.Connection, ended: Ended) -> None:
     scopes = [("all", ""), ("project", workspace), ("intent", intent), *([("token", token)] if token else [])]
     rows = [(day, *scope, "", "", amount) for scope in scopes]
     db.executemany(_SPENDING, [*rows, (day, "model", model, resolved, said, amount)])
+
+
+def take_back(db: sqlite3.Connection, attempt: int) -> None:
+    """Counts an attempt no more among those that served, before the row is added that says why."""
+    found = db.execute(SERVING, {"attempt": attempt}).fetchone()
+    if found is not None:
+        db.execute(_NOT_SERVED, found)
 
 
 def rebuild(db: sqlite3.Connection) -> None:
