@@ -91,6 +91,7 @@ def _used(tally: Tally) -> Used:
         cancelled=tally.cancelled,
         running=tally.running,
         uncertain=tally.uncertain,
+        abandoned=tally.abandoned,
         unpriced=tally.unpriced,
         unreported=_unreported(tally),
         cost=tally.cost,

@@ -36,6 +36,7 @@ class Used(NamedTuple):
         project: keyed hash of the workspace; None where there was none.
         host: that asked; empty where that is not on record.
         pays: who does: the `list` price, a `plan`, nobody (`local`), or by a price that is `unknown`.
+        abandoned: how many of the cancelled ones may have been charged without anybody knowing how much.
         unpriced: how many completed ones have a cost that nobody knows.
         unreported: for how many completed ones no provider said how many tokens they took.
         cost: of those whose cost is known.
@@ -63,6 +64,7 @@ class Used(NamedTuple):
     tokens: Tokens = Tokens()
     served: int = 0
     served_tokens: Tokens = Tokens()
+    abandoned: int = 0
 
     @property
     def requests(self) -> int:
@@ -80,10 +82,12 @@ class UsageLine(Value):
         requests: that were begun: `completed`, `failed`, `cancelled`, `running` and `uncertain` together.
         local: how many of them a model of this machine did.
         uncertain: how many may have been charged without anybody knowing how much.
+        abandoned: how many of the cancelled ones may have been, likewise.
         unpriced: how many completed ones have a cost that nobody knows.
         unreported: for how many completed ones the provider did not say the tokens.
         cost: of those whose cost is known, USD as a decimal string.
-        held: what was set aside for those that run or are uncertain, USD: the most that they may cost besides.
+        held: what was set aside for those whose cost is not known, USD: the most that they may cost besides; those
+            that run, are uncertain or abandoned, or completed at a cost that nobody knows.
         input_tokens: as providers reported them, and so the next four; requests without a report are not in them.
             What was read from a cache or written to one is part of the input, reasoning part of the output.
     """
@@ -96,6 +100,7 @@ class UsageLine(Value):
     cancelled: int
     running: int
     uncertain: int
+    abandoned: int
     local: int
     unpriced: int
     unreported: int
@@ -107,6 +112,11 @@ class UsageLine(Value):
     output_tokens: int
     reasoning_tokens: int
     local_tokens: int
+
+    @property
+    def doubtful(self) -> int:
+        """How many have a cost, or may have one, that is not in `cost`."""
+        return self.unpriced + self.uncertain + self.abandoned + self.running
 
 
 def line(rows: Sequence[Used], key: str = "", name: str | None = None) -> UsageLine:
@@ -121,6 +131,7 @@ def line(rows: Sequence[Used], key: str = "", name: str | None = None) -> UsageL
         cancelled=sum(row.cancelled for row in rows),
         running=sum(row.running for row in rows),
         uncertain=sum(row.uncertain for row in rows),
+        abandoned=sum(row.abandoned for row in rows),
         local=sum(row.requests for row in local),
         unpriced=sum(row.unpriced for row in rows),
         unreported=sum(row.unreported for row in rows),
@@ -205,11 +216,13 @@ class ReferenceLine(Value):
 class LeftOut(Value):
     """Requests of which nobody can say what they saved, by why; a request counts once.
 
+    `abandoned` were cancelled, and may have been charged.
     `no_reference`: nobody knows which model the host itself would have taken, or what that costs.
     """
 
     running: int = 0
     uncertain: int = 0
+    abandoned: int = 0
     unpriced: int = 0
     unreported: int = 0
     no_reference: int = 0
@@ -217,7 +230,8 @@ class LeftOut(Value):
     @property
     def all(self) -> int:
         """How many those are together."""
-        return self.running + self.uncertain + self.unpriced + self.unreported + self.no_reference
+        known = self.running + self.uncertain + self.abandoned + self.unpriced
+        return known + self.unreported + self.no_reference
 
 
 class Saving(Value):
@@ -273,6 +287,7 @@ def saving(rows: Iterable[Used], reference_of: Callable[[str, str], Reference | 
     for row in rows:
         left["running"] += row.running
         left["uncertain"] += row.uncertain
+        left["abandoned"] += row.abandoned
         if row.pays == "unknown":
             left["unpriced"] += row.completed
             continue

@@ -45,7 +45,10 @@ def used(**changes: Any) -> Used:
         "tokens": Tokens(input=1_000, output=100),
     }
     fields |= changes
-    served = {"served": fields["completed"], "served_tokens": fields["tokens"] if fields["completed"] else Tokens()}
+    served: dict[str, Any] = {
+        "served": fields["completed"],
+        "served_tokens": fields["tokens"] if fields["completed"] else Tokens(),
+    }
     return Used(**(served | fields))
 
 

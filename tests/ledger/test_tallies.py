@@ -88,8 +88,8 @@ def test_tokens_of_tries_of_no_use_are_told_from_those_that_served(ledger: Ledge
     for _ in range(2):  # that it is said again changes nothing
         ledger.write(FollowupEntry(ids[0], "repair", cause=Cause.PATCH))
         one = the_one(ledger)
+        assert (one.completed, one.input_tokens) == (2, 40)
         assert [getattr(one, name) for name in one._fields if name.startswith("served")] == [0] * 6
-    assert (one.completed, one.input_tokens) == (2, 40)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_tokens_of_tries_of_no_use_are_told_from_those_that_served(ledger: Ledge
 def test_a_cancelled_request_that_may_have_been_charged_is_counted(
     ledger: Ledger, start_of: "StartOf", status: Any, cost: str | None, reserved: str | None, abandoned: int
 ) -> None:
-    start = start_of(reserved=reserved and Decimal(reserved))
+    start = start_of(reserved=None if reserved is None else Decimal(reserved))
     attempt = begin_attempt(ledger, open_trace(ledger, "ab" * 32, AT), start)
-    settle_attempt(ledger, attempt, Settlement(status, AT, cost=cost and Decimal(cost)))
+    settle_attempt(ledger, attempt, Settlement(status, AT, cost=None if cost is None else Decimal(cost)))
     assert the_one(ledger).abandoned == abandoned
 
 
