@@ -52,7 +52,7 @@ TALLIES: Final = (
     f"SELECT {_TALLIED},"  # noqa: S608  our own words, as below
     " sum(s.status = 'completed'), sum(s.status = 'failed'), sum(s.status = 'uncertain'), sum(s.status = 'cancelled'),"
     " sum(s.status = 'completed' AND s.cost IS NULL),"
-    " sum(s.status = 'cancelled' AND s.cost IS NULL AND coalesce(canonical(b.reserved) != '0', TRUE)),"
+    " sum(s.status = 'cancelled' AND s.cost IS NULL AND canonical(coalesce(b.reserved, '1')) != '0'),"
     f" {', '.join(f'sum(coalesce(s.{name}, 0))' for name in TOKENS)}, sum({_SERVES}),"
     f" {', '.join(f'sum(({_SERVES}) * coalesce(s.{name}, 0))' for name in TOKENS)},"
     " sum(microseconds(b.started_at, s.ended_at)),"

@@ -156,9 +156,9 @@ def register(db: sqlite3.Connection) -> None:
     db.create_aggregate("exact_sum", 1, _ExactSum)  # pyright: ignore[reportArgumentType]  its step takes what the column holds
 
 
-def canonical(amount: str | None) -> str | None:
+def canonical(amount: str) -> str:
     """An amount written so that equal ones are equal texts."""
-    return None if amount is None else format(Decimal(amount).normalize(EXACT), "f")
+    return format(Decimal(amount).normalize(EXACT), "f")
 
 
 def exact_added(one: str, other: str) -> str:
