@@ -131,6 +131,7 @@ class SettlementEntry:
                 partial_sha256=None if end.partial is None else end.partial.sha256,
                 cause=end.cause and end.cause.value,
                 http_status=end.http_status,
+                cut=end.cut,
             ),
         )
         if not found and not _is_there(db, sequence, self.attempt_id):

@@ -143,10 +143,11 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
         partial_bytes INTEGER,
         partial_sha256 TEXT,
         cause TEXT,
-        http_status INTEGER
+        http_status INTEGER,
+        cut TEXT CHECK (cut IN ('length', 'content_filter'))
     )""",
     f"INSERT INTO settled SELECT sequence, status, ended_at, code, {_USAGE}, cost, NULL, 0, partial_bytes,"  # noqa: S608  as above
-    " partial_sha256, cause, http_status FROM old_attempt WHERE status != 'running' ORDER BY sequence",
+    " partial_sha256, cause, http_status, NULL FROM old_attempt WHERE status != 'running' ORDER BY sequence",
     """CREATE TABLE followed_up (
         attempt INTEGER NOT NULL REFERENCES begun (sequence),
         number INTEGER NOT NULL,
@@ -162,7 +163,7 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     "CREATE INDEX trace_by_decision ON trace (decision, at)",
     "CREATE INDEX begun_by_trace ON begun (trace_id)",
     f"""CREATE VIEW attempt AS SELECT b.*, s.resolved_model AS said_model, coalesce(s.status, 'running') AS status,
-        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.http_status,
+        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.http_status, s.cut,
         coalesce(s.cause, (SELECT f.cause FROM followed_up f WHERE f.attempt = b.sequence AND f.cause IS NOT NULL
             ORDER BY f.number LIMIT 1)) AS cause
         FROM begun b LEFT JOIN settled s ON s.attempt = b.sequence""",  # noqa: S608  as above

@@ -10,7 +10,7 @@ from smista_mcp.ledger.records import TokenCounts
 from smista_mcp.ledger.spending import microseconds
 
 _KEY: Final = "workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind"
-_SETTLED: Final = "INSERT INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SETTLED: Final = "INSERT INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Outcome(NamedTuple):
@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     partial_sha256: str | None = None
     cause: str | None = None
     http_status: int | None = None
+    cut: str | None = None
 
 
 def settle(db: sqlite3.Connection, which: str, values: Sequence[object], end: Outcome) -> int:
