@@ -135,7 +135,7 @@ class Ledger:
 
     @property
     def history(self) -> "History":
-        """What was done lately, and what it used."""
+        """What was decided lately."""
         from smista_mcp.ledger.history import History  # noqa: PLC0415  what only routes looks at nothing past
 
         return History(self._folder, self._busy_s)
