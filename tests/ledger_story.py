@@ -192,7 +192,7 @@ def _stands(ledger: Ledger, told: Told) -> bool:  # noqa: C901  one line for eac
             case "up":
                 return True
             case "gone":
-                return not _is_there(ledger, ids[0])
+                return not _has_ended(ledger, ids[0])
             case "decision":
                 return ledger.decision(ids[0]).decision_id == ids[0]
             case "job":
@@ -225,9 +225,10 @@ def _pays(attempt: StoredAttempt, cost: Decimal) -> bool:
     return (attempt.status, Decimal(attempt.cost)) == ("completed", cost)
 
 
-def _is_there(ledger: Ledger, trace_id: str) -> bool:
+def _has_ended(ledger: Ledger, trace_id: str) -> bool:
+    """Whether there is a trace with an attempt that has ended; what never did a vacuum leaves alone."""
     try:
-        return bool(ledger.trace(trace_id).attempts)
+        return any(one.status == "completed" for one in ledger.trace(trace_id).attempts)
     except NotFound:
         return False
 
