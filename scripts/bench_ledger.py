@@ -178,7 +178,7 @@ def repeat(db: sqlite3.Connection, seeds: int, copy: int, later: timedelta) -> N
         f" FROM begun WHERE sequence <= {seeds}",
         f"INSERT INTO settled SELECT attempt + {offset}, status, {at('ended_at')}, code, input_tokens,"
         " cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, cost, resolved_model, unsent,"
-        f" partial_bytes, partial_sha256, cause, http_status FROM settled WHERE attempt <= {seeds}",
+        f" partial_bytes, partial_sha256, cause, http_status, cut FROM settled WHERE attempt <= {seeds}",
     ):
         db.execute(statement)
     db.execute("COMMIT")
