@@ -43,6 +43,12 @@ REST = """## What one request cannot show
 | callers that hang up, on every transport, at every moment | nothing is logged, the server goes on | the same |
 | a stream whose token is revoked | ends within two seconds | the same |
 | tokens that cannot be read | nobody comes in (503) | the same |
+| a file of tokens that another process writes | nobody notices | `test_door_tokens.py` |
+| one that stays locked | 503, others are served; what is open goes on for 30 seconds | the same |
+| more sessions of one token than 32, at once, under any head | 429 (`too_many_sessions`) | the same |
+| sessions and running jobs of a token that is revoked | end within two seconds; jobs count as cancelled | the same |
+| bodies of one token that are never whole | 429 (`too_much_at_once`); others are served | the same |
+| the session of another token, tried again and again | nothing is logged | the same |
 | a signal | calls under way are carried through, nobody else comes in | the same |
 | session, decision, trace, job, talk or yes of another token | there is no such thing | `test_door_owners.py` |
 | `dispatch` with a token of the scope `route` | refused, nothing is asked | the same |

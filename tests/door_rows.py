@@ -7,9 +7,13 @@ from typing import Any
 from team_server import NAME, Team
 
 from smista_mcp.ledger.access import TokenBook
-from smista_mcp.server.guard import MAX_BODY_BYTES
+from smista_mcp.server.bodies import MAX_BODY_BYTES
 
 ASK = {"text": "What is a mutex?"}
+GREETING = (
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},'
+    b'"clientInfo":{"name":"opencode","version":"1"}}}'
+)
 STRANGE = "smista_tk_" + "A" * 43
 LONG = MAX_BODY_BYTES + 1
 
@@ -135,14 +139,15 @@ WHO: list[Probe] = [
 ]
 NAMES: list[Probe] = [
     Probe("the name with the port of TLS", call(host=f"{NAME}:443"), 200),
-    Probe("the name in capitals", call(host=NAME.upper()), (200, 421)),
+    Probe("the name in capitals", call(host=NAME.upper()), 200),
+    Probe("the name in capitals, for a session", plain(host=NAME.upper(), body=GREETING), 200),
     Probe("a foreign Host", call(host="evil.example"), 421, "unknown_host"),
     Probe("a Host that begins like ours", call(host=f"{NAME}.evil.example"), 421, "unknown_host"),
     Probe("a Host that ends like ours", call(host=f"evil-{NAME}"), 421, "unknown_host"),
     Probe("our Host behind a user", call(host=f"evil@{NAME}"), 421, "unknown_host"),
     Probe("our Host with a dot", call(host=f"{NAME}."), 421, "unknown_host"),
     Probe("our Host with another port", call(host=f"{NAME}:81"), 421, "unknown_host"),
-    Probe("an empty Host", call(host=""), (400, 421)),
+    Probe("an empty Host", call(host=""), 421, "unknown_host"),
     Probe("no Host", call(host=None), 400),
     Probe("no Host, HTTP/1.0", lambda t: t.request(version="1.0", host=None, body=b"{}"), 421, "unknown_host"),
     Probe("two Hosts", lambda t: t.request(body=b"{}", lines=("Host: evil.example",)), 400),
@@ -157,6 +162,8 @@ NAMES: list[Probe] = [
     Probe("no Origin to speak of", call(origin="null"), 403, "foreign_origin"),
     Probe("our Origin without TLS", call(origin=f"http://{NAME}"), 403, "foreign_origin"),
     Probe("our own Origin", call(origin=f"https://{NAME}"), 200),
+    Probe("our own Origin in capitals", call(origin=f"HTTPS://{NAME.upper()}"), 200),
+    Probe("our own Origin in capitals, for a session", plain(origin=f"HTTPS://{NAME.upper()}", body=GREETING), 200),
     Probe("a page of another site", call(sec_fetch_site="cross-site"), 403, "foreign_origin"),
     Probe("a page of a neighbour", call(sec_fetch_site="same-site"), 403, "foreign_origin"),
     Probe(
@@ -174,22 +181,31 @@ LENGTHS: list[Probe] = [
         400,
         "ambiguous_length",
     ),
-    Probe("chunks and more", plain(content_length=None, transfer_encoding="gzip, chunked"), (400, 501)),
-    Probe("chunks, misspelt", plain(content_length=None, transfer_encoding="xchunked"), (400, 501)),
+    Probe(
+        "chunks in HTTP/1.0",
+        lambda t: t.request(
+            version="1.0", body=b"2\r\n{}\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked"
+        ),
+        400,
+        "ambiguous_length",
+    ),
+    Probe("chunks and more", plain(content_length=None, transfer_encoding="gzip, chunked"), 400),
+    Probe("chunks, misspelt", plain(content_length=None, transfer_encoding="xchunked"), 400),
     Probe(
         "a chunk without a size",
         lambda t: t.request(body=b"z\r\n", content_length=None, transfer_encoding="chunked"),
-        (0, 400),
+        400,
     ),
     Probe("a length that is no number", plain(content_length="-1"), 400),
     Probe("a blank before the colon", lambda t: t.request(body=b"{}", lines=("Authorization : Bearer x",)), 400),
     Probe(
         "a header that goes on in the next line",
         lambda t: t.request(body=b"{}", by=None, lines=("X: 1", f" Authorization: Bearer {t.tokens['alice']}")),
-        (400, 401),
+        401,
+        "no_token",
     ),
     Probe("a NUL in a header", plain(x_odd="a\0b"), 400),
-    Probe("a line feed in a header", plain(x_odd="a\nAuthorization: Bearer x"), 400),
+    Probe("a line feed in a header", plain(x_odd="a\nAuthorization: Bearer x"), 400, "repeated_header"),
     Probe("a header of 100 kB", plain(x_long="x" * 100_000), (0, 400, 431)),
     Probe(
         "ten thousand headers",
@@ -197,7 +213,7 @@ LENGTHS: list[Probe] = [
         (0, 400, 431),
     ),
     Probe("an address of 100 kB", plain(target="/mcp?" + "x" * 100_000), (0, 400, 414, 431)),
-    Probe("no HTTP at all", lambda _: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n", (0, 400)),
+    Probe("no HTTP at all", lambda _: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n", 400),
     Probe("HTTP/2 that was not agreed on", lambda _: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 421, "unknown_host"),
 ]
 PATHS: list[Probe] = [
@@ -205,7 +221,7 @@ PATHS: list[Probe] = [
     Probe("TRACE", plain("TRACE"), 405, "method"),
     Probe("OPTIONS", plain("OPTIONS"), 405, "method"),
     Probe("HEAD", plain("HEAD"), 405),
-    Probe("CONNECT", plain("CONNECT", "evil.example:443"), (400, 405)),
+    Probe("CONNECT", plain("CONNECT", "evil.example:443"), 404, "unknown_path"),
     Probe("a method that there is not", plain("SMUGGLE"), 405, "method"),
     Probe("PUT that says it is POST", plain("PUT", x_http_method_override="POST"), 405, "method"),
     Probe(
@@ -225,7 +241,18 @@ PATHS: list[Probe] = [
     Probe("a whole address of ours as the path", plain("GET", f"http://{NAME}/healthz", by=None), 401, "no_token"),
     Probe("a whole address of theirs", plain("GET", "http://evil.example/mcp", by=None), 401, "no_token"),
     Probe("a path that there is not, without a token", plain("GET", "/admin", by=None), 401, "no_token"),
-    Probe("a path that there is not", plain("GET", "/admin"), 404),
+    Probe("a path that there is not", plain("GET", "/admin"), 404, "unknown_path"),
+    Probe(
+        "our endpoint with a slash, from a proxy", plain(target="/mcp/", x_forwarded_proto="https"), 404, "unknown_path"
+    ),
+    Probe("our endpoint with a slash, escaped", plain(target="/mcp%2f"), 404, "unknown_path"),
+    Probe("below our endpoint", plain("GET", "/mcp/x"), 404, "unknown_path"),
+    Probe("below messages", plain(target="/messages/x"), 404, "unknown_path"),
+    Probe("messages without a slash", plain(target="/messages"), 404, "unknown_path"),
+    Probe("the older transport with a slash", plain("GET", "/sse/"), 404, "unknown_path"),
+    Probe("POST to the older transport", plain(target="/sse"), 405, "method"),
+    Probe("GET of messages", plain("GET", "/messages/"), 405, "method"),
+    Probe("POST to health", plain(target="/healthz"), 405, "method"),
     Probe("our endpoint, escaped", plain(target="/%6dcp", by=None), 401, "no_token"),
     Probe("the older transport without a token", plain("GET", "/sse", by=None), 401, "no_token"),
     Probe("its messages without a token", plain(target="/messages/?session_id=0", by=None), 401, "no_token"),

@@ -1,12 +1,12 @@
 """The verbs of the product: classify, route, explain, dispatch. Everything that calls smista calls these."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smista_mcp.app.caller import NOBODY, Caller
+from smista_mcp.app.caller import NOBODY, Caller, is_of_token_but
 from smista_mcp.app.enclosing import enclosing
 from smista_mcp.app.preparing import prepare, read, read_spans
 from smista_mcp.app.world import World
@@ -196,6 +196,11 @@ class App:
         """
         caller.check_dispatch()
         return await self._at_work().join(job_id, caller, _wait(listener, limit_s, leaving), anywhere=anywhere)
+
+    def cancel_all_but(self, active: Collection[str]) -> None:
+        """Ends the running jobs of every token that is not among these ids; they are recorded as cancelled."""
+        if self._dispatching is not None:
+            self._dispatching.cancel(lambda owner: is_of_token_but(active, owner))
 
     async def kept(self, job_id: str, caller: Caller) -> "DispatchAnswer":
         """The answer of a job as it stands now, whatever people have said since: nothing goes on because of this.

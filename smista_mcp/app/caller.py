@@ -1,11 +1,15 @@
 """Who calls the product."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smista_mcp.errors import ScopeNotAllowed
 
 if TYPE_CHECKING:
     from smista_mcp.ledger.access import AccessScope
+
+_ISSUED: Final = "token "
+"""How the owner of what came with a token begins; that of a host begins otherwise."""
 
 
 class Badge(NamedTuple):
@@ -38,7 +42,7 @@ class Caller(NamedTuple):
     def owner(self) -> str:
         """Whose the jobs, sessions, decisions and approvals are that it starts: a token's, else a host's."""
         if self.badge is not None:
-            return f"token {self.badge.token_id}"
+            return f"{_ISSUED}{self.badge.token_id}"
         return f"{'http' if self.over_http else 'pipe'} {self.client_name or ''}"
 
     @property
@@ -65,3 +69,8 @@ class Caller(NamedTuple):
 
 
 NOBODY = Caller()
+
+
+def is_of_token_but(active: Collection[str], owner: str) -> bool:
+    """Whether an owner is a token, and none of these ids."""
+    return owner.startswith(_ISSUED) and owner.removeprefix(_ISSUED) not in active

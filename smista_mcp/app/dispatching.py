@@ -133,6 +133,10 @@ class Dispatching:
             return answer
         return without_labelled(answer)
 
+    def cancel(self, theirs: Callable[[str], bool]) -> None:
+        """Ends every running job of the owners that this says."""
+        self._jobs.cancel(theirs)
+
     async def catch_up(self) -> None:
         """Writes what could not be written when it was due, as far as that can be done now."""
         if self._clerk is not None:

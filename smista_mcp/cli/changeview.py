@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from smista_mcp.cli.printing import shown_path
 from smista_mcp.core.redaction import redacted
 from smista_mcp.hostfiles.changes import Change
+from smista_mcp.hostfiles.neighbours import without_values
 
 _LONG = 400
 _AROUND = 60
@@ -19,7 +20,7 @@ def diff(change: Change, command: Sequence[str]) -> str:
         command: our own words, in which nothing is a secret.
     """
     name = shown_path(str(change.file.path))
-    before, after = change.file.text, change.after or ""
+    before, after = (without_values(text, change.shape) for text in (change.file.text, change.after or ""))
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="", n=2))
     return "\n".join(_plain(line, command) for line in _short(lines))
 

@@ -1,5 +1,6 @@
 """Which hosts a command line means, which of them this machine has, and where their files are."""
 
+import os
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ from smista_mcp.loading.environment import Environment
 
 AIDER: Final = "aider"
 _AIDER_FILE = ".aider.conf.yml"
+_PROJECT = "start in a git repository, or name a folder with --workspace; the home folder is none"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAMES = ", ".join((*(row.host for row in HOST_FILES), AIDER))
 
@@ -33,10 +35,27 @@ def chosen(app: App, options: Options) -> tuple[str, ...]:
         if row is None and options.text.strip().casefold() != AIDER:
             raise InvalidTask(f"`{options.text}` is no host that is known here", fix=_hint())
         return (row.host if row else AIDER,)
-    found = tuple(row.host for row in HOST_FILES if is_here(row, app.world.settings.environment))
+    found = tuple(row.host for row in _meant(options) if is_here(row, app.world.settings.environment))
     if not found:
         raise InvalidTask("this machine has none of the hosts that are known here", fix=_hint())
     return found
+
+
+def holding(app: App, options: Options) -> tuple[str, ...]:
+    """The hosts of which a file is there that may hold something of ours, whether or not the host itself still is.
+
+    Raises:
+        InvalidTask: a host is named beside --all.
+    """
+    if options.text is not None:
+        raise InvalidTask("a host is named beside --all", fix=_hint())
+    targets = ((row, target_of(row.host, app, options)) for row in _meant(options))
+    found = [row.host for row, meant in targets if any(map(os.path.lexists, meant.all_files))]
+    return (*found, *((AIDER,) if os.path.lexists(aider_file(app, options)[0]) else ()))
+
+
+def _meant(options: Options) -> tuple[HostFile, ...]:
+    return tuple(row for row in HOST_FILES if row.project is not None or not options.project)
 
 
 def is_here(row: HostFile, environment: Environment) -> bool:
@@ -51,7 +70,7 @@ def target_of(host: str, app: App, options: Options) -> Target:
     """The files of a host that a command line means.
 
     Raises:
-        InvalidTask: it has none for a project.
+        InvalidTask: it has none for a project, or none is known here.
     """
     row = host_file(host)
     if row is None:
@@ -61,17 +80,28 @@ def target_of(host: str, app: App, options: Options) -> Target:
         return Target(row, row.user, _folders(settings.environment, None))
     if row.project is None:
         raise InvalidTask(f"{row.title} has no file for a project", fix="leave --project out")
-    root = settings.workspace or Path.cwd()
+    root = _project(app)
     return Target(row, row.project, _folders(settings.environment, root), within=root)
 
 
 def aider_file(app: App, options: Options) -> tuple[Path, Path | None]:
-    """The file of aider that a command line means, and the project that it belongs to, if it does."""
+    """The file of aider that a command line means, and the project that it belongs to, if it does.
+
+    Raises:
+        InvalidTask: no project is known here.
+    """
     settings = app.world.settings
     if not options.project:
         return _home(settings.environment) / _AIDER_FILE, None
-    root = settings.workspace or Path.cwd()
+    root = _project(app)
     return root / _AIDER_FILE, root
+
+
+def _project(app: App) -> Path:
+    root = app.world.settings.workspace
+    if root is None:
+        raise InvalidTask("no workspace is known here, so there is no project", fix=_PROJECT)
+    return root
 
 
 def passed_names(app: App) -> tuple[str, ...]:

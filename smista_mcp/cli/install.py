@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from smista_mcp.app import App
 from smista_mcp.cli.changeview import diff
 from smista_mcp.cli.failures import DONE, NO
-from smista_mcp.cli.hosttargets import AIDER, aider_file, chosen, passed_names, target_of
+from smista_mcp.cli.hosttargets import AIDER, aider_file, chosen, holding, passed_names, target_of
 from smista_mcp.cli.inputs import opened
 from smista_mcp.cli.parser import Options
 from smista_mcp.cli.printing import confirmed, content, is_terminal, note, one_line, put, put_json, shown_path
@@ -22,6 +22,7 @@ from smista_mcp.hostfiles.changes import (
     install_note,
     to_paste,
     uninstall_entries,
+    uninstall_lines,
     uninstall_note,
 )
 from smista_mcp.hostfiles.commands import own_command
@@ -64,10 +65,16 @@ class _Plan(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """What became of a plan: `written`, `unchanged`, `proposed`, `declined`, `paste` or `failed`."""
+    """What became of a plan: `written`, `unchanged`, `proposed`, `declined`, `paste` or `failed`.
+
+    Attributes:
+        written: files that were, also where another one failed then.
+        kept: copies beside them.
+    """
 
     plan: _Plan
     status: str
+    written: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
     error: SmistaError | None = None
 
@@ -77,15 +84,19 @@ def install(options: Options) -> int:
     app = opened(options)
     command = (*own_command(app.world.settings.environment.variables), "serve-stdio")
     names = passed_names(app)
-    plans = [_plan(host, app, options, command, names) for host in chosen(app, options)]
-    return _carried_out(plans, options, command, "smista is in the configuration already")
+    hosts = chosen(app, options)
+    plans = (_plan(host, app, options, command, names) for host in hosts)
+    return _carried_out(plans, options, command, "smista is in the configuration already", alone=len(hosts) == 1)
 
 
 def uninstall(options: Options) -> int:
     """Shows each host's file without our entry and our note; writes it after a yes, or with --yes."""
     app = opened(options)
-    plans = [_unplan(host, app, options) for host in chosen(app, options)]
-    return _carried_out(plans, options, (), "smista is not in the configuration")
+    hosts = holding(app, options) if options.every else chosen(app, options)
+    if not hosts:
+        return _nothing_to_remove(options)
+    plans = (_unplan(host, app, options) for host in hosts)
+    return _carried_out(plans, options, (), "smista is not in the configuration", alone=len(hosts) == 1)
 
 
 def _plan(host: str, app: App, options: Options, command: Sequence[str], names: Sequence[str]) -> _Plan:
@@ -104,7 +115,8 @@ def _plan(host: str, app: App, options: Options, command: Sequence[str], names: 
         changes = (install_entry(target, command, names), *([written] if written else ()))
     except SmistaError as error:
         return _Plan(host, row.title, error=error)
-    says = (*limits, *(one for one in (_SHARED, row.trust) if options.project and one))
+    said = (one for change in changes for one in change.says)
+    says = (*said, *limits, *(one for one in (_SHARED, row.trust) if options.project and one))
     if options.note and written is None:
         says = (*says, *_note_to_paste(target, options))
     return _Plan(host, row.title, changes, says=says)
@@ -147,7 +159,7 @@ def _aider(app: App, options: Options) -> _Plan:
             reasons = "; ".join(found.missing.values())
             raise InvalidTask(f"your policy names no model for aider: {reasons}", fix="see `smista-mcp init`")
         file = read_user_file(path, within=within)
-        return _Plan(AIDER, AIDER, (Change(file, yamltext.put(file.text, found.values)),), says=says)
+        return _Plan(AIDER, AIDER, (Change(file, yamltext.put(file.text, found.values), shape="yaml"),), says=says)
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:
@@ -160,8 +172,7 @@ def _aider_without(app: App, options: Options) -> _Plan:
         if not path.exists():
             return _Plan(AIDER, AIDER)
         file = read_user_file(path, within=within)
-        after = yamltext.removed(file.text)
-        return _Plan(AIDER, AIDER, (Change(file, after if after or not file.text else None),))
+        return _Plan(AIDER, AIDER, (uninstall_lines(file, yamltext.removed(file.text), yamltext.is_ours_alone),))
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:
@@ -173,12 +184,22 @@ def _unfit(path: Path, error: Unfit) -> InvalidTask:
     return InvalidTask(f"{place} {error.message}", fix="mend it, or see `smista-mcp install aider --print`")
 
 
-def _carried_out(plans: Sequence[_Plan], options: Options, command: Sequence[str], nothing: str) -> int:
-    """Does each plan in turn; one that fails does not hold back the others."""
-    if len(plans) == 1 and plans[0].error is not None:
-        raise plans[0].error
-    done = [_one(plan, options, command, nothing) for plan in plans]
-    if len(done) == 1 and done[0].error is not None:
+def _nothing_to_remove(options: Options) -> int:
+    if options.json:
+        put_json([])
+    else:
+        put("nothing to change: smista is in no file of a host that is known here")
+    return DONE
+
+
+def _carried_out(plans: Iterable[_Plan], options: Options, command: Sequence[str], nothing: str, *, alone: bool) -> int:
+    """Makes and does each plan in turn, for hosts share files; one that fails does not hold back the others."""
+    done: list[_Done] = []
+    for plan in plans:
+        if alone and plan.error is not None:
+            raise plan.error
+        done.append(_one(plan, options, command, nothing))
+    if alone and done[0].error is not None and not done[0].written:
         raise done[0].error
     if options.json:
         put_json([_json(one, command) for one in done])
@@ -206,19 +227,27 @@ def _one(plan: _Plan, options: Options, command: Sequence[str], nothing: str) ->
 
 
 def _written(plan: _Plan, options: Options) -> _Done:
+    written: list[Path] = []
     kept: list[Path] = []
     try:
         for change in plan.needed:
-            copy = write_user_file(change.file, change.data)
+            copy = write_user_file(change.file, change.data, change.copies)
+            written.append(change.file.path)
             kept += [copy] if copy else []
     except SmistaError as error:
-        if not options.json and options.every:
-            note(f"{error.code.value}: {error.message}; {error.fix}")
-        return _Done(plan, "failed", tuple(kept), error)
+        if not options.json and (options.every or written):
+            done = f"written: {_named(written)}; then " if written else ""
+            note(f"{done}{error.code.value}: {error.message}; {error.fix}")
+        return _Done(plan, "failed", tuple(written), tuple(kept), error)
     if not options.json:
-        copies = f"; the old one is {', '.join(one_line(shown_path(str(one))) for one in kept)}" if kept else ""
-        put(f"written{copies}", f"restart {plan.title}, so that it reads it")
-    return _Done(plan, "written", tuple(kept))
+        put(
+            f"written{f'; the old one is {_named(kept)}' if kept else ''}", f"restart {plan.title}, so that it reads it"
+        )
+    return _Done(plan, "written", tuple(written), tuple(kept))
+
+
+def _named(paths: Iterable[Path]) -> str:
+    return ", ".join(one_line(shown_path(str(one))) for one in paths)
 
 
 def _show(plan: _Plan, command: Sequence[str], nothing: str) -> None:
@@ -247,6 +276,7 @@ def _json(done: _Done, command: Sequence[str]) -> dict[str, object]:
         "files": [os.fspath(change.file.path) for change in plan.changes] or ([str(plan.paste)] if plan.paste else []),
         "change": "\n".join(diff(change, command) for change in plan.needed) or None,
         "text": plan.text or None,
+        "written": [str(one) for one in done.written],
         "kept": [str(one) for one in done.kept],
         "says": list(plan.says),
         "error": None if error is None else {"code": error.code.value, "message": error.message, "fix": error.fix},

@@ -38,7 +38,7 @@ def listing(options: Options) -> int:
 
 
 def revoke(options: Options) -> int:
-    """Ends a token for good; what it has open is closed within two seconds."""
+    """Ends a token for good; what it has open or running is ended within two seconds."""
     ended = _book(options).revoke(options.name, utc_now())
     if options.json:
         put_json({"revoked": options.name, "tokens": ended})

@@ -37,6 +37,8 @@ def label(tree: Tree, written: str, home: str) -> Place:
     places = [tree.locate(text) for text in texts]
     best = next((place for place in places if place.kind in _THERE), None)
     chosen = best or tree.place(written)
+    if chosen.kind not in _THERE and not written.strip(_AROUND).endswith(("/", "\\")):
+        chosen = chosen._replace(path=chosen.path.rstrip("/") or chosen.path)  # what came is one text, not a folder
     forms: dict[str, None] = dict.fromkeys(chosen.forms)
     for text, place in zip(texts, places, strict=True):
         forms.update(dict.fromkeys(place.forms))

@@ -99,9 +99,13 @@ def fit(context: PhaseContext, withheld: Mapping[int, str], text_tokens: int, fa
     return Fitted(tuple(included), tokens, tokens <= room and spare >= 0, report, spare)
 
 
+def _why_it_stays(restricted: str | None) -> str:
+    return "no model was chosen" if restricted is None else f"restricted by `{restricted}`"
+
+
 def unsent(context: PhaseContext) -> ContextReport:
     """The report where nobody is chosen: everything stays."""
-    stays = [context_entry(i.path, i.kind, i.tokens, "no model was chosen") for i in context.items]
+    stays = [context_entry(i.path, i.kind, i.tokens, _why_it_stays(i.restricted)) for i in context.items]
     gone = [context_entry(g.path, g.kind, g.tokens, g.reason) for g in context.left_out]
     return ContextReport(excluded=(*stays, *gone))
 

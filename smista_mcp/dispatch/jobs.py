@@ -183,6 +183,12 @@ class Jobs:
         exact = next((job for job in found if job.job_id == given), None)
         return exact or (found[0] if len(found) == 1 and len(given) >= SHORTEST else None)
 
+    def cancel(self, theirs: Callable[[str], bool]) -> None:
+        """Ends every running job of the owners that this says; each is recorded as cancelled."""
+        for job in self._jobs.values():
+            if job.lives and theirs(job.owner):
+                job.scope.cancel()
+
     async def _wait(self, job: Job, wait: Wait) -> DispatchAnswer:
         deadline = None if wait.limit_s is None else anyio.current_time() + wait.limit_s
         job.waiting += 1

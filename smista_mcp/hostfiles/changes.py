@@ -1,20 +1,18 @@
 """What would be written into the files of one host, or taken out of them; nothing is written here."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles import jsontext, tomltext
-from smista_mcp.hostfiles.files import UserFile, kept_text, read_user_file
-from smista_mcp.hostfiles.notes import put_note, removed_note
-from smista_mcp.hostfiles.places import Entry, HostFile, Place, opencode_second, resolved
+from smista_mcp.hostfiles.files import Copies, UserFile, kept_text, read_user_file
+from smista_mcp.hostfiles.merging import merged
+from smista_mcp.hostfiles.notes import has_marks, is_head, is_ours_alone, put_note, removed_note
+from smista_mcp.hostfiles.places import Entry, HostFile, Place, Shape, opencode_second, resolved
 from smista_mcp.hostfiles.unfit import Unfit
-
-_OURS = frozenset({"type", "source", "command", "args"})
-"""Keys of an entry that say how we are started: they are always written as they are now."""
-_VERB = "serve-stdio"
 
 
 class Change(NamedTuple):
@@ -22,10 +20,16 @@ class Change(NamedTuple):
 
     Attributes:
         after: its text; None where the file would be taken away.
+        says: what a person should know of it.
+        copies: what becomes of the copy beside it.
+        shape: what it is written in.
     """
 
     file: UserFile
     after: str | None
+    says: tuple[str, ...] = ()
+    copies: Copies = "kept"
+    shape: Shape = "words"
 
     @property
     def needed(self) -> bool:
@@ -55,6 +59,11 @@ class Target(NamedTuple):
         return tuple(resolved(pattern, self.folders) for pattern in self.place.files)
 
     @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Those in which anything of ours may stand."""
+        return (*self.files, *([self.note_file] if self.note_file else []))
+
+    @property
     def file(self) -> Path:
         """The file in which the entry stands, or would."""
         return next((file for file in self.files if file.exists() or file.is_symlink()), self.files[-1])
@@ -65,7 +74,7 @@ class Target(NamedTuple):
 
 
 def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) -> Change:
-    """The entry, written or brought up to date. What a user has added to it or set otherwise stays.
+    """The entry, written or brought up to date. What a user has added to it or set otherwise stays, but for `merged`.
 
     Args:
         target: whose file.
@@ -77,7 +86,7 @@ def install_entry(target: Target, command: Sequence[str], names: Sequence[str]) 
     """
     file = read_user_file(target.file, within=target.within)
     try:
-        return Change(file, _with_entry(target.row, file.text, command, names))
+        return _with_entry(target, file, command, names)
     except Unfit as error:
         raise _refused(file.path, error, target.row) from None
 
@@ -99,10 +108,24 @@ def uninstall_entries(target: Target) -> list[Change]:
         try:
             after = _without_entry(target.row, file.text)
             if after != file.text:
-                changes.append(Change(file, _as_before(target.row, file, after)))
+                before = _as_before(target.row, file, after)
+                gone = _given_back(file, before, partial(_is_alone, target.row))
+                changes.append(gone._replace(shape=target.row.form))
         except Unfit as error:
             raise _refused(path, error, target.row) from None
     return changes
+
+
+def uninstall_lines(file: UserFile, after: str, alone: Callable[[str], bool]) -> Change:
+    """A file of which the lines that are ours alone were taken out.
+
+    Args:
+        file: as it is.
+        after: its text without them.
+        alone: whether a text has lines of ours, and nothing else.
+    """
+    made = not after and bool(file.text) and kept_text(file) is None and not file.path.is_symlink()
+    return _given_back(file, None if made else after, alone)._replace(shape="yaml")
 
 
 def install_note(target: Target) -> Change | None:
@@ -116,7 +139,10 @@ def install_note(target: Target) -> Change | None:
         return None
     file = read_user_file(path, within=target.within)
     try:
-        return Change(file, put_note(file.text, target.row.host, path.name))
+        after = put_note(file.text, target.row.host, path.name)
+        return Change(
+            file, after, copies="stays" if has_marks(file.text) and _before_ours(file) is not None else "kept"
+        )
     except Unfit as error:
         raise _refused(path, error) from None
 
@@ -132,10 +158,41 @@ def uninstall_note(target: Target) -> Change | None:
         return None
     file = read_user_file(path, within=target.within)
     try:
-        change = Change(file, removed_note(file.text, target.row.host, path.name))
+        rest = removed_note(file.text, target.row.host)
     except Unfit as error:
         raise _refused(path, error) from None
-    return change if change.needed else None
+    if rest == file.text:
+        return None
+    copy = _before_ours(file)
+    after = _of_user(path, rest, copy)
+    change = _given_back(file, after, lambda text: is_ours_alone(text, path.name))
+    return change._replace(copies="stays") if change.copies == "kept" and copy is not None else change
+
+
+def _given_back(file: UserFile, after: str | None, alone: Callable[[str], bool]) -> Change:
+    """A file without what is ours; its copy goes where it says nothing more."""
+    copy = kept_text(file)
+    if after is None:
+        return Change(file, None, copies="gone" if copy is None or alone(copy) else "stays")
+    return Change(file, after, copies="gone" if after == copy else "kept")
+
+
+def _before_ours(file: UserFile) -> str | None:
+    """The copy of a file of instructions from before our note came; None where no such one is kept."""
+    copy = kept_text(file)
+    return None if copy is None or has_marks(copy) else copy
+
+
+def _of_user(path: Path, rest: str, copy: str | None) -> str | None:
+    """What stays of a file of instructions; None where we have made it, and nobody has put anything into it."""
+    head = is_head(rest, path.name)
+    if rest.strip() and not head:
+        return rest
+    if copy is None and not path.is_symlink():
+        return None
+    if copy is not None and (not copy.strip() or copy == rest):
+        return copy
+    return "" if head else rest
 
 
 def to_paste(row: HostFile, command: Sequence[str], names: Sequence[str]) -> str:
@@ -146,25 +203,18 @@ def to_paste(row: HostFile, command: Sequence[str], names: Sequence[str]) -> str
     return jsontext.put("", row.keys, entry, comments=False)
 
 
-def entry_in(row: HostFile, text: str) -> Entry | None:
-    """Our entry in the text of a host's file; None where it has none.
-
-    Raises:
-        Unfit: the text is not what the file allows.
-    """
-    value = _read(row, text)
-    found = _at(value, _keys(row, value))
-    return cast("Entry", found) if isinstance(found, dict) else None
-
-
-def _with_entry(row: HostFile, text: str, command: Sequence[str], names: Sequence[str]) -> str:
+def _with_entry(target: Target, file: UserFile, command: Sequence[str], names: Sequence[str]) -> Change:
+    row, text = target.row, file.text
     value = _read(row, text)
     keys = _keys(row, value)
-    entry = row.entry(command, names) if keys == row.keys else opencode_second(command)
     old = _at(value, keys)
+    ours = row.entry(command, names) if keys == row.keys else opencode_second(command)
+    now = merged(ours, old, project=target.within is not None)
     if row.form == "toml":
-        return tomltext.put(text, keys, _merged(entry, old))
-    return _put_all(text, keys, _merged(entry, old), old, comments=row.form == "jsonc")
+        after = tomltext.put(tomltext.removed(text, keys) if now.whole else text, keys, now.entry)
+    else:
+        after = _put_all(text, keys, now.entry, None if now.whole else old, comments=row.form == "jsonc")
+    return Change(file, after, now.says, shape=row.form)
 
 
 def _without_entry(row: HostFile, text: str) -> str:
@@ -175,6 +225,16 @@ def _without_entry(row: HostFile, text: str) -> str:
     if row.form == "toml":
         return tomltext.removed(text, keys)
     return jsontext.removed(text, keys, comments=row.form == "jsonc")
+
+
+def _is_alone(row: HostFile, text: str) -> bool:
+    """Whether a text has our entry, and nothing else."""
+    try:
+        value = _read(row, text)
+    except Unfit:
+        return False
+    entry = _at(value, _keys(row, value))
+    return isinstance(entry, dict) and _is(text, row, "", cast("Entry", entry))
 
 
 def _as_before(row: HostFile, file: UserFile, after: str) -> str | None:
@@ -188,8 +248,8 @@ def _as_before(row: HostFile, file: UserFile, after: str) -> str | None:
     entry = cast("Entry", _at(value, keys))
     copy = _older(row, keys, kept_text(file))
     if copy is None:
-        return None if file.text == _put(row, "", keys, entry) else after
-    if file.text == _put(row, copy, keys, entry):
+        return None if not file.path.is_symlink() and _is(file.text, row, "", entry) else after
+    if _is(file.text, row, copy, entry):
         return copy
     made = len(keys) == 2 and _at(left, keys[:1]) == {} and _at(_read(row, copy), keys[:1]) is None
     return jsontext.removed(after, keys[:1], comments=row.form == "jsonc") if made and row.form != "toml" else after
@@ -203,10 +263,15 @@ def _older(row: HostFile, keys: Sequence[str], copy: str | None) -> str | None:
         return None
 
 
-def _put(row: HostFile, text: str, keys: Sequence[str], entry: Entry) -> str:
-    if row.form == "toml":
-        return tomltext.put(text, keys, entry)
-    return jsontext.put(text, keys, entry, comments=row.form == "jsonc")
+def _is(text: str, row: HostFile, before: str, entry: Entry) -> bool:
+    """Whether a text is another one with an entry put there; not so where its user has given that another shape."""
+    try:
+        keys = _keys(row, _read(row, text))
+        if row.form == "toml":
+            return text == tomltext.put(before, keys, entry)
+        return text == jsontext.put(before, keys, entry, comments=row.form == "jsonc")
+    except Unfit:
+        return False
 
 
 def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comments: bool) -> str:
@@ -219,31 +284,6 @@ def _put_all(text: str, keys: Sequence[str], value: object, old: object, *, comm
             text = _put_all(text, (*keys, key), one, before.get(key), comments=comments)
         return text
     return jsontext.put(text, keys, cast("object", value), comments=comments)
-
-
-def _merged(entry: Entry, old: object) -> Entry:
-    if not isinstance(old, dict):
-        return entry
-    before = cast("Mapping[str, object]", old)
-    return {key: _kept(key, value, before[key]) if key in before else value for key, value in entry.items()}
-
-
-def _kept(key: str, value: object, old: object) -> object:
-    """One value of an entry that is there: ours where it starts us, else the user's, with what it lacks."""
-    if key in _OURS:
-        return _with_options(cast("list[object]", value), old) if isinstance(value, list) else value
-    if isinstance(value, dict) and isinstance(old, dict):
-        return {**cast("Entry", value), **cast("Entry", old)}
-    if key == "env_vars" and isinstance(value, list) and isinstance(old, list):
-        known = cast("list[object]", old)
-        return [*known, *(one for one in cast("list[object]", value) if one not in known)]
-    return old
-
-
-def _with_options(ours: list[object], old: object) -> list[object]:
-    """Our words, with what the user wrote behind the verb, a policy for instance."""
-    theirs = cast("list[object]", old) if isinstance(old, list) else []
-    return [*ours, *theirs[theirs.index(_VERB) + 1 :]] if _VERB in theirs else ours
 
 
 def _read(row: HostFile, text: str) -> object:

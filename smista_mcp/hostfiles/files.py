@@ -4,15 +4,20 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from smista_mcp.errors import InvalidTask, StateUnavailable
+from smista_mcp.errors import InvalidTask
 
 MAX_BYTES: Final = 32_000_000
 BACKUP: Final = ".smista.bak"
 _BOM = b"\xef\xbb\xbf"
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _AGAIN = "run it again to see what would change"
+
+
+Copies = Literal["kept", "stays", "gone"]
+"""What becomes of the copy beside a file: the file as it is now is `kept` there; the one that is there `stays`, for it
+is from before anything of ours came; it is `gone`, for it says nothing that the file does not say again."""
 
 
 class UserFile(NamedTuple):
@@ -23,12 +28,14 @@ class UserFile(NamedTuple):
         place: the file itself, behind every link.
         data: its bytes; None where nothing is there yet.
         mode: its permissions.
+        within: the project that it belongs to; None for a file of the user.
     """
 
     path: Path
     place: Path
     data: bytes | None
     mode: int
+    within: Path | None = None
 
     @property
     def text(self) -> str:
@@ -57,7 +64,7 @@ def read_user_file(path: Path, *, within: Path | None = None) -> UserFile:
         if within is not None and not place.is_relative_to(os.path.realpath(within)):
             raise InvalidTask(f"`{path}` leads out of the project", fix="put the file itself there")
         if not os.path.lexists(path):
-            return UserFile(path, place, None, 0o600 if within is None else 0o666)
+            return UserFile(path, place, None, 0o600 if within is None else 0o666, within)
         if not stat.S_ISREG(place.stat().st_mode):  # opening a pipe or a device may have effects
             raise InvalidTask(f"`{path}` is no regular file", fix="put the file itself there")
         descriptor = os.open(place, _OPEN)
@@ -68,20 +75,31 @@ def read_user_file(path: Path, *, within: Path | None = None) -> UserFile:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is not valid"
         raise InvalidTask(f"`{path}` cannot be read: {reason}", fix="mend or remove it") from None
     _check(path, place, info, data)
-    return UserFile(path, place, data, stat.S_IMODE(info.st_mode))
+    return UserFile(path, place, data, stat.S_IMODE(info.st_mode), within)
 
 
 def kept_text(file: UserFile) -> str | None:
     """What the copy beside a file says; None where there is none that can be read."""
-    kept = file.place.with_name(file.place.name + BACKUP)
+    data = _kept(file)
     try:
-        descriptor = os.open(kept, _OPEN | getattr(os, "O_NOFOLLOW", 0))
+        return None if data is None else data.removeprefix(_BOM).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _kept(file: UserFile) -> bytes | None:
+    try:
+        descriptor = os.open(_copy_of(file), _OPEN | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as copy:
             if not stat.S_ISREG(os.fstat(copy.fileno()).st_mode):
                 return None
-            return copy.read(MAX_BYTES).removeprefix(_BOM).decode()
-    except (OSError, UnicodeDecodeError):
+            return copy.read(MAX_BYTES)
+    except OSError:
         return None
+
+
+def _copy_of(file: UserFile) -> Path:
+    return file.place.with_name(file.place.name + BACKUP)
 
 
 def _check(path: Path, place: Path, info: os.stat_result, data: bytes) -> None:
@@ -97,29 +115,58 @@ def _check(path: Path, place: Path, info: os.stat_result, data: bytes) -> None:
         raise InvalidTask(f"`{path}` is not UTF-8 at byte {error.start}", fix="save it as UTF-8") from None
 
 
-def write_user_file(file: UserFile, data: bytes | None) -> Path | None:
+def write_user_file(file: UserFile, data: bytes | None, copies: Copies = "kept") -> Path | None:
     """Puts new bytes in place of a file, or takes it away where there are none; links to it stay links.
 
+    Args:
+        file: as it was read.
+        data: None to take it away.
+        copies: of the old file.
+
     Returns:
-        The copy of the old file; None where there was none.
+        The copy beside it; None where there is none.
 
     Raises:
-        InvalidTask: somebody else changed it meanwhile.
-        StateUnavailable: it cannot be written.
+        InvalidTask: somebody else changed it meanwhile, or it or its copy cannot be written.
     """
     try:
         if file.data is None:
             _create(file, data or b"")
             return None
-        kept = file.place.with_name(file.place.name + BACKUP)
-        _put(kept, file.data, file)
+        kept, older = _copy_of(file), _kept(file)
+        if copies == "kept" or (copies == "stays" and older is None):
+            _keep(kept, file.data, file)
         _replace(file, data)
+        if copies == "gone" and older is not None:
+            kept.unlink()
+        if data is None and copies == "gone" and file.within is not None:
+            _remove_empty(file.path.parent, file.within)
     except FileExistsError:
         raise InvalidTask(f"`{file.path}` was changed meanwhile", fix=_AGAIN) from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StateUnavailable(f"`{file.path}` cannot be written: {reason}", fix="make its folder writable") from None
-    return kept
+        raise _unwritten(file.path, error, "make its folder one that you may write") from None
+    return None if copies == "gone" else kept
+
+
+def _keep(copy: Path, data: bytes, like: UserFile) -> None:
+    try:
+        _put(copy, data, like)
+    except OSError as error:
+        raise _unwritten(
+            copy, error, "move away what stands there, or make its folder one that you may write"
+        ) from None
+
+
+def _unwritten(path: Path, error: OSError, fix: str) -> InvalidTask:
+    return InvalidTask(f"`{path}` cannot be written: {error.strerror or type(error).__name__}", fix=fix)
+
+
+def _remove_empty(folder: Path, within: Path) -> None:
+    """Takes away a folder of a project and those above it, as far as nothing is in them."""
+    with suppress(OSError):
+        while folder != within and folder.is_relative_to(within):
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _create(file: UserFile, data: bytes) -> None:

@@ -6,7 +6,7 @@ place of every value. Each change is read again and compared with what it should
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
 from smista_mcp.hostfiles.unfit import Unfit
@@ -105,6 +105,27 @@ def removed(text: str, path: Path, *, comments: bool) -> str:
     changed = _cut(text, node, member)
     expected = _without(cast("Mapping[str, object]", root.value), path)
     return _checked(changed, expected, comments=comments)
+
+
+def hidden(text: str, names: Collection[str], ours: str, stand_in: str, *, comments: bool) -> str:
+    """The text with a stand-in for each value below a key of one of these names, unless `ours` leads there too.
+
+    Raises:
+        Unfit: the text is not JSON.
+    """
+    shown, at = "", 0
+    for node in _below(_parse(text, comments=comments), names, ours, deep=False):
+        shown += text[at : node.start] + stand_in
+        at = node.end
+    return shown + text[at:]
+
+
+def _below(node: _Node, names: Collection[str], ours: str, *, deep: bool) -> Iterator[_Node]:
+    if deep and node.value not in ({}, []) and not node.members:
+        yield node
+    for member in node.members:
+        if member.key != ours:
+            yield from _below(member.node, names, ours, deep=deep or member.key in names)
 
 
 # ------------------------------------------------------------------------------------------------------------- read

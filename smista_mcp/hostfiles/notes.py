@@ -26,11 +26,20 @@ _HEADS: Final = {
 """What stands above the note in a file that is ours alone."""
 
 
+def _words(text: str) -> str:
+    """A note as it is compared: a program that lays out Markdown may have broken its lines anew."""
+    return " ".join(text.replace("*", "-").split())
+
+
+_KNOWN: Final = (_words("\n".join(NOTE)),)
+"""Every note that was ever written: where `NOTE` changes, what it was comes in here too."""
+
+
 def put_note(text: str, host: str, file_name: str) -> str:
     """The text with the note, which says for which hosts it is there.
 
     Raises:
-        Unfit: the marked lines are there and broken.
+        Unfit: the marked lines are there and broken, or hold what is not ours.
     """
     newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
     found = _found(text)
@@ -42,8 +51,8 @@ def put_note(text: str, host: str, file_name: str) -> str:
     return text[:start] + _block({*hosts, host}, newline) + text[end:]
 
 
-def removed_note(text: str, host: str, file_name: str) -> str | None:
-    """The text without the note for this host; None where nothing but our own lines was in it.
+def removed_note(text: str, host: str) -> str:
+    """The text without the note for this host; as it was where it has none.
 
     Raises:
         Unfit: as for `put_note`.
@@ -62,14 +71,27 @@ def removed_note(text: str, host: str, file_name: str) -> str | None:
     blank = re.search(r"(?<=\n)\r?\n\Z", before)
     if blank and (not after or after.startswith(("\n", "\r\n"))):
         before = before[: blank.start()]
-    rest = before + after
-    return None if not rest.strip() or rest == _head(file_name, newline) else rest
+    return before + after
 
 
-def has_note(text: str, host: str) -> bool:
-    """Whether the text has the note for this host."""
-    found = _found(text)
-    return found is not None and host in found[2]
+def is_head(text: str, file_name: str) -> bool:
+    """Whether a text is what we write above the note in a new file of that name, and no more."""
+    return text in (_head(file_name, "\n"), _head(file_name, "\r\n"))
+
+
+def is_ours_alone(text: str, file_name: str) -> bool:
+    """Whether a text is our note, and nothing of anybody else."""
+    try:
+        found = _found(text)
+    except Unfit:
+        return False
+    rest = text if found is None else text[: found[0]] + text[found[1] :]
+    return found is not None and (not rest.strip() or is_head(rest, file_name))
+
+
+def has_marks(text: str) -> bool:
+    """Whether a text has a marked line of ours, whole or not."""
+    return _BEGIN.search(text) is not None or _END.search(text) is not None
 
 
 def _found(text: str) -> tuple[int, int, tuple[str, ...]] | None:
@@ -80,6 +102,9 @@ def _found(text: str) -> tuple[int, int, tuple[str, ...]] | None:
     if len(begins) != 1 or len(ends) != 1 or ends[0].start() < begins[0].end():
         line = text.count("\n", 0, (begins or ends)[0].start()) + 1
         raise Unfit("has marked lines of smista-mcp without their begin or end, or twice", line)
+    if _words(text[begins[0].end() : ends[0].start()]) not in _KNOWN:
+        line = text.count("\n", 0, begins[0].start()) + 1
+        raise Unfit("has other text than our note between the marked lines of smista-mcp: move yours out of them", line)
     return begins[0].start(), ends[0].end(), tuple(begins[0][1].split())
 
 

@@ -10,6 +10,8 @@ from typing import Final, Literal, NamedTuple
 
 Platform = Literal["linux", "macos", "windows"]
 Form = Literal["json", "jsonc", "toml"]
+Shape = Form | Literal["yaml", "words"]
+"""What a file is written in: that of a host's settings, aider's, or instructions to a model."""
 Entry = Mapping[str, object]
 
 NAME: Final = "smista"
@@ -277,8 +279,6 @@ HOST_FILES: Final[tuple[HostFile, ...]] = (
 
 FORWARDED: Final = ("SMISTA_HOME", "SMISTA_ORG_POLICY", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
 """Variables that say where our own files are: what a host starts must find the same ones."""
-
-NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 def host_file(name: str) -> HostFile | None:

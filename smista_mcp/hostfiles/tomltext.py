@@ -7,7 +7,7 @@ change is read again and compared with what it should have become.
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from smista_mcp.hostfiles.unfit import Unfit
@@ -85,6 +85,29 @@ def removed(text: str, path: Sequence[str]) -> str:
         return _checked(_dropped(text, path), _without(value, path))
 
 
+def hidden(text: str, names: Collection[str], ours: str, stand_in: str) -> str:
+    """The text with a stand-in for each value below a key of one of these names, unless `ours` leads there too."""
+    headers = {section.start: section.path for section in _sections(text)}
+    named = re.compile(rf"""(?:^|[\s.{{,"'])(?:{"|".join(map(re.escape, names))})["']?\s*[=.]""")
+    shown: list[str] = []
+    below = own = hides = False
+    at = depth = 0
+    for line in _masked(text).splitlines(keepends=True):
+        raw = text[at : at + len(line)]
+        end = raw[len(raw.rstrip("\r\n")) :]
+        if at in headers:
+            path = headers[at] or re.findall(r"[\w-]+", raw)
+            below, own, hides = any(name in path for name in names), ours in path, False
+        elif not own and line.strip() and not line.lstrip().startswith("#"):
+            begins = depth == 0 and "=" in line
+            hides = below or named.search(raw) is not None if begins else hides
+            depth += sum(map(line.count, "[{")) - sum(map(line.count, "]}"))
+            raw = f"{raw[: line.index('=') + 1] if begins else ''} {stand_in}{end}" if hides else raw
+        shown.append(raw)
+        at += len(line)
+    return "".join(shown)
+
+
 def table(path: Sequence[str], entry: Mapping[str, object], newline: str = "\n") -> str:
     """A table as text, for somebody to paste."""
     name = ".".join(key if _BARE.fullmatch(key) else json.dumps(key) for key in path)
@@ -110,6 +133,9 @@ def _edited(text: str, path: Sequence[str], entry: Mapping[str, object]) -> str:
 def _dropped(text: str, path: Sequence[str]) -> str:
     import tomlkit  # noqa: PLC0415  rare
 
+    value = read(text)
+    while len(path) > 1 and len(_at(value, path[:-1]) or ()) == 1:  # what only led to it goes too
+        path = path[:-1]
     document, inner = _inside(text, path[:-1])
     del inner[path[-1]]
     return tomlkit.dumps(document)
@@ -135,7 +161,7 @@ def _inside(text: str, path: Sequence[str]) -> tuple[Mapping[str, object], dict[
 
 def _sections(text: str) -> Iterator[_Section]:
     """The tables that have a header, in order."""
-    masked = _SILENT.sub(lambda found: re.sub(r"[^\n]", "#" if found[0].startswith("#") else "x", found[0]), text)
+    masked = _masked(text)
     starts: list[int] = []
     at = depth = 0
     for line in masked.splitlines(keepends=True):
@@ -144,11 +170,16 @@ def _sections(text: str) -> Iterator[_Section]:
         else:
             depth += sum(map(line.count, "[{")) - sum(map(line.count, "]}"))
         at += len(line)
-    for start, after in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, after in zip(starts, [*starts[1:], len(text)], strict=False):
         lines = masked[start:after].splitlines(keepends=True)
         while len(lines) > 1 and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
             lines.pop()
         yield _Section(_name(text[start : start + len(lines[0])]), start, start + sum(map(len, lines)))
+
+
+def _masked(text: str) -> str:
+    """The text with other signs for what is in strings and comments, on the same lines."""
+    return _SILENT.sub(lambda found: re.sub(r"[^\n]", "#" if found[0].startswith("#") else "x", found[0]), text)
 
 
 def _name(line: str) -> tuple[str, ...] | None:

@@ -18,6 +18,19 @@ _OPEN = re.compile(r"[|>&*!\[{]|\"(?:[^\"\\]|\\.)*\Z|'[^']*\Z")
 """How a value begins that may go on below its line, or is not a text."""
 
 
+_LEAD = re.compile(r"[ \t]*(?:[-?](?:[ \t]+|(?=\r?\n|\Z)))*")
+"""What stands before a key or a value: indentation, and the marks of lists."""
+_NESTED_KEY = re.compile(
+    r"(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^']|'')*+'|[^\s\"'\[{#](?:[^#]|(?<=\S)\#)*?)[ \t]*:(?=[ \t\r\n]|\Z)[ \t]*"
+)
+_DRESS = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)+")
+"""An anchor or a tag before a value."""
+_BLOCK = re.compile(r"[|>][-+0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n?\Z")
+_IN_FLOW = re.compile(
+    r"(?P<text>\"(?:[^\"\\]|\\.)*+\"|'(?:[^']|'')*+')|(?P<comment>(?<![^\s])\#[^\n]*)|(?P<mark>[\[\]{}\"'])"
+)
+
+
 class _Line(NamedTuple):
     """A line, with its end; `key` that of the top level which begins there."""
 
@@ -64,10 +77,23 @@ def removed(text: str) -> str:
     return "".join(kept)
 
 
+def is_ours_alone(text: str) -> bool:
+    """Whether a text has lines of ours, and nothing else."""
+    try:
+        return bool(text) and not removed(text)
+    except Unfit:
+        return False
+
+
 def _lines(text: str) -> Iterator[_Line]:
     begun = False
+    block: int | None = None
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         plain = line.rstrip()
+        if block is not None and (not plain or _depth(line) > block):  # text: nothing in it begins anything
+            yield _Line(line, None)
+            continue
+        block = _block(line, number)
         if not plain or plain.startswith("#") or (plain == "---" and not begun) or (begun and line[0] in " \t"):
             yield _Line(line, None)
             continue
@@ -79,6 +105,47 @@ def _lines(text: str) -> Iterator[_Line]:
             raise Unfit("is no plain list of `key: value`", number)
         begun = True
         yield _Line(line, found["key"])
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _block(line: str, number: int) -> int | None:
+    """The depth of the key whose value is the text below a line; None where the line begins no such text.
+
+    Raises:
+        Unfit: a value goes on below the line in a way that hides what is a key there.
+    """
+    lead = _LEAD.match(line)
+    start = lead.end() if lead else 0
+    if line[start:].startswith("#"):
+        return None
+    key = _NESTED_KEY.match(line, start)
+    at = key.end() if key else start
+    dressed = _DRESS.match(line, at)
+    value = line[dressed.end() if dressed else at :]
+    if _BLOCK.match(value):
+        return start if key else max(line.rfind("-", 0, start), _depth(line))
+    if value.startswith(("[", "{", '"', "'")) and _is_open(value):
+        raise Unfit("holds a value in quotes or brackets that goes on below its line", number)
+    return None
+
+
+def _is_open(value: str) -> bool:
+    """Whether a value in quotes or brackets does not end where it begins."""
+    depth = 0
+    for found in _IN_FLOW.finditer(value):
+        mark = found["mark"]
+        if mark in ("[", "{"):
+            depth += 1
+        elif mark in ("]", "}"):
+            depth -= 1
+        elif mark and (depth or found.start() == 0):  # a quote without its end
+            return True
+        if depth <= 0 and not found["comment"]:
+            return False
+    return True
 
 
 def _place(lines: list[_Line], key: str) -> int | None:

@@ -158,8 +158,9 @@ class TokenBook:
         """Every token that was ever made, oldest first; nothing is made where there is no file."""
         if not os.path.lexists(self._file):
             return ()
-        with self._open() as db:
-            return _rows(db)
+        with self._connected() as db:
+            db.execute("BEGIN")  # a look asks for no write lock: who writes meanwhile holds up nobody who only looks
+            return _rows(db) if self._version(db) else ()
 
     def signature(self) -> Signature | None:
         """What changes whenever the tokens do; None where there is no file.
@@ -176,29 +177,36 @@ class TokenBook:
         return Signature(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
     @contextmanager
-    def _open(self) -> Generator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its start."""
+    def _connected(self) -> Generator[sqlite3.Connection]:
+        """The file, open; able to write also for a look, so that what a crash has left half written is undone."""
         prepare_folder(self._folder)
         prepare_file(self._file)
         with reported_database(self._file):
             db = sqlite3.connect(f"{self._file.as_uri()}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None)
             try:
-                db.execute("PRAGMA synchronous = EXTRA")
-                db.execute("BEGIN IMMEDIATE")
-                self._prepare(db)
                 yield db
-                db.execute("COMMIT")
             finally:
                 db.close()
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
+    @contextmanager
+    def _open(self) -> Generator[sqlite3.Connection]:
+        """A transaction that holds the write lock from its start."""
+        with self._connected() as db:
+            db.execute("PRAGMA synchronous = EXTRA")
+            db.execute("BEGIN IMMEDIATE")
+            if not self._version(db):
+                db.execute(_TABLE)
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+            yield db
+            db.execute("COMMIT")
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        """The version of the file; 0 where nothing has been written yet."""
         row: tuple[int] = db.execute("PRAGMA user_version").fetchone()
-        if row[0] == 0:
-            db.execute(_TABLE)
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-        elif row[0] != _VERSION:
+        if row[0] not in (0, _VERSION):
             message = f"`{self._file}` has version {row[0]}; this version of smista-mcp knows {_VERSION}"
             raise StateUnavailable(message, fix="update smista-mcp, or let SMISTA_HOME name another folder")
+        return row[0]
 
 
 def _rows(db: sqlite3.Connection) -> tuple[AccessToken, ...]:
@@ -206,8 +214,20 @@ def _rows(db: sqlite3.Connection) -> tuple[AccessToken, ...]:
     return tuple(AccessToken(*row) for row in db.execute(f"SELECT {columns} FROM token ORDER BY rowid"))  # noqa: S608  our own words
 
 
+class _Seen(NamedTuple):
+    """One look at the tokens.
+
+    Attributes:
+        settled: whether a file that still looks the same holds the same.
+    """
+
+    signature: Signature | None
+    settled: bool
+    tokens: tuple[AccessToken, ...]
+
+
 class Keyring:
-    """The tokens as a server knows them: read anew whenever their file has changed. Methods block, for a moment.
+    """The tokens as a server knows them: read anew whenever their file has changed. Any thread may use it.
 
     Args:
         book: the tokens.
@@ -217,51 +237,59 @@ class Keyring:
     def __init__(self, book: TokenBook, now: Callable[[], datetime]) -> None:
         self._book = book
         self._now = now
-        self._signature: Signature | None = None
-        self._certain = False
-        self._known: tuple[AccessToken, ...] = ()
+        self._seen = _Seen(None, settled=False, tokens=())
 
     def known(self) -> tuple[AccessToken, ...]:
-        """All tokens as they are now.
+        """All tokens as they are now. Blocks: for seconds, where another process keeps the file locked.
 
         Raises:
             StateUnavailable: nobody can tell: then nobody may come in.
         """
-        there = self._book.signature()
-        if not self._certain or there != self._signature:
-            self._certain = False
-            self._known = () if there is None else self._book.all()
-            self._signature = there
-            # two changes in one tick of the file system's clock look the same: what is that fresh is read again
-            self._certain = there is None or self._is_old(there)
-        return self._known
+        tokens = self.unchanged()
+        if tokens is not None:
+            return tokens
+        there = self._book.signature()  # before the tokens: what changes in between is read again
+        tokens = () if there is None else self._book.all()
+        # two changes in one tick of the file system's clock look the same: what is that fresh is read again
+        self._seen = _Seen(there, there is None or self._is_old(there), tokens)
+        return tokens
+
+    def unchanged(self) -> tuple[AccessToken, ...] | None:
+        """All tokens, where one look at the file tells that they still are what was read; None where it does not.
+
+        Raises:
+            StateUnavailable: the file cannot be looked at.
+        """
+        seen = self._seen
+        return seen.tokens if seen.settled and self._book.signature() == seen.signature else None
 
     def find(self, secret: str) -> AccessToken | None:
-        """The token that a caller shows, if it is good now; None where it is none of ours, or is over.
-
-        Takes the same time for each: every digest is compared, and compared to its end.
+        """The token that a caller shows, if it is good now; see `among`.
 
         Raises:
             StateUnavailable: as for `known`.
         """
+        return self.among(self.known(), secret)
+
+    def among(self, tokens: tuple[AccessToken, ...], secret: str) -> AccessToken | None:
+        """Of some tokens the one that a caller shows, if it is good now; None where it is none of them, or is over.
+
+        Takes the same time for each: every digest is compared, and compared to its end.
+        """
         given, found = digest_of(secret), None
-        for one in self.known():
+        for one in tokens:
             if hmac.compare_digest(one.digest, given):
                 found = one
         return found if found is not None and found.state(self._now()) == "active" else None
 
-    def holds(self, token_id: str) -> bool:
-        """Whether a token is still good; not where that cannot be told."""
+    def active(self, tokens: tuple[AccessToken, ...]) -> frozenset[str]:
+        """The ids of those that are good now."""
         now = self._now()
-        try:
-            return any(one.token_id == token_id and one.state(now) == "active" for one in self.known())
-        except StateUnavailable:
-            return False
+        return frozenset(one.token_id for one in tokens if one.state(now) == "active")
 
     def any_active(self) -> bool:
         """Whether anybody could come in now."""
-        now = self._now()
-        return any(one.state(now) == "active" for one in self.known())
+        return bool(self.active(self.known()))
 
     def _is_old(self, there: Signature) -> bool:
         changed = max(there.modified_ns, there.changed_ns) / 1e9

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from smista_mcp.server.door import Door
+from smista_mcp.server.door import Door, plain_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -64,11 +64,11 @@ class Patient(H11Protocol):
             self.transport.close()
 
     def _is_one_too_many(self) -> bool:
-        peer = self.client[0] if self.client else ""
+        peer = plain_address(self.client[0]) if self.client else ""
         if peer in ("", "127.0.0.1", "::1") or self.door.is_proxy(peer):
             return False
         others = cast("Collection[Patient]", self.connections)
-        return sum(1 for one in others if one.client is not None and one.client[0] == peer) > PER_ADDRESS
+        return sum(1 for one in others if one.client is not None and plain_address(one.client[0]) == peer) > PER_ADDRESS
 
 
 def protocol_for(door: Door) -> type[Patient]:

@@ -57,10 +57,22 @@ class Door(NamedTuple):
     def is_proxy(self, peer: str) -> bool:
         """Whether a connection from there comes from one of the proxies."""
         try:
-            address = ip_address(peer)
+            address = ip_address(plain_address(peer))
         except ValueError:
             return False
         return any(address in network for network in self.proxies if network.version == address.version)
+
+
+def plain_address(peer: str) -> str:
+    """From where a connection comes; a socket that takes both has IPv4 addresses inside IPv6 ones."""
+    if not peer.startswith("::"):
+        return peer
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer
+    inner = address.ipv4_mapped if address.version == 6 else None
+    return peer if inner is None else str(inner)
 
 
 class Refused(Exception):

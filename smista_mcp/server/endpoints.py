@@ -18,11 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smista_mcp.app import App
 from smista_mcp.ledger.access import Keyring
+from smista_mcp.server.bodies import MAX_BODY_BYTES
 from smista_mcp.server.connections import protocol_for
 from smista_mcp.server.departure import depart
 from smista_mcp.server.door import Door
-from smista_mcp.server.guard import MAX_BODY_BYTES, Guard
+from smista_mcp.server.guard import Guard
 from smista_mcp.server.health import Health
+from smista_mcp.server.keys import Keys
 from smista_mcp.server.protocol import serving
 from smista_mcp.server.signals import Interruption
 
@@ -30,6 +32,8 @@ MAX_CONNECTIONS = 256
 """Connections and requests at once; further ones get 503."""
 MAX_SESSIONS = 200
 """Sessions of Streamable HTTP at once; further ones get 503 until one ends or was idle for half an hour."""
+_LOGGERS = ("mcp.server.sse", "mcp.server.streamable_http_manager", "mcp.server.transport_security")
+"""Of the library: what they warn of is what strangers send, in their own words, one line each time."""
 GRACE_S = 0.3
 """Seconds that answers on their way get after a signal, besides what the door grants."""
 
@@ -75,8 +79,9 @@ async def attend(app: App, entrance: Entrance, interruption: Interruption) -> No
     door, tls = entrance.door, entrance.tls
     try:
         async with serving(app, over_http=True) as protocol, anyio.create_task_group() as group:
-            health = Health(app, entrance.keyring, anyio.current_time)
-            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, entrance.keyring, health)
+            keys = None if entrance.keyring is None else Keys(entrance.keyring, anyio.current_time)
+            health = Health(app, keys, anyio.current_time)
+            guard = Guard(web_app(protocol, entrance), door, entrance.allowed, keys, app.cancel_all_but, health)
             config = uvicorn.Config(
                 guard,
                 http=protocol_for(door),
@@ -114,8 +119,10 @@ def web_app(protocol: Server[dict[str, object]], entrance: Entrance) -> ASGIApp:
         max_sessions=MAX_SESSIONS,
         custom_starlette_routes=[Route("/sse", endpoint=_OlderTransport(protocol, older), methods=["GET"])],
     )
+    newer.router.redirect_slashes = False  # behind a proxy that ends TLS it would lead into the clear
     newer.mount("/messages/", _posted(older))
-    logging.getLogger("mcp.server.sse").setLevel(logging.ERROR)  # nor is a session of theirs that there is not
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     return newer
 
 

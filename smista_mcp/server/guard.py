@@ -5,35 +5,29 @@ which token; does that token call too often; is the body one that a task can hav
 of a proxy is believed, but for the caller's address where the owner has named the proxy.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 import anyio
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken as Principal
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smista_mcp.app import Badge
 from smista_mcp.errors import StateUnavailable
-from smista_mcp.ledger.access import AccessToken, Keyring, holds_one, is_shaped
+from smista_mcp.ledger.access import AccessToken, holds_one, is_shaped
 from smista_mcp.server import refusals
-from smista_mcp.server.door import Door
+from smista_mcp.server.answering import Answer, SessionOf, end_session, may_begin, principal, replayed
+from smista_mcp.server.bodies import MAX_BODY_BYTES, Bodies
+from smista_mcp.server.door import Door, plain_address
 from smista_mcp.server.health import Health
+from smista_mcp.server.keys import Keys
 from smista_mcp.server.limits import AtOnce, Rate, Sessions
 from smista_mcp.server.protocol import BADGE
-from smista_mcp.server.refusals import Refusal, Tally
+from smista_mcp.server.refusals import No, Refusal, Tally
+from smista_mcp.server.watching import Visit, Watch
 from smista_mcp.tracing import door as spans
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Holds the largest diff and text that a task may have, escaped as JSON."""
-MAX_HELD_BYTES = 8 * MAX_BODY_BYTES
-"""Bodies of all requests that are being received."""
-BODY_S = 60.0
-"""Seconds in which a body has to be there."""
-WATCH_S = 1.0
-"""Seconds between two looks whether the tokens of open streams still hold."""
 SESSIONS_OF_ONE = 32
 """Sessions of the handshake era that one token may have open; they are lost after half an hour of silence."""
 IDLE_S = 30 * 60.0
@@ -41,14 +35,19 @@ TRIES_A_MINUTE = 120
 """Calls without a good token from one address; more are told to wait."""
 _OWN_SITES = frozenset({"same-origin", "none"})
 """What a browser says of a request that no other site's page has made."""
-_SESSION = "mcp-session-id"
 _ONCE = (
     *("host", "origin", "authorization", "content-type", "content-length", "content-encoding", "transfer-encoding"),
     *("mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"),
 )
+_NAMES = (b"host", b"origin")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
-_METHODS = frozenset({"GET", "POST", "DELETE"})
 _HEALTH = {"/healthz": "alive", "/readyz": "ready"}
+_PATHS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_HEALTH, ("GET", "HEAD")),
+    "/mcp": ("GET", "POST", "DELETE"),
+    "/sse": ("GET",),
+    "/messages/": ("POST",),
+}
 
 
 class Guard:
@@ -58,7 +57,8 @@ class Guard:
         app: what is guarded.
         door: what is asked of those who come in.
         allowed: Host headers that are accepted, and Origin headers.
-        keyring: the tokens; None where everyone may come in.
+        keys: the tokens; None where everyone may come in.
+        cancel_all_but: ends the jobs of every token that is not among the given ids.
         health: answers whether the server is well.
     """
 
@@ -67,21 +67,23 @@ class Guard:
         app: ASGIApp,
         door: Door,
         allowed: tuple[frozenset[str], frozenset[str]],
-        keyring: Keyring | None,
+        keys: Keys | None,
+        cancel_all_but: Callable[[frozenset[str]], None],
         health: Health,
     ) -> None:
         self._app = app
         self._door = door
         self._names, self._origins = allowed
-        self._keyring = keyring
+        self._keys = keys
+        self._cancel_all_but = cancel_all_but
         self._health = health
         self._tally = Tally(anyio.current_time)
         self._rate = Rate(door.rate, anyio.current_time)
         self._tries = Rate(TRIES_A_MINUTE, anyio.current_time)
         self._at_once = AtOnce(door.at_once)
-        self._bodies = AtOnce(MAX_HELD_BYTES)
+        self._bodies = Bodies()
         self._sessions = Sessions(SESSIONS_OF_ONE, IDLE_S, anyio.current_time)
-        self._open: dict[anyio.CancelScope, str] = {}
+        self._watch = Watch(keys, self._end_all_but, anyio.current_time)
         self._calls = 0
         self._idle = anyio.Event()
 
@@ -97,22 +99,27 @@ class Guard:
         badge = None
         if refusal is None:
             try:
-                badge = self._identified(scope, headers)
-            except _No as no:
+                badge = await self._identified(scope, headers)
+            except No as no:
                 refusal = no.refusal
         refusal = refusal or self._unfit(scope, headers, badge)
         if refusal is not None:
             await self._refuse(refusal, badge)(scope, receive, send)
             return
+        # names have no case, but for the library, which looks at them once more
+        scope["headers"] = [(name, value.lower() if name in _NAMES else value) for name, value in scope["headers"]]
         await self._serve(scope, receive, send, badge)
 
     async def watch(self) -> None:
         """Ends what is open for a token that holds no longer; runs as long as the server."""
-        while self._keyring is not None:
-            await anyio.sleep(WATCH_S)
-            for cancel, token_id in list(self._open.items()):
-                if not self._keyring.holds(token_id):
-                    cancel.cancel()
+        await self._watch.run()
+
+    async def _end_all_but(self, active: frozenset[str]) -> None:
+        """Ends what lasts longer than a request, for every token that is not among these ids."""
+        self._cancel_all_but(active)
+        for owner, session in self._sessions.of_others(active):
+            self._sessions.ended(owner, session)
+            await end_session(self._app, min(self._names), owner, session)
 
     async def drained(self) -> None:
         """Lets nobody in any more, and returns when no call is under way; open streams do not count."""
@@ -129,6 +136,8 @@ class Guard:
             return refusals.REPEATED
         if "content-length" in headers and "transfer-encoding" in headers:
             return refusals.TWO_LENGTHS
+        if "transfer-encoding" in headers and scope["http_version"] != "1.1":
+            return refusals.OLD_CHUNKS
         if "upgrade" in headers:
             return refusals.PROTOCOL
         door = self._door
@@ -146,35 +155,35 @@ class Guard:
         # of a plain GET a browser gives no Origin, but it does say whose page asks
         return None if _OWN_SITES.issuperset(headers.getlist("sec-fetch-site")) else refusals.ORIGIN
 
-    def _identified(self, scope: Scope, headers: Headers) -> Badge | None:
+    async def _identified(self, scope: Scope, headers: Headers) -> Badge | None:
         """The badge of a call; None where nobody needs one.
 
         Raises:
-            _No: it comes in by none.
+            No: it comes in by none.
         """
         query = scope["query_string"].decode("latin-1")
         if holds_one(unquote(query)) or "access_token=" in query:
-            raise _No(refusals.IN_ADDRESS)
-        if self._keyring is None:
+            raise No(refusals.IN_ADDRESS)
+        if self._keys is None:
             if any(name in headers for name in _FORWARDED):
-                raise _No(refusals.FORWARDED)
+                raise No(refusals.FORWARDED)
             return None
         kind, _, secret = headers.get("authorization", "").partition(" ")
-        found = self._found(secret) if kind.lower() == "bearer" and is_shaped(secret) else None
+        found = await self._found(secret) if kind.lower() == "bearer" and is_shaped(secret) else None
         if found is None:
             if self._tries.wait_s(self._address(scope, headers)):
-                raise _No(refusals.TOO_MANY_TRIES)
-            raise _No(refusals.BAD_TOKEN if "authorization" in headers else refusals.NO_TOKEN)
+                raise No(refusals.TOO_MANY_TRIES)
+            raise No(refusals.BAD_TOKEN if "authorization" in headers else refusals.NO_TOKEN)
         badge = Badge(found.token_id, found.name, found.scope)
         scope[BADGE] = badge
-        scope["user"] = _principal(badge)  # by which both transports keep the sessions of one from the other
+        scope["user"] = principal(badge.token_id)
         return badge
 
-    def _found(self, secret: str) -> AccessToken | None:
+    async def _found(self, secret: str) -> AccessToken | None:
         try:
-            return self._keyring.find(secret) if self._keyring is not None else None
+            return await self._keys.find(secret) if self._keys is not None else None
         except StateUnavailable:
-            raise _No(refusals.LOCKED) from None
+            raise No(refusals.LOCKED) from None
 
     def _address(self, scope: Scope, headers: Headers) -> str:
         """From where a caller comes; a proxy is asked only where its owner has named it."""
@@ -195,156 +204,55 @@ class Guard:
             return refusals.too_often(wait_s)
         if badge is not None and not self._at_once.has_room(badge.token_id):
             return refusals.AT_ONCE
-        if badge is not None and _may_begin(scope, headers) and not self._sessions.has_room(badge.token_id):
+        if badge is not None and may_begin(scope) and not self._sessions.has_room(badge.token_id):
             return refusals.SESSIONS
-        if scope["method"] not in _METHODS:
-            return refusals.METHOD
+        methods = _PATHS.get(scope["path"])
+        if methods is None:
+            return refusals.PATH
+        if scope["method"] not in methods:
+            return refusals.unfit_method(methods)
         if scope["method"] == "POST" and not _is_json(headers):
             return refusals.CONTENT
         length = headers.get("content-length", "0")
         return None if length.isdecimal() and int(length[:12]) <= MAX_BODY_BYTES else refusals.TOO_LONG
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, badge: Badge | None) -> None:
-        answer = _Answer(send)
-        if badge is not None:
-            answer.sessions = _SessionOf(self._sessions, badge.token_id, scope)
-        with anyio.CancelScope() as cancel, spans.joined(Headers(scope=scope)):
-            async with self._counted(scope, badge, cancel):
-                if scope["method"] != "POST":
-                    await self._app(scope, receive, answer.send)
-                    return
-                try:
-                    body = await self._received(receive)
-                except _No as no:
-                    await self._refuse(no.refusal, badge)(scope, receive, send)
-                    return
-                if body is not None:
-                    await self._app(scope, _replayed(body, receive), answer.send)
+        answer = Answer(send, None if badge is None else SessionOf(self._sessions, badge.token_id, scope))
+        visit = Visit("" if badge is None else badge.token_id)
+        with visit.scope, spans.joined(Headers(scope=scope)), self._counted(scope, badge, visit), answer.given():
+            if scope["method"] != "POST":
+                await self._app(scope, receive, answer.send)
                 return
-        if cancel.cancelled_caught:
-            await answer.end(scope, receive, send)
+            try:
+                body = await self._bodies.received(receive, visit.token_id)
+            except No as no:
+                await self._refuse(no.refusal, badge)(scope, receive, send)
+                return
+            if body is not None:
+                await self._app(scope, replayed(body, receive), answer.send)
+            return
+        if visit.scope.cancelled_caught:
+            await answer.end(visit.why.response(), scope, receive)
 
-    @asynccontextmanager
-    async def _counted(self, scope: Scope, badge: Badge | None, cancel: anyio.CancelScope) -> AsyncGenerator[None]:
+    @contextmanager
+    def _counted(self, scope: Scope, badge: Badge | None, visit: Visit) -> Generator[None]:
         """Counts a request as under way; a GET is a stream, which a server that ends does not wait for."""
         call = int(scope["method"] == "POST")
         self._calls += call
-        if badge is not None:
-            self._at_once.take(badge.token_id)
-            self._open[cancel] = badge.token_id
         try:
-            yield
+            if badge is None:
+                yield
+            else:
+                with self._at_once.taken(badge.token_id), self._watch.visited(visit):
+                    yield
         finally:
             self._calls -= call
-            if badge is not None:
-                self._at_once.give_back(badge.token_id)
-                del self._open[cancel]
             if not self._calls:
                 self._idle.set()
-
-    async def _received(self, receive: Receive) -> bytes | None:
-        """The whole body; None where the caller has left.
-
-        Raises:
-            _No: it is too long, comes too slowly, or there is no room for it.
-        """
-        body, held = bytearray(), 0
-        try:
-            with anyio.move_on_after(BODY_S):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return None
-                    part: bytes = message.get("body", b"")
-                    if len(body) + len(part) > MAX_BODY_BYTES:
-                        raise _No(refusals.TOO_LONG)
-                    if not self._bodies.has_room("", len(part)):
-                        raise _No(refusals.FULL)
-                    self._bodies.take("", len(part))
-                    held += len(part)
-                    body += part
-                    if not message.get("more_body", False):
-                        return bytes(body)
-            raise _No(refusals.SLOW)
-        finally:
-            if held:
-                self._bodies.give_back("", held)
 
     def _refuse(self, refusal: Refusal, badge: Badge | None) -> ASGIApp:
         self._tally.note(refusal, "" if badge is None else badge.name)
         return refusal.response()
-
-
-class _No(Exception):
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-class _SessionOf:
-    """The session that one request is of, or begins."""
-
-    def __init__(self, sessions: Sessions, owner: str, scope: Scope) -> None:
-        self._sessions = sessions
-        self._owner = owner
-        self._scope = scope
-
-    def note(self, start: Message) -> None:
-        """Notes what the head of the answer says of it."""
-        named = Headers(scope=self._scope).get(_SESSION)
-        given = Headers(raw=list(start.get("headers", []))).get(_SESSION)
-        if named is None and given is not None and start["status"] < 400:
-            self._sessions.begun(self._owner, given)
-        elif named is not None and (self._scope["method"] == "DELETE" or start["status"] == 404):
-            self._sessions.ended(self._owner, named)
-        elif named is not None:
-            self._sessions.used(self._owner, named)
-
-
-class _Answer:
-    """What has been sent of an answer, so that it can be ended decently where its caller may stay no longer."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._begun = self._whole = False
-        self.sessions: _SessionOf | None = None
-
-    async def send(self, message: Message) -> None:
-        self._begun = True
-        if self.sessions is not None and message["type"] == "http.response.start":
-            self.sessions.note(message)
-        self._whole = message["type"] == "http.response.body" and not message.get("more_body", False)
-        await self._send(message)
-
-    async def end(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ends what is begun, or says no."""
-        if not self._begun:
-            await refusals.BAD_TOKEN.response()(scope, receive, send)
-        elif not self._whole:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body as one message; after it, what the connection says."""
-    first = True
-
-    async def again() -> Message:
-        nonlocal first
-        if first:
-            first = False
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return again
-
-
-def _may_begin(scope: Scope, headers: Headers) -> bool:
-    """Whether a request may begin a session: the modern era has none, and a session names itself."""
-    return scope["method"] == "POST" and _SESSION not in headers and "mcp-protocol-version" not in headers
-
-
-def _principal(badge: Badge) -> AuthenticatedUser:
-    return AuthenticatedUser(Principal(token="", client_id=badge.token_id, scopes=[badge.scope]))
 
 
 def _is_json(headers: Headers) -> bool:
@@ -354,4 +262,4 @@ def _is_json(headers: Headers) -> bool:
 
 def _peer(scope: Scope) -> str:
     client: tuple[str, int] | None = scope.get("client")
-    return client[0] if client else ""
+    return plain_address(client[0]) if client else ""

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from smista_mcp.app import App
 from smista_mcp.errors import SmistaError
-from smista_mcp.ledger.access import Keyring
+from smista_mcp.server.keys import Keys
 
 KEPT_S = 1.0
 """Seconds that a look at policy, ledger and tokens stands for; so nobody can keep the disk busy by asking."""
@@ -20,10 +20,10 @@ class Health:
         leaving: whether no further calls are taken.
     """
 
-    def __init__(self, app: App, keyring: Keyring | None, ticks: Callable[[], float]) -> None:
+    def __init__(self, app: App, keys: Keys | None, ticks: Callable[[], float]) -> None:
         self.leaving = False
         self._app = app
-        self._keyring = keyring
+        self._keys = keys
         self._ticks = ticks
         self._looked: tuple[float, str] | None = None
         self._lock = anyio.Lock()
@@ -34,7 +34,7 @@ class Health:
         if what == "ready":
             async with self._lock:
                 if self._looked is None or self._ticks() - self._looked[0] > KEPT_S:
-                    found = await anyio.to_thread.run_sync(self._trouble)
+                    found = await self._trouble()
                     self._looked = self._ticks(), found
                 trouble = trouble or self._looked[1]
             if trouble:
@@ -42,16 +42,19 @@ class Health:
             return _told({"ready": True}, 200)
         return _told({"alive": True}, 200)
 
-    def _trouble(self) -> str:
+    async def _trouble(self) -> str:
         """The code of what would make every call fail; empty where nothing does."""
         try:
-            self._app.world.book()
-            self._app.world.open_ledger().recent(0)
-            if self._keyring is not None:
-                self._keyring.known()
+            await anyio.to_thread.run_sync(self._look)
+            if self._keys is not None:
+                await self._keys.active()
         except SmistaError as error:
             return error.code.value
         return ""
+
+    def _look(self) -> None:
+        self._app.world.book()
+        self._app.world.open_ledger().recent(0)
 
 
 def _told(body: dict[str, object], status: int) -> Response:

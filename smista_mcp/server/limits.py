@@ -1,7 +1,8 @@
 """How much of the door one caller may take up."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 MOST_KNOWN = 4096
@@ -64,6 +65,15 @@ class AtOnce:
         else:
             del self._held[who]
 
+    @contextmanager
+    def taken(self, who: str) -> Generator[None]:
+        """One of them, until the block ends."""
+        self.take(who)
+        try:
+            yield
+        finally:
+            self.give_back(who)
+
 
 class Sessions:
     """Sessions of the handshake era that each caller has open, as far as its requests show.
@@ -79,15 +89,26 @@ class Sessions:
         self._idle_s = idle_s
         self._ticks = ticks
         self._known: dict[str, OrderedDict[str, float]] = {}
+        self._coming: dict[str, int] = {}
 
     def has_room(self, who: str) -> bool:
-        sessions = self._known.get(who)
-        if sessions is None:
-            return True
+        """Whether one more may begin, also where all that are about to begin do."""
+        sessions = self._known.get(who, OrderedDict[str, float]())
         now = self._ticks()
         while sessions and now - next(iter(sessions.values())) > self._idle_s:
             sessions.popitem(last=False)
-        return len(sessions) < self._most
+        return len(sessions) + self._coming.get(who, 0) < self._most
+
+    def expect(self, who: str) -> None:
+        """Counts one that may begin, until it is `settled`."""
+        self._coming[who] = self._coming.get(who, 0) + 1
+
+    def settled(self, who: str) -> None:
+        self._coming[who] -= 1
+
+    def of_others(self, active: Collection[str]) -> list[tuple[str, str]]:
+        """Caller and session of all that are not of these callers."""
+        return [(who, session) for who, known in self._known.items() if who not in active for session in known]
 
     def begun(self, who: str, session: str) -> None:
         self._known.setdefault(who, OrderedDict())[session] = self._ticks()

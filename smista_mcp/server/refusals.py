@@ -22,6 +22,7 @@ class Refusal(NamedTuple):
         message: what is wrong and what to do; never a word of the request.
         retry_s: seconds after which to try again; None where that is no use.
         close: whether the connection ends: where it is not sure where the next request begins.
+        allow: the methods that are answered there; empty where it is about none.
     """
 
     status: int
@@ -29,6 +30,7 @@ class Refusal(NamedTuple):
     message: str
     retry_s: float | None = None
     close: bool = False
+    allow: tuple[str, ...] = ()
 
     def response(self) -> Response:
         """The answer: an error as the protocol has it, which hosts show."""
@@ -36,8 +38,8 @@ class Refusal(NamedTuple):
         headers = dict(_NO_STORE)
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        if self.status == 405:
-            headers["Allow"] = "GET, POST, DELETE"
+        if self.allow:
+            headers["Allow"] = ", ".join(self.allow)
         if self.retry_s is not None:
             headers["Retry-After"] = str(max(1, round(self.retry_s + 0.5)))
         if self.close:
@@ -46,10 +48,19 @@ class Refusal(NamedTuple):
         return Response(body, self.status, headers, "application/json")
 
 
+class No(Exception):
+    """A request is refused."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
 REPEATED = Refusal(400, "repeated_header", "a header that may stand once stands twice", close=True)
 TWO_LENGTHS = Refusal(
     400, "ambiguous_length", "Content-Length and Transfer-Encoding in one request are not taken", close=True
 )
+OLD_CHUNKS = Refusal(400, "ambiguous_length", "Transfer-Encoding is HTTP/1.1's", close=True)
 STRANGER = Refusal(403, "not_the_proxy", "only the proxy of this server is answered here", close=True)
 HOST = Refusal(421, "unknown_host", "this server does not go by that name; its owner can add it with --allowed-host")
 ORIGIN = Refusal(403, "foreign_origin", "pages of other sites are not answered")
@@ -64,10 +75,11 @@ LOCKED = Refusal(503, "tokens_unreadable", "the tokens cannot be read; the owner
 LEAVING = Refusal(503, "leaving", "this server is about to end", 1.0, close=True)
 AT_ONCE = Refusal(429, "too_many_at_once", "too many calls of this token at the same time", 1.0)
 SESSIONS = Refusal(429, "too_many_sessions", "this token has too many sessions open; end some", 60.0)
-METHOD = Refusal(405, "method", "GET, POST and DELETE are answered")
+PATH = Refusal(404, "unknown_path", "the endpoint is /mcp, without a slash at its end; /sse is the older transport's")
 CONTENT = Refusal(415, "content_type", "send JSON as `application/json`, not compressed")
 TOO_LONG = Refusal(413, "too_long", "the body is longer than any task may be")
 FULL = Refusal(503, "full", "too much is being sent to this server right now", 2.0)
+SHARE = Refusal(429, "too_much_at_once", "this token sends more at the same time than one may", 2.0)
 SLOW = Refusal(408, "slow_body", "the body did not come in time", close=True)
 PROTOCOL = Refusal(400, "not_http", "only plain requests are answered", close=True)
 
@@ -75,6 +87,11 @@ PROTOCOL = Refusal(400, "not_http", "only plain requests are answered", close=Tr
 def too_often(wait_s: float) -> Refusal:
     """The no to a token that calls more often than its rate allows."""
     return Refusal(429, "too_often", "too many calls of this token in a minute", wait_s)
+
+
+def unfit_method(allow: tuple[str, ...]) -> Refusal:
+    """The no to a method that is not answered there."""
+    return Refusal(405, "method", f"of methods {', '.join(allow)} is answered here", allow=allow)
 
 
 class Tally:

@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from fake_cli import fake_cli
@@ -317,3 +319,36 @@ def test_a_clock_is_held_against_real_files(tmp_path: Path) -> None:
     assert told([judge_clock(clock(now - 4000, none, files))]) == [("clock", Level.WRONG)]
     assert told([judge_clock(clock(now, none._replace(latest=now + 4000), files))]) == [("clock", Level.WRONG)]
     assert told([judge_clock(clock(0.0, none, ()))]) == [("clock", Level.WRONG)]
+
+
+def test_an_entry_of_another_name_in_a_project_is_told_from_ours(bench: Bench) -> None:
+    file = bench.workspace / ".codex/config.toml"
+    file.parent.mkdir()
+    program = json.dumps(own_server()[0])
+    rest = 'args = ["serve-stdio"]\n'
+    file.write_text(f"[mcp_servers.mine]\ncommand = {program}\n{rest}[mcp_servers.smista]\ncommand = {program}\n{rest}")
+    row = next(row for row in HOST_FILES if row.host == "codex")
+    entries = {one.entry: one for one in _seen(bench, row).entries}
+    assert [(entries[name].project, entries[name].strange) for name in ("mine", "smista")] == [
+        (True, True),
+        (True, False),
+    ]
+
+
+def test_a_web_server_that_knows_nothing_is_no_ollama(bench: Bench) -> None:
+    class Nothing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name that it has there
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Nothing) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            world = bench.app(LOCAL.format(model="qwen3", url=f"http://127.0.0.1:{server.server_port}")).world
+            seen = providers_seen(world, world.book().policy)
+        finally:
+            server.shutdown()
+    assert [(one.name, one.reachable, one.usable) for one in seen] == [("ollama", True, False)]
+    assert ("reach", Level.WRONG) in told(judge_providers(seen, handoff=False))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from smista_mcp.core.diagnosis.ledgers import Held, LedgerFacts, judge_ledger
+from smista_mcp.core.diagnosis.marks import Mask
 from smista_mcp.core.diagnosis.policies import LayerSeen, PolicySeen, judge_policy, judge_workspace
 from smista_mcp.core.diagnosis.program import (
     Clock,
@@ -285,3 +286,34 @@ def test_a_list_holds_what_is_wanted() -> None:
 )
 def test_what_is_wrong_with_a_start(seen: StartSeen, found: list[tuple[str, str]]) -> None:
     assert told(*judge_start(seen, {"codex": 1.0, "zed": 5.0})) == found
+
+
+def test_a_masked_report_names_the_key_that_is_wrong() -> None:
+    found = Finding(
+        code=FindingCode.UNKNOWN_KEY, at='routing.rules[2].acme."my own".priority', line=7, message="`acme` is wrong"
+    )
+    (remark, *_) = judge_policy(PolicySeen(findings=(found,)))
+    (masked,) = Mask().masked([remark.text])
+    assert "unknown_key at routing.rules[2].NAME1.NAME2.priority" in masked
+    assert ":7 " in masked
+    assert "acme" not in masked
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"runs": "missing"}, "run `smista-mcp install codex`"),
+        ({"runs": "missing", "project": True}, "run `smista-mcp install codex --project`"),
+        ({"arguments": (), "strange": True}, "add it, or take that entry out and run `smista-mcp install codex`"),
+    ],
+)
+def test_the_advice_mends_the_entry_that_is_meant(change: dict[str, Any], words: str) -> None:
+    (remark,) = judge_host(CODEX._replace(entries=(ENTRY._replace(**change),)), QUICK, ())
+    assert remark.fix == words
+
+
+def test_what_has_no_list_of_models_is_no_ollama() -> None:
+    silent = UP._replace(name="ollama", models=None, missing=(), listless="answers 404 when asked for its models")
+    assert told(*judge_providers((silent,), handoff=False))[0] == ("reach", "wrong")
+    assert not silent.usable
+    assert told(*judge_providers((silent._replace(name="openai-compat:x"),), handoff=False)) == [("reach", "note")]

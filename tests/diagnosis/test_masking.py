@@ -89,3 +89,16 @@ def test_nothing_of_the_machine_is_left(user: str, project: str, host: str, rule
 def test_a_value_cannot_break_out_of_its_mark(value: str, other: str) -> None:
     text = f"{words(value)}|{words(other)}"
     assert one(text) == "(left out)|(left out)"
+
+
+@pytest.mark.parametrize("common", ["home", "user", "Host", "model", "org", "codex"])
+def test_a_common_word_as_a_name_leaves_our_own_words_whole(common: str) -> None:
+    mask = Mask(f"/srv/{common}", f"/srv/{common}/{common}-secret", (common, "box7"))
+    ours = "set SMISTA_HOME and SMISTA_ORG_POLICY in the entry; the user's host names no model"
+    told, path = mask.masked([ours, f"{place(f'/srv/{common}/x')} on box7"])
+    assert told == ours
+    assert path == "~/* on NAME"
+
+
+def test_a_name_in_a_word_with_underscores_is_still_found() -> None:
+    assert one("QUENTIN_HOME quentin_notes") == "NAME_HOME NAME_notes"

@@ -14,7 +14,6 @@ import pytest
 from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles.changes import (
     Target,
-    entry_in,
     install_entry,
     install_note,
     uninstall_entries,
@@ -75,8 +74,9 @@ def test_twice_is_once(host: str, tmp_path: Path) -> None:
     change = install_entry(meant, COMMAND, NAMES)
     write_user_file(change.file, change.data)
     assert not install_entry(meant, COMMAND, NAMES).needed
-    assert entry_in(meant.row, change.after or "") == meant.row.entry(COMMAND, NAMES)
-    assert entry_in(meant.row, change.file.text) is None
+    servers, name = meant.row.keys
+    assert value(meant.row, change.data or b"")[servers][name] == meant.row.entry(COMMAND, NAMES)
+    assert name not in value(meant.row, change.file.data or b"").get(servers, {})
 
 
 @pytest.mark.parametrize("host", WRITTEN)

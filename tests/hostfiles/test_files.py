@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smista_mcp.errors import InvalidTask, StateUnavailable
+from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles.files import BACKUP, read_user_file, write_user_file
 
 
@@ -55,5 +55,16 @@ def test_a_file_that_goes_leaves_its_copy(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises((InvalidTask, StateUnavailable)):
+    with pytest.raises(InvalidTask):
         write_user_file(read_user_file(tmp_path / "file/below/f"), b"x")
+
+
+def test_a_copy_that_cannot_be_written_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
+    file, copy = tmp_path / "f", tmp_path / f"f{BACKUP}"
+    file.write_bytes(b"x")
+    copy.mkdir()
+    with pytest.raises(InvalidTask) as refused:
+        write_user_file(read_user_file(file), b"y")
+    assert f"`{copy}`" in refused.value.message
+    assert file.read_bytes() == b"x"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f", f"f{BACKUP}"]

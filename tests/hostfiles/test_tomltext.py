@@ -100,3 +100,8 @@ def test_what_is_no_toml_is_refused_at_its_line() -> None:
 def test_an_entry_in_one_line_goes_too() -> None:
     text = "[mcp_servers]\none = { command = 'x' }\nsmista = { command = 'y' } # c\n"
     assert tomllib.loads(removed(text, PATH)) == {"mcp_servers": {"one": {"command": "x"}}}
+
+
+@pytest.mark.parametrize("text", ['a.b.c = "d"\n', 'a = { b = { c = "d" } }\n', "a.b.c = 1\nx = 2\n"])
+def test_a_table_without_a_header_is_taken_out(text: str) -> None:
+    assert "c" not in removed(text, ("a", "b"))

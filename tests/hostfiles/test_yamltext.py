@@ -78,8 +78,37 @@ def test_a_value_that_yaml_would_read_otherwise_is_quoted() -> None:
         "model:\n- x\n",
         "- x\n",
         "  model: x\n",
+        'note: "x\nmodel: inside a string"\n',
+        "note: 'x\nmodel: inside'\n",
+        'note:\n  "x\nmodel: inside"\n',
+        'note: !!str "x\nmodel: inside"\n',
+        '"note": "x \\"\nmodel: inside"\n',
+        'read:\n- "x\nmodel: inside"\n',
+        'read:\n  - a: "x\nmodel: inside"\n',
+        'a: {b: "x\nmodel: inside"}\n',
+        "a: [b,\nmodel: inside]\n",
+        'a: |\n  "text\nb: "x\nmodel: inside"\n',
     ],
 )
 def test_other_forms_are_refused(text: str) -> None:
     with pytest.raises(Unfit):
         put(text, VALUES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'note: |\n  "x\n\n  [model: y\n',
+        "read:\n- a: >-  # c\n    'x\n",
+        "read:\n- |\n  {x\n",
+        "note: it's \"so\n",
+        "note: 'it''s' # it's\n",
+        'note: "a \\" b"  # "\n',
+        'read: [a, "]", {b: c}]\n',
+        '# "x\n',
+    ],
+)
+def test_quotes_that_open_nothing_are_no_hindrance(text: str) -> None:
+    after = put(text, VALUES)
+    assert after.startswith(text)
+    assert removed(after) == text

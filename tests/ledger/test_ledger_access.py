@@ -77,7 +77,7 @@ def test_a_revoked_token_opens_nothing_and_its_name_is_free(book: TokenBook) -> 
     assert ring.find(secret) == first
     assert book.revoke("alice", NOW) == 1
     assert ring.find(secret) is None
-    assert not ring.holds(first.token_id)
+    assert ring.active(ring.known()) == frozenset()
     again, second = book.create("alice", "route", NOW)
     assert ring.find(again) == second
     assert second.token_id != first.token_id
@@ -123,9 +123,18 @@ def test_where_tokens_cannot_be_read_nobody_comes_in(book: TokenBook, tmp_path: 
     (tmp_path / "state/tokens.db").write_bytes(b"no database at all")
     with pytest.raises(StateUnavailable):
         ring.find(secret)
-    assert not ring.holds(made.token_id)
+    assert ring.unchanged() is None
     (tmp_path / "state/tokens.db").unlink()
     assert ring.find(secret) is None
+
+
+def test_who_writes_holds_up_nobody_who_looks(book: TokenBook, tmp_path: Path) -> None:
+    secret, made = book.create("alice", "route", NOW)
+    with sqlite3.connect(tmp_path / "state/tokens.db", isolation_level=None) as db:
+        db.execute("BEGIN IMMEDIATE")
+        assert found(book, secret) == made
+        db.execute("ROLLBACK")
+    db.close()
 
 
 def test_a_file_of_a_later_version_is_left_alone(book: TokenBook, tmp_path: Path) -> None:

@@ -202,6 +202,17 @@ def test_paths_are_labels_and_the_answer_says_so(team: Team) -> None:
         assert any("attachments" in notice for notice in told["notices"])
 
 
+def test_what_is_attached_is_one_text_also_without_an_extension(team: Team) -> None:
+    def context(text: str, path: str) -> dict[str, Any]:
+        attached = {"text": text, "attachments": [{"path": path, "content": "one two"}]}
+        return structured(team.call("route", attached))["decisions"][0]["context"]
+
+    for path in ("/srv/notes", "notes", "docs/notes"):
+        assert [item["path"] for item in context("What is this?", path)["included"]] == [path]
+    (kept,) = context("fix the bug in this function", "secrets/x")["excluded"]
+    assert (kept["path"], kept["reason"]) == ("secrets/x", "restricted by `secrets/**`")
+
+
 def test_local_is_said_to_be_local_to_the_server(team: Team) -> None:
     told = structured(team.call("route", ASK))
     assert told["decisions"][0]["locality"] == Locality.LOCAL

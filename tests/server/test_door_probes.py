@@ -12,7 +12,7 @@ from smista_mcp.ledger.access import TokenBook
 
 POLICY = '[routing.default]\nmodel = "ollama/tiny"\n[providers.ollama]\nbase_url = "{url}"\n'
 QUICK = """
-import smista_mcp.server.connections as c, smista_mcp.server.guard as g
+import smista_mcp.server.connections as c, smista_mcp.server.bodies as g
 c.HEAD_S, g.BODY_S = 1.0, 1.0
 """
 
@@ -44,6 +44,8 @@ def test_what_comes_to_the_door_gets_its_answer(team: Team, probe: Probe) -> Non
     assert answer.status in expected, answer
     if probe.code:
         assert answer.code == probe.code
+    assert (answer.status == 405) == ("allow" in answer.headers)
+    assert "location" not in answer.headers
     assert (answer.status == 401) == ("www-authenticate" in answer.headers)
     assert b"smista_tk_" not in answer.body
     assert team.ask(team.request("GET", "/healthz", by=None)).status == 200  # whatever it was, the server goes on

@@ -27,7 +27,7 @@ from smista_mcp.ledger.access import TokenBook
 
 ASK = {"text": "What is a mutex?"}
 HOLD = {"text": "What is a mutex? hold"}
-QUICK = "import smista_mcp.server.connections as c, smista_mcp.server.guard as g\nc.HEAD_S = g.BODY_S = 0.5\n"
+QUICK = "import smista_mcp.server.connections as c, smista_mcp.server.bodies as g\nc.HEAD_S = g.BODY_S = 0.5\n"
 
 
 @pytest.fixture
@@ -147,6 +147,16 @@ def test_it_speaks_tls_itself(home: Path, alice: str, authority: Authority, trus
         assert team.ask(team.calling("route", ASK), tls=trusting).status == 200
         assert team.ask(team.calling("route", ASK, by="x"), tls=trusting).code == "bad_token"
         assert team.call("route", ASK).status == 0  # in the clear nobody is heard
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not socket.has_dualstack_ipv6(), reason="as below, and takes both")
+def test_an_address_is_the_same_on_a_socket_that_takes_both_kinds(home: Path, alice: str) -> None:
+    options = ("--host", "::", "--allowed-host", NAME, "--behind-proxy", "127.0.0.2")
+    with Team.started(home, *options) as team:
+        team.tokens["alice"] = alice
+        raw = team.calling("route", ASK)
+        assert [team.ask(raw, source=f"127.0.0.{n}").status for n in (1, 2, 3)] == [200, 200, 403]
+        assert team.ask(raw, source="127.0.0.3").code == "not_the_proxy"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a whole network of loopback addresses")
@@ -291,6 +301,7 @@ def test_a_stream_ends_when_its_token_is_revoked(team: Team) -> None:
     session = team.greeted("alice").headers["mcp-session-id"]
     with team.streaming("/sse", "alice") as older, team.streaming("/mcp", "alice", mcp_session_id=session) as newer:
         older.until("data: ")
+        newer.until("text/event-stream")
         TokenBook(team.home / "state").revoke("alice", datetime.now(UTC))
         assert older.ended()
         assert newer.ended()

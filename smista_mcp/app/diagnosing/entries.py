@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 
 from smista_mcp.core.diagnosis.registered import EntrySeen, HostSeen, Runs, Wanted
 from smista_mcp.hostfiles import jsontext, tomltext
+from smista_mcp.hostfiles.merging import OVER_HTTP
 from smista_mcp.hostfiles.places import HOST_FILES, NAME, HostFile, Place, Platform, resolved, roots
 from smista_mcp.hostfiles.unfit import Unfit
 from smista_mcp.hosts import known_host
@@ -81,7 +82,8 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
     entries: list[EntrySeen] = []
     broken: list[tuple[str, str]] = []
     limit = spec.start_limit_s
-    for path in dict.fromkeys(_file(place, folders) for place in places):
+    files = {_file(place, folders): place is not row.user for place in reversed(places)}
+    for path, project in reversed(files.items()):
         try:
             value = _value(path, row)
         except (OSError, ValueError) as error:
@@ -89,7 +91,9 @@ def _host_seen(row: HostFile, around: Surroundings) -> HostSeen:
             continue
         limit = _start_limit(row, value, limit)
         for keys in _tables(row, around):
-            entries += _entries(path, _table(value, keys), around, keys_reach=spec.keys_reach)
+            strange = keys[:1] != row.keys[:1]  # the scope `local` of Claude Code
+            found = _entries(path, _table(value, keys), around, keys_reach=spec.keys_reach)
+            entries += (one._replace(project=project, strange=strange or one.entry != NAME) for one in found)
     return HostSeen(
         host=row.host,
         installed=_is_there(row, folders, around),
@@ -209,6 +213,7 @@ def _entry(
         enabled=entry.get("enabled") is not False and entry.get("disabled") is not True,
         settings={key: _setting(value) for key, value in entry.items() if key not in _UNSAID},
         variables=variables,
+        mixed=tuple(key for key in OVER_HTTP if key in entry) if words else (),
         elsewhere=_elsewhere(given.get("SMISTA_HOME"), variables, around, keys_reach=keys_reach),
     )
 

@@ -108,6 +108,7 @@ def _seen(policy: Policy, name: str, models: Iterable[str], facts: ProviderFacts
         models=None if facts.models is None else len(facts.models),
         missing=_missing(spec, models, facts) if facts.reachable else (),
         version=facts.cli.version if facts.cli else None,
+        listless=facts.detail if facts.reachable and facts.models is None and facts.cli is None else "",
     )
 
 

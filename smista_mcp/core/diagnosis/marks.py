@@ -17,6 +17,16 @@ _MARKED = re.compile(f"{_OPEN}([a-z]+){_SPLIT}([^{_CLOSE}]*){_CLOSE}")
 _OWN = str.maketrans("", "", _OPEN + _SPLIT + _CLOSE)
 _SHORTEST = 3
 """Letters of a name that is looked for in a whole text: a shorter one would be found in half of all words."""
+_VARIABLE = r"\b(?:SMISTA|XDG|CODEX|CLAUDE|COPILOT|GEMINI|SSL)_[A-Z_]+\b"
+"""Variables that our own words name: no name is looked for in them."""
+_COMMON = frozenset(
+    """
+    home user users host hosts model models policy server servers workspace local root project code codex claude cursor
+    gemini copilot opencode ollama smista file files folder key keys name entry command program provider providers
+    machine network ledger clock python git test remote default layer preset
+    """.split()
+)
+"""Words of ours that are also given as names: they say nothing of anybody, and a report without them says nothing."""
 _PUBLIC_HOSTS = vendor_hosts() | {"api.anthropic.com", "api.openai.com", "generativelanguage.googleapis.com"}
 _CUSTOMARY_VARIABLES = frozenset(
     {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", *(row.key_variable for row in VENDORS.values())}
@@ -115,8 +125,11 @@ class Mask(NamedTuple):
             if len(folder) > 1:
                 text = text.replace(folder, said)
         text = _PLACE.sub(lambda found: self._masked_place(found[0]), text)
-        for one in sorted({n for n in self.names if len(n) >= _SHORTEST}, key=len, reverse=True):
-            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(one)}(?![A-Za-z0-9])", "NAME", text, flags=re.IGNORECASE)
+        for one in sorted(
+            {n for n in self.names if len(n) >= _SHORTEST and n.casefold() not in _COMMON}, key=len, reverse=True
+        ):
+            named = rf"{_VARIABLE}|(?<![A-Za-z0-9])(?P<name>(?i:{re.escape(one)}))(?![A-Za-z0-9])"
+            text = re.sub(named, lambda found: "NAME" if found["name"] else found[0], text)
         return text
 
     def _stand_in(self, kind: str, value: str, chosen: dict[str, str]) -> str:

@@ -1,15 +1,28 @@
 """The policy in force: its layers, what is wrong in them, and what waits for a person's confirmation."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from smista_mcp.core.diagnosis.marks import place, words
+from smista_mcp.core import policy
+from smista_mcp.core.diagnosis.marks import name, place, words
 from smista_mcp.core.diagnosis.remarks import Remark, fine, note, wrong
 from smista_mcp.core.findings import Finding, Severity
+from smista_mcp.core.values import Value
 
 _SHOWN = 5
 _CHECK = "`smista-mcp policy check` shows everything"
 _TRUST = "read them, then run `smista-mcp trust`"
+
+
+_KEYS = frozenset(
+    field.alias or key
+    for model in vars(policy).values()
+    if isinstance(model, type) and issubclass(model, Value)
+    for key, field in model.model_fields.items()
+)
+"""Every key that a policy may have: none of these says anything of who wrote it."""
+_OF_KEY = re.compile(r'"(?:[^"\\]|\\.)*"|[A-Za-z0-9_-]+')
 
 
 class LayerSeen(NamedTuple):
@@ -92,5 +105,6 @@ def _judge_layers(seen: PolicySeen) -> Iterator[Remark]:
 def _error(found: Finding) -> Remark:
     where = place(found.file) if found.file else "the policy"
     line = f":{found.line}" if found.line else ""
-    said = f"{where}{line} {found.code.value}: {words(found.message)}"
+    at = _OF_KEY.sub(lambda part: part[0] if part[0] in _KEYS or part[0].isdigit() else name(part[0]), found.at)
+    said = f"{where}{line} {found.code.value}{f' at {at}' if at else ''}: {words(found.message)}"
     return wrong("policy", "errors", said, f"{words(found.fix)}; {_CHECK}" if found.fix else _CHECK)

@@ -51,6 +51,9 @@ class EntrySeen(NamedTuple):
         settings: what else it says.
         variables: names of variables that it passes on or sets.
         elsewhere: whether its server has another SMISTA_HOME than this command.
+        project: whether its file is one of the workspace.
+        strange: whether `install` would write beside it, not over it: it has another name, or stands elsewhere.
+        mixed: keys of an entry over HTTP that it has beside a command.
     """
 
     file: str
@@ -63,6 +66,9 @@ class EntrySeen(NamedTuple):
     settings: Mapping[str, object] = {}
     variables: frozenset[str] = frozenset()
     elsewhere: bool = False
+    mixed: tuple[str, ...] = ()
+    project: bool = False
+    strange: bool = False
 
 
 class HostSeen(NamedTuple):
@@ -173,14 +179,26 @@ def _where(seen: HostSeen, entry: EntrySeen) -> str:
     return f"{seen.host}: the entry {which} of {place(entry.file)}"
 
 
+def _again(seen: HostSeen, entry: EntrySeen) -> str:
+    """What writes an entry anew."""
+    run = f"run `smista-mcp install {seen.host}{' --project' if entry.project else ''}`"
+    return f"take that entry out and {run}" if entry.strange else run
+
+
 def _judge_command(seen: HostSeen, entry: EntrySeen) -> Iterator[Remark]:
     where = _where(seen, entry)
-    again = f"run `smista-mcp install {seen.host}`"
+    again = _again(seen, entry)
     if not entry.enabled:
         yield note("hosts", "enabled", f"{where} is switched off", "switch it on there")
     if entry.command is None:
         return
     command = place(entry.command)
+    if entry.mixed:
+        keys = ", ".join(f"`{key}`" for key in entry.mixed)
+        said = (
+            f"{where} has a command and also {keys}, which is for a server over HTTP: hosts refuse it, or take either"
+        )
+        yield wrong("hosts", "mixed", said, f"take out what is not meant, or {again}")
     match entry.runs:
         case "missing":
             yield wrong("hosts", "command", f"{where} starts {command}, which is not there", again)
@@ -215,9 +233,9 @@ def _judge_settings(seen: HostSeen, entry: EntrySeen, start: StartSeen) -> Itera
         if one.late and late:
             waits = True  # said here, with the remedy
             said += f", and the server takes {start.best:.2f} s of {seen.start_limit_s:g} s"
-            yield wrong("hosts", "limits", said, f"write `{one.write}` there, or run `smista-mcp install {seen.host}`")
+            yield wrong("hosts", "limits", said, f"write `{one.write}` there, or {_again(seen, entry)}")
         else:
-            yield note("hosts", "limits", said, f"write `{one.write}` there, or run `smista-mcp install {seen.host}`")
+            yield note("hosts", "limits", said, f"write `{one.write}` there, or {_again(seen, entry)}")
     if late and not waits:
         said = f"{seen.host} waits {seen.start_limit_s:g} s for a server, and ours takes {start.best:.2f} s"
         yield wrong("hosts", "start", said, "let this machine do less, or use HTTP (`smista-mcp serve-http`)")

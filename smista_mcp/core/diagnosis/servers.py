@@ -9,6 +9,7 @@ from smista_mcp.core.modelref import BUILTIN_PROVIDERS
 
 _AREA = "providers"
 _EMBEDDED = "llamacpp"
+_OLLAMA = "ollama"
 
 
 class ProviderSeen(NamedTuple):
@@ -26,6 +27,7 @@ class ProviderSeen(NamedTuple):
         models: how many it has; None where it has no list.
         missing: why models that the policy names cannot be had there.
         version: of a CLI.
+        listless: what it answered when it was asked for its models, where that was no list.
     """
 
     name: str
@@ -39,10 +41,13 @@ class ProviderSeen(NamedTuple):
     models: int | None = None
     missing: tuple[str, ...] = ()
     version: str | None = None
+    listless: str = ""
 
     @property
     def usable(self) -> bool:
         """Whether nothing is known against it."""
+        if self.listless and self.name == _OLLAMA:  # every Ollama has its list
+            return False
         return self.key_there and self.reachable is not False and not (self.missing and self.models == 0)
 
 
@@ -114,6 +119,12 @@ def _judge_reach(one: ProviderSeen) -> Remark:
         own = one.name in BUILTIN_PROVIDERS or one.name.startswith("openai-compat:")  # else others have their say
         said = f"{_named(one.name)}{where} cannot be used: {one.detail if own else words(one.detail)}"
         return _bad(one, "reach", said, _reach_fix(one))
+    if one.listless:
+        if one.name == _OLLAMA:
+            said = f"what is{where} is no Ollama: it {one.listless}"
+            return _bad(one, "reach", said, "start Ollama there, or mend its `base_url`")
+        said = f"{_named(one.name)}{where} {one.listless}"
+        return note(_AREA, "reach", said, "see that its `base_url` is right, and ends as its server wants it")
     version = f", version {one.version}" if one.version else ""
     if one.reachable is None:
         return fine(_AREA, "reach", f"{_named(one.name)}{where} was not asked")
