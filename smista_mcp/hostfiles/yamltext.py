@@ -21,13 +21,13 @@ _OPEN = re.compile(r"[|>&*!\[{]|\"(?:[^\"\\]|\\.)*\Z|'[^']*\Z")
 _LEAD = re.compile(r"[ \t]*(?:[-?](?:[ \t]+|(?=\r?\n|\Z)))*")
 """What stands before a key or a value: indentation, and the marks of lists."""
 _NESTED_KEY = re.compile(
-    r"(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^']|'')*+'|[^\s\"'\[{#](?:[^#]|(?<=\S)\#)*?)[ \t]*:(?=[ \t\r\n]|\Z)[ \t]*"
+    r"(?:\"(?>(?:[^\"\\]|\\.)*)\"|'(?>(?:[^']|'')*)'|[^\s\"'\[{#](?:[^#]|(?<=\S)\#)*?)[ \t]*:(?=[ \t\r\n]|\Z)[ \t]*"
 )
 _DRESS = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]+)+")
 """An anchor or a tag before a value."""
 _BLOCK = re.compile(r"[|>][-+0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n?\Z")
 _IN_FLOW = re.compile(
-    r"(?P<text>\"(?:[^\"\\]|\\.)*+\"|'(?:[^']|'')*+')|(?P<comment>(?<![^\s])\#[^\n]*)|(?P<mark>[\[\]{}\"'])"
+    r"(?P<text>\"(?>(?:[^\"\\]|\\.)*)\"|'(?>(?:[^']|'')*)')|(?P<comment>(?<![^\s])\#[^\n]*)|(?P<mark>[\[\]{}\"'])"
 )
 
 
@@ -157,7 +157,7 @@ def _place(lines: list[_Line], key: str) -> int | None:
     if len(found) > 1:
         raise Unfit(f"holds `{key}` twice", found[1] + 1)
     value = lines[at].text.partition(":")[2].strip()
-    below = next((line.text for line in lines[at + 1 :] if line.text.strip()), "")
+    below = next((line.text for line in lines[at + 1 :] if line.text.strip() and line.text.lstrip()[0] != "#"), "")
     if _OPEN.match(value) or below[:1] in (" ", "\t") or (below.startswith("-") and not below.startswith("---")):
         raise Unfit(f"holds a `{key}` that is not a text on one line", at + 1)
     return at

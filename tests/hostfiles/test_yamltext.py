@@ -71,6 +71,7 @@ def test_a_value_that_yaml_would_read_otherwise_is_quoted() -> None:
         "model: |\n  x\n",
         "model:\n  x\n",
         "model: x\n  y\n",
+        "model: # c\n# d\n  x\n",
         "model: &a x\n",
         "a: 1\n---\nmodel: x\n",
         "model: x\nmodel: y\n",
