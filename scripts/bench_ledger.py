@@ -128,22 +128,22 @@ def fill(state: Path, rows: int, draw: random.Random) -> None:
     step = timedelta(days=DAYS) / copies
     first = NOW - timedelta(days=DAYS)
     decision = Decision.model_validate_json(json.dumps(BODY | {"decision_id": "ab" * 32}))
-    found: list[tuple[str, datetime]] = []
+    found: list[tuple[str, datetime, int]] = []
     for batch in range(0, seeds, 50):
         at = first + step * batch / seeds
         ids = [f"{draw.getrandbits(256):064x}" for _ in range(min(50, seeds - batch))]
         decisions = tuple(decision.model_copy(update={"decision_id": one}) for one in ids)
         hosted = tuple(one.model_copy(update={"host": one_of(draw, HOSTS)}) for one in decisions)
         facts = tuple(PhaseFacts(paths=("src/auth.rs",), tokens=140, owner="0a" * 16) for _ in ids)
-        ledger.record_route(RouteRecord(hosted, at, "3c" * 32, one_of(draw, WORKSPACES), facts))
-        found += [(one, at) for one in ids]
+        places = ledger.record_route(RouteRecord(hosted, at, "3c" * 32, one_of(draw, WORKSPACES), facts))
+        found += [(one, at, place) for one, place in zip(ids, places, strict=True)]
     for batch in range(0, seeds, 1000):
         starts: list[Entry[object]] = []
-        for decision_id, at in found[batch : batch + 1000]:
-            trace = NewTrace(f"{draw.getrandbits(128):032x}", decision_id, at)
+        for decision_id, at, place in found[batch : batch + 1000]:
+            trace = NewTrace(f"{draw.getrandbits(128):032x}", decision_id, at, place)
             starts.append(ledger.attempt(trace, start_of(draw, at), ()))
         began = zip(ledger.write_together(starts), found[batch : batch + 1000], strict=True)
-        ledger.write_together([SettlementEntry(str(one), end_of(draw, at)) for one, (_, at) in began])
+        ledger.write_together([SettlementEntry(str(one), end_of(draw, at)) for one, (_, at, _) in began])
     with connected(state, BUSY_S) as db:
         db.execute("PRAGMA cache_size = -400000")
         for copy in range(1, copies):
@@ -178,7 +178,7 @@ def repeat(db: sqlite3.Connection, seeds: int, copy: int, later: timedelta) -> N
         f" FROM begun WHERE sequence <= {seeds}",
         f"INSERT INTO settled SELECT attempt + {offset}, status, {at('ended_at')}, code, input_tokens,"
         " cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens, cost, resolved_model, unsent,"
-        f" partial_bytes, partial_sha256, cause, http_status FROM settled WHERE attempt <= {seeds}",
+        f" partial_bytes, partial_sha256, cause, http_status, cut FROM settled WHERE attempt <= {seeds}",
     ):
         db.execute(statement)
     db.execute("COMMIT")

@@ -79,10 +79,12 @@ def steps(  # noqa: C901  one after the other
     """
     decision_id, job_id, trace_id = _id(name, "decision"), _id(name, "job")[:32], _id(name, "trace")[:32]
 
+    places: list[int] = []
+
     def decided() -> Told:
         decision = Decision.model_validate({**_DECISION, "decision_id": decision_id})
         job = JobStart(job_id, OWNER, "5e" * 32)
-        ledger.record_route(RouteRecord((decision,), now(), "3c" * 32, job=job))
+        places.extend(ledger.record_route(RouteRecord((decision,), now(), "3c" * 32, job=job)))
         return ["job", job_id, decision_id]
 
     yield decided
@@ -100,7 +102,7 @@ def steps(  # noqa: C901  one after the other
             cost_kind="list",
             reserved=HELD,
         )
-        trace = trace_id if begun else NewTrace(trace_id, decision_id, now())
+        trace = trace_id if begun else NewTrace(trace_id, decision_id, now(), places[-1])
         begun.append(begin_attempt(ledger, trace, start))
         return ["attempt", trace_id, begun[-1]]
 

@@ -199,8 +199,10 @@ class Dispatching:
             thread=thread,
         )
         work = [
-            PhaseWork(routed, collected.context, own)
-            for routed, collected, own in zip(prepared.routed, prepared.collected, pieces, strict=True)
+            PhaseWork(routed, collected.context, own, place)
+            for routed, collected, own, place in zip(
+                prepared.routed, prepared.collected, pieces, prepared.places, strict=True
+            )
         ]
         files = AnswerFiles(world.state / "answers", world.state_refusal)
         await anyio.to_thread.run_sync(files.forget, utc_now().timestamp())

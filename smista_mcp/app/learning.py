@@ -1,10 +1,12 @@
 """What people say of answers, and what the record teaches of models."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from smista_mcp.app.jobcalls import decisions_of
 from smista_mcp.app.world import World, utc_now
+from smista_mcp.core.costing import plain
 from smista_mcp.core.effective import Adaptive
 from smista_mcp.core.evidence import Evidence
 from smista_mcp.core.suggesting import Suggestions, suggestions
@@ -16,11 +18,16 @@ from smista_mcp.ledger.tallies import Tally
 
 
 class Spent(NamedTuple):
-    """What the requests of one model for one intent and host took, USD and seconds; see `ledger.tallies`."""
+    """What the requests of one model for one intent and host took, USD and seconds; see `ledger.tallies`.
+
+    Attributes:
+        cost: of those whose cost is known.
+        unknown: how many have a cost, or may have one, that nobody knows.
+    """
 
     requests: int
     cost: str
-    unpriced: int
+    unknown: int
     seconds: float
 
 
@@ -131,8 +138,8 @@ def _spent(tallies: tuple[Tally, ...]) -> dict[tuple[str, str, str], Spent]:
     return {
         key: Spent(
             sum(one.requests for one in found),
-            f"{sum(one.cost for one in found):f}",
-            sum(one.unpriced for one in found),
+            plain(sum((one.cost for one in found), Decimal(0))),
+            sum(one.unpriced + one.uncertain + one.abandoned for one in found),
             sum(one.seconds for one in found),
         )
         for key, found in sums.items()

@@ -44,6 +44,7 @@ class Prepared(NamedTuple):
         notices: what a person should know of the policy in force and of the skills that are run.
         catalog: by which the models were known.
         caller: who asked.
+        places: of the decisions in the ledger; None for what could not be recorded.
     """
 
     book: Rulebook
@@ -58,6 +59,7 @@ class Prepared(NamedTuple):
     asked: "AskedCall | None" = None
     catalog: Catalog | None = None
     caller: Caller = NOBODY
+    places: tuple[int | None, ...] = ()
 
     @property
     def contexts(self) -> list[PhaseContext]:
@@ -120,7 +122,9 @@ def prepare(
         routed = with_approvals(task, routed, contexts, snapshot, caller.owner)
     owner = keyed(world.key(), caller.owner)
     job = None if job_id is None else JobStart(job_id, owner, book.policy.revision)
-    if ledger is not None and not _recorded(world, ledger, task, caller, _Decided(routed, contexts, snapshot, job)):
+    decided = _Decided(routed, contexts, snapshot, job)
+    places = None if ledger is None else _recorded(world, ledger, task, caller, decided)
+    if ledger is not None and places is None:
         routed = tuple(one._replace(decision=one.decision.model_copy(update={"recorded": False})) for one in routed)
     routed = tuple(one._replace(decision=_shown(one.decision)) for one in routed)
     host = snapshot.market.host
@@ -130,7 +134,21 @@ def prepare(
     remarks = (*remarks, *remarks_on_budgets(snapshot.budgets, routed, caller))
     notices = (*book.policy.notices, *remarks, *ignoring)
     catalog, workspace = snapshot.market.catalog, world.workspace_digest()
-    return Prepared(book, phases, collected, routed, host, ledger, workspace, scans, notices, asked, catalog, caller)
+    return Prepared(
+        book,
+        phases,
+        collected,
+        routed,
+        host,
+        ledger,
+        workspace,
+        scans,
+        notices,
+        asked,
+        catalog,
+        caller,
+        places or (None,) * len(routed),
+    )
 
 
 def _asks(routed: Routed) -> bool:
@@ -192,7 +210,8 @@ class _Decided(NamedTuple):
     job: JobStart | None
 
 
-def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided: _Decided) -> bool:
+def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided: _Decided) -> tuple[int, ...] | None:
+    """The places of the decisions in the ledger; None where it cannot be written."""
     record = RouteRecord(
         decisions=tuple(one.decision for one in decided.routed),
         at=utc_now(),
@@ -213,10 +232,9 @@ def _recorded(world: World, ledger: Ledger, task: Task, caller: Caller, decided:
         kept=kept_inputs(world, decided.snapshot, decided.routed),
     )
     try:
-        ledger.record_route(record)
+        return ledger.record_route(record)
     except StateUnavailable:
-        return False
-    return True
+        return None
 
 
 def _shown(decision: Decision) -> Decision:

@@ -91,6 +91,7 @@ def _used(tally: Tally) -> Used:
         cancelled=tally.cancelled,
         running=tally.running,
         uncertain=tally.uncertain,
+        abandoned=tally.abandoned,
         unpriced=tally.unpriced,
         unreported=_unreported(tally),
         cost=tally.cost,
@@ -101,6 +102,14 @@ def _used(tally: Tally) -> Used:
             tally.cache_write_tokens,
             tally.output_tokens,
             tally.reasoning_tokens,
+        ),
+        served=tally.served,
+        served_tokens=Tokens(
+            tally.served_input_tokens,
+            tally.served_cached_input_tokens,
+            tally.served_cache_write_tokens,
+            tally.served_output_tokens,
+            tally.served_reasoning_tokens,
         ),
     )
 

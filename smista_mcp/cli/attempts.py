@@ -144,7 +144,8 @@ def _money(attempt: AttemptReport) -> str:
     aside = f" ({held} was set aside)" if held else ""
     paid = attempt.cost is not None and (attempt.cost != "0" or attempt.cost_kind == "plan")
     pays = _PAYS[attempt.cost_kind] if paid else ""
-    if attempt.cost is None and attempt.status in ("running", "uncertain"):
+    open_ended = attempt.status in ("running", "uncertain") or (attempt.status == "cancelled" and held)
+    if attempt.cost is None and open_ended:
         return f"cost unknown, it may have been charged{aside}"
     return f"cost {cost_text(attempt.cost)}{pays}{aside}"
 

@@ -67,7 +67,7 @@ def _row(one: Tried, found: Learned) -> tuple[str, ...]:
     lower, upper = wilson(one.good, one.bad)
     between = f"{lower:.2f} and {upper:.2f}" if one.good or one.bad else "-"
     took = f"{spent.seconds / spent.requests:.1f}" if spent and spent.requests else "-"
-    unknown = f" and {spent.unpriced} unknown" if spent and spent.unpriced else ""
+    unknown = f" and {spent.unknown} unknown" if spent and spent.unknown else ""
     cost = "-" if spent is None else f"{usd(Decimal(spent.cost))}{unknown}"
     figures = (one.good, one.bad, between, one.said, one.unjudged, took, cost)
     return (one_line(one.host), one.intent, one_line(one.model), *map(str, figures))

@@ -34,6 +34,7 @@ _MANY_DAYS = 31
 _HASH = 12
 _LEAST_NAME = 16
 _BUDGET_BAR = 20
+_ABANDONED = ("was cancelled and may have been charged", "were cancelled and may have been charged")
 _NAMELESS = {"project": "(no workspace)", "host": "(not on record)"}
 _NAMED = {"policy": "as the policy says", "host": "as `smista-mcp hosts` has it"}
 
@@ -87,10 +88,10 @@ def _sum(line: UsageLine) -> str:
 
 def _cost(line: UsageLine) -> str:
     """A sum, with a mark where there is more that nobody knows; not even a 0 where nothing is known."""
-    doubtful = line.unpriced + line.uncertain + line.running
-    if doubtful and line.cost == "0" and doubtful == line.completed + line.uncertain + line.running:
-        return "unknown"
-    return f"{line.cost}+?" if doubtful else line.cost
+    if not line.doubtful:
+        return line.cost
+    charged = line.completed + line.uncertain + line.abandoned + line.running
+    return "unknown" if line.cost == "0" and line.doubtful == charged else f"{line.cost}+?"
 
 
 def _table(told: UsageReport, columns: int) -> Iterator[str]:
@@ -126,6 +127,7 @@ def _unknown(total: UsageLine, columns: int) -> Iterator[str]:
     held = f", for which up to {total.held} USD is set aside" if total.held != "0" else ""
     told = [
         f"{_count(total.uncertain, 'may have been charged')}" if total.uncertain else "",
+        f"{_count(total.abandoned, *_ABANDONED)}" if total.abandoned else "",
         f"{_count(total.running, 'still runs', 'still run')}" if total.running else "",
         f"{_count(total.unpriced, 'has a cost that nobody knows', 'have a cost that nobody knows')}"
         if total.unpriced
@@ -187,7 +189,7 @@ def _bar(label: str, group: UsageLine | list[UsageLine], *, of_cost: bool) -> Ba
     lines = [group] if isinstance(group, UsageLine) else group
     if of_cost:
         cost = sum((Decimal(line.cost) for line in lines), Decimal(0))
-        doubtful = any(line.unpriced + line.uncertain + line.running for line in lines)
+        doubtful = any(line.doubtful for line in lines)
         return Bar(label, cost, f"{cost.normalize():f}{'+?' if doubtful else ''}")
     tokens = sum(line.input_tokens + line.output_tokens for line in lines)
     return Bar(label, Decimal(tokens), compact(tokens))
@@ -272,6 +274,7 @@ def _not_counted(found: Saving, columns: int) -> Iterator[str]:
         if left.no_reference
         else "",
         f"{left.uncertain} uncertain" if left.uncertain else "",
+        f"{left.abandoned} cancelled at a cost that nobody knows" if left.abandoned else "",
         f"{left.running} running" if left.running else "",
         f"{left.unpriced} without a known cost" if left.unpriced else "",
         f"{left.unreported} without a count of tokens" if left.unreported else "",

@@ -31,15 +31,19 @@ UNABLE: Final = frozenset({Cause.EMPTY, Cause.ONLY_THOUGHT, Cause.LENGTH, Cause.
 """What speaks against a model. Every other cause is one of servers, networks, accounts, or ours."""
 
 
-def reported(status: str, cause: str | None) -> Literal["good", "bad"] | None:
+def reported(status: str, cause: str | None, cut: str | None = None) -> Literal["good", "bad"] | None:
     """How an attempt went, by its end as the provider reported it; None where that says nothing of its model.
 
     Args:
         status: of the attempt.
         cause: why it was no good; None where nothing was wrong.
+        cut: what ended the answer before it was whole: `length`, of which nobody knows whether it was enough, or
+            `content_filter`.
     """
     if cause is not None:
         return "bad" if cause in UNABLE else None
+    if cut is not None:
+        return "bad" if cut == "content_filter" else None
     return "good" if status == "completed" else None
 
 

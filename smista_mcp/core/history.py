@@ -90,7 +90,7 @@ class UsageReport(Value):
         groups: dearest first; days in their order.
         days: each day by itself, where `by` is something else.
         budgets: what they allow and what is left, whatever days were asked for.
-        saving: against the host's own model; None where nothing was completed.
+        saving: against the host's own model; None where no policy can be read, which names models and prices.
         notices: what to know of these figures.
     """
 

@@ -36,11 +36,13 @@ class Used(NamedTuple):
         project: keyed hash of the workspace; None where there was none.
         host: that asked; empty where that is not on record.
         pays: who does: the `list` price, a `plan`, nobody (`local`), or by a price that is `unknown`.
+        abandoned: how many of the cancelled ones may have been charged without anybody knowing how much.
         unpriced: how many completed ones have a cost that nobody knows.
         unreported: for how many completed ones no provider said how many tokens they took.
         cost: of those whose cost is known.
         held: the most that those without a known cost may cost, as far as it was set aside for them.
         tokens: whatever was reported, of requests that came to nothing too.
+        served: how many completed ones are not known to have been of no use; `served_tokens` are theirs alone.
     """
 
     day: str
@@ -60,6 +62,9 @@ class Used(NamedTuple):
     cost: Decimal = _NOTHING
     held: Decimal = _NOTHING
     tokens: Tokens = Tokens()
+    served: int = 0
+    served_tokens: Tokens = Tokens()
+    abandoned: int = 0
 
     @property
     def requests(self) -> int:
@@ -77,10 +82,12 @@ class UsageLine(Value):
         requests: that were begun: `completed`, `failed`, `cancelled`, `running` and `uncertain` together.
         local: how many of them a model of this machine did.
         uncertain: how many may have been charged without anybody knowing how much.
+        abandoned: how many of the cancelled ones may have been, likewise.
         unpriced: how many completed ones have a cost that nobody knows.
         unreported: for how many completed ones the provider did not say the tokens.
         cost: of those whose cost is known, USD as a decimal string.
-        held: what was set aside for those that run or are uncertain, USD: the most that they may cost besides.
+        held: what was set aside for those whose cost is not known, USD: the most that they may cost besides; those
+            that run, are uncertain or abandoned, or completed at a cost that nobody knows.
         input_tokens: as providers reported them, and so the next four; requests without a report are not in them.
             What was read from a cache or written to one is part of the input, reasoning part of the output.
     """
@@ -93,6 +100,7 @@ class UsageLine(Value):
     cancelled: int
     running: int
     uncertain: int
+    abandoned: int
     local: int
     unpriced: int
     unreported: int
@@ -104,6 +112,11 @@ class UsageLine(Value):
     output_tokens: int
     reasoning_tokens: int
     local_tokens: int
+
+    @property
+    def doubtful(self) -> int:
+        """How many have a cost, or may have one, that is not in `cost`."""
+        return self.unpriced + self.uncertain + self.abandoned + self.running
 
 
 def line(rows: Sequence[Used], key: str = "", name: str | None = None) -> UsageLine:
@@ -118,6 +131,7 @@ def line(rows: Sequence[Used], key: str = "", name: str | None = None) -> UsageL
         cancelled=sum(row.cancelled for row in rows),
         running=sum(row.running for row in rows),
         uncertain=sum(row.uncertain for row in rows),
+        abandoned=sum(row.abandoned for row in rows),
         local=sum(row.requests for row in local),
         unpriced=sum(row.unpriced for row in rows),
         unreported=sum(row.unreported for row in rows),
@@ -202,11 +216,13 @@ class ReferenceLine(Value):
 class LeftOut(Value):
     """Requests of which nobody can say what they saved, by why; a request counts once.
 
+    `abandoned` were cancelled, and may have been charged.
     `no_reference`: nobody knows which model the host itself would have taken, or what that costs.
     """
 
     running: int = 0
     uncertain: int = 0
+    abandoned: int = 0
     unpriced: int = 0
     unreported: int = 0
     no_reference: int = 0
@@ -214,7 +230,8 @@ class LeftOut(Value):
     @property
     def all(self) -> int:
         """How many those are together."""
-        return self.running + self.uncertain + self.unpriced + self.unreported + self.no_reference
+        known = self.running + self.uncertain + self.abandoned + self.unpriced
+        return known + self.unreported + self.no_reference
 
 
 class Saving(Value):
@@ -222,9 +239,9 @@ class Saving(Value):
 
     Attributes:
         reference: what the counted requests would have cost there.
-        paid: what they did cost, tries that came to nothing included.
+        paid: what they did cost, and what tries cost that came to nothing.
         saved: the difference; below 0 where delegating cost more.
-        requests: how many completed ones are counted.
+        requests: how many are counted: completed ones that are not known to have been of no use.
         references: what stood for what.
         left_out: what is not counted.
         hosts_without: hosts for which nobody knows which model they would have taken.
@@ -244,12 +261,12 @@ class Saving(Value):
 
 
 METHOD = (
-    "the tokens that providers reported, at the other model's list price of {day} (rates of short inputs), less what"
-    " was paid for them, failed tries included"
+    "the tokens that providers reported of answers that served, at the other model's list price of {day} (rates of"
+    " short inputs), less what was paid, failed tries included"
 )
 LIMITS = (
     "how many tokens the other model would have taken, what the host spent to delegate and to read the answers, which"
-    " answers were of no use, and whether a subscription would have paid"
+    " of the answers that came whole were wrong, and whether a subscription would have paid"
 )
 
 
@@ -270,6 +287,7 @@ def saving(rows: Iterable[Used], reference_of: Callable[[str, str], Reference | 
     for row in rows:
         left["running"] += row.running
         left["uncertain"] += row.uncertain
+        left["abandoned"] += row.abandoned
         if row.pays == "unknown":
             left["unpriced"] += row.completed
             continue
@@ -306,7 +324,7 @@ class _Compared(NamedTuple):
 
     @property
     def counted(self) -> int:
-        return self.row.completed - max(self.row.unpriced, self.row.unreported)
+        return max(0, self.row.served - max(self.row.unpriced, self.row.unreported))
 
 
 def _reference_line(host: str, group: Sequence[_Compared]) -> ReferenceLine:
@@ -323,13 +341,13 @@ def _reference_line(host: str, group: Sequence[_Compared]) -> ReferenceLine:
 
 
 def _at_list_price(facts: ModelFacts, row: Used) -> Decimal | None:
-    """What the tokens of a row would cost on a model that somebody pays by the list; None where no list says it.
+    """What the answers of a row that served would cost on a model paid by the list; None where no list says it.
 
     A row may stand for many requests, of which nobody knows how long each was: the rates are those of short ones.
     """
     if facts.price is None or facts.price_kind == "local":
         return None
-    short, tokens = _without_steps(facts.price), row.tokens
+    short, tokens = _without_steps(facts.price), row.served_tokens
     cost = actual_cost(
         facts._replace(price=short._replace(request=_NOTHING), price_kind="list"),
         input_tokens=tokens.input,
@@ -338,7 +356,7 @@ def _at_list_price(facts: ModelFacts, row: Used) -> Decimal | None:
         reasoning_tokens=tokens.reasoning,
         cache_write_tokens=tokens.written,
     )
-    return None if cost is None else cost + short.request * row.completed
+    return None if cost is None else cost + short.request * row.served
 
 
 def _without_steps(price: Price) -> Price:

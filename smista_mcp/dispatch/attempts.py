@@ -31,7 +31,7 @@ from smista_mcp.dispatch.connections import CliConnection, Connection, Connectio
 from smista_mcp.dispatch.cooldown import Cooldowns
 from smista_mcp.dispatch.deadlines import check_time, ending_at, repair_output, repair_until
 from smista_mcp.dispatch.exchanges import NO_LOOKING
-from smista_mcp.dispatch.judging import shortcoming
+from smista_mcp.dispatch.judging import cut_by, shortcoming
 from smista_mcp.dispatch.listening import Listening, longest
 from smista_mcp.dispatch.patching import Patching, patching_of
 from smista_mcp.dispatch.payloads import Assignment, Payload, built
@@ -344,6 +344,7 @@ class _Request:
             unsent=end.error is not None and end.error.unsent,
             cause=end.error and cause_of(end.error),
             http_status=end.error and end.error.status,
+            cut=cut_by(listening.finished) if end.status == "completed" else None,
             partial=None if end.status == "completed" else listening.partial(self.tools.key),
         )
         try:

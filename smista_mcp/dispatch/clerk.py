@@ -47,9 +47,15 @@ class Clerk:
         self._noted: list[FollowupEntry] = []
         self._writes = False
 
-    def open(self, decision_id: str, at: datetime) -> str:
-        """A trace, which is written with the first attempt in it, or when it is closed."""
-        trace = NewTrace(secrets.token_hex(16), decision_id, at)
+    def open(self, decision_id: str, at: datetime, decision: int | None) -> str:
+        """A trace, which is written with the first attempt in it, or when it is closed.
+
+        Args:
+            decision_id: of the decision that it carries out.
+            at: when.
+            decision: the place of that decision in the ledger; None where it could not be recorded.
+        """
+        trace = NewTrace(secrets.token_hex(16), decision_id, at, decision)
         self._new[trace.trace_id] = trace
         return trace.trace_id
 

@@ -1,5 +1,7 @@
 """Whether what was heard is an answer."""
 
+from typing import Literal
+
 from smista_mcp.errors import Cause, Code, ProviderError
 from smista_mcp.providers.base import Finished
 
@@ -27,6 +29,15 @@ def shortcoming(finished: Finished | None, text: str, *, calls: bool) -> Provide
     if finished.usage.reasoning_tokens:
         return _no("the model thought and answered nothing", Code.EMPTY_COMPLETION, Cause.ONLY_THOUGHT)
     return _no("the model answered nothing", Code.EMPTY_COMPLETION, Cause.EMPTY)
+
+
+def cut_by(finished: Finished | None) -> Literal["length", "content_filter"] | None:
+    """What ended an answer before it was whole; None where nothing did."""
+    match finished and finished.stop_reason:
+        case "length" | "content_filter" as what:
+            return what
+        case _:
+            return None
 
 
 def cut_answer() -> ProviderError:

@@ -35,11 +35,16 @@ from smista_mcp.errors import Code, ProviderError, StateUnavailable
 
 @dataclass(frozen=True, slots=True)
 class PhaseWork:
-    """A decided phase with its context and the content of that."""
+    """A decided phase with its context and the content of that.
+
+    Attributes:
+        place: of the decision in the ledger; None where it could not be recorded.
+    """
 
     routed: Routed
     context: PhaseContext
     pieces: Sequence[Piece]
+    place: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class _Run:
         clerk = self._tools.clerk
         if clerk is None:
             return await self._walk(assigned)
-        trace_id = clerk.open(routed.decision.decision_id, self._tools.now())
+        trace_id = clerk.open(routed.decision.decision_id, self._tools.now(), work.place)
         if routed.permit is not None:  # what is claimed because of a yes names the trace
             return await self._walk(replace(assigned, trace_id=trace_id if await clerk.close(trace_id) else None))
         try:

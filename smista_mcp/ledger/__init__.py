@@ -1,8 +1,9 @@
 """The ledger: every decision, attempt and charge, found again after a restart; and the state folder that holds it.
 
 The rest of the program knows `Ledger`, the books that it opens (`sessions`, `jobs`, `approvals`, `answer_labels`,
-`history`, `upkeep`) and the steps of `entries`, which it hands over without looking inside. That is all that a shared
-database would have to offer in its place; nothing else imports SQLite, which a contract holds.
+`history`, `inputs`, `outcomes`, `evidence`, `upkeep`) and the steps of `entries`, which it hands over without looking
+inside. That is all that a shared database would have to offer in its place; nothing else imports SQLite, which a
+contract holds.
 """
 
 from smista_mcp.ledger.folder import installation_key, prepare_folder

@@ -11,6 +11,7 @@ from smista_mcp.core.costing import plain
 from smista_mcp.core.redaction import redacted, redacted_json
 from smista_mcp.errors import Cause, Code, NotFound
 from smista_mcp.ledger.event_tables import FILL_HOLDS
+from smista_mcp.ledger.projections import take_back
 from smista_mcp.ledger.queries import find_trace
 from smista_mcp.ledger.records import AttemptStart, BudgetExceeded, Followup, NewTrace, Settlement, SpendingLimit
 from smista_mcp.ledger.settling import Outcome, settle
@@ -45,9 +46,14 @@ class TraceEntry:
     def write(self, db: sqlite3.Connection) -> None:
         db.execute(
             "INSERT INTO trace (trace_id, decision_id, decision, at)"
-            " VALUES (:trace, :decision, (SELECT max(sequence) FROM decision WHERE decision_id = :decision), :at)"
+            " VALUES (:trace, :id, (SELECT sequence FROM decision WHERE sequence = :place AND decision_id = :id), :at)"
             " ON CONFLICT DO NOTHING",
-            {"trace": self.trace.trace_id, "decision": self.trace.decision_id, "at": timestamp(self.trace.at)},
+            {
+                "trace": self.trace.trace_id,
+                "id": self.trace.decision_id,
+                "place": self.trace.decision,  # removed meanwhile, it may be another's
+                "at": timestamp(self.trace.at),
+            },
         )
 
 
@@ -125,6 +131,7 @@ class SettlementEntry:
                 partial_sha256=None if end.partial is None else end.partial.sha256,
                 cause=end.cause and end.cause.value,
                 http_status=end.http_status,
+                cut=end.cut,
             ),
         )
         if not found and not _is_there(db, sequence, self.attempt_id):
@@ -149,6 +156,8 @@ class FollowupEntry:
     def write(self, db: sqlite3.Connection) -> None:
         sequence = _sequence(self.attempt_id)
         if _is_there(db, sequence, self.attempt_id):
+            if self.cause is not None:
+                take_back(db, sequence)
             db.execute(
                 "INSERT INTO followed_up SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM followed_up"
                 " WHERE attempt = ?",

@@ -17,9 +17,13 @@ _KEY: Final = (
     " provider TEXT NOT NULL, model TEXT NOT NULL, resolved_model TEXT NOT NULL, locality TEXT NOT NULL,"
     " cost_kind TEXT NOT NULL"
 )
+TOKENS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cache_write_tokens")
+SERVED: Final = ("served", *(f"served_{name}" for name in TOKENS))
+"""What came of attempts that completed and of which nobody says that they were of no use."""
 COUNTS: Final = (
-    *("completed", "failed", "uncertain", "cancelled", "unpriced"),
-    *("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cache_write_tokens"),
+    *("completed", "failed", "uncertain", "cancelled", "unpriced", "abandoned"),
+    *TOKENS,
+    *SERVED,
     "microseconds",
 )
 """Columns of `tally` that are whole numbers."""
@@ -31,32 +35,47 @@ FILL_HOLDS: Final = (
     " FROM begun b JOIN trace t USING (trace_id) LEFT JOIN decision d ON d.sequence = t.decision"
     " WHERE NOT EXISTS (SELECT 1 FROM settled s WHERE s.attempt = b.sequence)"
 )
-TALLIES: Final = (
-    "SELECT substr(b.started_at, 1, 10), coalesce(b.workspace, ''), coalesce(json_extract(d.facts, '$.owner'), ''),"
-    " coalesce(b.token, ''), coalesce(d.host, ''), b.intent, b.provider, b.model,"
-    " coalesce(s.resolved_model, b.resolved_model, ''), b.locality, b.cost_kind,"
-    " sum(s.status = 'completed'), sum(s.status = 'failed'), sum(s.status = 'uncertain'), sum(s.status = 'cancelled'),"
-    " sum(s.status = 'completed' AND s.cost IS NULL), sum(coalesce(s.input_tokens, 0)),"
-    " sum(coalesce(s.cached_input_tokens, 0)), sum(coalesce(s.output_tokens, 0)),"
-    " sum(coalesce(s.reasoning_tokens, 0)), sum(coalesce(s.cache_write_tokens, 0)),"
-    " sum(microseconds(b.started_at, s.ended_at)),"
-    " exact_sum(s.cost), exact_sum(CASE WHEN s.cost IS NULL AND s.status != 'failed' THEN b.reserved END)"
+_TALLIED: Final = (
+    "substr(b.started_at, 1, 10), coalesce(b.workspace, ''), coalesce(json_extract(d.facts, '$.owner'), ''),"
+    " coalesce(b.token, ''), coalesce(d.host, ''), b.intent, b.provider, b.model, coalesce(b.resolved_model, ''),"
+    " b.locality, b.cost_kind, coalesce(s.resolved_model, '')"
+)
+_SETTLED: Final = (
     " FROM settled s JOIN begun b ON b.sequence = s.attempt JOIN trace t USING (trace_id)"
     " LEFT JOIN decision d ON d.sequence = t.decision"
+)
+_SERVES: Final = "s.status = 'completed' AND s.cause IS NULL AND u.attempt IS NULL"
+TALLIES: Final = (
+    f"SELECT {_TALLIED},"  # noqa: S608  our own words, as below
+    " sum(s.status = 'completed'), sum(s.status = 'failed'), sum(s.status = 'uncertain'), sum(s.status = 'cancelled'),"
+    " sum(s.status = 'completed' AND s.cost IS NULL),"
+    " sum(s.status = 'cancelled' AND s.cost IS NULL AND canonical(coalesce(b.reserved, '1')) != '0'),"
+    f" {', '.join(f'sum(coalesce(s.{name}, 0))' for name in TOKENS)}, sum({_SERVES}),"
+    f" {', '.join(f'sum(({_SERVES}) * coalesce(s.{name}, 0))' for name in TOKENS)},"
+    " sum(microseconds(b.started_at, s.ended_at)),"
+    " exact_sum(s.cost), exact_sum(CASE WHEN s.cost IS NULL AND s.status != 'failed' THEN b.reserved END)"
+    f"{_SETTLED} LEFT JOIN (SELECT DISTINCT attempt FROM followed_up WHERE cause IS NOT NULL) u"
+    " ON u.attempt = s.attempt"
     " WHERE b.started_at >= (SELECT coalesce(max(before), '') FROM vacuumed)"
-    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
+    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
 )
 """What `tally` has to hold of the days of which all events are there."""
+SERVING: Final = (
+    f"SELECT {', '.join(f'coalesce(s.{name}, 0)' for name in TOKENS)}, {_TALLIED}{_SETTLED}"  # noqa: S608  as above
+    " WHERE s.attempt = :attempt AND s.status = 'completed' AND s.cause IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM followed_up f WHERE f.attempt = :attempt AND f.cause IS NOT NULL)"
+)
+"""The tokens and the key of an attempt that counts among those that served; nothing where it does not."""
 SPENDING: Final = " UNION ALL ".join(
-    f"SELECT day, '{kind}', {name}, {resolved}, exact_sum(amount)"  # noqa: S608  our own words, as below
+    f"SELECT day, '{kind}', {name}, {resolved}, {said}, exact_sum(amount)"  # noqa: S608  our own words, as below
     " FROM (SELECT *, exact_added(cost, held) AS amount FROM tally) WHERE canonical(amount) != '0'"
-    f" AND {condition} GROUP BY 1, 3, 4"
-    for kind, name, resolved, condition in (
-        ("all", "''", "''", "TRUE"),
-        ("project", "workspace", "''", "TRUE"),
-        ("token", "token", "''", "token != ''"),
-        ("intent", "intent", "''", "TRUE"),
-        ("model", "model", "resolved_model", "TRUE"),
+    f" AND {condition} GROUP BY 1, 3, 4, 5"
+    for kind, name, resolved, said, condition in (
+        ("all", "''", "''", "''", "TRUE"),
+        ("project", "workspace", "''", "''", "TRUE"),
+        ("token", "token", "''", "''", "token != ''"),
+        ("intent", "intent", "''", "''", "TRUE"),
+        ("model", "model", "resolved_model", "said_model", "TRUE"),
     )
 )
 """What `spending` has to hold."""
@@ -74,7 +93,7 @@ _ATTEMPT: Final = (
     "sequence, attempt_id, trace_id, phase, intent, model, resolved_model, provider, locality, workspace, token,"
     " started_at, reserved, cost_kind, owner, receipt"
 )
-_USAGE: Final = "input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens"
+_USAGE: Final = ", ".join(TOKENS)
 
 EVENT_TABLES: Final[tuple[str, ...]] = (
     "ALTER TABLE attempt RENAME TO old_attempt",
@@ -121,10 +140,11 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
         partial_bytes INTEGER,
         partial_sha256 TEXT,
         cause TEXT,
-        http_status INTEGER
+        http_status INTEGER,
+        cut TEXT CHECK (cut IN ('length', 'content_filter'))
     )""",
     f"INSERT INTO settled SELECT sequence, status, ended_at, code, {_USAGE}, cost, NULL, 0, partial_bytes,"  # noqa: S608  as above
-    " partial_sha256, cause, http_status FROM old_attempt WHERE status != 'running' ORDER BY sequence",
+    " partial_sha256, cause, http_status, NULL FROM old_attempt WHERE status != 'running' ORDER BY sequence",
     """CREATE TABLE followed_up (
         attempt INTEGER NOT NULL REFERENCES begun (sequence),
         number INTEGER NOT NULL,
@@ -140,7 +160,7 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     "CREATE INDEX trace_by_decision ON trace (decision, at)",
     "CREATE INDEX begun_by_trace ON begun (trace_id)",
     f"""CREATE VIEW attempt AS SELECT b.*, s.resolved_model AS said_model, coalesce(s.status, 'running') AS status,
-        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.http_status,
+        s.ended_at, s.code, {_USAGE}, s.cost, s.unsent, s.partial_bytes, s.partial_sha256, s.http_status, s.cut,
         coalesce(s.cause, (SELECT f.cause FROM followed_up f WHERE f.attempt = b.sequence AND f.cause IS NOT NULL
             ORDER BY f.number LIMIT 1)) AS cause
         FROM begun b LEFT JOIN settled s ON s.attempt = b.sequence""",  # noqa: S608  as above
@@ -163,16 +183,18 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     "CREATE TABLE vacuumed (at TEXT NOT NULL, before TEXT NOT NULL)",
     f"CREATE TABLE hold (attempt INTEGER PRIMARY KEY, attempt_id TEXT NOT NULL, owner TEXT, started_at TEXT NOT NULL,"
     f" {_KEY}, reserved TEXT)",
-    f"CREATE TABLE tally (day TEXT NOT NULL, {_KEY}, {', '.join(f'{name} INTEGER NOT NULL' for name in COUNTS)},"
+    f"CREATE TABLE tally (day TEXT NOT NULL, {_KEY}, said_model TEXT NOT NULL,"
+    f" {', '.join(f'{name} INTEGER NOT NULL' for name in COUNTS)},"
     " cost TEXT NOT NULL, held TEXT NOT NULL, PRIMARY KEY (day, workspace, caller, token, host, intent, provider,"
-    " model, resolved_model, locality, cost_kind)) WITHOUT ROWID",
+    " model, resolved_model, locality, cost_kind, said_model)) WITHOUT ROWID",
     """CREATE TABLE spending (
         day TEXT NOT NULL,
         kind TEXT NOT NULL CHECK (kind IN ('all', 'project', 'token', 'intent', 'model')),
         name TEXT NOT NULL,
         resolved_model TEXT NOT NULL,
+        said_model TEXT NOT NULL,
         amount TEXT NOT NULL,
-        PRIMARY KEY (day, kind, name, resolved_model)
+        PRIMARY KEY (day, kind, name, resolved_model, said_model)
     ) WITHOUT ROWID""",
     FILL_HOLDS,
     f"INSERT INTO tally {TALLIES}",

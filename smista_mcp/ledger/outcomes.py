@@ -119,9 +119,9 @@ class OutcomeBook:
 def read_tried(db: sqlite3.Connection, since: str, until: str) -> tuple[Tried, ...]:
     """As `OutcomeBook.tried`, in a transaction."""
     found: dict[tuple[str, str, str], Tried] = {}
-    for host, intent, model, status, cause, said, told, times in _kinds(db, since, until):
+    for host, intent, model, status, cause, cut, said, told, times in _kinds(db, since, until):
         key = host, intent, model
-        judged = said or reported(status, cause)
+        judged = said or reported(status, cause, cut)
         changed = {judged or "unjudged": times, "said": times if said else 0}
         if told:
             changed[f"host_{told}"] = times
@@ -130,23 +130,23 @@ def read_tried(db: sqlite3.Connection, since: str, until: str) -> tuple[Tried, .
     return tuple(found[key] for key in sorted(found))
 
 
-_Kind = tuple[str, str, str, str, str | None, Saying | None, Saying | None, int]
+_Kind = tuple[str, str, str, str, str | None, str | None, Saying | None, Saying | None, int]
 
 
 def _kinds(db: sqlite3.Connection, since: str, until: str) -> Iterator[_Kind]:
     """Tries that ended alike, counted: of each the last request, and the last word of each source."""
     yield from db.execute(
-        "WITH last AS (SELECT trace_id, model, intent, status, cause, max(sequence) AS sequence FROM attempt"
+        "WITH last AS (SELECT trace_id, model, intent, status, cause, cut, max(sequence) AS sequence FROM attempt"
         "  WHERE sequence >= :first AND started_at >= :since AND started_at < :until GROUP BY trace_id, model),"
         " word AS (SELECT source, trace_id, model, verdict, max(sequence) FROM outcome"
         "  WHERE at < :until GROUP BY source, trace_id, model)"
         " SELECT coalesce(d.host, :unknown), l.intent, l.model, l.status,"
         " coalesce(l.cause, (SELECT f.cause FROM followed_up f WHERE f.attempt = l.sequence AND f.cause IS NOT NULL"
-        "  ORDER BY f.number LIMIT 1)), p.verdict, h.verdict, count(*)"
+        "  ORDER BY f.number LIMIT 1)), l.cut, p.verdict, h.verdict, count(*)"
         " FROM last l JOIN trace t ON t.trace_id = l.trace_id LEFT JOIN decision d ON d.sequence = t.decision"
         " LEFT JOIN word p ON p.source = 'person' AND p.trace_id = l.trace_id AND p.model = l.model"
         " LEFT JOIN word h ON h.source = 'host' AND h.trace_id = l.trace_id AND h.model = l.model"
-        " GROUP BY 1, 2, 3, 4, 5, 6, 7",
+        " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8",
         {"since": since, "until": until, "unknown": UNKNOWN_HOST, "first": _first(db, since)},
     )
 

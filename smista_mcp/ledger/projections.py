@@ -5,16 +5,21 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from smista_mcp.ledger.event_tables import COUNTS, FILL_HOLDS, JOBS, SPENDING, TALLIES
+from smista_mcp.ledger.event_tables import COUNTS, FILL_HOLDS, JOBS, SERVED, SERVING, SPENDING, TALLIES
 
-_KEY_WIDTH: Final = 11
+_KEY_WIDTH: Final = 12
 _TALLY: Final = (
     f"INSERT INTO tally VALUES ({', '.join('?' * (_KEY_WIDTH + len(COUNTS) + 2))}) ON CONFLICT DO UPDATE SET"  # noqa: S608  our own words
     f" {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)},"
     " cost = exact_added(cost, excluded.cost), held = exact_added(held, excluded.held)"
 )
+_NOT_SERVED: Final = (
+    f"UPDATE tally SET served = served - 1, {', '.join(f'{name} = {name} - ?' for name in SERVED[1:])}"  # noqa: S608  as above
+    " WHERE (day, workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind,"
+    f" said_model) = ({', '.join('?' * _KEY_WIDTH)})"
+)
 _SPENDING: Final = (
-    "INSERT INTO spending VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO spending VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET amount = exact_added(amount, excluded.amount)"
 )
 OPEN_BUT_NOT_HELD: Final = (
@@ -30,11 +35,11 @@ _PAIRS: Final = (
     (
         "tally",
         f"SELECT day, workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind,"  # noqa: S608  our own words
-        f" {', '.join(COUNTS)}, canonical(cost), canonical(held) FROM tally"
+        f" said_model, {', '.join(COUNTS)}, canonical(cost), canonical(held) FROM tally"
         " WHERE day >= (SELECT coalesce(max(before), '') FROM vacuumed)",
         TALLIES,
     ),
-    ("spending", "SELECT day, kind, name, resolved_model, canonical(amount) FROM spending", SPENDING),
+    ("spending", "SELECT day, kind, name, resolved_model, said_model, canonical(amount) FROM spending", SPENDING),
     ("job", "SELECT * FROM job", JOBS),
 )
 """What there is, and what there should be; amounts so that equal ones are equal texts."""
@@ -46,6 +51,7 @@ class Ended(NamedTuple):
     Attributes:
         key: the columns of `tally` before the counts, the day first.
         held: what a budget counts although nobody knows whether it was charged.
+        serves: whether it completed, and nobody says that it was of no use.
     """
 
     key: tuple[str, ...]
@@ -54,22 +60,32 @@ class Ended(NamedTuple):
     microseconds: int
     cost: str | None
     held: str | None
+    serves: bool
 
 
 def add(db: sqlite3.Connection, ended: Ended) -> None:
     """Counts an attempt that has ended, in the transaction that says so."""
     status, cost, held = ended.status, ended.cost or "0", ended.held or "0"
     counts = [int(status == name) for name in ("completed", "failed", "uncertain", "cancelled")]
-    counts += [int(status == "completed" and ended.cost is None), *(count or 0 for count in ended.tokens)]
+    tokens = [count or 0 for count in ended.tokens]
+    lost = ended.cost is None and (ended.held is None or bool(Decimal(ended.held)))
+    counts += [int(status == "completed" and ended.cost is None), int(status == "cancelled" and lost)]
+    counts += [*tokens, int(ended.serves), *(count * ended.serves for count in tokens)]
     db.execute(_TALLY, (*ended.key, *counts, ended.microseconds, cost, held))
     amount = cost if ended.held is None else held  # never both
     if not Decimal(amount):
         return
-    day, workspace, _, token, _, intent, _, model, resolved, *_ = ended.key
-    scopes = [("all", "", ""), ("project", workspace, ""), ("intent", intent, ""), ("model", model, resolved)]
-    if token:
-        scopes.append(("token", token, ""))
-    db.executemany(_SPENDING, [(day, *scope, amount) for scope in scopes])
+    day, workspace, _, token, _, intent, _, model, resolved, *_, said = ended.key
+    scopes = [("all", ""), ("project", workspace), ("intent", intent), *([("token", token)] if token else [])]
+    rows = [(day, *scope, "", "", amount) for scope in scopes]
+    db.executemany(_SPENDING, [*rows, (day, "model", model, resolved, said, amount)])
+
+
+def take_back(db: sqlite3.Connection, attempt: int) -> None:
+    """Counts an attempt no more among those that served, before the row is added that says why."""
+    found = db.execute(SERVING, {"attempt": attempt}).fetchone()
+    if found is not None:
+        db.execute(_NOT_SERVED, found)
 
 
 def rebuild(db: sqlite3.Connection) -> None:
@@ -101,7 +117,6 @@ def _differ(db: sqlite3.Connection, one: str, other: str) -> bool:
 
 
 def key_of(hold: Sequence[str | None], said: str | None) -> tuple[str, ...]:
-    """The key of a tally, from a hold's columns from `started_at` on; what the server said of the model wins."""
+    """The key of a tally, from a hold's columns from `started_at` on, and what the server said of the model."""
     started, *names = (part or "" for part in hold)
-    names[7] = said or names[7]
-    return (started[:10], *names)
+    return (started[:10], *names, said or "")

@@ -249,11 +249,17 @@ class TokenCounts(NamedTuple):
 
 
 class NewTrace(NamedTuple):
-    """A trace that is not written yet."""
+    """A trace that is not written yet.
+
+    Attributes:
+        decision: the place of the decision in the ledger, as `Ledger.record_route` gave it: the same decision may stand
+            there for other callers too. None where it could not be recorded.
+    """
 
     trace_id: str
     decision_id: str
     at: datetime
+    decision: int | None = None
 
 
 class AttemptStart(NamedTuple):
@@ -297,6 +303,8 @@ class Settlement(NamedTuple):
         partial: what was heard of an answer that is not one; None where nothing was, or all of it.
         cause: why it failed, finer than the code.
         http_status: with which the server refused it.
+        cut: what ended an answer before it was whole, where it was given all the same: its length, or that the provider
+            declined to go on. None where it was whole, and where there is none.
     """
 
     status: Literal["completed", "failed", "uncertain", "cancelled"]
@@ -309,6 +317,7 @@ class Settlement(NamedTuple):
     partial: Partial | None = None
     cause: Cause | None = None
     http_status: int | None = None
+    cut: Literal["length", "content_filter"] | None = None
 
 
 class SpendingLimit(NamedTuple):

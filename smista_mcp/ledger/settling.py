@@ -10,7 +10,7 @@ from smista_mcp.ledger.records import TokenCounts
 from smista_mcp.ledger.spending import microseconds
 
 _KEY: Final = "workspace, caller, token, host, intent, provider, model, resolved_model, locality, cost_kind"
-_SETTLED: Final = "INSERT INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SETTLED: Final = "INSERT INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Outcome(NamedTuple):
@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     partial_sha256: str | None = None
     cause: str | None = None
     http_status: int | None = None
+    cut: str | None = None
 
 
 def settle(db: sqlite3.Connection, which: str, values: Sequence[object], end: Outcome) -> int:
@@ -54,8 +55,15 @@ def settle(db: sqlite3.Connection, which: str, values: Sequence[object], end: Ou
         db.execute("DELETE FROM hold WHERE attempt = ?", (attempt,))
         took = microseconds(key[0], end.ended_at)
         held = reserved if end.cost is None and end.status != "failed" else None
-        add(db, Ended(key_of(key, end.resolved_model), end.status, end.usage, took, end.cost, held))
+        serves = end.status == "completed" and end.cause is None and not _is_useless(db, attempt)
+        add(db, Ended(key_of(key, end.resolved_model), end.status, end.usage, took, end.cost, held, serves))
     return len(holds)
+
+
+def _is_useless(db: sqlite3.Connection, attempt: int) -> bool:
+    """Whether somebody said so before it ended on record."""
+    known = db.execute("SELECT 1 FROM followed_up WHERE attempt = ? AND cause IS NOT NULL", (attempt,)).fetchone()
+    return known is not None
 
 
 def bury(db: sqlite3.Connection, owners: Sequence[str | None]) -> None:

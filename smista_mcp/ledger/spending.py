@@ -73,12 +73,13 @@ class _Wanted(NamedTuple):
     names: frozenset[str] = frozenset({""})
     pattern: str = ""
 
-    def takes_in(self, workspace: str | None, token: str | None, intent: str, model: str, resolved: str | None) -> bool:
+    def takes_in(self, workspace: str | None, token: str | None, intent: str, *models: str | None) -> bool:
+        """Whether an attempt counts; `models` are the names that its model goes by."""
         match self.kind:
             case "all":
                 return True
             case "model":
-                return any(one and name_matches(self.pattern, one) for one in (model, resolved))
+                return any(one and name_matches(self.pattern, one) for one in models)
             case _:
                 return ({"project": workspace, "token": token, "intent": intent}[self.kind] or "") in self.names
 
@@ -103,7 +104,7 @@ def _wanted(kind: str, name: str, workspace: str | None) -> _Wanted | None:
 _DAYS: Final = (
     "WITH RECURSIVE days (day) AS (SELECT min(day) FROM spending WHERE day {} ?"
     " UNION ALL SELECT (SELECT min(s.day) FROM spending s WHERE s.day > days.day) FROM days WHERE day IS NOT NULL)"
-    " SELECT amount, name, resolved_model FROM days JOIN spending USING (day) WHERE kind = ?"
+    " SELECT amount, name, resolved_model, said_model FROM days JOIN spending USING (day) WHERE kind = ?"
 )
 """From day to day, and of each day what is wanted alone."""
 
@@ -114,17 +115,18 @@ def _kept(db: sqlite3.Connection, wanted: _Wanted, first: str, *, later: bool) -
     if wanted.kind != "model":
         query += f" AND name IN ({', '.join('?' * len(wanted.names))})"
         values += sorted(wanted.names)
-    rows: Iterable[tuple[str, str, str]] = db.execute(query, values)
-    known: dict[tuple[str, str], bool] = {}
-    for found, name, resolved in rows:
-        if (name, resolved) not in known:
-            known[name, resolved] = wanted.kind != "model" or wanted.takes_in("", "", "", name, resolved)
-        if known[name, resolved]:
+    rows: Iterable[tuple[str, *tuple[str, ...]]] = db.execute(query, values)
+    known: dict[tuple[str, ...], bool] = {}
+    for found, *names in rows:
+        key = tuple(names)
+        if key not in known:
+            known[key] = wanted.kind != "model" or wanted.takes_in("", "", "", *names)
+        if known[key]:
             yield found
 
 
-_Counted = tuple[str | None, str | None, str | None, str, str, str | None]
-"""Amount; workspace, token, intent, model, resolved model."""
+_Counted = tuple[str | None, str | None, str | None, str, *tuple[str | None, ...]]
+"""Amount; workspace, token, intent, and the names of the model: as written, as resolved, as the server says it."""
 
 
 def _open(db: sqlite3.Connection, start: str) -> Iterable[_Counted]:
@@ -137,7 +139,7 @@ def _ended(db: sqlite3.Connection, start: str) -> Iterable[_Counted]:
     """What ended of the day of a moment, from then on."""
     return db.execute(
         "SELECT CASE WHEN cost IS NOT NULL OR status = 'failed' THEN cost ELSE reserved END, workspace, token, intent,"
-        " model, coalesce(said_model, resolved_model) FROM attempt"
+        " model, resolved_model, said_model FROM attempt"
         " WHERE status != 'running' AND started_at >= ? AND substr(started_at, 1, 10) = ?",
         (start, start[:10]),
     )

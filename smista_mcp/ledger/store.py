@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.redaction import redacted, redacted_json
@@ -135,7 +135,7 @@ class Ledger:
 
     @property
     def history(self) -> "History":
-        """What was done lately, and what it used."""
+        """What was decided lately."""
         from smista_mcp.ledger.history import History  # noqa: PLC0415  what only routes looks at nothing past
 
         return History(self._folder, self._busy_s)
@@ -171,8 +171,12 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------------- decisions
 
-    def record_route(self, answer: RouteRecord) -> None:
-        """Records all decisions of a call, or none; they say `recorded` and lack the prompt of a handoff."""
+    def record_route(self, answer: RouteRecord) -> tuple[int, ...]:
+        """Records all decisions of a call, or none; they say `recorded` and lack the prompt of a handoff.
+
+        Returns:
+            their places in the ledger, in order.
+        """
         call_id = new_id()
         at = timestamp(answer.at)
         rows = [
@@ -180,15 +184,16 @@ class Ledger:
             for one, facts, host in zip(answer.decisions, _facts(answer), _hosts(answer), strict=True)
         ]
         with self._writer.transaction() as db:
-            db.executemany(
+            insert = (
                 "INSERT INTO decision (call_id, decision_id, phase, at, host, workspace, text_digest, facts, body)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                rows,
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             )
+            places = tuple(cast("int", db.execute(insert, row).lastrowid) for row in rows)
             keep(db, answer.kept, answer.at)
             if answer.job is not None:
                 self._note_job(db, answer.job, answer.workspace, at)
                 db.execute("INSERT INTO job_call (job_id, call_id) VALUES (?, ?)", (answer.job.job_id, call_id))
+        return places
 
     def _note_job(self, db: sqlite3.Connection, job: JobStart, workspace: str | None, at: str) -> None:
         keeper = self._mark_name()

@@ -7,6 +7,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from smista_mcp.ledger.event_tables import COUNTS
 from smista_mcp.ledger.records import Scope
 from smista_mcp.ledger.spending import EXACT
 
@@ -20,10 +21,12 @@ class Tally(NamedTuple):
         token: name of the access token that the calls came with; None over stdio.
         host: who called; None where the decision is not on record.
         model: the name as the decisions write it.
-        resolved_model: the one that it stood for; what the server said counts before what was known.
+        resolved_model: the one that it stood for, as its reservation was checked by; not what the server said.
         requests: attempts; each is one of completed, failed, uncertain, cancelled or running.
         unpriced: completed ones of which nobody knows what they cost.
+        abandoned: cancelled ones of which nobody knows what they cost, where somebody may pay.
         input_tokens: as the provider counted, like the other four; 0 where it did not say.
+        served: completed ones of which nobody says that they were of no use; the five after it are their tokens.
         cost: USD, of those whose cost is known.
         held: USD that were reserved for those whose cost is not known; those that failed hold nothing. A budget counts
             `cost` and `held`.
@@ -47,11 +50,18 @@ class Tally(NamedTuple):
     cancelled: int = 0
     running: int = 0
     unpriced: int = 0
+    abandoned: int = 0
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
+    served: int = 0
+    served_input_tokens: int = 0
+    served_cached_input_tokens: int = 0
+    served_output_tokens: int = 0
+    served_reasoning_tokens: int = 0
+    served_cache_write_tokens: int = 0
     cost: Decimal = Decimal(0)
     held: Decimal = Decimal(0)
     seconds: float = 0.0
@@ -65,7 +75,7 @@ _NAMES: Final = (
 )
 _ENDED: Final = (
     f"SELECT day, {_NAMES}, completed + failed + uncertain + cancelled, completed, failed, uncertain, cancelled, 0,"  # noqa: S608  our own words
-    " unpriced, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cache_write_tokens,"
+    f" {', '.join(COUNTS[COUNTS.index('unpriced') : -1])},"
     " microseconds / 1e6, cost, held FROM tally WHERE day BETWEEN ? AND ?"
 )
 _HELD: Final = f"SELECT substr(started_at, 1, 10) AS day, {_NAMES}, reserved FROM hold WHERE day BETWEEN ? AND ?"  # noqa: S608  as above

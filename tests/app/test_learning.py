@@ -13,7 +13,7 @@ from smista_mcp.app import App
 from smista_mcp.app.learning import freeze, learned, reset, say, suggested, thaw
 from smista_mcp.app.whatif import of_ledger, side, what_if
 from smista_mcp.core.decision import Decision
-from smista_mcp.core.evidence import NO_EVIDENCE, Evidence
+from smista_mcp.core.evidence import NO_EVIDENCE, Count, Evidence
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.task import Task
 from smista_mcp.core.values import Intent, Layer, Locality
@@ -46,10 +46,10 @@ async def tried(bench: Bench, policy: str, outcomes: Mapping[str, Sequence[bool]
     """Records tries of some days before this one, as dispatches of the decision on `ASK`."""
     decision = await decided(bench.app(policy))
     ledger, at = Ledger.open(bench.state), datetime.now(UTC) - timedelta(days=days)
-    ledger.record_route(RouteRecord((decision,), at, "0" * 32))
+    (place,) = ledger.record_route(RouteRecord((decision,), at, "0" * 32))
     receipt = Receipt(body_bytes=1, body_sha256="0" * 64)
     for model, good in ((model, good) for model, ends in outcomes.items() for good in ends):
-        trace = NewTrace(f"{next(_NUMBERS):032x}", decision.decision_id, at)
+        trace = NewTrace(f"{next(_NUMBERS):032x}", decision.decision_id, at, place)
         start = AttemptStart(0, Intent.CHAT, model, model.partition("/")[0], Locality.LOCAL, at, receipt)
         attempt = ledger.write(ledger.attempt(trace, start, ()))
         end = Settlement("completed", at) if good else Settlement("failed", at, cause=Cause.EMPTY)
@@ -86,6 +86,19 @@ async def test_what_is_tried_on_the_day_itself_changes_nothing_before_the_next(b
     first = await decided(bench.app(ON + policy))
     await tried(bench, ON + policy, WEAK, days=0)
     assert (await decided(bench.app())).decision_id == first.decision_id
+
+
+@pytest.mark.parametrize(
+    ("stop", "judged"),
+    [("stop", Count(1, 0)), ("length", Count()), ("content_filter", Count(0, 1))],
+)
+async def test_an_answer_that_was_cut_is_no_good_one(bench: Bench, stop: str, judged: Count) -> None:
+    async with serving(Reply(("half of it",), stop=stop)) as server:
+        app = bench.app(default(A) + compat("a", server.v1, local=True) + NO_PATCHES)
+        assert only(await done(app, ASK)).answer == "half of it"
+    now = datetime.now(UTC)
+    (one,) = Ledger.open(bench.state).outcomes.tried(now - timedelta(days=1), now + timedelta(days=1))
+    assert (one.model, Count(one.good, one.bad), one.unjudged) == (A, judged, int(judged == Count()))
 
 
 async def test_what_is_held_stays_and_what_is_begun_anew_is_empty(bench: Bench, policy: str) -> None:

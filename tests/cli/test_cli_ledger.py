@@ -41,7 +41,7 @@ def test_a_total_that_is_wrong_is_told_and_mended(here: Here, home: Path) -> Non
     here("route", "plan it")
     assert here("ledger", "check").status == 0
     db = sqlite3.connect(home / "state/ledger.db")
-    db.execute("INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '1')")
+    db.execute("INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '', '1')")
     db.commit()
     db.close()
     wrong = here("ledger", "check", "--json")

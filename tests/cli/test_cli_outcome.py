@@ -94,8 +94,9 @@ def test_a_note_has_an_end(here: Here, trace: str) -> None:
 def tried(home: Path, model: str, times: int, *, good: bool) -> None:
     """Records further tries of the decision that was recorded last."""
     ledger, at, receipt = Ledger.open(home / "state"), datetime.now(UTC), Receipt(body_bytes=1, body_sha256="0" * 64)
+    last = ledger.last()
     for number in range(times):
-        trace = NewTrace(f"{model}{number}".encode().hex().rjust(32, "0"), ledger.last().decision_id, at)
+        trace = NewTrace(f"{model}{number}".encode().hex().rjust(32, "0"), last.decision_id, at, last.sequence)
         start = AttemptStart(0, Intent.CHAT, model, "ollama", Locality.LOCAL, at, receipt)
         end = Settlement("completed", at) if good else Settlement("failed", at, cause=Cause.EMPTY)
         ledger.write(SettlementEntry(ledger.write(ledger.attempt(trace, start, ())), end))

@@ -58,7 +58,7 @@ def work(here: Here, state: Path, local_policy: Path, workspace: Path) -> Work:
         root = given.get("project", here_now)
         made = os.urandom(32).hex()
         one = decision.model_copy(update={"decision_id": made, "host": host})
-        ledger.record_route(RouteRecord((one,), at, "3c" * 32, root))
+        (place,) = ledger.record_route(RouteRecord((one,), at, "3c" * 32, root))
         start = AttemptStart(
             phase=0,
             intent=Intent.REVIEW,
@@ -71,7 +71,7 @@ def work(here: Here, state: Path, local_policy: Path, workspace: Path) -> Work:
             reserved=given.get("reserved", Decimal("0.3000")),
             workspace=root,
         )
-        trace = NewTrace(os.urandom(16).hex(), made, at)
+        trace = NewTrace(os.urandom(16).hex(), made, at, place)
         attempt = begin_attempt(ledger, trace, start)
         if status != "running":
             cost = given.get("cost", Decimal("0.0406620000"))
@@ -111,6 +111,27 @@ def test_amounts_tokens_and_what_nobody_knows(here: Here, work: Work) -> None:
     assert "unknown" in shown
     assert "for which up to 0.3 USD is set aside" in shown
     assert "█" not in shown  # nobody looks
+
+
+def test_a_cancelled_request_of_unknown_cost_is_never_shown_as_free(here: Here, work: Work) -> None:
+    trace = work(status="cancelled", cost=None)
+    told = here("usage", "--json").json
+    assert (told["total"]["cost"], told["total"]["held"], told["total"]["abandoned"]) == ("0", "0.3", 1)
+    shown = " ".join(here("usage").out.split())
+    assert "unknown USD, 1 request" in shown
+    assert "1 request that was cancelled and may have been charged" in shown
+    assert "up to 0.3 USD is set aside" in shown
+    assert "0.3 was set aside" in here("explain", trace).out
+    assert told["saving"]["left_out"]["abandoned"] == 1
+    work(status="cancelled", cost=Decimal("0.01"))
+    assert "0.01+? USD, 2 requests" in here("usage").out
+
+
+def test_a_try_that_came_to_nothing_saves_nothing(here: Here, work: Work) -> None:
+    work(status="failed", cost=Decimal("0.007"), code=Code.EMPTY_COMPLETION, cause=Cause.EMPTY)
+    work(cost=Decimal("0.007"), cause=Cause.PATCH)
+    saved = here("usage", "--json").json["saving"]
+    assert (saved["reference"], saved["paid"], saved["saved"], saved["requests"]) == ("0", "0.014", "-0.014", 0)
 
 
 def test_budgets_say_what_is_left_and_when_they_begin_anew(here: Here, work: Work) -> None:

@@ -44,7 +44,12 @@ def used(**changes: Any) -> Used:
         "completed": 1,
         "tokens": Tokens(input=1_000, output=100),
     }
-    return Used(**(fields | changes))
+    fields |= changes
+    served: dict[str, Any] = {
+        "served": fields["completed"],
+        "served_tokens": fields["tokens"] if fields["completed"] else Tokens(),
+    }
+    return Used(**(served | fields))
 
 
 PAID = used(model="a/paid", locality="remote", pays="list", cost=Decimal("0.0010"), tokens=Tokens(500, 100, 0, 50, 10))
@@ -127,9 +132,20 @@ def test_what_nobody_knows_is_left_out_and_counted() -> None:
 
 
 def test_delegating_may_have_cost_more_than_it_saved() -> None:
-    tries = used(pays="list", completed=0, failed=2, cost=Decimal(1), tokens=Tokens())
+    tries = used(pays="list", completed=0, failed=2, cost=Decimal(1), tokens=Tokens(9_000_000, 0, 0, 9_000_000))
     found = saving([used(), tries], lambda host, intent: REFERENCE, DAY)
     assert Decimal(found.saved) < 0
+    assert found.reference == saving([used()], lambda host, intent: REFERENCE, DAY).reference
+
+
+@pytest.mark.parametrize("ended", [{"completed": 0, "failed": 1}, {"completed": 0, "cancelled": 1}, {"completed": 1}])
+def test_an_answer_of_no_use_is_paid_for_and_saves_nothing(ended: dict[str, int]) -> None:
+    useless = used(pays="list", cost=Decimal("0.007"), tokens=Tokens(1_000, 0, 0, 500), **ended)._replace(
+        served=0, served_tokens=Tokens()
+    )
+    found = saving([useless], lambda host, intent: REFERENCE, DAY)
+    assert (found.reference, found.paid, found.saved, found.requests) == ("0", "0.007", "-0.007", 0)
+    assert found.left_out == LeftOut()
 
 
 def test_a_reference_that_a_plan_pays_counts_at_its_list_price_and_a_local_one_not_at_all() -> None:

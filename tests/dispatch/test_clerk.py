@@ -41,7 +41,7 @@ def transactions(tmp_path: Path) -> int:
 
 async def test_a_trace_is_written_with_its_first_attempt(clerk: Clerk, tmp_path: Path) -> None:
     before = transactions(tmp_path)
-    trace = clerk.open("ab" * 32, AT)
+    trace = clerk.open("ab" * 32, AT, None)
     with pytest.raises(NotFound):
         clerk.ledger.trace(trace)
     attempt = await clerk.begin(trace, START, ())
@@ -54,14 +54,14 @@ async def test_a_trace_is_written_with_its_first_attempt(clerk: Clerk, tmp_path:
 
 
 async def test_a_trace_without_attempts_is_written_when_it_is_closed(clerk: Clerk) -> None:
-    trace = clerk.open("ab" * 32, AT)
+    trace = clerk.open("ab" * 32, AT, None)
     assert await clerk.close(trace)
     assert await clerk.close(trace)
     assert clerk.ledger.trace(trace).attempts == ()
 
 
 async def test_what_comes_at_once_shares_transactions(clerk: Clerk, tmp_path: Path) -> None:
-    traces = [clerk.open("ab" * 32, AT) for _ in range(50)]
+    traces = [clerk.open("ab" * 32, AT, None) for _ in range(50)]
     before = transactions(tmp_path)
     async with anyio.create_task_group() as group:
         for trace in traces:
@@ -75,7 +75,7 @@ async def test_of_those_that_share_one_only_who_oversteps_a_budget_is_refused(cl
     refused: list[str] = []
 
     async def reserve() -> None:
-        trace = clerk.open("ab" * 32, AT)
+        trace = clerk.open("ab" * 32, AT, None)
         try:
             await clerk.begin(trace, START, limits)
         except BudgetExceeded:
@@ -92,7 +92,7 @@ async def test_of_those_that_share_one_only_who_oversteps_a_budget_is_refused(cl
 
 
 async def test_an_entry_that_cannot_be_written_takes_no_other_with_it(clerk: Clerk) -> None:
-    trace = clerk.open("ab" * 32, AT)
+    trace = clerk.open("ab" * 32, AT, None)
     raised: list[type[Exception]] = []
 
     async def settle(attempt: str) -> None:
@@ -110,7 +110,7 @@ async def test_an_entry_that_cannot_be_written_takes_no_other_with_it(clerk: Cle
 
 
 async def test_what_was_asked_for_is_written_also_where_whoever_asked_is_cancelled(clerk: Clerk) -> None:
-    traces = [clerk.open("ab" * 32, AT) for _ in range(10)]
+    traces = [clerk.open("ab" * 32, AT, None) for _ in range(10)]
     async with anyio.create_task_group() as group:
         for trace in traces:
             group.start_soon(clerk.begin, trace, START, ())
@@ -133,7 +133,7 @@ async def test_a_ledger_that_cannot_be_written_is_told_to_everybody_and_works_ag
         except StateUnavailable:
             refused.append(trace)
 
-    traces = [clerk.open("ab" * 32, AT) for _ in range(5)]
+    traces = [clerk.open("ab" * 32, AT, None) for _ in range(5)]
     async with anyio.create_task_group() as group:
         for trace in traces:
             group.start_soon(reserve, trace)
@@ -149,7 +149,7 @@ async def test_the_end_of_an_attempt_that_cannot_be_written_is_written_before_wh
     clerk: Clerk, tmp_path: Path
 ) -> None:
     limits = [SpendingLimit("all", AT, Decimal("1.5"))]
-    trace, late = clerk.open("ab" * 32, AT), clerk.open("ab" * 32, AT)
+    trace, late = clerk.open("ab" * 32, AT, None), clerk.open("ab" * 32, AT, None)
     attempt = await clerk.begin(trace, START, limits)
     file = tmp_path / "state" / "ledger.db"
     moved = file.rename(tmp_path / "ledger.db")
@@ -167,7 +167,7 @@ async def test_the_end_of_an_attempt_that_cannot_be_written_is_written_before_wh
 
 
 async def test_the_end_of_a_trace_brings_the_late_end_of_its_attempt(clerk: Clerk, tmp_path: Path) -> None:
-    trace = clerk.open("ab" * 32, AT)
+    trace = clerk.open("ab" * 32, AT, None)
     attempt = await clerk.begin(trace, START, ())
     file = tmp_path / "state" / "ledger.db"
     moved = file.rename(tmp_path / "ledger.db")

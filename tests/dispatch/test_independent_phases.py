@@ -58,7 +58,7 @@ async def carried_out(app: App, phases: Sequence[Phase]) -> tuple[DispatchedPhas
             waits=world.waits,
             key=b"k",
         )
-        work = [PhaseWork(one, context, ()) for one, context in zip(routed, contexts, strict=True)]
+        work = [PhaseWork(one, context, (), None) for one, context in zip(routed, contexts, strict=True)]
         delivery = Delivery(snapshot.market.host, "file", AnswerFiles(world.state / "answers"))
         return await carry_out(tools, work, delivery, Standing())
 

@@ -117,7 +117,7 @@ def test_tables_of_another_program_are_told(ledger: Path) -> None:
 
 def test_totals_that_are_not_what_the_events_say_are_told(ledger: Path) -> None:
     db = sqlite3.connect(ledger)
-    db.execute("INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '1')")
+    db.execute("INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '', '1')")
     db.commit()
     db.close()
     assert wrong(look(ledger.parent)) == ["totals"]

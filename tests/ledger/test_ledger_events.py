@@ -5,6 +5,7 @@ import sqlite3
 import tempfile
 from datetime import timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ def test_a_projection_that_is_not_what_the_events_say_is_found_and_made_anew(
     change = {
         "hold": "UPDATE hold SET reserved = '9'",
         "tally": "UPDATE tally SET failed = failed + 1",
-        "spending": "INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '1')",
+        "spending": "INSERT INTO spending VALUES ('2026-03-13', 'all', '', '', '', '1')",
         "job": "UPDATE job SET status = 'completed'",
     }[table]
     with connected(state, 1.0) as db:
@@ -145,20 +146,22 @@ ENDS = st.none() | st.builds(
     ended_at=st.integers(-9, 9).map(lambda s: AT + timedelta(seconds=s)),
     usage=st.builds(TokenCounts, *[st.none() | st.integers(0, 9)] * 5),
     cost=AMOUNTS,
-    resolved_model=st.sampled_from([None, "a/said"]),
+    resolved_model=st.sampled_from([None, "a/said", "c/said"]),
     unsent=st.booleans(),
     code=st.none(),
     partial=st.none(),
-    cause=st.none(),
+    cause=st.none() | st.just(Cause.EMPTY),
     http_status=st.none(),
 )
-SCOPES = ("all", "project", "token:ci", "intent:edit", "intent:test", "model:a/*", "model:*/said")
+SAID = st.sampled_from([None, Cause.PATCH, Cause.LENGTH])
+"""What is noted of an attempt: before its end is on record, or behind it."""
+SCOPES = ("all", "project", "token:ci", "intent:edit", "intent:test", "model:a/*", "model:*/said", "model:*/x")
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=st.lists(st.tuples(STARTS, st.lists(ENDS, max_size=2)), max_size=8), shift=st.integers(-41, 41))
+@given(history=st.lists(st.tuples(STARTS, st.lists(ENDS | SAID, max_size=3)), max_size=8), shift=st.integers(-41, 41))
 def test_totals_are_what_the_events_say_whatever_happened(
-    history: "list[tuple[dict[str, object], list[Settlement | None]]]", shift: int, start_of: "StartOf"
+    history: "list[tuple[dict[str, object], list[Settlement | Cause | None]]]", shift: int, start_of: "StartOf"
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "state")
@@ -166,16 +169,23 @@ def test_totals_are_what_the_events_say_whatever_happened(
         for start, ends in history:
             attempt = begin_attempt(ledger, trace, start_of(**start))
             for end in ends:
-                if end is not None:
+                if isinstance(end, Cause):
+                    ledger.write(FollowupEntry(attempt, "again", cause=end))
+                elif end is not None:
                     settle_attempt(ledger, attempt, end)
         with connected(Path(folder) / "state", 1.0) as db:
             assert differing(db) == ()
+            resolved = dict(db.execute("SELECT attempt_id, resolved_model FROM begun"))
         attempts = ledger.trace(trace).attempts
         since = AT + timedelta(days=shift)
         for moment in (since, since.replace(hour=0, minute=0, second=0, microsecond=0), since.replace(day=1)):
             for scope in SCOPES:
                 counted = [one for one in attempts if one.started_at >= moment.isoformat(timespec="microseconds")]
-                amounts = [_counts(one.status, one.cost, one.reserved) for one in counted if _in(scope, one)]
+                amounts = [
+                    _counts(one.status, one.cost, one.reserved)
+                    for one in counted
+                    if _in(scope, one, resolved[one.attempt_id])
+                ]
                 assert ledger.spent(scope, moment, "77" * 32) == sum(amounts, Decimal(0))
 
 
@@ -183,7 +193,7 @@ def _counts(status: str, cost: str | None, reserved: str | None) -> Decimal:
     return Decimal((cost if cost is not None or status == "failed" else reserved) or 0)
 
 
-def _in(scope: str, one: object) -> bool:
+def _in(scope: str, one: object, resolved: str | None) -> bool:
     kind, _, name = scope.partition(":")
     value = {key: getattr(one, key) for key in ("workspace", "token", "intent", "model", "resolved_model")}
     match kind:
@@ -196,5 +206,5 @@ def _in(scope: str, one: object) -> bool:
         case "intent":
             return value["intent"] in ({"edit", "test"} if name == "edit" else {name})
         case _:
-            names = [value["model"], value["resolved_model"]]
-            return any(one and one.startswith("a/") if name == "a/*" else one == "a/said" for one in names)
+            names = [value["model"], value["resolved_model"], resolved]
+            return any(one and fnmatchcase(one, name) for one in names)

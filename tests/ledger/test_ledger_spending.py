@@ -48,6 +48,20 @@ def test_a_sum_counts_what_was_charged_or_may_have_been(ledger: Ledger, start_of
     assert ledger.spent("all", AT) == expected
 
 
+@pytest.mark.parametrize("since", [AT.replace(hour=0, minute=0, second=0), AT])
+def test_a_budget_counts_a_model_by_every_name_that_it_goes_by(
+    ledger: Ledger, start_of: StartOf, since: datetime
+) -> None:
+    trace_id = open_trace(ledger, "ab" * 32, AT)
+    names = ("anthropic/claude-sonnet", "anthropic/claude-sonnet-5-5", "anthropic/claude-sonnet-5-5-20260801")
+    attempt = begin_attempt(ledger, trace_id, start_of(reserved=Decimal("0.3")))
+    assert [ledger.spent(f"model:{name}", since) for name in names] == [Decimal("0.3"), Decimal("0.3"), 0]
+    end = Settlement("completed", AT, cost=Decimal("0.1"), resolved_model=names[-1])
+    assert settle_attempt(ledger, attempt, end)
+    assert [ledger.spent(f"model:{name}", since) for name in names] == [Decimal("0.1")] * 3
+    assert ledger.spent("model:anthropic/*", since) == Decimal("0.1")
+
+
 @pytest.mark.parametrize(
     ("scope", "workspace", "expected"),
     [

@@ -4,12 +4,13 @@ from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from smista_mcp.errors import Code
+from smista_mcp.errors import Cause, Code
 from smista_mcp.ledger import Ledger, PhaseFacts, Scope, Settlement, TokenCounts
+from smista_mcp.ledger.entries import FollowupEntry
 from smista_mcp.ledger.tallies import Tally
 from tests.ledger.conftest import AT
 from tests.recording import begin_attempt, open_trace, settle_attempt
@@ -57,11 +58,58 @@ def test_a_tally_sums_what_attempts_of_one_kind_used(
         output_tokens=10,
         reasoning_tokens=2,
         cache_write_tokens=1,
+        served=3,
+        served_input_tokens=20,
+        served_cached_input_tokens=4,
+        served_output_tokens=10,
+        served_reasoning_tokens=2,
+        served_cache_write_tokens=1,
         cost=Decimal("0.06"),
         held=Decimal("0.36"),
         seconds=7.5,
     )
     assert ledger.spent("all", AT) == one.cost + one.held
+
+
+def test_tokens_of_tries_of_no_use_are_told_from_those_that_served(ledger: Ledger, start_of: "StartOf") -> None:
+    trace, counts = open_trace(ledger, "ab" * 32, AT), TokenCounts(10, 4, 5, 2, 1)
+    ends: list[Settlement] = [
+        Settlement("completed", AT, usage=counts),
+        Settlement("completed", AT, usage=counts, cause=Cause.LENGTH),
+        Settlement("failed", AT, usage=counts),
+        Settlement("cancelled", AT, usage=counts),
+    ]
+    ids = [begin_attempt(ledger, trace, start_of()) for _ in ends]
+    for attempt, end in zip(ids, ends, strict=True):
+        settle_attempt(ledger, attempt, end)
+    assert (the_one(ledger).served, the_one(ledger).served_input_tokens, the_one(ledger).input_tokens) == (1, 10, 40)
+    ledger.write(FollowupEntry(ids[0], "again"))
+    assert the_one(ledger).served == 1
+    for _ in range(2):  # that it is said again changes nothing
+        ledger.write(FollowupEntry(ids[0], "repair", cause=Cause.PATCH))
+        one = the_one(ledger)
+        assert (one.completed, one.input_tokens) == (2, 40)
+        assert [getattr(one, name) for name in one._fields if name.startswith("served")] == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("status", "cost", "reserved", "abandoned"),
+    [
+        ("cancelled", None, "0.3", 1),
+        ("cancelled", None, None, 1),
+        ("cancelled", None, "0.00", 0),
+        ("cancelled", "0", "0.3", 0),
+        ("uncertain", None, "0.3", 0),
+        ("completed", None, "0.3", 0),
+    ],
+)
+def test_a_cancelled_request_that_may_have_been_charged_is_counted(
+    ledger: Ledger, start_of: "StartOf", status: Any, cost: str | None, reserved: str | None, abandoned: int
+) -> None:
+    start = start_of(reserved=None if reserved is None else Decimal(reserved))
+    attempt = begin_attempt(ledger, open_trace(ledger, "ab" * 32, AT), start)
+    settle_attempt(ledger, attempt, Settlement(status, AT, cost=None if cost is None else Decimal(cost)))
+    assert the_one(ledger).abandoned == abandoned
 
 
 @pytest.mark.parametrize(
@@ -93,11 +141,12 @@ def test_what_differs_in_one_thing_is_summed_apart(
     assert [one.requests for one in found] == [1, 1]
 
 
-def test_the_model_that_the_server_names_counts(ledger: Ledger, start_of: "StartOf") -> None:
+def test_a_model_is_one_whatever_the_server_says_of_itself(ledger: Ledger, start_of: "StartOf") -> None:
     trace = open_trace(ledger, "ab" * 32, AT)
-    end = Settlement("completed", AT, resolved_model="anthropic/said")
-    settle_attempt(ledger, begin_attempt(ledger, trace, start_of()), end)
-    assert the_one(ledger).resolved_model == "anthropic/said"
+    for said in (None, "anthropic/said", "anthropic/said-later"):
+        end = Settlement("completed", AT, resolved_model=said)
+        settle_attempt(ledger, begin_attempt(ledger, trace, start_of()), end)
+    assert (the_one(ledger).resolved_model, the_one(ledger).requests) == ("anthropic/claude-sonnet-5-5", 3)
     assert the_one(ledger).host is None  # nobody knows who decided it
 
 
