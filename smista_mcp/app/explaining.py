@@ -1,6 +1,7 @@
 """The story of a decision: every rule and why it did or did not win, the attempts, what would have to change."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
@@ -19,10 +20,12 @@ from smista_mcp.core.explained import (
 )
 from smista_mcp.core.explanation import Failing, RuleVerdict, changes, judge_rules
 from smista_mcp.core.facts import PhaseContext
+from smista_mcp.core.inputs import UnreadableInput, policy_documents
+from smista_mcp.core.layering import merge
 from smista_mcp.core.origins import told
 from smista_mcp.core.receipt import Receipt
 from smista_mcp.core.routing import Routed, asking_is_fixed, matched_paths, required_tokens
-from smista_mcp.core.snapshot import Rulebook
+from smista_mcp.core.snapshot import Rulebook, rulebook
 from smista_mcp.core.task import Phase
 from smista_mcp.core.tokens import count_tokens
 from smista_mcp.core.values import Locality
@@ -117,16 +120,32 @@ def explain_stored(
 def _story(ledger: Ledger, book: Rulebook | PolicyInvalid, found: Sequence[StoredDecision]) -> ExplainAnswer:
     known = None if isinstance(book, PolicyInvalid) else book
     notices = (str(book),) if isinstance(book, PolicyInvalid) else book.policy.notices
-    if known is not None and any(stored.decision.revision != known.policy.revision for stored in found):
+    books = [_book_of(ledger, known, stored) for stored in found]
+    if known is not None and any(book is not known for book in books):
+        shown = "not shown" if None in books else "those of then"
         notices = (
             *notices,
-            "the policy has changed since, or another --preset or --policy decided: its rules are not shown",
+            f"the policy has changed since, or another --preset or --policy decided: its rules are {shown}",
         )
     return ExplainAnswer(
-        phases=tuple(phase_story(ledger, known, stored) for stored in found),
+        phases=tuple(phase_story(ledger, book, stored) for book, stored in zip(books, found, strict=True)),
         recorded_at=found[0].at if found else None,
         notices=notices,
     )
+
+
+def _book_of(ledger: Ledger, known: Rulebook | None, stored: StoredDecision) -> Rulebook | None:
+    """The policy that decided: the one in force, or else as it is kept; None where it is not."""
+    decision = stored.decision
+    if known is not None and decision.revision == known.policy.revision:
+        return known
+    digest = decision.inputs.get("policy")
+    body = ledger.inputs.of({"policy": digest}).bodies.get("policy") if digest else None
+    if body is None:
+        return None
+    with suppress(UnreadableInput):
+        return rulebook(merge(policy_documents(body)))
+    return None
 
 
 def recorded_under(ledger: Ledger, given: str | None, scope: Scope | None = None) -> Sequence[StoredDecision]:

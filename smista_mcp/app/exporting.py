@@ -99,6 +99,7 @@ def _line(ledger: Ledger, row: StoredDecision) -> LogLine:
 
 
 def _names(facts: PhaseFacts) -> list[str]:
-    """Every name of the context, in every form: what a mask must not leave in a sentence."""
+    """Every name of the context, in every form, and what restricts it: what a mask must not leave in a sentence."""
     named = [form for label in (*facts.named, *facts.items) for form in (label.path, *label.forms)]
-    return [*named, *(gone.path for gone in facts.left_out), *facts.paths]
+    patterns = [item.restricted for item in facts.items if item.restricted]
+    return [*named, *patterns, *(gone.path for gone in facts.left_out), *facts.paths]

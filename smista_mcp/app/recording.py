@@ -91,7 +91,21 @@ def phase_facts(one: Routed, context: PhaseContext, task: Task, key: bytes) -> P
             for g in context.left_out
         ),
         tools=None if context.tools is None else tuple(sorted(context.tools)),
+        hashed_by=key_mark(key) if _is_printable(context) else None,
     )
+
+
+def key_mark(key: bytes) -> str:
+    """Tells the key of this installation from others, and nothing of it."""
+    return keyed(key, b"hashes of contexts")[:8]
+
+
+def _is_printable(context: PhaseContext) -> bool:
+    """Whether all names in it are kept as they are."""
+    names = [text for path in context.paths for text in (path.path, path.evidence, *path.forms)]
+    names += [text for item in context.items for text in (item.path, *item.forms)]
+    names += [text for gone in context.left_out for text in (gone.path, gone.reason)]
+    return all(printable(name) == name for name in names)
 
 
 def _spoken(words: str, context: PhaseContext) -> tuple[bool, bool, bool]:

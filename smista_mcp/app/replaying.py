@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from smista_mcp import __version__, hosts
 from smista_mcp.app.caller import Badge, Caller
 from smista_mcp.app.rebuilding import Rebuilt, under
+from smista_mcp.app.recording import key_mark
 from smista_mcp.app.world import World, with_guarded
 from smista_mcp.context.reading import Reading, Unread, read_file
 from smista_mcp.context.spelling import spellings
@@ -58,12 +59,14 @@ class _Call(NamedTuple):
     Attributes:
         inputs: those of its first phase, which all have but for their own; `approvals` of any.
         kept: what of them is kept, by name.
+        altered: the names of those that are kept, and are not what was kept.
     """
 
     rows: tuple[StoredDecision, ...]
     phases: tuple[Rebuilt, ...]
     inputs: Mapping[str, str]
     kept: Mapping[str, str]
+    altered: tuple[str, ...]
 
     @property
     def first(self) -> Rebuilt:
@@ -124,7 +127,7 @@ def _call(ledger: Ledger, row: StoredDecision) -> _Call:
     inputs = dict(phases[0].decision.inputs)
     for phase in phases:
         inputs.update({name: one for name, one in phase.decision.inputs.items() if name == "approvals"})
-    return _Call(rows, phases, inputs, ledger.inputs.of(inputs))
+    return _Call(rows, phases, inputs, *ledger.inputs.of(inputs))
 
 
 # ------------------------------------------------------------------------------------------------ the world as it was
@@ -205,7 +208,8 @@ def _sealed(phase: Rebuilt, key: bytes) -> dict[str, str]:
     """The inputs of a phase that nobody can hash again: its words, and names that were not kept as they were."""
     inputs, context = phase.decision.inputs, phase.context
     known = {name: inputs[name] for name in ("phase", "task") if name in inputs}
-    if keyed(key, canonical(context)) != inputs.get("context"):
+    # where it could be hashed again, another hash means that the record was changed
+    if phase.facts.hashed_by != key_mark(key) and keyed(key, canonical(context)) != inputs.get("context"):
         known |= {name: inputs[name] for name in ("context", "session") if name in inputs}
     return known
 
@@ -213,12 +217,13 @@ def _sealed(phase: Rebuilt, key: bytes) -> dict[str, str]:
 def _compared(world: World, call: _Call, place: int, again: Routed, then: Snapshot) -> ReplayedPhase:
     row, phase = call.rows[place], call.phases[place]
     body = kept_body(again.decision)
+    altered = [name for name in call.altered if name in phase.decision.inputs]
     return ReplayedPhase(
         decision_id=row.decision_id,
         phase=row.phase,
-        same=body == row.body,
+        same=body == row.body and not altered,
         replayed_id=again.decision.decision_id,
-        changed=changes(phase.decision.inputs, again.decision.inputs, call.kept, _known(world, then)),
+        changed=changes(phase.decision.inputs, again.decision.inputs, call.kept, _known(world, then), altered),
         fields=differing(row.body, body),
         sealed=tuple(sorted(_sealed(phase, then.key))),
     )

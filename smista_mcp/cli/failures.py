@@ -1,7 +1,8 @@
 """The one place where a failure becomes a line on standard error, or a JSON document, and an exit status.
 
 0 is done, 1 means that the answer is no, 2 that the command line or the task is wrong. Besides the codes of
-`smista_mcp.errors` there are `io_error` (the answer could not be written) and `internal_error` (a defect of ours).
+`smista_mcp.errors` there are `io_error` (the answer could not be written), `state_unavailable` (a file or folder of
+ours cannot be used; no provider is concerned) and `internal_error` (a defect of ours).
 """
 
 import signal
@@ -11,7 +12,7 @@ from typing import cast
 
 from smista_mcp.cli.printing import abandon, flush_output, note, put_json
 from smista_mcp.core.redaction import redacted
-from smista_mcp.errors import Code, SmistaError
+from smista_mcp.errors import Code, SmistaError, StateUnavailable
 
 DONE, NO, WRONG_USAGE = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -23,6 +24,9 @@ def tell(error: BaseException, *, json: bool, debug: bool) -> int:
     """Says what went wrong, in words without a traceback; gives the exit status."""
     error = _leaf(error)
     match error:
+        case StateUnavailable():
+            _say("state_unavailable", error.message, error.fix, json=json)
+            return NO
         case SmistaError():
             _say(error.code.value, error.message, error.fix, json=json)
             return WRONG_USAGE if error.code is Code.INVALID_TASK else NO

@@ -2,7 +2,8 @@
 
 A rule is two words: `drop` or `hash`, and the field as dotted keys. `*` stands for one key, `**` for any number; lists
 count for nothing, so that `attempts.receipt.sent.path` is the path of each item. What a rule hashes is hashed in every
-sentence of the record too, so that a reason does not say what a path may not.
+sentence of the record too, so that a reason does not say what a path may not; and so is the pattern that a path was
+restricted by, which tells as much.
 """
 
 import re
@@ -13,11 +14,13 @@ Hash = Callable[[str], str]
 MASKED: Final = (
     *("hash paths", "hash **.path", "hash **.address", "hash **.destinations", "hash workspace", "hash token"),
     *("hash decision.host", "hash decision.handoff.context", "hash labels.origin.name"),
+    *("hash decision.matched_rule.name", "hash **.sha256", "hash **.body_sha256"),
     *("drop decision.intent.evidence", "drop decision.context.included.reason", "drop decision.handoff.step"),
     *("drop decision.reason", "drop **.detail"),
 )
 """What `--masked` leaves out: what tells whose work it was, from where, and on which files."""
 _RULE = re.compile(r"(drop|hash) +([A-Za-z0-9_*]+(?:\.[A-Za-z0-9_*]+)*)\Z")
+_PATTERN = re.compile(r"restricted by `([^`]+)`")
 _HASHED = "keyed:"
 _LEAST = 3
 """Characters of a name that is looked for in other texts."""
@@ -63,12 +66,15 @@ def masked(
     """
     if not masks:
         return record
-    hidden: set[str] = set(names) if any(mask.do == "hash" for mask in masks) else set()
+    hashes = any(mask.do == "hash" for mask in masks)
+    hidden: set[str] = {*names, *_patterns(record)} if hashes else set()
     kept = _masked(record, (), masks, (keyed, hidden))
     found = sorted((name for name in hidden if len(name) >= _LEAST), key=lambda name: (-len(name), name))
     if found:
-        pattern = re.compile("|".join(map(_whole, found)))
-        kept = _replaced(kept, pattern, keyed)
+        sentence = re.compile("|".join(map(_whole, found)))
+        # a word alone may be that of a model or a kind of work
+        word = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in found if "/" in name) or r"(?!)")
+        kept = _replaced(kept, (sentence, word), keyed)
     return cast("dict[str, object]", kept)
 
 
@@ -113,14 +119,26 @@ def _texts(value: object) -> Iterator[str]:
 def _whole(name: str) -> str:
     """The name where it stands; of a plain word not a part of another one."""
     escaped = re.escape(name)
-    return escaped if re.search(r"[/.]", name) else rf"\b{escaped}\b"
+    return escaped if re.search(r"[/.]", name) else rf"(?<!\w){escaped}(?!\w)"
 
 
-def _replaced(value: object, pattern: re.Pattern[str], keyed: Hash) -> object:
+def _patterns(value: object) -> Iterator[str]:
+    """What the sentences of a record say of why something is restricted."""
     if isinstance(value, str):
-        return pattern.sub(lambda found: _HASHED + keyed(found[0]), value) if " " in value else value
+        yield from _PATTERN.findall(value)
+    elif isinstance(value, dict | list):
+        inner = cast("dict[str, object] | list[object]", value)
+        for one in inner.values() if isinstance(inner, dict) else inner:
+            yield from _patterns(one)
+
+
+def _replaced(value: object, patterns: tuple[re.Pattern[str], re.Pattern[str]], keyed: Hash) -> object:
+    if isinstance(value, str):
+        if patterns[1].fullmatch(value):
+            return value  # a field of its own, of which the rules say what becomes of it
+        return patterns[" " not in value].sub(lambda found: _HASHED + keyed(found[0]), value)
     if isinstance(value, dict):
-        return {name: _replaced(inner, pattern, keyed) for name, inner in cast("dict[str, object]", value).items()}
+        return {name: _replaced(inner, patterns, keyed) for name, inner in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [_replaced(inner, pattern, keyed) for inner in cast("list[object]", value)]
+        return [_replaced(inner, patterns, keyed) for inner in cast("list[object]", value)]
     return value

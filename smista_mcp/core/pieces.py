@@ -18,6 +18,9 @@ PieceKind = Literal[
 `repair`: what a model is shown of a change of its own that does not apply."""
 OF_PATHS: frozenset[PieceKind] = frozenset({"file", "git_diff", "instructions", "attachment", "skill"})
 """Kinds that come from a path: without a form of it they cannot be judged."""
+PLAINLY_HASHED: frozenset[PieceKind] = frozenset({"file", "instructions", "skill"})
+"""Kinds whose hash anybody may compare with a file of theirs. Of what a caller gave or a model wrote a plain hash would
+give a short text away."""
 PartKind = Literal["frame", "words", "title", "item"]
 _SIGNED: dict[PieceKind, str] = {
     "answer": "answer that this step waits for",

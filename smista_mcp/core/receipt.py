@@ -26,8 +26,9 @@ class Receipt(Value):
 
     A hash is the SHA-256 of the bytes in hex. Where the request held anything that must stay on this machine, every
     hash is `keyed:` and an HMAC-SHA-256 of that hex text with the key of this installation (`key` in the state folder):
-    short contents could be guessed from a plain hash. Those of the caller's words and of the body always are, for the
-    same reason.
+    short contents could be guessed from a plain hash. Those of the body, of the caller's words and attachments, of
+    diffs, of answers and of what tools showed always are, for the same reason: plain are those of files and of our own
+    text.
 
     The hash of the body covers every byte of it. What it consists of stands in `sent`, pieces of context, and in
     `written`: the words of the caller, and our own text. A request that was stopped at the last check has a receipt

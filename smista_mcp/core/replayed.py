@@ -12,6 +12,8 @@ from smista_mcp.errors import Code
 _LONGEST = 400
 """Characters that are told of one input."""
 _PARTS: Mapping[str, Sequence[str]] = {"availability": ProviderFacts._fields, "budgets": BudgetLeft._fields}
+ALTERED = "what is kept does not have the recorded hash"
+"""Told in place of what an input was, where the record was changed."""
 _DERIVED = ("before", "session")
 """Inputs that follow from others of the same call."""
 
@@ -102,7 +104,11 @@ class ReplayAnswer(Value):
 
 
 def changes(
-    old: Mapping[str, str], new: Mapping[str, str], was: Mapping[str, str], now: Mapping[str, str]
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    was: Mapping[str, str],
+    now: Mapping[str, str],
+    altered: Sequence[str] = (),
 ) -> tuple[InputChange, ...]:
     """The inputs whose hashes differ, by name. What follows from another input is named where nothing else differs.
 
@@ -111,10 +117,12 @@ def changes(
         new: name -> hash now.
         was: name -> what it was, as JSON, where that is kept.
         now: name -> what it is, as JSON, where that is known.
+        altered: names of those whose body is kept and is not the one that was recorded; they are named in any case.
     """
-    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name) or name in altered]
     first = [name for name in names if name not in _DERIVED]
-    return tuple(_change(name, old, new, (was.get(name), now.get(name))) for name in first or names)
+    found = (_change(name, old, new, (was.get(name), now.get(name))) for name in first or names)
+    return tuple(one.model_copy(update={"was": ALTERED}) if one.name in altered else one for one in found)
 
 
 def _named(name: str, body: str | None) -> str | None:

@@ -219,13 +219,9 @@ def _in_front(names: Sequence[str], weak: str, better: str) -> tuple[str, ...]:
 
 
 def _route_text(route: _Route, targets: Sequence[str]) -> str:
+    """The two lines to change; of a rule without its head, because under it they would be a rule of no conditions."""
     lines = [f"model = {_text(targets[0])}", f"fallbacks = {_list(targets[1:])}"]
-    head = (
-        ["[routing.default]"]
-        if route.place.rule is None
-        else ["[[routing.rules]]", f"name = {_text(route.place.rule)}"]
-    )
-    return "\n".join((*head, *lines))
+    return "\n".join(lines if route.place.rule is not None else ("[routing.default]", *lines))
 
 
 def _list(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from smista_mcp.core.digests import digest_of
 from smista_mcp.core.efforts import ToldEffort, told_effort
 from smista_mcp.core.facts import PhaseContext
 from smista_mcp.core.foreseen import label_of
-from smista_mcp.core.pieces import Piece, sendable
+from smista_mcp.core.pieces import PLAINLY_HASHED, Piece, sendable
 from smista_mcp.core.receipt import Receipt, SentItem, WithheldItem
 from smista_mcp.core.routing import Routed
 from smista_mcp.core.selection import Candidate
@@ -103,14 +103,22 @@ class Payload:
         """What is about to leave in a request to this address.
 
         Whoever reads a receipt could find a short content again from its plain hash. Where anything in the request is
-        labelled, every hash is therefore keyed. Those of the words and of the body, which holds them, always are.
+        labelled, every hash is therefore keyed. Those of what is no file, and of the body, which holds it, always are.
         """
         guarded = self.label is not None or any(piece.restricted or piece.label for piece in self.sent)
 
-        def shown(sha256: str) -> str:
-            return keyed_hash(key, sha256) if guarded else sha256
+        def shown(sha256: str, *, plain: bool = True) -> str:
+            return sha256 if plain and not guarded else keyed_hash(key, sha256)
 
-        sent = [SentItem(path=p.path, sha256=shown(p.sha256), tokens=p.tokens, reason=p.reason) for p in self.sent]
+        sent = [
+            SentItem(
+                path=p.path,
+                sha256=shown(p.sha256, plain=p.kind in PLAINLY_HASHED),
+                tokens=p.tokens,
+                reason=p.reason,
+            )
+            for p in self.sent
+        ]
         words, frames = _written(self.request.messages)
         written: list[SentItem] = []
         if words:

@@ -1,6 +1,6 @@
 """The tables of events, and of what is kept about them: one step of the ledger's schema.
 
-What happened is added and never changed: that is held by the file itself. What follows from it, which would take
+What happened is added and never changed: the file itself keeps defects from it. What follows from it, which would take
 long to find out each time, is kept beside it and changed in the same transaction: who holds how much (`hold`), what
 was used day by day (`tally`), what budgets count (`spending`), and how jobs stand (`job`). Each of these can be made
 anew from the events. Words that are absent are empty in them, so that they can be part of a key.
@@ -8,8 +8,10 @@ anew from the events. Words that are absent are empty in them, so that they can 
 
 from typing import Final
 
+from smista_mcp.ledger.guards import guards
+
 EVENTS: Final = ("decision", "trace", "begun", "settled", "followed_up", "answer_label", "job_event", "job_call")
-"""Tables in which nothing is changed; of approvals their events."""
+"""Tables in which nothing is changed, guarded from here on; of approvals their events, which were before."""
 _KEY: Final = (
     "workspace TEXT NOT NULL, caller TEXT NOT NULL, token TEXT NOT NULL, host TEXT NOT NULL, intent TEXT NOT NULL,"
     " provider TEXT NOT NULL, model TEXT NOT NULL, resolved_model TEXT NOT NULL, locality TEXT NOT NULL,"
@@ -25,11 +27,6 @@ COUNTS: Final = (
     "microseconds",
 )
 """Columns of `tally` that are whole numbers."""
-GUARDS: Final = tuple(
-    f"CREATE TRIGGER {table}_{name} BEFORE {what} ON {table} BEGIN SELECT RAISE(ABORT, 'events are only added'); END"
-    for table in EVENTS
-    for name, what in (("stays", "UPDATE"), ("remains", "DELETE"))
-)
 
 FILL_HOLDS: Final = (
     "INSERT INTO hold SELECT b.sequence, b.attempt_id, b.owner, b.started_at, coalesce(b.workspace, ''),"
@@ -202,7 +199,9 @@ EVENT_TABLES: Final[tuple[str, ...]] = (
     FILL_HOLDS,
     f"INSERT INTO tally {TALLIES}",
     f"INSERT INTO spending {SPENDING}",
-    *GUARDS,
+    "DROP TRIGGER approval_event_stays",
+    "DROP TRIGGER approval_event_remains",
+    *guards(*EVENTS, "approval_event", "vacuumed"),
 )
 """An attempt is `begun`, `settled` once, and `followed_up` where it was no good; `attempt` shows both its ends. In
 `followed_up` what is NULL leaves as it was what an earlier row says, and the first cause stands."""

@@ -9,13 +9,27 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.redaction import redacted
 from smista_mcp.ledger.database import reading
 from smista_mcp.ledger.records import Kept
 from smista_mcp.ledger.spending import timestamp
 
 _DAY = len("2026-11-20")
+
+
+class KeptInputs(NamedTuple):
+    """What is kept of the inputs of a decision.
+
+    Attributes:
+        bodies: name -> body, as it was kept.
+        altered: names of those whose body is not what was kept: it counts for nothing.
+    """
+
+    bodies: dict[str, str]
+    altered: tuple[str, ...] = ()
 
 
 class InputBook:
@@ -28,19 +42,25 @@ class InputBook:
         self._folder = folder
         self._busy_s = busy_s
 
-    def of(self, inputs: Mapping[str, str]) -> dict[str, str]:
-        """What is kept of the inputs of a decision: name -> body.
+    def of(self, inputs: Mapping[str, str]) -> KeptInputs:
+        """What is kept of the inputs of a decision.
 
         Args:
             inputs: name -> hash, as in a decision.
         """
         with reading(self._folder, self._busy_s) as db:
             found: dict[str, str] = {}
+            altered: list[str] = []
             for name, digest in inputs.items():
-                row = db.execute("SELECT body FROM input WHERE digest = ? AND name = ?", (digest, name)).fetchone()
-                if row is not None:
-                    found[name] = row[0]
-        return found
+                query = "SELECT body, sha256 FROM input WHERE digest = ? AND name = ?"
+                body, sha256 = db.execute(query, (digest, name)).fetchone() or (None, None)
+                if body is None:
+                    continue
+                if digest_of(body) == sha256:
+                    found[name] = body
+                else:
+                    altered.append(name)
+        return KeptInputs(found, tuple(altered))
 
 
 def keep(db: sqlite3.Connection, inputs: Sequence[Kept], at: datetime) -> None:
@@ -52,12 +72,13 @@ def keep(db: sqlite3.Connection, inputs: Sequence[Kept], at: datetime) -> None:
     query = f"SELECT digest, name, used_on FROM input WHERE (digest, name) IN (VALUES {places})"  # noqa: S608  our own words
     values = [part for one in inputs for part in one[:2]]
     known = {(digest, name): used_on for digest, name, used_on in db.execute(query, values)}
-    for one in inputs:
+    for one in dict(zip((one[:2] for one in inputs), inputs, strict=True)).values():
         used_on = known.get((one.digest, one.name))
         if used_on is None:
             body = one.body if isinstance(one.body, str) else one.body()
             if _is_clean(body):
-                db.execute("INSERT OR IGNORE INTO input VALUES (?, ?, ?, ?)", (one.digest, one.name, day, body))
+                values = (one.digest, one.name, day, digest_of(body), body)
+                db.execute("INSERT INTO input (digest, name, used_on, sha256, body) VALUES (?, ?, ?, ?, ?)", values)
         elif used_on < day:
             db.execute("UPDATE input SET used_on = ? WHERE digest = ? AND name = ?", (day, *one[:2]))
 

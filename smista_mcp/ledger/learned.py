@@ -142,7 +142,10 @@ def _counted(db: sqlite3.Connection, held: Standing, day: str, window_days: int)
 
 def _keep(db: sqlite3.Connection, held: Standing, found: Evidence, now: datetime) -> None:
     """Writes down what this day sees."""
-    db.execute("INSERT OR IGNORE INTO evidence (digest, body) VALUES (?, ?)", (found.digest, found.body))
+    db.execute(
+        "INSERT INTO evidence (digest, body) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM evidence WHERE digest = ?1)",
+        (found.digest, found.body),
+    )
     db.execute(
         "INSERT INTO evidence_day (until, window_days, epoch, taken_at, digest) VALUES (?, ?, ?, ?, ?)",
         (found.until, found.window_days, held.reset, timestamp(now), found.digest),

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from smista_mcp.ledger.guards import guards
+
 OUTCOME_TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE outcome (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -14,8 +16,6 @@ OUTCOME_TABLES: Final[tuple[str, ...]] = (
         note TEXT NOT NULL
     )""",
     "CREATE INDEX outcome_by_trace ON outcome (trace_id, model)",
-    # words are added, never changed: a later one replaces an earlier one, and both stay
-    "CREATE TRIGGER outcome_stays BEFORE UPDATE ON outcome BEGIN SELECT RAISE(ABORT, 'outcomes are only added'); END",
     """CREATE TABLE evidence (
         digest TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL
@@ -34,8 +34,7 @@ OUTCOME_TABLES: Final[tuple[str, ...]] = (
         event TEXT NOT NULL CHECK (event IN ('frozen', 'thawed', 'reset')),
         digest TEXT REFERENCES evidence (digest)
     )""",
-    "CREATE TRIGGER evidence_event_stays BEFORE UPDATE ON evidence_event"
-    " BEGIN SELECT RAISE(ABORT, 'events are only added'); END",
+    *guards("outcome", "evidence", "evidence_day", "evidence_event"),
 )
-"""Words about answers; counts by the hash of what they say; which of them is for a day, where `epoch` is the number of
-the last reset; and what people did about them."""
+"""Words about answers, of which a later one counts and an earlier one stays; counts by the hash of what they say; which
+of them is for a day, where `epoch` is the number of the last reset; and what people did about them."""

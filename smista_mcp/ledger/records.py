@@ -111,6 +111,8 @@ class PhaseFacts(Value):
         left_out: what was not read.
         tools: those that its skill leaves a delegate; None where it says nothing of tools.
         guarded: patterns that restrict our own state, where it lies in the workspace.
+        hashed_by: marks the key that its context was hashed with; None where the hash cannot be had again, because a
+            name is not kept as it was.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -134,6 +136,7 @@ class PhaseFacts(Value):
     left_out: tuple[LeftLabel, ...] = ()
     tools: tuple[str, ...] | None = None
     guarded: tuple[str, ...] = ()
+    hashed_by: str | None = None
 
 
 class Scope(NamedTuple):

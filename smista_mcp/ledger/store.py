@@ -352,7 +352,15 @@ def new_id() -> str:
 
 def _facts(answer: RouteRecord) -> list[str]:
     facts = answer.facts or (PhaseFacts(),) * len(answer.decisions)
-    return [redacted_json(one.model_dump_json(exclude_defaults=True)) for one in facts]
+    return list(map(_kept_facts, facts))
+
+
+def _kept_facts(facts: PhaseFacts) -> str:
+    text = facts.model_dump_json(exclude_defaults=True)
+    kept = redacted_json(text)
+    if kept == text or facts.hashed_by is None:
+        return kept
+    return _kept_facts(facts.model_copy(update={"hashed_by": None}))
 
 
 def _hosts(answer: RouteRecord) -> list[str]:

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from smista_mcp.ledger.approval_tables import APPROVAL_TABLES
 from smista_mcp.ledger.database import FILE, MIGRATIONS, connected
-from smista_mcp.ledger.event_tables import EVENTS, GUARDS
+from smista_mcp.ledger.guards import KEYS, held_again, let_go
 from smista_mcp.ledger.projections import differing, rebuild
 from smista_mcp.ledger.spending import timestamp
 
@@ -137,14 +136,14 @@ class Upkeep:
         What is open stays, whatever its age, and so does what it refers to. Totals stay for good.
 
         Args:
-            keep_days: UTC days before today that are kept.
+            keep_days: UTC days that are kept before today, or before the day of the newest row where that is earlier.
             now: the time.
             dry_run: only tell what would go; the file is as large after it as before.
         """
         size = (self._folder / FILE).stat().st_size
-        before = _first_day(keep_days, now)
         with connected(self._folder, self._busy_s) as db:
             db.execute("BEGIN IMMEDIATE")
+            before = _first_day(db, keep_days, now)
             rows = _sweep(db, before, now, most=-1)
             if dry_run:
                 db.execute("ROLLBACK")
@@ -159,8 +158,9 @@ class Upkeep:
         Returns:
             how many attempts and decisions went.
         """
-        gone, before = 0, _first_day(keep_days, now)
+        gone = 0
         with connected(self._folder, self._busy_s) as db:
+            before = _first_day(db, keep_days, now)
             for number in range(_ROUNDS):
                 if not _is_due(db, before, None if number else now):
                     break
@@ -191,8 +191,18 @@ class Upkeep:
             db.execute("COMMIT")
 
 
-def _first_day(keep_days: int, now: datetime) -> str:
-    return timestamp(now - timedelta(days=keep_days))[:_DAY]
+def _first_day(db: sqlite3.Connection, keep_days: int, now: datetime) -> str:
+    """The first day that is kept, counted from the newest row where the clock is ahead of it.
+
+    A clock that is years ahead for an hour would else take everything away, and leave days of which nobody can tell
+    any more whether their totals are right.
+    """
+    newest: tuple[str] = db.execute(
+        "SELECT max(coalesce((SELECT at FROM decision ORDER BY sequence DESC LIMIT 1), ''),"
+        " coalesce((SELECT started_at FROM begun ORDER BY sequence DESC LIMIT 1), ''))"
+    ).fetchone()
+    latest = min(now, datetime.fromisoformat(newest[0])) if newest[0] else now
+    return timestamp(latest - timedelta(days=keep_days))[:_DAY]
 
 
 def _is_due(db: sqlite3.Connection, before: str, now: datetime | None) -> bool:
@@ -223,11 +233,8 @@ def _sweep(db: sqlite3.Connection, before: str, now: datetime, *, most: int) -> 
 @contextmanager
 def _unguarded(db: sqlite3.Connection) -> Generator[None]:
     """Lets events be removed inside the transaction that is open, and in nobody else's."""
-    for table in EVENTS:
-        db.execute(f"DROP TRIGGER {table}_remains")
-    db.execute("DROP TRIGGER approval_event_remains")
+    for table in KEYS:
+        db.execute(let_go(table))
     yield
-    for guard in GUARDS:
-        if "BEFORE DELETE" in guard:
-            db.execute(guard)
-    db.execute(next(one for one in APPROVAL_TABLES if "approval_event_remains" in one))
+    for table in KEYS:
+        db.execute(held_again(table))

@@ -1,6 +1,7 @@
 """One phase, asked of one model: the answer, what it cost, what was sent, and that all of it is found again."""
 
 import hashlib
+import hmac
 from decimal import Decimal
 
 import pytest
@@ -65,7 +66,11 @@ async def test_the_receipt_lists_exactly_what_was_sent_and_what_was_not(bench: B
     (attempt,) = reports(app, answer)
     assert attempt.receipt is not None
     sent = {item.path: (item.sha256, item.reason) for item in attempt.receipt.sent}
-    assert sent == {"src/add.py": (sha256(code), "required"), "notes.md": (sha256(notes), "required")}
+    key = (bench.state / "key").read_bytes()
+    assert sent == {
+        "src/add.py": (sha256(code), "required"),
+        "notes.md": (f"keyed:{hmac.digest(key, sha256(notes).encode(), 'sha256').hex()}", "required"),
+    }
     assert {(item.path, item.reason) for item in attempt.receipt.withheld} == {(".env", "restricted by `.env`")}
     user = heard.asked["messages"][1]["content"]
     assert f"src/add.py:\n```\n{code}\n```" in user

@@ -70,7 +70,7 @@ async def test_what_was_tried_before_this_day_decides_where_the_policy_says_so(b
     assert phase.evidence.digest == on.inputs["evidence"]
     assert [(one.model, one.good, one.bad) for one in phase.evidence.models] == [(B, 9, 0), (A, 0, 9)]
     assert app.explain(task=ASK).phases[0].evidence == phase.evidence
-    kept = Ledger.open(bench.state).inputs.of(on.inputs)["evidence"]
+    kept = Ledger.open(bench.state).inputs.of(on.inputs).bodies["evidence"]
     assert Evidence.read(kept).digest == on.inputs["evidence"]
 
 

@@ -9,7 +9,7 @@ from workbench import ALLOWED, Bench, compat, default, done, ollama, reports
 
 from smista_mcp.cli.attempts import attempt_lines
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.task import Task
+from smista_mcp.core.task import Attachment, Task
 
 pytestmark = pytest.mark.anyio
 
@@ -117,3 +117,20 @@ async def test_a_receipt_says_where_nothing_was_written(bench: Bench) -> None:
     assert [row.receipt and row.receipt.departed for row in rows] == [True, False]
     told = ["\n".join(attempt_lines(row, {})) for row in rows]
     assert [("not sent:" in text, "no connection" in text) for text in told] == [(False, False), (True, True)]
+
+
+async def test_what_a_caller_gave_is_never_hashed_plainly(bench: Bench) -> None:
+    bench.write("src/a.py", "x = 1\n")
+    task = Task(
+        text="explain src/a.py",
+        attachments=(Attachment(path="notes.txt", content="yes"),),
+        diff="--- a/src/a.py\n+++ b/src/a.py\n@@ -1 +1 @@\n-x = 2\n+x = 1\n",
+    )
+    async with serving() as remote:
+        app = bench.app(default(A) + compat("a", remote.v1) + ALLOWED)
+        told = reports(app, await done(app, task))
+    sent = {item.path: item.sha256 for one in told if one.receipt for item in one.receipt.sent}
+    plain = {path for path, found in sent.items() if not found.startswith("keyed:")}
+    assert plain == {"src/a.py"}
+    assert sent["notes.txt"] == keyed(bench, "yes")
+    assert len(sent) == 3

@@ -22,7 +22,7 @@ from smista_mcp.app.preparing import prepare
 from smista_mcp.core import snapshot
 from smista_mcp.core.decision import Decision
 from smista_mcp.core.receipt import Receipt
-from smista_mcp.core.replayed import FileChange, ReplayAnswer, ReplayedPhase
+from smista_mcp.core.replayed import ALTERED, FileChange, ReplayAnswer, ReplayedPhase
 from smista_mcp.core.task import Attachment, Task
 from smista_mcp.core.values import Intent, Locality, Status
 from smista_mcp.errors import Code, NotFound
@@ -208,6 +208,7 @@ def test_so_it_is_where_a_file_that_nobody_has_confirmed_narrows_and_our_state_l
 def dropped(bench: Bench, name: str) -> None:
     """As in a record of a version that did not keep this input."""
     with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
+        db.execute("DROP TRIGGER IF EXISTS input_remains")
         assert db.execute("DELETE FROM input WHERE name = ?", (name,)).rowcount
 
 
@@ -394,6 +395,47 @@ def test_what_an_earlier_version_recorded_cannot_be_made_again(bench: Bench) -> 
         app.replay()
     with pytest.raises(NotFound):
         bare(bench).replay("ab" * 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("policy", "replace(body, '9.00', '9999.00')"),
+        ("budgets", "replace(body, '\"9', '\"99')"),
+        ("host", "replace(body, 'unknown', 'codex')"),
+        ("catalog", "replace(body, '2026', '2025')"),
+    ],
+)
+def test_an_input_that_is_not_what_was_kept_is_named_and_counts_for_nothing(
+    name: str, change: str, bench: Bench
+) -> None:
+    app = bench.app(POLICY, **KEYS)
+    (decision,) = app.route(READ).decisions
+    assert replayed(app, decision).same
+    with closing(sqlite3.connect(bench.state / "ledger.db", isolation_level=None)) as db:
+        (guard,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'input_stays'").fetchone()
+        db.execute("DROP TRIGGER input_stays")
+        changed = db.execute(f"UPDATE input SET body = {change} WHERE name = ? AND body != {change}", (name,))  # noqa: S608
+        assert changed.rowcount == 1
+        db.execute(guard)
+    told = replayed(app, decision)
+    assert not told.same
+    assert [(one.name, one.old, one.was) for one in told.changed] == [(name, decision.inputs[name], ALTERED)]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("$.items[0].digest", "00" * 16), ("$.items[0].path", "src/other.py"), ("$.left_out[0].reason", "too large")],
+)
+def test_a_context_that_was_changed_does_not_pass(place: str, value: str, bench: Bench) -> None:
+    app = bench.app(POLICY, **KEYS)
+    (decision,) = app.route(Task(text="explain it", paths=("src/api.py", "src/nonesuch.py"))).decisions
+    assert replayed(app, decision).same
+    with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
+        db.execute("DROP TRIGGER decision_stays")
+        db.execute("UPDATE decision SET facts = json_set(facts, ?, ?)", (place, value))
+    told = replayed(app, decision)
+    assert (told.same, names(told.changed)) == (False, ["context"])
 
 
 def test_a_record_that_was_changed_does_not_pass(bench: Bench) -> None:

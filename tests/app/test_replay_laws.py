@@ -17,6 +17,7 @@ from smista_mcp import hosts
 from smista_mcp.app import App
 from smista_mcp.app.recording import kept_inputs, phase_facts
 from smista_mcp.app.replaying import replay
+from smista_mcp.core.digests import digest_of
 from smista_mcp.core.facts import ContextItem, LeftOut, PathFact, PhaseContext
 from smista_mcp.core.origins import Link
 from smista_mcp.core.replayed import ReplayAnswer
@@ -160,6 +161,7 @@ def other_day(kept: Any) -> Any:
     return [kept[0], "2001-01-01"]
 
 
+SET_BODY = "UPDATE input SET body = ?, sha256 = ? WHERE digest = ? AND name = ?"
 OTHER: dict[str, Callable[[Any], Any]] = {
     "policy": other_policy,
     "availability": other_servers,
@@ -178,13 +180,14 @@ def test_one_input_that_is_another_one_is_named_and_no_other(
     recorded(app, task, context, hosts.UNKNOWN)
     digest = app.world.open_ledger().last().decision.inputs[name]
     with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
+        db.execute("DROP TRIGGER IF EXISTS input_stays")
         (body,) = db.execute("SELECT body FROM input WHERE digest = ? AND name = ?", (digest, name)).fetchone()
         other = json.dumps(OTHER[name](json.loads(body)))
-        db.execute("UPDATE input SET body = ? WHERE digest = ? AND name = ?", (other, digest, name))
+        db.execute(SET_BODY, (other, digest_of(other), digest, name))
     try:
         answer = replayed(bench)
     finally:
         with closing(sqlite3.connect(bench.state / "ledger.db")) as db, db:
-            db.execute("UPDATE input SET body = ? WHERE digest = ? AND name = ?", (body, digest, name))
+            db.execute(SET_BODY, (body, digest_of(body), digest, name))
     assert not answer.same
     assert {change.name for phase in answer.phases for change in phase.changed} == {name}

@@ -169,7 +169,7 @@ def test_a_home_that_is_a_file_still_decides_and_says_that_nothing_is_recorded(w
     assert shell.run("route", "x", "--json").json["decisions"][0]["recorded"] is False
     for arguments in (("explain", "--last"), ("init", "--yes"), ("local", "install")):
         told = shell.run(*arguments, "--json")
-        assert (told.status, error_code(told)) == (1, "provider_unavailable")
+        assert (told.status, error_code(told)) == (1, "state_unavailable")
     assert shell.run("models", "--json").json["state"]["writable"] is False
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
@@ -190,7 +190,7 @@ def test_a_full_disk_leaves_nothing_half_written(shell: CommandLine, home: Path)
     full = "ulimit -f 0; unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START;"  # nor could that be written
     assert shell.run("route", "x", "--json", before=full).json["decisions"][0]["recorded"] is False
     told = shell.run("init", "--yes", "--json", before=full)
-    assert (told.status, error_code(told)) == (1, "provider_unavailable")
+    assert (told.status, error_code(told)) == (1, "state_unavailable")
     assert [path.name for path in home.iterdir() if path.name != "state"] == []
     assert shell.run("route", "x", "--json").json["decisions"][0]["recorded"] is True
 

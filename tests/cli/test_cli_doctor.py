@@ -81,4 +81,4 @@ def test_a_ledger_that_is_held_is_told(home: Path, shell: CommandLine) -> None:
 
 def test_without_any_home_it_says_so_in_a_line(shell: CommandLine) -> None:
     told = shell.run("doctor", "--json", variables={"SMISTA_ORG_POLICY": "~nobody-of-that-name/p"})
-    assert (told.status, json.loads(told.out)["error"]["code"]) == (1, "provider_unavailable")
+    assert (told.status, json.loads(told.out)["error"]["code"]) == (1, "state_unavailable")

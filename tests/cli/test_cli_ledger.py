@@ -26,13 +26,14 @@ def test_what_is_older_than_the_policy_keeps_goes(here: Here, home: Path, refusi
     for task in ("plan it", "plan that", "review it"):
         here("route", task)
     age(home, 30)
+    here("route", "plan more")
     assert here("ledger", "vacuum", "--json").json["rows"]["decisions"] == 0
     with refusing_policy.open("a", encoding="utf-8") as policy:
         policy.write("\n[ledger]\nkeep_days = 20\n")
     told = here("ledger", "vacuum", "--dry-run", "--json").json
-    assert (told["keep_days"], told["dry_run"], told["rows"]["decisions"]) == (20, True, 2)
+    assert (told["keep_days"], told["dry_run"], told["rows"]["decisions"]) == (20, True, 3)
     done = here("ledger", "vacuum")
-    assert (done.status, "2 decisions" in done.out) == (0, True)
+    assert (done.status, "3 decisions" in done.out) == (0, True)
     assert here("ledger", "check", "--json").json["well"] is True
 
 
@@ -54,3 +55,11 @@ def test_a_total_that_is_wrong_is_told_and_mended(here: Here, home: Path) -> Non
 def test_where_there_is_no_ledger_none_is_made(here: Here, home: Path, verb: str) -> None:
     done = here("ledger", verb)
     assert (done.status, (home / "state/ledger.db").exists()) == (0, False)
+
+
+@pytest.mark.parametrize("arguments", [("usage",), ("traces",), ("ledger", "check")])
+def test_a_damaged_ledger_is_no_matter_of_a_provider(arguments: tuple[str, ...], here: Here, home: Path) -> None:
+    here("route", "plan it")
+    (home / "state/ledger.db").write_bytes(b"no database at all" * 100)
+    told = here(*arguments, "--json")
+    assert (told.status, told.json["error"]["code"]) == (1, "state_unavailable")

@@ -86,3 +86,45 @@ def test_no_path_is_left_in_any_field_of_that_name(record: dict[str, Any]) -> No
 
 def test_the_usual_ones_are_rules() -> None:
     assert all(Mask.of(rule) for rule in MASKED)
+
+
+def test_what_a_path_was_restricted_by_tells_as_much_as_the_path() -> None:
+    said = "restricted by `customers/acme-corp/**`"
+    record: dict[str, Any] = {
+        "decision": {"context": {"excluded": [{"path": "customers/acme-corp/a.md", "reason": said}]}},
+        "labels": [{"told": f"answer of phase 0 <- a.md ({said})", "origin": [{"name": "a.md", "reason": said}]}],
+        "attempts": [{"receipt": {"withheld": [{"path": "x", "reason": "restricted by `acme*`"}]}}],
+    }
+    shown = json.dumps(masked(record, [Mask.of(rule) for rule in MASKED], keyed))
+    assert "acme" not in shown
+    assert shown.count(keyed("customers/acme-corp/**")) == 3
+    assert shown.count(keyed("acme*")) == 1
+    assert masked(record, [Mask.of("drop paths")], keyed) == record
+
+
+def test_a_rule_has_no_name_and_a_hash_is_keyed() -> None:
+    record: dict[str, Any] = {
+        "decision": {"matched_rule": {"name": "all of acme", "layer": "user"}, "notes": "rule `all of acme` won"},
+        "attempts": [{"receipt": {"body_sha256": "ab", "sent": [{"path": "a.py", "sha256": "cd"}]}}],
+    }
+    shown = masked(record, [Mask.of(rule) for rule in MASKED], keyed)
+    assert "acme" not in json.dumps(shown)
+    receipt = cast("Any", shown)["attempts"][0]["receipt"]
+    assert (receipt["body_sha256"], receipt["sent"][0]["sha256"]) == (f"keyed:{keyed('ab')}", f"keyed:{keyed('cd')}")
+
+
+def test_a_path_alone_is_found_without_a_sentence_around_it() -> None:
+    record: dict[str, Any] = {
+        "paths": ["src/a.py", "edit"],
+        "note": "`src/a.py`",
+        "intent": "edit",
+        "list": ["src/a.py:3"],
+    }
+    shown = under_of(record, "hash paths")
+    assert shown["note"] == f"`keyed:{keyed('src/a.py')}`"
+    assert shown["list"] == [f"keyed:{keyed('src/a.py')}:3"]
+    assert shown["intent"] == "edit"
+
+
+def under_of(record: dict[str, Any], *rules: str) -> dict[str, Any]:
+    return masked(record, [Mask.of(rule) for rule in rules], keyed)

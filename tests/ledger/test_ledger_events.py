@@ -18,7 +18,7 @@ from smista_mcp.errors import Cause, Code
 from smista_mcp.ledger import JobStart, Ledger, Settlement, TokenCounts
 from smista_mcp.ledger.database import connected
 from smista_mcp.ledger.entries import FollowupEntry
-from smista_mcp.ledger.event_tables import EVENTS
+from smista_mcp.ledger.guards import KEYS
 from smista_mcp.ledger.projections import OPEN_BUT_NOT_HELD, differing, rebuild
 from tests.ledger.conftest import AT
 from tests.recording import begin_attempt, open_trace, settle_attempt
@@ -26,6 +26,17 @@ from tests.recording import begin_attempt, open_trace, settle_attempt
 if TYPE_CHECKING:
     from tests.ledger.conftest import RecordOf, StartOf
 
+SEEDS = {
+    "answer_label": "(trace_id, phase, label, origin) VALUES ('a', 0, 'local', '[]')",
+    "vacuumed": "VALUES ('2026', '2025')",
+    "input": "(digest, name, used_on, sha256, body) VALUES ('d', 'host', '2026-01-01', 's', '[]')",
+    "outcome": "(at, source, via, verdict, trace_id, model, note) VALUES ('2026', 'person', 'c', 'bad', 't', 'm', '')",
+    "evidence": "VALUES ('d', '{}')",
+    "evidence_day": "VALUES ('2026-01-01', 30, 0, '2026', 'd')",
+    "evidence_event": "(at, event) VALUES ('2026', 'reset')",
+    "approval_event": "(approval_id, event, at, via) VALUES ('a', 'granted', '2026', 'c')",
+}
+"""A row for each table that `fill` leaves empty."""
 PROJECTIONS = ("hold", "tally", "spending", "job")
 
 
@@ -44,19 +55,29 @@ def fill(ledger: Ledger, start_of: "StartOf", record_of: "RecordOf") -> str:
     return begin_attempt(ledger, trace, start_of())
 
 
-@pytest.mark.parametrize("table", EVENTS)
+@pytest.mark.parametrize("table", KEYS)
 def test_the_file_itself_lets_nobody_change_what_happened(
     table: str, ledger: Ledger, state: Path, start_of: "StartOf", record_of: "RecordOf"
 ) -> None:
     fill(ledger, start_of, record_of)
     db = sqlite3.connect(state / "ledger.db")
-    if table == "answer_label":
-        db.execute("INSERT INTO answer_label (trace_id, phase, label, origin) VALUES ('a', 0, 'local', '[]')")
-    assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] > 0
-    (column,) = db.execute(f"SELECT name FROM pragma_table_info('{table}') LIMIT 1").fetchone()
-    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
+    if table in SEEDS:
+        db.execute(f"INSERT INTO {table} {SEEDS[table]}")
+    rows = db.execute(f"SELECT * FROM {table}").fetchall()
+    assert rows
+    names = ", ".join(name for (name,) in db.execute(f"SELECT name FROM pragma_table_info('{table}')"))
+    first = names.split(", ")[0]
+    statements = [f"DELETE FROM {table}", f"UPDATE {table} SET {first} = {first}"]
+    statements.append(f"REPLACE INTO {table} SELECT * FROM {table}")
+    if "rowid" in KEYS[table]:  # under its number a row is replaced whatever its key says
+        statements[-1] = f"REPLACE INTO {table} (rowid, {names}) SELECT rowid, {names} FROM {table}"
+    for key in set(KEYS[table]) - {"rowid"}:
+        statements.append(f"REPLACE INTO {table} ({names}) SELECT {names} FROM {table}")
+        assert set(key.split(", ")) <= set(names.split(", "))
+    for statement in statements:
         with pytest.raises(sqlite3.IntegrityError):
             db.execute(statement)
+    assert db.execute(f"SELECT * FROM {table}").fetchall() == rows
     db.close()
 
 

@@ -118,7 +118,26 @@ def test_an_attempt_that_failed_long_ago_goes_with_its_code(ledger: Ledger, star
     trace = open_trace(ledger, "ab" * 32, AT)
     one = begin_attempt(ledger, trace, start_of())
     settle_attempt(ledger, one, Settlement("failed", AT, code=Code.PROVIDER_UNAVAILABLE))
+    begin_attempt(ledger, open_trace(ledger, "cd" * 32, AT + 9 * DAY), start_of(started_at=AT + 9 * DAY))
     assert ledger.upkeep.vacuum(1, AT + 900 * DAY).rows["attempts"] == 1
     with pytest.raises(NotFound):
         ledger.trace(trace)
     assert sum(one.failed for one in ledger.tallies(date.min, date.max)) == 1
+
+
+@pytest.mark.parametrize("tidies", [False, True])
+def test_a_clock_that_is_years_ahead_takes_no_more_and_blinds_no_check(
+    tidies: bool, lived: Ledger, state: Path
+) -> None:
+    ahead = AT + 1200 * DAY
+    if tidies:
+        lived.upkeep.tidy(4, ahead)
+    else:
+        assert lived.upkeep.vacuum(4, ahead).before == (AT + 5 * DAY).date().isoformat()
+    assert [int(one.decision_id, 16) for one in lived.recent(100)] == [9, 8, 7, 6, 5, 0]
+    tallies = lived.tallies(date.min, date.max)
+    with connected(state, 1.0) as db:
+        db.execute("DELETE FROM tally WHERE day = ?", ((AT + 8 * DAY).date().isoformat(),))
+    assert "tally" in lived.upkeep.check().differing
+    lived.upkeep.mend()
+    assert lived.tallies(date.min, date.max) == tallies
