@@ -26,7 +26,7 @@ sys.meta_path.insert(0, Noisy())
 """
 LOADED = """
 import atexit
-atexit.register(lambda: print(*sorted({n.partition(".")[0] for n in sys.modules}), file=sys.stderr))
+atexit.register(lambda: print(*sorted(n for n in sys.modules if "." not in n), file=sys.stderr))
 """
 
 
