@@ -146,7 +146,6 @@ def test_each_misfit_has_a_code_a_key_and_a_line(text: str, code: str, at: str, 
     ("key", "text"),
     [
         ("ledger.content", '[ledger]\ncontent = "bodies"'),
-        ("routing.adaptive", "[routing.adaptive]"),
     ],
 )
 def test_a_key_of_a_later_version_is_an_error_that_says_so(key: str, text: str) -> None:
