@@ -24,7 +24,7 @@ def tell(error: BaseException, *, json: bool, debug: bool) -> int:
     """Says what went wrong, in words without a traceback; gives the exit status."""
     error = _leaf(error)
     match error:
-        case StateUnavailable():
+        case StateUnavailable() if error.code is StateUnavailable.code:  # others say more themselves
             _say("state_unavailable", error.message, error.fix, json=json)
             return NO
         case SmistaError():

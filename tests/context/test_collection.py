@@ -511,7 +511,7 @@ def test_the_label_of_an_attachment_is_judged_in_every_reading(in_git: Bench, gi
         ("{root}/src/db/store.py", "src/db/store.py"),
         ("~/../project/README.md", "README.md"),
         ("https://example.invalid/docs/page.html?x=1", "https:/example.invalid/docs/page.html?x=1"),
-        ("Terminal output", "Terminal output/"),
+        ("Terminal output", "Terminal output"),
     ],
 )
 def test_an_ordinary_label_stays_free(bench: Bench, label: str, path: str) -> None:
