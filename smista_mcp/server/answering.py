@@ -41,12 +41,15 @@ class SessionOf:
         """Notes what the head of the answer says of it."""
         named = Headers(scope=self._scope).get(SESSION)
         given = Headers(raw=list(start.get("headers", []))).get(SESSION)
+        status: int = start["status"]
         self.settle()
-        if named is None and given is not None and start["status"] < 400:
+        if named is None and given is not None and status < 400:
             self._sessions.begun(self._owner, given)
-        elif named is not None and (self._scope["method"] == "DELETE" or start["status"] == 404):
+        elif named is None or not _reaches_sessions(self._scope):
+            return  # whatever the answer is, the session that it names knows nothing of it
+        elif status == 404 or (self._scope["method"] == "DELETE" and status < 400):
             self._sessions.ended(self._owner, named)
-        elif named is not None:
+        else:
             self._sessions.used(self._owner, named)
 
 
@@ -98,14 +101,13 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 def may_begin(scope: Scope) -> bool:
     """Whether the library begins a session for a request: it goes by the head, before there is a body."""
-    headers = Headers(scope=scope)
-    revision = headers.get("mcp-protocol-version")
-    return (
-        scope["method"] == "POST"
-        and SESSION not in headers
-        and (revision is None or revision in HANDSHAKE_PROTOCOL_VERSIONS)
-        and not scope["path"].startswith("/messages/")
-    )
+    return scope["method"] == "POST" and SESSION not in Headers(scope=scope) and _reaches_sessions(scope)
+
+
+def _reaches_sessions(scope: Scope) -> bool:
+    """Whether the library looks a request up among sessions of the handshake era."""
+    revision = Headers(scope=scope).get("mcp-protocol-version")
+    return (revision is None or revision in HANDSHAKE_PROTOCOL_VERSIONS) and not scope["path"].startswith("/messages/")
 
 
 def principal(token_id: str) -> AuthenticatedUser:

@@ -104,6 +104,26 @@ def test_no_head_opens_more_sessions_than_one_may_have(team: Team) -> None:
     assert team.call("route", ASK, "bob").status == 200  # which needs no session
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "changes"),
+    [
+        ("DELETE", "/mcp", {"mcp_protocol_version": "2099-01-01"}),
+        ("POST", f"/messages/?session_id={0:032x}", {}),
+    ],
+)
+def test_no_request_that_misses_a_session_makes_room_for_more(
+    team: Team, method: str, path: str, changes: dict[str, Any]
+) -> None:
+    statuses: list[int] = []
+    for _ in range(34):
+        answer = team.greeted("bob")
+        statuses.append(answer.status)
+        if answer.status == 200:
+            session = answer.headers["mcp-session-id"]
+            team.ask(team.request(method, path, body=b"{}", by="bob", mcp_session_id=session, **changes))
+    assert (statuses.count(200), statuses[32:]) == (32, [429, 429])
+
+
 def test_the_sessions_of_a_revoked_token_make_room(home: Path) -> None:
     made = {name: token_of(home, name) for name in ("alice", "bob")}
     with Team.started(
