@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from smista_mcp.errors import InvalidTask
 from smista_mcp.hostfiles import jsontext, tomltext
 from smista_mcp.hostfiles.files import Copies, UserFile, kept_text, read_user_file
-from smista_mcp.hostfiles.merging import merged
+from smista_mcp.hostfiles.merging import merged, over_http
 from smista_mcp.hostfiles.notes import has_marks, is_head, is_ours_alone, put_note, removed_note
 from smista_mcp.hostfiles.places import Entry, HostFile, Place, Shape, opencode_second, resolved
 from smista_mcp.hostfiles.unfit import Unfit
@@ -110,7 +110,8 @@ def uninstall_entries(target: Target) -> list[Change]:
             if after != file.text:
                 before = _as_before(target.row, file, after)
                 gone = _given_back(file, before, partial(_is_alone, target.row))
-                changes.append(gone._replace(shape=target.row.form))
+                stays = gone.copies == "kept" and _keeps_another(target.row, file)
+                changes.append(gone._replace(shape=target.row.form, copies="stays" if stays else gone.copies))
         except Unfit as error:
             raise _refused(path, error, target.row) from None
     return changes
@@ -214,7 +215,20 @@ def _with_entry(target: Target, file: UserFile, command: Sequence[str], names: S
         after = tomltext.put(tomltext.removed(text, keys) if now.whole else text, keys, now.entry)
     else:
         after = _put_all(text, keys, now.entry, None if now.whole else old, comments=row.form == "jsonc")
-    return Change(file, after, now.says, shape=row.form)
+    stays = old is not None and not over_http(old) and _keeps_another(row, file)
+    return Change(file, after, now.says, shape=row.form, copies="stays" if stays else "kept")
+
+
+def _keeps_another(row: HostFile, file: UserFile) -> bool:
+    """Whether the copy alone keeps an entry over HTTP that ours has replaced."""
+    copy = kept_text(file)
+    if copy is None:
+        return False
+    try:
+        value = _read(row, copy)
+        return bool(over_http(_at(value, _keys(row, value))))
+    except Unfit:
+        return False
 
 
 def _without_entry(row: HostFile, text: str) -> str:

@@ -44,7 +44,7 @@ def merged(entry: Entry, old: object, *, project: bool = False) -> Merged:
     if not isinstance(old, dict):
         return Merged(entry)
     before = cast("Entry", old)
-    http = [key for key in OVER_HTTP if key in before]
+    http = over_http(before)
     if http:
         keys = ", ".join(f"`{key}`" for key in http)
         said = (
@@ -56,6 +56,11 @@ def merged(entry: Entry, old: object, *, project: bool = False) -> Merged:
         return _of_project(entry, before)
     kept = {key: _kept(key, value, before[key]) if key in before else value for key, value in entry.items()}
     return Merged(kept)
+
+
+def over_http(entry: object) -> list[str]:
+    """The keys by which an entry leads to a server over HTTP; none where it does not."""
+    return [key for key in OVER_HTTP if key in entry] if isinstance(entry, dict) else []
 
 
 def _of_project(entry: Entry, old: Entry) -> Merged:

@@ -80,6 +80,17 @@ def test_the_copy_keeps_the_entry_over_http_and_its_neighbours_stay(here: Here, 
     assert "nothing to change" in here("install", "codex", "--yes").out
 
 
+@pytest.mark.parametrize("host", FILES)
+def test_the_copy_still_keeps_the_entry_over_http_after_uninstall(here: Here, account: Path, host: str) -> None:
+    table = FILES[host][1]
+    text = CODEX if host == "codex" else json.dumps({table: {"smista": REMOTE[host], "b": {"url": TEAM}}}, indent=2)
+    file = laid(account, host, text)
+    assert here("install", host, "--yes").status == 0
+    assert here("uninstall", host, "--yes").status == 0
+    assert "smista" not in said(file).get(table, {})
+    assert file.with_name(file.name + BACKUP).read_text(encoding="utf-8") == text
+
+
 def test_doctor_sees_an_entry_that_has_a_command_and_an_address(here: Here, account: Path) -> None:
     (account / ".codex").mkdir()
     assert here("install", "codex", "--yes").status == 0
