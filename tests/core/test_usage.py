@@ -90,9 +90,9 @@ def test_a_group_counts_what_is_unknown_apart() -> None:
 )
 def test_groups_stand_dearest_first_and_days_in_their_order(by: By, keys: list[str]) -> None:
     rows = [used(), PAID, UNKNOWN, UNSURE, used(day="2026-11-19", intent="edit", project=None, host="")]
-    found = grouped(rows, by, {"77" * 16: "/work/shop"})
+    found = grouped(rows, by, {"77" * 16: "/home/me/shop"})
     assert [one.key for one in found] == keys
-    assert [one.name for one in found] == [("/work/shop" if one.key == "77" * 16 else None) for one in found]
+    assert [one.name for one in found] == [("/home/me/shop" if one.key == "77" * 16 else None) for one in found]
 
 
 @given(st.lists(st.sampled_from([used(), PAID, UNKNOWN, UNSURE, used(host="zed", day="2026-11-18")]), max_size=8))
