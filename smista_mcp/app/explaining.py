@@ -5,6 +5,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 from smista_mcp.app.approved import traces_of, used_approvals, withheld_answers
+from smista_mcp.app.attempted import cause_of, cost_of
 from smista_mcp.app.jobcalls import decisions_of
 from smista_mcp.app.judged import evidence_of, outcomes_of
 from smista_mcp.core.costing import plain
@@ -201,7 +202,7 @@ def phase_story(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -
         rules=rules,
         changes=changes(decision, _failed(traces), fixed=book is not None and asking_is_fixed(book.policy)),
         attempts=tuple(_attempt(one, approvals) for trace in traces for one in trace.attempts),
-        cost=_cost([one for trace in traces for one in trace.attempts]),
+        cost=cost_of([one for trace in traces for one in trace.attempts]),
         labels=tuple(
             LabelReport(trace_id=one.trace_id, label=one.label, origin=one.origin, told=told(one.origin))
             for one in ledger.answer_labels.of([trace.trace_id for trace in traces])
@@ -213,18 +214,12 @@ def phase_story(ledger: Ledger, book: Rulebook | None, stored: StoredDecision) -
     )
 
 
-def _cost(attempts: Sequence[StoredAttempt]) -> str | None:
-    """USD of all of them; None where that of one is not known, or there are none."""
-    known = [Decimal(one.cost) for one in attempts if one.cost is not None]
-    return plain(sum(known, Decimal(0))) if known and len(known) == len(attempts) else None
-
-
 def _failed(traces: Sequence[StoredTrace]) -> tuple[Failing, ...]:
     """With what the attempts of the last trace ended, where none of them completed."""
     attempts = traces[-1].attempts if traces else ()
     if not attempts or attempts[-1].status == "running" or _serves(attempts[-1]):
         return ()
-    causes = [Cause(one.cause) if one.cause in _CAUSES else None for one in attempts]
+    causes = list(map(cause_of, attempts))
     codes = [_code(one, cause) for one, cause in zip(attempts, causes, strict=True)]
     return tuple(
         Failing(code, cause, one.model)
@@ -246,7 +241,6 @@ def _code(attempt: StoredAttempt, cause: Cause | None) -> Code | None:
 
 
 _CODES = frozenset(map(str, Code))
-_CAUSES = frozenset(map(str, Cause))
 
 
 def _with_releases(receipt: Receipt, trace_id: str, approvals: Sequence[ApprovalReport]) -> Receipt:

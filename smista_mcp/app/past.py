@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from decimal import Decimal
 from typing import NamedTuple
 
+from smista_mcp.app.attempted import cause_of, cost_of
 from smista_mcp.app.caller import Caller
 from smista_mcp.app.usage import Span, budgets, rows
 from smista_mcp.app.world import World, period_start, utc_now
-from smista_mcp.core.costing import plain
 from smista_mcp.core.globs import name_matches
 from smista_mcp.core.history import TraceLine, TracesAnswer, UsageAnswer, UsagePeriod
 from smista_mcp.core.usage import Used, grouped, line
 from smista_mcp.core.values import FAMILY
 from smista_mcp.dispatch.reactions import LAW
-from smista_mcp.errors import Cause
 from smista_mcp.ledger import Ledger, Scope, StoredAttempt, StoredDecision
 from smista_mcp.ledger.spending import timestamp
 
@@ -24,7 +22,6 @@ LOOKED_AT = 5_000
 """Decisions that are looked at for those that fit."""
 _PAGE = 50
 _PERIODS = ("day", "month")
-_CAUSES = frozenset(map(str, Cause))
 
 
 class Wanted(NamedTuple):
@@ -104,15 +101,16 @@ def _line(ledger: Ledger, stored: StoredDecision, wanted: Wanted) -> TraceLine |
         model=decision.model if last is None else last.resolved_model or last.model,
         locality=decision.locality if last is None else last.locality,
         attempts=len(attempts),
-        cost=_cost(attempts),
+        cost=cost_of(attempts),
         seconds=_seconds(attempts),
     )
 
 
 def _became(last: StoredAttempt) -> tuple[str, str | None]:
     """How it ended; an answer that was of no use is a failure, whatever its provider thinks."""
-    if last.status == "completed" and last.cause in _CAUSES:
-        return "failed", LAW[Cause(last.cause)].code
+    cause = cause_of(last)
+    if last.status == "completed" and cause is not None:
+        return "failed", LAW[cause].code
     return last.status, last.code
 
 
@@ -121,11 +119,6 @@ def _is_meant(pattern: str | None, names: tuple[str | None, ...]) -> bool:
         return True
     whole = pattern if "*" in pattern else f"*{pattern}*"
     return any(name is not None and name_matches(whole, name) for name in names)
-
-
-def _cost(attempts: list[StoredAttempt]) -> str | None:
-    costs = [Decimal(attempt.cost) for attempt in attempts if attempt.cost is not None]
-    return plain(sum(costs, Decimal(0))) if costs and len(costs) == len(attempts) else None
 
 
 def _seconds(attempts: list[StoredAttempt]) -> float | None:
