@@ -31,6 +31,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from loopback_alone import alone
+
 CANARY = "CANARY-7f3a91-of-a-file-outside"
 INSTRUCTIONS = "CANARY-33c0de-of-instructions"
 ANSWER = "FINAL-ANSWER one greeting file."
@@ -239,16 +241,6 @@ def drive(harness: ModuleType, fake: ModuleType, cli: str, options: argparse.Nam
     return report
 
 
-def alone() -> int:
-    """This script again, in a network namespace of its own."""
-    for flag in ("-n", "-rn"):
-        if subprocess.run(["unshare", flag, "true"], capture_output=True, check=False).returncode == 0:
-            command = ["unshare", flag, sys.executable, __file__, "--inside", *sys.argv[1:]]
-            return subprocess.run(command, check=False).returncode
-    print("no network namespace can be made here", file=sys.stderr)
-    return 2
-
-
 def main() -> int:
     """Runs every CLI asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -260,7 +252,7 @@ def main() -> int:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.inside:
-        return alone()
+        return alone(__file__)
     sys.dont_write_bytecode = True
     harness = loaded("hosts_run", options.harness / "run")
     harness.loopback_up()

@@ -43,6 +43,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from loopback_alone import alone
+
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
 
 from fake_ollama import FakeOllama  # noqa: E402
@@ -419,16 +421,6 @@ def shown(report: dict[str, Any], width: int) -> list[str]:
     return lines
 
 
-def alone() -> int:
-    """This script again, in a network namespace of its own."""
-    for flag in ("-n", "-rn"):
-        if subprocess.run(["unshare", flag, "true"], capture_output=True, check=False).returncode == 0:
-            command = ["unshare", flag, sys.executable, __file__, "--inside", *sys.argv[1:]]
-            return subprocess.run(command, check=False).returncode
-    print("no network namespace can be made here", file=sys.stderr)
-    return 2
-
-
 def table(found: dict[str, dict[str, str]]) -> bool:
     """Prints the table; whether every cell held."""
     print(f"{'host':14}" + "".join(f"{column:10}" for column in COLUMNS))
@@ -455,7 +447,7 @@ def main() -> int:
     options = parser.parse_args()
     options.harness = options.harness.resolve()
     if not options.inside:
-        return alone()
+        return alone(__file__)
     sys.dont_write_bytecode = True
     harness = loaded("hosts_run", options.harness / "run")
     harness.loopback_up()

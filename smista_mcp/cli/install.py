@@ -145,6 +145,9 @@ def _unplan(host: str, app: App, options: Options) -> _Plan:
     return _Plan(host, row.title, changes)
 
 
+_AIDER_FIX = "mend it, or see `smista-mcp install aider --print`"
+
+
 def _aider(app: App, options: Options) -> _Plan:
     from smista_mcp.app.foraider import aider_models  # noqa: PLC0415  for aider alone
 
@@ -163,7 +166,7 @@ def _aider(app: App, options: Options) -> _Plan:
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:
-        return _Plan(AIDER, AIDER, error=_unfit(path, error))
+        return _Plan(AIDER, AIDER, error=error.refusal(path, _AIDER_FIX))
 
 
 def _aider_without(app: App, options: Options) -> _Plan:
@@ -176,12 +179,7 @@ def _aider_without(app: App, options: Options) -> _Plan:
     except SmistaError as error:
         return _Plan(AIDER, AIDER, error=error)
     except Unfit as error:
-        return _Plan(AIDER, AIDER, error=_unfit(path, error))
-
-
-def _unfit(path: Path, error: Unfit) -> InvalidTask:
-    place = f"`{path}`" if error.line is None else f"`{path}` line {error.line}"
-    return InvalidTask(f"{place} {error.message}", fix="mend it, or see `smista-mcp install aider --print`")
+        return _Plan(AIDER, AIDER, error=error.refusal(path, _AIDER_FIX))
 
 
 def _nothing_to_remove(options: Options) -> int:

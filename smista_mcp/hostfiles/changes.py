@@ -323,6 +323,5 @@ def _at(value: object, keys: Sequence[str]) -> object:
 
 
 def _refused(path: Path, error: Unfit, row: HostFile | None = None) -> InvalidTask:
-    place = f"`{path}`" if error.line is None else f"`{path}` line {error.line}"
     fix = f"mend it, or see `smista-mcp install {row.host} --print` and paste that" if row else "mend it by hand"
-    return InvalidTask(f"{place} {error.message}", fix=fix)
+    return error.refusal(path, fix)
